@@ -1,0 +1,117 @@
+"""What one stage hands to the next: one schema per file kind, one check used at every read and write."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from .errors import ContractError
+from .levels import FACTORS, LEVELS
+
+NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")
+ENSEMBL = re.compile(r"^ENSG\d{11}$")
+
+#: Key columns of every evaluation table; NA where a key does not apply.
+EVALUATION_KEYS = (
+    "study", "dataset", "task", "generator", "regime", "level",
+    "n_real", "n_synthetic", "repeat", "seed", "estimator",
+)  # fmt: skip
+ROLES = ("train", "test", "reference", "member", "non_member", "unlabeled")
+PURPOSES = ("full", "augmentation", "privacy", "combination")
+
+
+@dataclass(frozen=True)
+class ProfilesContract:
+    """Contract of an AnnData hand-over (architecture, section 4)."""
+
+    kind: str
+    obs: tuple[str, ...]
+    needs_ensembl: bool = True
+    needs_log_scale: bool = True
+
+    def check(self, profiles: ad.AnnData, where: str) -> None:
+        """Raise :class:`ContractError` naming the first thing wrong with `profiles`."""
+        remedy = f"this file is written by the workflow as {self.kind!r}; delete it and run the rule again"
+
+        def fail(what: str) -> None:
+            raise ContractError(what, where=where, remedy=remedy)
+
+        if profiles.n_obs == 0 or profiles.n_vars == 0:
+            fail(f"no data: {profiles.n_obs} profiles x {profiles.n_vars} genes")
+        missing = [c for c in self.obs if c not in profiles.obs]
+        if missing:
+            fail(f"missing obs column(s): {', '.join(missing)}")
+        for axis, names in (("profile", profiles.obs_names), ("gene", profiles.var_names)):
+            if not names.is_unique:
+                fail(f"duplicated {axis} id {names[names.duplicated()][0]!r}")
+        if self.needs_ensembl:
+            bad = [g for g in profiles.var_names if not ENSEMBL.match(g)]
+            if bad:
+                fail(f"gene id {bad[0]!r} is not an unversioned Ensembl id ({len(bad)} in all)")
+            if "symbol" not in profiles.var:
+                fail("missing var column 'symbol'")
+        for column in ("condition", "dataset", "donor"):
+            if column in self.obs and profiles.obs[column].isna().any():
+                row = profiles.obs_names[profiles.obs[column].isna()][0]
+                fail(f"empty {column} for profile {row!r}")
+        if "condition" in self.obs:
+            for value in profiles.obs["condition"].unique():
+                if not NAME.match(str(value)):
+                    fail(f"condition {value!r} has characters other than letters, digits and _ . + -")
+        for factor, allowed in FACTORS.items():
+            if factor in self.obs:
+                wrong = set(profiles.obs[factor].astype(str)) - set(allowed)
+                if wrong:
+                    fail(f"obs column {factor!r} holds {sorted(wrong)[0]!r}, not one of {', '.join(allowed)}")
+        if "level" in self.obs and (wrong := set(profiles.obs["level"].astype(str)) - set(LEVELS)):
+            fail(f"obs column 'level' holds {sorted(wrong)[0]!r}, not one of {', '.join(LEVELS)}")
+        values = profiles.X.data if sparse.issparse(profiles.X) else np.asarray(profiles.X)
+        if self.needs_log_scale and values.dtype != np.float32:
+            fail(f"X is {values.dtype}, not float32")
+        if not np.isfinite(values).all():
+            fail("X holds NaN or infinite values")
+        if "pseudocohort" not in profiles.uns or "unit" not in profiles.uns["pseudocohort"]:
+            fail("uns['pseudocohort']['unit'] is missing")
+
+
+_OBS = ("donor", "dataset", "condition", "technology", "aggregation", "context", "level")
+#: Ingested: X is on the declared unit of the source, gene ids as declared (raw counts may be sparse integers).
+INGESTED = ProfilesContract("ingested", _OBS, needs_ensembl=False, needs_log_scale=False)
+#: Quality-controlled and pseudo-bulk: like ingested, with unversioned Ensembl ids.
+PREPARED = ProfilesContract("prepared", _OBS, needs_log_scale=False)
+#: Harmonised: one gene space, float32 log2 scale, obs column ``unit`` with the source's own log scale.
+HARMONISED = ProfilesContract("harmonised", (*_OBS, "unit"))
+#: Synthetic: profiles of one batch of training sets.
+SYNTHETIC = ProfilesContract("synthetic", ("training_set", "generator", "condition", "technology", "aggregation", "context", "level"))
+
+TRAINING_SETS_COLUMNS = ("training_set", "purpose", "generators", "task", "regime", "n_real", "repeat", "seed")
+MEMBERS_COLUMNS = ("training_set", "sample_id", "role", "condition")
+DONORS_COLUMNS = ("donor", "dataset", "split")
+
+
+def check_evaluation(table: pd.DataFrame, where: str, *, summary: bool = False) -> None:
+    """Check a tidy long evaluation table: key columns, ``metric``, ``value``; summaries add ``ci_low ci_high n``.
+
+    Raises
+    ------
+    ContractError
+        If columns are missing or out of order, or keys are duplicated.
+    """
+    keys = [k for k in EVALUATION_KEYS if not (summary and k in ("repeat", "seed"))]
+    wanted = [*keys, "metric", "value"] + (["ci_low", "ci_high", "n"] if summary else [])
+    if list(table.columns) != wanted:
+        missing = [c for c in wanted if c not in table.columns]
+        extra = [c for c in table.columns if c not in wanted]
+        raise ContractError(
+            f"evaluation table: missing columns {missing}, unexpected columns {extra}",
+            where=where, remedy=f"the columns are, in this order: {' '.join(wanted)}",
+        )  # fmt: skip
+    duplicated = table.duplicated([*keys, "metric"])
+    if duplicated.any():
+        row = table.loc[duplicated.idxmax(), [*keys, "metric"]].to_dict()
+        raise ContractError(f"evaluation table: two values for the same keys {row}", where=where)

@@ -1,0 +1,123 @@
+"""The one interface of every generator."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a generator can do beyond sampling from a seen condition and level.
+
+    Attributes
+    ----------
+    trained : bool
+        Has an iterative training loop (loss curve, checkpoints, device).
+    composition : bool
+        Can sample a (condition, level) pair never seen together in training.
+    unlabeled : bool
+        Learns from profiles whose condition is unknown (empty string in ``obs["condition"]``).
+    mask : bool
+        Can clamp any subset of genes (``sample_masked``).
+    log_density : bool
+        Has ``log_density(profiles) -> ndarray (n,)`` in nats.
+    """
+
+    trained: bool = False
+    composition: bool = False
+    unlabeled: bool = False
+    mask: bool = False
+    log_density: bool = False
+
+
+class Generator(ABC):
+    """Conditional generator of expression profiles.
+
+    A generator works on standardised profiles: the caller (:mod:`.bundle`) scales genes with statistics of the
+    training donors before ``fit`` and takes the scale back after ``sample``. The condition and the level factors of
+    every profile are in ``obs`` (``condition``, ``technology``, ``aggregation``, ``context``, ``level``).
+    """
+
+    name: ClassVar[str]
+    #: One sentence on what it is, shown in reports.
+    summary: ClassVar[str]
+    #: Source: authors and year, venue or DOI.
+    reference: ClassVar[str]
+    capabilities: ClassVar[Capabilities] = Capabilities()
+    #: Default settings; ``generator_settings.<name>`` of the config overrides them key by key.
+    defaults: ClassVar[dict[str, Any]] = {}
+
+    @abstractmethod
+    def fit(
+        self,
+        profiles: ad.AnnData,
+        *,
+        settings: dict[str, Any] | None = None,
+        seed: int,
+        device: str = "cpu",
+        checkpoint: Path | None = None,
+    ) -> Self:
+        """Learn from `profiles` (n × genes, float32, standardised); `checkpoint` is a file for resumable training."""
+
+    @abstractmethod
+    def sample(self, obs: pd.DataFrame, *, seed: int) -> np.ndarray:
+        """Profiles (len(obs) × genes, float32, standardised) of the conditions and levels that `obs` asks for.
+
+        Raises
+        ------
+        UserError
+            If a condition was not seen in training, or a (condition, level) pair was not and the generator cannot
+            compose them.
+        """
+
+    @abstractmethod
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Arrays and JSON-able metadata from which :meth:`from_state` makes an equal generator."""
+
+    @classmethod
+    @abstractmethod
+    def from_state(cls, arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> Self:
+        """Generator restored from :meth:`state`."""
+
+    def save(self, path: str | Path) -> None:
+        """Write the generator to the folder `path` (safetensors + JSON, no pickle), in one rename."""
+        from .storage import save_state
+
+        save_state(path, self.name, *self.state())
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a generator from the folder written by :meth:`save`."""
+        from .storage import load_state
+
+        return cls.from_state(*load_state(path, cls.name))
+
+    #: Loss curve of the last ``fit``: one row per logged step (``step``, then one column per loss); None if untrained.
+    history: pd.DataFrame | None = None
+
+    @classmethod
+    def merge_settings(cls, settings: dict[str, Any] | None) -> dict[str, Any]:
+        """Defaults overridden by `settings`.
+
+        Raises
+        ------
+        UserError
+            If a key of `settings` is unknown.
+        """
+        from ..errors import UserError
+
+        unknown = sorted(set(settings or {}) - set(cls.defaults))
+        if unknown:
+            raise UserError(
+                f"unknown setting {unknown[0]!r} of generator {cls.name!r}",
+                where=f"generator_settings.{cls.name}.{unknown[0]}",
+                remedy=f"known settings: {', '.join(sorted(cls.defaults)) or 'none'}",
+            )
+        return {**cls.defaults, **(settings or {})}

@@ -1,0 +1,111 @@
+"""Reading and writing of the files that stages hand over: checked, and never half-written."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import anndata as ad
+import pandas as pd
+
+from .contracts import EVALUATION_KEYS, ProfilesContract, check_evaluation
+from .errors import ContractError
+
+# pandas' nullable strings are written as such only when allowed; plain object columns are what we write.
+ad.settings.allow_write_nullable_strings = True
+
+
+@contextmanager
+def atomic(path: str | Path) -> Iterator[Path]:
+    """Temporary path beside `path`, renamed onto it when the block ends well and removed when it does not."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        if temporary.is_dir() and path.is_dir():
+            shutil.rmtree(path)
+        os.replace(temporary, path)
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
+            temporary.unlink(missing_ok=True)
+
+
+def read_profiles(path: str | Path, contract: ProfilesContract) -> ad.AnnData:
+    """Profiles of an h5ad file, checked against `contract`.
+
+    Raises
+    ------
+    ContractError
+        If the file is missing, is no h5ad or breaks the contract.
+    """
+    try:
+        profiles = ad.read_h5ad(path)
+    except (OSError, KeyError, ValueError) as error:
+        raise ContractError(
+            f"cannot be read as h5ad: {error}", where=str(path), remedy="delete the file and run the rule again"
+        ) from error
+    contract.check(profiles, str(path))
+    return profiles
+
+
+def write_profiles(profiles: ad.AnnData, path: str | Path, contract: ProfilesContract) -> None:
+    """Check `profiles` against `contract` and write them, gzip-compressed, in one rename."""
+    contract.check(profiles, str(path))
+    with atomic(path) as temporary:
+        profiles.write_h5ad(temporary, compression="gzip", compression_opts=1)
+
+
+def read_table(path: str | Path, columns: tuple[str, ...] = ()) -> pd.DataFrame:
+    """Table from TSV (± gz) or parquet, by the file's name; `columns` must be there."""
+    path = Path(path)
+    table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, sep="\t", low_memory=False)
+    missing = [c for c in columns if c not in table]
+    if missing:
+        raise ContractError(f"missing column(s): {', '.join(missing)}", where=str(path))
+    return table
+
+
+def write_table(table: pd.DataFrame, path: str | Path) -> None:
+    """Write a table as TSV (± gz) or parquet, by the file's name, in one rename."""
+    path = Path(path)
+    with atomic(path) as temporary:
+        if path.suffix == ".parquet":
+            table.to_parquet(temporary, index=False)
+        else:
+            compression = "gzip" if path.suffix == ".gz" else None
+            table.to_csv(temporary, sep="\t", index=False, na_rep="NA", compression=compression)
+
+
+def evaluation_table(rows: list[dict[str, Any]], *, summary: bool = False) -> pd.DataFrame:
+    """Tidy long evaluation table from dictionaries of keys, ``metric`` and ``value``; absent keys become NA."""
+    keys = [k for k in EVALUATION_KEYS if not (summary and k in ("repeat", "seed"))]
+    columns = [*keys, "metric", "value"] + (["ci_low", "ci_high", "n"] if summary else [])
+    unknown = {name for row in rows for name in row} - set(columns)
+    if unknown:
+        raise ContractError(f"unknown evaluation key(s): {', '.join(sorted(unknown))}")
+    return pd.DataFrame(rows, columns=columns)
+
+
+def write_evaluation(table: pd.DataFrame, path: str | Path, *, summary: bool = False) -> None:
+    """Check and write an evaluation table."""
+    check_evaluation(table, str(path), summary=summary)
+    write_table(table, path)
+
+
+def write_json(content: Any, path: str | Path) -> None:
+    """Write JSON, indented, keys sorted, in one rename."""
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """Content of a JSON file."""
+    return json.loads(Path(path).read_text())
