@@ -87,7 +87,9 @@ PREPARED = ProfilesContract("prepared", _OBS, needs_log_scale=False)
 #: Harmonised: one gene space, float32 log2 scale, obs column ``unit`` with the source's own log scale.
 HARMONISED = ProfilesContract("harmonised", (*_OBS, "unit"))
 #: Synthetic: profiles of one batch of training sets.
-SYNTHETIC = ProfilesContract("synthetic", ("training_set", "generator", "condition", "technology", "aggregation", "context", "level"))
+SYNTHETIC = ProfilesContract(
+    "synthetic", ("training_set", "generator", "condition", "technology", "aggregation", "context", "level")
+)
 
 TRAINING_SETS_COLUMNS = ("training_set", "purpose", "generators", "task", "regime", "n_real", "repeat", "seed")
 MEMBERS_COLUMNS = ("training_set", "sample_id", "role", "condition")

@@ -1,0 +1,54 @@
+# make demo   the whole workflow on simulated data, in minutes, without any download
+# make test   the test suite
+# make lint   ruff, snakefmt and snakemake --lint
+# Each builds .venv from the lock file when needed. Options for Snakemake: make demo ARGS="-n"
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CORES ?= 2
+ARGS ?=
+STUDY_DEMO := results/demo/report/index.html
+
+.DEFAULT_GOAL := help
+.PHONY: help env demo test lint format lock clean
+
+help:
+	@sed -n 's/^# //p' Makefile | head -4
+
+$(VENV)/.runtime: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=python3.x" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock
+	@touch $@
+
+env: $(VENV)/.runtime
+
+demo: $(VENV)/.runtime
+	$(BIN)/snakemake --profile profiles/demo --cores $(CORES) $(ARGS)
+	@$(BIN)/python tools/resources_used.py demo
+	@echo "The report is at $(STUDY_DEMO)"
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint --configfile config/demo.yaml
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow
+
+lock: $(VENV)/.runtime
+	$(BIN)/python tools/lock.py
+
+clean:
+	rm -rf results logs benchmarks resources/demo .snakemake

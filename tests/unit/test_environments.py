@@ -1,0 +1,45 @@
+"""Lock files, conda files and pyproject agree."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from importlib.metadata import version
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+CONDA_NAMES = {"pytorch": "torch"}
+
+
+def pins(path):
+    lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
+    return dict(line.split("==") for line in lines)
+
+
+def test_locks_hold_exact_public_pins_of_everything_declared(project_root):
+    project = tomllib.loads((project_root / "pyproject.toml").read_text())["project"]
+    runtime, dev = pins(project_root / "requirements.lock"), pins(project_root / "requirements-dev.lock")
+    assert all(re.fullmatch(r"[0-9][0-9A-Za-z.]*", v) for v in {**runtime, **dev}.values())
+    for text in project["dependencies"]:
+        need = Requirement(text)
+        assert need.specifier.contains(runtime[need.name.lower()]), text
+    for text in project["optional-dependencies"]["dev"]:
+        need = Requirement(text)
+        assert need.specifier.contains(dev[need.name.lower()]), text
+    assert runtime.items() <= dev.items()
+
+
+@pytest.mark.parametrize("name", ["base", "torch", "report"])
+def test_conda_files_agree_with_the_lock(project_root, name):
+    lock = pins(project_root / "requirements.lock")
+    for entry in yaml.safe_load((project_root / f"envs/{name}.yaml").read_text())["dependencies"]:
+        package, pinned = entry.split("=")
+        if package != "python":
+            assert lock[CONDA_NAMES.get(package, package)] == pinned
+
+
+def test_this_environment_is_the_lock(project_root):
+    for package in ("torch", "snakemake", "anndata", "scanpy", "pandas", "numpy", "scikit-learn"):
+        assert version(package).split("+")[0] == pins(project_root / "requirements.lock")[package]

@@ -1,0 +1,216 @@
+"""Contracts, atomic files, seeds, levels, scaler, code digests."""
+
+from __future__ import annotations
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.preprocessing import StandardScaler
+
+from pseudocohort import contracts, io, seeds, versions
+from pseudocohort.errors import ContractError, UserError
+from pseudocohort.levels import add_level, level_of
+from pseudocohort.prepare.scale import Scaler
+
+
+def profiles(n=6, p=4, **changes):
+    obs = pd.DataFrame(
+        {
+            "donor": [f"d{i}" for i in range(n)],
+            "dataset": "x",
+            "condition": "A",
+            "technology": "bulk",
+            "aggregation": "bulk",
+            "context": "tumour",
+            "unit": "log2(TPM+1)",
+        },
+        index=[f"x:s{i}" for i in range(n)],
+    )
+    obs = add_level(obs).assign(**changes)
+    var = pd.DataFrame({"symbol": list("ABCD")[:p]}, index=[f"ENSG{i:011d}" for i in range(p)])
+    x = np.arange(n * p, dtype=np.float32).reshape(n, p)
+    return ad.AnnData(x, obs=obs, var=var, uns={"pseudocohort": {"unit": "log2(TPM+1)"}})
+
+
+def test_round_trip_keeps_everything(tmp_path):
+    path = tmp_path / "a.h5ad"
+    io.write_profiles(profiles(), path, contracts.HARMONISED)
+    back = io.read_profiles(path, contracts.HARMONISED)
+    np.testing.assert_array_equal(back.X, profiles().X)
+    assert list(back.obs["level"]) == ["tumour"] * 6
+
+
+def broken_nan():
+    p = profiles()
+    p.X[1, 2] = np.nan
+    return p
+
+
+def broken_gene():
+    p = profiles()
+    p.var_names = ["ENSG00000000001.5", *p.var_names[1:]]
+    return p
+
+
+def broken_duplicate():
+    p = profiles()
+    p.obs_names = ["x:s0", "x:s0", *p.obs_names[2:]]
+    return p
+
+
+def broken_dtype():
+    p = profiles()
+    return ad.AnnData(p.X.astype(np.float64), obs=p.obs, var=p.var, uns=p.uns)
+
+
+def broken_unit():
+    p = profiles()
+    del p.uns["pseudocohort"]
+    return p
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (broken_nan, "NaN"),
+        (broken_gene, "ENSG00000000001.5"),
+        (broken_duplicate, "x:s0"),
+        (broken_dtype, "float64"),
+        (broken_unit, "unit"),
+        (lambda: profiles(context="tumor"), "tumor"),
+        (lambda: profiles(condition="a/b"), "a/b"),
+        (lambda: profiles(level="cells"), "cells"),
+        (lambda: profiles().T, "missing obs"),
+        (lambda: profiles()[:, :0].copy(), "no data"),
+    ],
+)
+def test_broken_profiles_are_refused_and_nothing_is_written(tmp_path, make, message):
+    path = tmp_path / "a.h5ad"
+    with pytest.raises(ContractError, match="(?s)" + message) as caught:
+        io.write_profiles(make(), path, contracts.HARMONISED)
+    assert str(path) in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unreadable_file_is_named(tmp_path):
+    path = tmp_path / "a.h5ad"
+    path.write_bytes(b"not an h5ad")
+    with pytest.raises(ContractError, match="cannot be read"):
+        io.read_profiles(path, contracts.HARMONISED)
+
+
+def test_atomic_leaves_the_old_file_when_writing_fails(tmp_path):
+    path = tmp_path / "t.tsv"
+    io.write_table(pd.DataFrame({"a": [1]}), path)
+
+    def fail():
+        with io.atomic(path) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        fail()
+    assert io.read_table(path)["a"].tolist() == [1]
+    assert [p.name for p in tmp_path.iterdir()] == ["t.tsv"]
+
+
+@pytest.mark.parametrize("name", ["t.tsv", "t.tsv.gz", "t.parquet"])
+def test_tables_round_trip(tmp_path, name):
+    table = pd.DataFrame({"a": ["x", None], "b": [1.5, np.nan]})
+    io.write_table(table, tmp_path / name)
+    back = io.read_table(tmp_path / name, ("a", "b"))
+    assert back["a"].tolist()[0] == "x"
+    assert back.isna().to_numpy().tolist() == table.isna().to_numpy().tolist()
+    with pytest.raises(ContractError, match="missing column"):
+        io.read_table(tmp_path / name, ("c",))
+
+
+def test_evaluation_tables_are_checked(tmp_path):
+    rows = [{"study": "s", "generator": "g", "repeat": r, "metric": "m", "value": 0.5} for r in range(2)]
+    io.write_evaluation(io.evaluation_table(rows), tmp_path / "e.tsv")
+    assert (tmp_path / "e.tsv").read_text().splitlines()[0].split("\t") == [
+        *contracts.EVALUATION_KEYS,
+        "metric",
+        "value",
+    ]
+    with pytest.raises(ContractError, match="two values"):
+        io.write_evaluation(io.evaluation_table(rows + rows[:1]), tmp_path / "f.tsv")
+    with pytest.raises(ContractError, match="unknown evaluation key"):
+        io.evaluation_table([{"fold": 1, "metric": "m", "value": 1}])
+    with pytest.raises(ContractError, match="missing columns"):
+        io.write_evaluation(io.evaluation_table(rows).drop(columns="task"), tmp_path / "f.tsv")
+    assert not (tmp_path / "f.tsv").exists()
+
+
+def test_seeds_are_stable_and_distinct():
+    assert seeds.derive(1, "a", 2) == 983436058
+    values = {seeds.derive(s, "x", r) for s in range(20) for r in range(200)}
+    assert len(values) == 4000
+    assert seeds.derive(1, "ab", "c") != seeds.derive(1, "a", "bc")
+
+
+def test_levels():
+    assert level_of("bulk", "in_vitro") == "line_bulk"
+    assert level_of("pseudobulk", "in_vitro") == "pseudobulk"
+    assert level_of("bulk", "normal") == "normal"
+    with pytest.raises(ContractError, match="tumor"):
+        level_of("bulk", "tumor")
+
+
+def test_scaler_without_offset_is_scikit_learns_per_level():
+    rng = np.random.default_rng(0)
+    x = rng.normal(3, 2, (50, 7)).astype(np.float32)
+    obs = pd.DataFrame({"level": ["tumour"] * 30 + ["pseudobulk"] * 20})
+    z = Scaler(by_level=True, offset=0).fit(x, obs).transform(x, obs)
+    for level in ("tumour", "pseudobulk"):
+        rows = (obs["level"] == level).to_numpy()
+        np.testing.assert_allclose(z[rows], StandardScaler().fit_transform(x[rows]), atol=1e-5)
+
+
+@given(st.integers(0, 1000), st.booleans(), st.floats(0.01, 1))
+@settings(max_examples=25, deadline=None)
+def test_scaler_inverse_undoes_transform_also_after_storage(seed, by_level, offset):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(5, 3, (12, 5)).astype(np.float32)
+    x[:, 0] = 2.0
+    obs = pd.DataFrame({"level": rng.choice(["tumour", "normal"], 12)})
+    scaler = Scaler(by_level=by_level, offset=offset).fit(x, obs)
+    again = Scaler.from_state(*scaler.state())
+    np.testing.assert_allclose(again.inverse(scaler.transform(x, obs), obs), x, atol=1e-4)
+
+
+def test_scaler_refuses_an_unseen_level():
+    scaler = Scaler().fit(np.ones((2, 1), np.float32), pd.DataFrame({"level": ["tumour", "tumour"]}))
+    with pytest.raises(UserError, match="normal"):
+        scaler.transform(np.ones((1, 1), np.float32), pd.DataFrame({"level": ["normal"]}))
+
+
+def test_code_version_follows_imports(tmp_path, monkeypatch):
+    package = tmp_path / "pkg"
+    (package / "sub").mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "sub" / "__init__.py").write_text("")
+    (package / "a.py").write_text("from .sub import b\nfrom .sub.c import x\n")
+    (package / "sub" / "b.py").write_text("from ..d import y\n")
+    (package / "sub" / "c.py").write_text("x = 1\n")
+    (package / "d.py").write_text("y = 1\n")
+    (package / "e.py").write_text("z = 1\n")
+    monkeypatch.setattr(versions, "PACKAGE", package)
+
+    def digest():
+        versions._imports.cache_clear()
+        versions.code_version.cache_clear()
+        return versions.code_version("a")
+
+    first = digest()
+    (package / "e.py").write_text("z = 2\n")
+    assert digest() == first
+    (package / "d.py").write_text("y = 2\n")
+    assert digest() != first
+    with pytest.raises(ValueError, match="nope"):
+        versions.code_version("nope")
+    versions._imports.cache_clear()
+    versions.code_version.cache_clear()

@@ -1,0 +1,257 @@
+"""Training sets: enumeration from the configuration, donor-grouped membership, requests."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pseudocohort.errors import ContractError, UserError
+from pseudocohort.levels import add_level
+from pseudocohort.plan.enumerate import batches, generators_of, purposes, training_sets
+from pseudocohort.plan.members import members, nested_order, with_split
+from pseudocohort.plan.requests import request
+
+
+@pytest.fixture(scope="module")
+def config(project_root):
+    base = yaml.safe_load((project_root / "config/config.yaml").read_text())
+    base["datasets"] = ["x"]
+    base["augmentation"]["tasks"] = {
+        "type": {"label": ["condition"], "levels": ["tumour"]},
+        "binary_a": {"label": ["context"], "where": {"condition": ["A"]}},
+    }
+    base["augmentation"] |= {"regimes": ["same_n", "oracle", "unlabeled", "transfer"], "n_real": [0, 12], "repeats": 2}
+    base["combination"] |= {
+        "conditions": ["A", "B"],
+        "k": [0, 2],
+        "draws": 3,
+        "generator_draws": 2,
+        "generators": ["mvn"],
+    }
+    return base
+
+
+def make_obs(n_donors=40, lines=3, seed=0):
+    rng = np.random.default_rng(seed)
+    rows = []
+    for condition in "ABC":
+        for d in range(n_donors):
+            for context in ["tumour", "normal"][: rng.integers(1, 3)]:
+                rows.append((f"{condition}-p{d}", "tissue", condition, "bulk", "bulk", context))
+        for line in range(lines):
+            for _ in range(4):
+                rows.append((f"{condition}-line{line}", "lines", condition, "umi_3prime", "pseudobulk", "in_vitro"))
+    obs = pd.DataFrame(rows, columns=["donor", "dataset", "condition", "technology", "aggregation", "context"])
+    obs.index = [f"s{i}" for i in range(len(obs))]
+    obs = add_level(obs)
+    names = np.sort(obs.loc[obs["context"] != "in_vitro", "donor"].unique())
+    test = set(rng.permutation(names)[: len(names) // 3])
+    obs["split"] = ["test" if d in test else "train" for d in obs["donor"]]
+    return obs
+
+
+def planned(obs, config, purpose):
+    rows = [r for r in training_sets(config) if r["purpose"] == purpose]
+    return rows, members(obs, rows, config)
+
+
+def test_enumeration_is_pure_unique_and_stable(config):
+    first, second = training_sets(config), training_sets(copy.deepcopy(config))
+    assert first == second
+    ids = [r["training_set"] for r in first]
+    assert len(set(ids)) == len(ids)
+    assert len({r["seed"] for r in first}) == len(first)
+    assert purposes(config) == ["full", "augmentation", "privacy", "combination"]
+
+
+def test_adding_a_repeat_keeps_the_seeds_and_members_of_the_others(config):
+    obs = make_obs()
+    more = copy.deepcopy(config)
+    more["augmentation"]["repeats"] += 1
+    _, before = planned(obs, config, "augmentation")
+    _, after = planned(obs, more, "augmentation")
+    kept = after[after["training_set"].isin(before["training_set"])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(before.astype(str), kept.astype(str))
+    old = {r["training_set"]: r["seed"] for r in training_sets(config)}
+    assert old.items() <= {r["training_set"]: r["seed"] for r in training_sets(more)}.items()
+
+
+def test_batches_partition_the_training_sets_of_a_generator(config):
+    small = copy.deepcopy(config)
+    small["training"]["sets_per_job"] = 3
+    for purpose in purposes(small):
+        for generator in generators_of(small, purpose):
+            jobs = batches(small, purpose, generator)
+            flat = [name for job in jobs.values() for name in job]
+            wanted = [
+                r["training_set"] for r in training_sets(small)
+                if r["purpose"] == purpose and generator in r["generators"].split(";")
+            ]  # fmt: skip
+            assert flat == wanted
+            assert max(map(len, jobs.values())) <= 3
+
+
+def test_evaluations_left_out_have_no_training_sets(config):
+    less = copy.deepcopy(config) | {"evaluations": ["privacy"]}
+    assert purposes(less) == ["privacy"]
+    assert {r["purpose"] for r in training_sets(less)} == {"privacy"}
+
+
+@pytest.mark.parametrize("purpose", ["full", "augmentation", "combination"])
+@given(seed=st.integers(0, 50))
+@settings(max_examples=10, deadline=None)
+def test_no_held_out_donor_is_ever_fitted(config, purpose, seed):
+    obs = make_obs(seed=seed)
+    _, table = planned(obs, config, purpose)
+    held_out = set(obs["donor"][obs["split"] == "test"])
+    donor = table["sample_id"].map(obs["donor"])
+    fitted = table["role"].isin(["train", "unlabeled"])
+    assert not set(donor[fitted]) & held_out
+    assert set(donor[table["role"] == "test"]) <= held_out
+
+
+def test_same_n_draws_are_nested_and_hold_every_class(config):
+    obs = make_obs()
+    _, table = planned(obs, config, "augmentation")
+    train = table[table["role"] == "train"].groupby("training_set", observed=True)["sample_id"].agg(set)
+    for repeat in range(2):
+        one, twelve = train[f"aug-type-same_n-n0-r{repeat}"], train[f"aug-type-same_n-n12-r{repeat}"]
+        assert len(one) == 3
+        assert one < twelve
+        assert len(twelve) == 12
+        assert set(obs.loc[list(one), "condition"]) == {"A", "B", "C"}
+
+
+def test_regimes_see_what_they_say(config):
+    obs = make_obs()
+    _, table = planned(obs, config, "augmentation")
+
+    def ids(name, role):
+        return set(table["sample_id"][(table["training_set"] == name) & (table["role"] == role)])
+
+    pool = set(obs.index[(obs["level"] == "tumour") & (obs["split"] == "train")])
+    same = ids("aug-type-same_n-n12-r0", "train")
+    assert ids("aug-type-oracle-all-r0", "train") == pool
+    assert ids("aug-type-unlabeled-n12-r0", "train") == same
+    assert ids("aug-type-unlabeled-n12-r0", "unlabeled") == pool - same
+    transfer = ids("aug-type-transfer-n12-r0", "train")
+    assert same < transfer
+    assert transfer - same == set(obs.index[(obs["level"] != "tumour") & (obs["split"] == "train")])
+    labels = table[(table["training_set"] == "aug-type-unlabeled-n12-r0") & (table["role"] == "unlabeled")]["condition"]
+    assert (labels == "").all()
+    # With a filter, the other conditions are the source.
+    source = ids("aug-binary_a-transfer-n12-r0", "train") - ids("aug-binary_a-same_n-n12-r0", "train")
+    assert set(obs.loc[list(source), "condition"]) == {"A", "B", "C"}
+    assert not any((obs.loc[s, "condition"] == "A") and obs.loc[s, "level"] in ("tumour", "normal") for s in source)
+
+
+def test_privacy_coins_are_by_donor_and_shared_with_the_negative_control(config):
+    obs = make_obs()
+    _, table = planned(obs, config, "privacy")
+    for coin in range(config["privacy"]["coins"]):
+        part = table[table["training_set"] == f"priv-c{coin}"]
+        donors = part.assign(donor=part["sample_id"].map(obs["donor"])).groupby("donor")["role"].nunique()
+        assert (donors == 1).all()
+        negative = table[(table["training_set"] == f"privneg-c{coin}") & (table["role"] != "train")]
+        pd.testing.assert_frame_equal(
+            part[["sample_id", "role"]].reset_index(drop=True), negative[["sample_id", "role"]].reset_index(drop=True)
+        )
+        seen = table[(table["training_set"] == f"privneg-c{coin}") & (table["role"] == "train")]["sample_id"]
+        assert set(seen) == set(part["sample_id"][part["role"] == "reference"])
+    sides = [
+        set(table["sample_id"][(table["training_set"] == f"priv-c{c}") & (table["role"] == "member")]) for c in (0, 1)
+    ]
+    assert sides[0] != sides[1]
+
+
+def test_permuted_arm_moves_whole_lines_and_keeps_label_counts(config):
+    obs = make_obs(lines=5)
+    config = copy.deepcopy(config)
+    config["combination"]["draws"] = 8
+    _, table = planned(obs, config, "combination")
+    moved = 0
+    for draw in range(8):
+        part = table[(table["training_set"] == f"comb-permuted-k2-d{draw}") & (table["role"] == "train")]
+        cells = part[part["sample_id"].map(obs["level"]) == "pseudobulk"]
+        donor = cells["sample_id"].map(obs["donor"])
+        assert (cells.groupby(donor.to_numpy(), observed=True)["condition"].nunique() == 1).all()
+        truth = cells["sample_id"].map(obs["condition"]).to_numpy()
+        assert sorted(cells["condition"].astype(str)) == sorted(truth)
+        moved += (cells["condition"].astype(str).to_numpy() != truth).any()
+    assert moved >= 6
+
+
+def test_combination_draws_are_paired_over_arms(config):
+    obs = make_obs()
+    _, table = planned(obs, config, "combination")
+
+    def tumours(arm):
+        part = table[(table["training_set"] == f"comb-{arm}-k2-d1") & (table["role"] == "train")]
+        return set(part["sample_id"][part["sample_id"].map(obs["level"]) == "tumour"])
+
+    assert tumours("tissue_only") == tumours("both") == tumours("permuted")
+    assert len(tumours("both")) == 4
+
+
+def test_combination_refuses_a_condition_that_a_level_lacks(config):
+    obs = make_obs()
+    obs = obs[~((obs["condition"] == "B") & (obs["level"] == "pseudobulk"))]
+    with pytest.raises(UserError, match="'B' has no pseudobulk"):
+        planned(obs, config, "combination")
+
+
+def test_task_with_one_class_is_refused(config):
+    config = copy.deepcopy(config)
+    config["augmentation"]["tasks"] = {"bad": {"label": ["context"], "levels": ["tumour"]}}
+    with pytest.raises(UserError, match="1 class"):
+        planned(make_obs(), config, "augmentation")
+
+
+@given(st.lists(st.sampled_from("abcd"), min_size=1, max_size=60), st.integers(0, 100))
+def test_every_prefix_of_nested_order_holds_every_class(labels, seed):
+    series = pd.Series(labels, index=[f"i{k}" for k in range(len(labels))])
+    order = nested_order(series, np.random.default_rng(seed))
+    assert sorted(order) == sorted(series.index)
+    assert set(series[order[: series.nunique()]]) == set(labels)
+
+
+def test_with_split_refuses_a_donor_on_both_sides():
+    obs = make_obs().drop(columns="split")
+    donors = pd.DataFrame({"donor": ["A-p0", "A-p0"], "dataset": ["t", "u"], "split": ["train", "test"]})
+    with pytest.raises(ContractError, match="A-p0"):
+        with_split(obs, donors)
+
+
+def test_requests_have_the_right_conditions_levels_and_sizes(config):
+    obs = make_obs()
+    for purpose in ("full", "augmentation", "privacy", "combination"):
+        rows, table = planned(obs, config, purpose)
+        for row in rows:
+            part = table[table["training_set"] == row["training_set"]]
+            asked = request(row, part, obs, config)
+            if purpose == "full":
+                test = part["sample_id"][part["role"] == "test"]
+                assert len(asked) == len(test)
+                counts = obs.loc[test].value_counts(["condition", "level"]).sort_index()
+                pd.testing.assert_series_equal(
+                    asked.value_counts(["condition", "level"]).sort_index(), counts, check_dtype=False
+                )
+            elif purpose == "augmentation":
+                assert len(asked) == max(config["augmentation"]["n_synthetic"])
+                if row["task"] == "type":
+                    assert set(asked["level"]) == {"tumour"}
+                    assert set(asked["condition"].iloc[:3]) <= {"A", "B", "C"}
+                else:
+                    assert set(asked["condition"]) == {"A"}
+            elif purpose == "privacy":
+                assert len(asked) == (part["role"] == "member").sum()
+                assert set(asked["level"]) == {"tumour"}
+            else:
+                assert asked["condition"].value_counts().to_dict() == {"A": 100, "B": 100}
+                assert set(asked["level"]) == {"tumour"}

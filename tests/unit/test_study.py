@@ -1,0 +1,134 @@
+"""Configuration and dataset sheet: shipped files are valid, mistakes get one readable message."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pseudocohort.errors import UserError
+from pseudocohort.study import check_study
+
+STUDIES = ("demo", "breast", "paired", "gtex")
+
+
+def deep_merge(base, other):
+    for key, value in other.items():
+        base[key] = (
+            deep_merge(dict(base[key]), value) if isinstance(value, dict) and isinstance(base.get(key), dict) else value
+        )
+    return base
+
+
+@pytest.fixture
+def study(project_root, monkeypatch):
+    monkeypatch.chdir(project_root)
+
+    def load(name="demo", **changes):
+        config = yaml.safe_load(Path("config/config.yaml").read_text())
+        deep_merge(config, yaml.safe_load(Path(f"config/{name}.yaml").read_text()))
+        return deep_merge(copy.deepcopy(config), changes)
+
+    return load
+
+
+def check(config):
+    return check_study(config, Path("workflow/schemas"))
+
+
+@pytest.mark.parametrize(
+    "name", sorted(p.stem for p in Path(__file__).parents[2].glob("config/*.yaml") if p.stem != "config")
+)
+def test_shipped_studies_are_valid(study, name):
+    rows = check(study(name, data_root="somewhere"))
+    assert rows
+
+
+def test_defaults_in_the_schema_are_those_of_the_default_config(project_root):
+    config = yaml.safe_load((project_root / "config/config.yaml").read_text())
+    schema = yaml.safe_load((project_root / "workflow/schemas/config.schema.yaml").read_text())
+
+    def walk(properties, values, path=""):
+        for key, entry in properties.items():
+            if "properties" in entry and path + key != "tasks":
+                walk(entry["properties"], values[key], f"{path}{key}.")
+            else:
+                assert "description" in entry or "$ref" in entry, path + key
+                if "default" in entry and path + key in FLAT:
+                    assert FLAT[path + key] == entry["default"], path + key
+
+    FLAT = {}
+
+    def flatten(values, path=""):
+        for key, value in values.items():
+            FLAT[path + key] = value
+            if isinstance(value, dict):
+                flatten(value, f"{path}{key}.")
+
+    flatten(config)
+    walk(schema["properties"], config)
+
+
+def test_every_config_key_is_documented(project_root):
+    schema = yaml.safe_load((project_root / "workflow/schemas/config.schema.yaml").read_text())
+    text = (project_root / "config/README.md").read_text()
+
+    def walk(properties, path=""):
+        for key, entry in properties.items():
+            assert f"`{path}{key}`" in text, f"{path}{key} is not in config/README.md"
+            walk(entry.get("properties", {}), f"{path}{key}.")
+
+    walk(schema["properties"])
+    sheet = yaml.safe_load((project_root / "workflow/schemas/datasets.schema.yaml").read_text())
+    for column in sheet["properties"]:
+        assert f"`{column}`" in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "where", "remedy"),
+    [
+        ({"generatorz": ["mvn"]}, "top level", "did you mean 'generators'"),
+        ({"generators": ["mvn", "gann"]}, "generators[1]", "did you mean 'gan'"),
+        ({"prepare": {"gene_space": {"kind": "landmarks"}}}, "prepare.gene_space.kind", "did you mean 'landmark'"),
+        ({"seed": "one"}, "seed", "Master seed"),
+        ({"study": "../../x"}, "study", "letters, digits"),
+        ({"prepare": {"test_share": 1.5}}, "prepare.test_share", ""),
+        ({"datasets": ["demo_norml"]}, "datasets", "did you mean 'demo_normal'"),
+        ({"datasets": []}, "datasets", ""),
+        ({"combination": {"conditions": ["breast"]}}, "combination.conditions", "leave combination out"),
+        ({"interventions": {"graph": ""}}, "interventions", "leave interventions out"),
+        ({"privacy": {"generators": ["ddpm"]}, "generators": ["mvn"], "combination": {"generators": ["mvn"]}}, "privacy.generators", "add it"),
+    ],
+)  # fmt: skip
+def test_mistakes_name_field_value_and_remedy(study, changes, where, remedy):
+    with pytest.raises(UserError) as caught:
+        check(study(**changes))
+    assert where in caught.value.where
+    assert remedy in caught.value.remedy
+
+
+def test_missing_data_root_says_how_to_set_it(study, monkeypatch):
+    monkeypatch.delenv("PSEUDOCOHORT_DATA", raising=False)
+    with pytest.raises(UserError, match="data_root") as caught:
+        check(study("breast"))
+    assert "--config data_root=" in caught.value.remedy
+
+
+def test_sheet_errors_name_row_and_column(study, tmp_path):
+    sheet = Path("config/datasets.tsv").read_text()
+    cases = {
+        sheet.replace("\tcounts\t", "\tcount\t", 1): "unit",
+        sheet.replace("\tgct\t", "\tgctx\t", 1): "format",
+        sheet.replace("demo_tumour\tbulk", "demo_normal\tbulk", 1): "two rows",
+        sheet.replace("\t", ","): "no column 'dataset'",
+        sheet.replace("\t0.001\t", "\tabc\t", 1): "log_offset",
+    }
+    for k, (text, expected) in enumerate(cases.items()):
+        path = tmp_path / f"sheet{k}.tsv"
+        path.write_text(text)
+        with pytest.raises(UserError) as caught:
+            check(study(datasets_sheet=str(path)))
+        assert expected in str(caught.value)
+        assert str(path) in str(caught.value) or "data_root" in str(caught.value)

@@ -1,0 +1,49 @@
+"""Acquire. Needs: rows of the dataset sheet. Makes: the demo's raw files, and downloads with their provenance."""
+
+
+rule simulate_demo:
+    input:
+        parameters="resources/demo_parameters.yaml",
+        genes="resources/demo_genes.tsv",
+    output:
+        normal="resources/demo/normal.gct",
+        normal_samples="resources/demo/normal_attributes.tsv",
+        tumour="resources/demo/tumour.tsv.gz",
+        tumour_samples="resources/demo/tumour_phenotype.tsv",
+        cells=directory("resources/demo/cells"),
+        line_bulk="resources/demo/line_bulk.h5ad",
+        truth=directory("resources/demo/truth"),
+    log:
+        "logs/simulate_demo.log",
+    benchmark:
+        "benchmarks/simulate_demo.tsv"
+    conda:
+        "../../envs/base.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        code=code_version("acquire.simulate.write"),
+    script:
+        "../scripts/simulate_demo.py"
+
+
+rule download:
+    output:
+        file="resources/downloads/{dataset}/{file}",
+    log:
+        "logs/download/{dataset}/{file}.log",
+    benchmark:
+        "benchmarks/download/{dataset}/{file}.tsv"
+    conda:
+        "../../envs/base.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=720,
+    params:
+        row=lookup("{dataset}", within=DATASETS),
+    retries: 3
+    script:
+        "../scripts/download.py"

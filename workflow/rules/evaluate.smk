@@ -1,0 +1,76 @@
+"""Evaluate. Needs: synthetic and real profiles and the plan. Makes: tidy tables, their summaries, verdicts, figures."""
+
+
+rule evaluate:
+    input:
+        profiles="<results>/prepared/harmonised.h5ad",
+        training_sets="<results>/plan/training_sets.tsv",
+        members=lambda w: f"<results>/plan/members/{PURPOSE_OF_EVALUATION[w.evaluation]}.parquet",
+        synthetic=synthetic_files,
+    output:
+        table="<results>/evaluated/{evaluation}/{generator}.tsv",
+    log:
+        "<logs>/evaluate/{evaluation}/{generator}.log",
+    benchmark:
+        "<benchmarks>/evaluate/{evaluation}/{generator}.tsv"
+    conda:
+        "../../envs/base.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=240,
+    params:
+        study=config["study"],
+        settings=lookup("{evaluation}", within=config),
+        seed=config["seed"],
+        code=code_of_evaluation,
+    script:
+        "../scripts/evaluate.py"
+
+
+rule interventions:
+    input:
+        profiles="<results>/prepared/harmonised.h5ad",
+        donors="<results>/prepared/donors.tsv",
+        graph_and_truth=intervention_files,
+    output:
+        table="<results>/evaluated/interventions/operators.tsv",
+    log:
+        "<logs>/interventions.log",
+    benchmark:
+        "<benchmarks>/interventions.tsv"
+    conda:
+        "../../envs/base.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        study=config["study"],
+        settings=config["interventions"],
+        seed=config["seed"],
+        code=code_version("evaluate.interventions"),
+    script:
+        "../scripts/interventions.py"
+
+
+rule summarise:
+    input:
+        evaluated_files,
+    output:
+        table="<results>/tables/{evaluation}.tsv",
+        summary="<results>/tables/{evaluation}_summary.tsv",
+    log:
+        "<logs>/summarise/{evaluation}.log",
+    benchmark:
+        "<benchmarks>/summarise/{evaluation}.tsv"
+    conda:
+        "../../envs/base.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        code=code_version("evaluate.statistics"),
+    script:
+        "../scripts/summarise.py"

@@ -1,0 +1,30 @@
+"""Generate. Needs: the models of a batch. Makes: the synthetic profiles that the plan asks of each of them."""
+
+
+rule generate:
+    input:
+        profiles="<results>/prepared/harmonised.h5ad",
+        training_sets="<results>/plan/training_sets.tsv",
+        members="<results>/plan/members/{purpose}.parquet",
+        models="<results>/models/{purpose}/{generator}/{batch}",
+    output:
+        profiles="<results>/synthetic/{purpose}/{generator}/{batch}.h5ad",
+    log:
+        "<logs>/generate/{purpose}/{generator}/{batch}.log",
+    benchmark:
+        "<benchmarks>/generate/{purpose}/{generator}/{batch}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=60,
+        gpu=0,
+    params:
+        training_sets=sets_of_batch,
+        config=PLAN_CONFIG,
+        device=config["training"]["device"],
+        code=code_of_generator,
+        request_code=code_version("plan.requests"),
+    script:
+        "../scripts/generate.py"

@@ -1,0 +1,30 @@
+"""Train. Needs: a batch of training sets. Makes: one model per set, with its loss curve. Can be killed and resumed."""
+
+
+rule train:
+    input:
+        profiles="<results>/prepared/harmonised.h5ad",
+        members="<results>/plan/members/{purpose}.parquet",
+    output:
+        models=directory("<results>/models/{purpose}/{generator}/{batch}"),
+    log:
+        "<logs>/train/{purpose}/{generator}/{batch}.log",
+    benchmark:
+        "<benchmarks>/train/{purpose}/{generator}/{batch}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=240,
+        gpu=0,
+    params:
+        training_sets=sets_of_batch,
+        settings=settings_of_generator,
+        device=config["training"]["device"],
+        checkpoint_minutes=config["training"]["checkpoint_minutes"],
+        checkpoints="<results>/checkpoints/{purpose}/{generator}/{batch}",
+        seed=config["seed"],
+        code=code_of_generator,
+    script:
+        "../scripts/train.py"

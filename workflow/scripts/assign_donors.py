@@ -1,0 +1,18 @@
+"""Hold out a share of the tissue donors from everything that is fitted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pseudocohort.prepare.donors import assign_donors
+
+from pseudocohort import contracts, io, logs
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+logs.configure(snakemake.log[0])
+obs = [io.read_profiles(path, contracts.PREPARED).obs for path in snakemake.input]
+by_dataset = {str(table["dataset"].iloc[0]): table for table in obs}
+donors = assign_donors(by_dataset, test_share=snakemake.params.test_share, seed=snakemake.params.seed)
+io.write_table(donors, snakemake.output.donors)

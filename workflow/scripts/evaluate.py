@@ -1,0 +1,30 @@
+"""Score one generator (or the real data) in one evaluation."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from pseudocohort.generators.store import SyntheticStore
+
+from pseudocohort import contracts, io, logs
+from pseudocohort.plan.enumerate import PURPOSE_OF_EVALUATION
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+logs.configure(snakemake.log[0])
+evaluation, generator = snakemake.wildcards.evaluation, snakemake.wildcards.generator
+score = getattr(importlib.import_module(f"pseudocohort.evaluate.{evaluation}"), evaluation)
+training_sets = io.read_table(snakemake.input.training_sets, contracts.TRAINING_SETS_COLUMNS)
+table = score(
+    io.read_profiles(snakemake.input.profiles, contracts.HARMONISED),
+    SyntheticStore(snakemake.input.synthetic),
+    training_sets[training_sets["purpose"] == PURPOSE_OF_EVALUATION[evaluation]],
+    io.read_table(snakemake.input.members, contracts.MEMBERS_COLUMNS),
+    study=snakemake.params.study,
+    generator=generator,
+    settings=snakemake.params.settings,
+    seed=snakemake.params.seed,
+)
+io.write_evaluation(table, snakemake.output.table)

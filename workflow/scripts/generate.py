@@ -1,0 +1,36 @@
+"""Sample what the plan asks of each model of a batch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pseudocohort.generators.bundle import sample_batch
+
+from pseudocohort import contracts, io, logs
+from pseudocohort.plan.requests import request
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+logs.configure(snakemake.log[0])
+profiles = io.read_profiles(snakemake.input.profiles, contracts.HARMONISED)
+sets = io.read_table(snakemake.input.training_sets, contracts.TRAINING_SETS_COLUMNS).set_index(
+    "training_set", drop=False
+)
+members = io.read_table(snakemake.input.members, contracts.MEMBERS_COLUMNS)
+requests = {
+    name: request(
+        sets.loc[name].to_dict(), members[members["training_set"] == name], profiles.obs, snakemake.params.config
+    )
+    for name in snakemake.params.training_sets
+}
+synthetic = sample_batch(
+    Path(snakemake.input.models),
+    requests,
+    profiles.var,
+    generator=snakemake.wildcards.generator,
+    seeds=sets["seed"].to_dict(),
+    device=snakemake.params.device,
+)
+io.write_profiles(synthetic, snakemake.output.profiles, contracts.SYNTHETIC)

@@ -1,0 +1,23 @@
+"""Bring all datasets into one gene space on log scale."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pseudocohort.prepare.gene_table import load_gene_table
+from pseudocohort.prepare.harmonise import harmonise
+
+from pseudocohort import contracts, io, logs
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+logs.configure(snakemake.log[0])
+profiles, genes = harmonise(
+    [io.read_profiles(path, contracts.PREPARED) for path in snakemake.input.profiles],
+    io.read_table(snakemake.input.donors, contracts.DONORS_COLUMNS),
+    snakemake.params.gene_space,
+    load_gene_table(snakemake.input.genes),
+)
+io.write_profiles(profiles, snakemake.output.profiles, contracts.HARMONISED)
+io.write_table(genes, snakemake.output.genes)

@@ -1,0 +1,27 @@
+"""Write the training sets and their members."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from pseudocohort import contracts, io, logs
+from pseudocohort.plan.enumerate import training_sets
+from pseudocohort.plan.members import members, with_split
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+logs.configure(snakemake.log[0])
+config = snakemake.params.config
+obs = with_split(
+    io.read_profiles(snakemake.input.profiles, contracts.HARMONISED).obs,
+    io.read_table(snakemake.input.donors, contracts.DONORS_COLUMNS),
+)
+rows = training_sets(config)
+for path in snakemake.output.members:
+    purpose = Path(path).stem
+    io.write_table(members(obs, [row for row in rows if row["purpose"] == purpose], config), path)
+io.write_table(pd.DataFrame(rows, columns=contracts.TRAINING_SETS_COLUMNS), snakemake.output.training_sets)

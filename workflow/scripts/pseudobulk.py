@@ -1,0 +1,17 @@
+"""Sum the cells of each line into pseudo-bulk profiles."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pseudocohort.prepare.pseudobulk import pseudobulk
+
+from pseudocohort import contracts, io, logs
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+logs.configure(snakemake.log[0])
+cells = io.read_profiles(snakemake.input.profiles, contracts.PREPARED)
+profiles = pseudobulk(cells, **snakemake.params.pseudobulk, seed=snakemake.params.seed)
+io.write_profiles(profiles, snakemake.output.profiles, contracts.PREPARED)

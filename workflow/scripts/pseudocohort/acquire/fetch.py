@@ -1,0 +1,298 @@
+"""Brings a source to where the ingest can read it: a local path is checked in place, an http(s) file downloaded."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import zlib
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util.retry import Retry
+
+from ..errors import UserError
+from ..io import read_json, write_json
+from ..logs import progress
+
+OFFLINE_VARIABLE = "PSEUDOCOHORT_OFFLINE"
+_CHUNK = 1 << 16  # what a broken connection loses at most
+_TIMEOUT = (20, 120)  # seconds to connect, and between two pieces of the body
+_RESUMES = 3
+_ARCHIVE = (".gz", ".tgz")
+_PAGE = (".html", ".htm")
+_PAGE_STARTS = (b"<!doctype html", b"<html")
+
+
+def provenance_path(destination: Path) -> Path:
+    """File beside `destination` that says where its content came from."""
+    return destination.with_name(destination.name + ".provenance.json")
+
+
+def resolve(source: str, data_root: str) -> str:
+    """`source` with ``{data_root}`` replaced.
+
+    Raises
+    ------
+    UserError
+        If `source` needs a data root and none is set.
+    """
+    if "{data_root}" not in source:
+        return source
+    if not data_root:
+        raise UserError(
+            "data_root is not set, but the source needs it",
+            where=source,
+            remedy="run with --config data_root=<folder>, or set the environment variable PSEUDOCOHORT_DATA",
+        )
+    return source.replace("{data_root}", data_root.rstrip("/"))
+
+
+def fetch(
+    source: str, destination: Path, *, data_root: str = "", offline: bool = False, sha256: str = ""
+) -> dict[str, Any]:
+    """Make `source` available and write its provenance beside `destination`.
+
+    A local source (a path or a ``file://`` URL; a file or a folder) is not copied: the provenance names it, and the
+    ingest reads it there. An http(s) source is downloaded to `destination`: an interrupted download resumes where it
+    ended, the content is checked, and the file takes its name in one rename. A finished download is not repeated.
+
+    Parameters
+    ----------
+    source : str
+        Path, ``file://``, ``http://`` or ``https://``; may hold ``{data_root}``.
+    destination : Path
+        File that a download becomes.
+    data_root : str
+        Replaces ``{data_root}``.
+    offline : bool
+        Never touch the network; so does the environment variable PSEUDOCOHORT_OFFLINE=1.
+    sha256 : str
+        Expected checksum of a file, if known.
+
+    Returns
+    -------
+    dict
+        ``source``, ``path`` (what the ingest reads), ``bytes``, ``sha256``, ``mtime`` (UTC, ISO 8601); for downloads
+        also ``etag`` and ``last_modified`` as the server gave them.
+
+    Raises
+    ------
+    UserError
+        If the source is missing, cannot be reached, is refused, is not what it should be, or offline forbids it.
+    """
+    destination = Path(destination)
+    resolved = resolve(source, data_root)
+    scheme = urlsplit(resolved).scheme if "://" in resolved else ""
+    if scheme in ("http", "https"):
+        provenance = _fetch_http(resolved, destination, offline or os.environ.get(OFFLINE_VARIABLE) == "1", sha256)
+    elif scheme in ("", "file"):
+        path = Path(unquote(urlsplit(resolved).path)) if scheme else Path(resolved)
+        provenance = _local(source, path)
+        _check_sha256(provenance["sha256"], sha256, str(path))
+    else:
+        raise UserError(
+            f"sources of kind {scheme!r} are not supported",
+            where=source,
+            remedy="give a path, or a file://, http:// or https:// address",
+        )
+    write_json(provenance, provenance_path(destination))
+    return provenance
+
+
+def _local(source: str, path: Path) -> dict[str, Any]:
+    if not path.exists():
+        raise UserError(
+            f"{path} is not there",
+            where=source,
+            remedy="check the column 'source' or 'samples' of the dataset sheet, and data_root / PSEUDOCOHORT_DATA",
+        )
+    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    size = sum(p.stat().st_size for p in files)
+    if size == 0:
+        raise UserError(f"{path} is empty", where=source, remedy="get the file again")
+    if path.is_dir():
+        # A folder's checksum is that of its files' names and checksums, as sha256sum would list them.
+        listing = "".join(f"{file_sha256(p)}  {p.relative_to(path).as_posix()}\n" for p in files)
+        digest = hashlib.sha256(listing.encode()).hexdigest()
+    else:
+        digest = file_sha256(path)
+    mtime = max(p.stat().st_mtime for p in files)
+    return {"source": source, "path": str(path), "bytes": size, "sha256": digest, "mtime": _iso(mtime)}
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def _check_sha256(found: str, expected: str, where: str) -> None:
+    if expected and found != expected.lower():
+        raise UserError(
+            f"SHA-256 is {found}, not {expected}",
+            where=where,
+            remedy="the file is damaged or another version: get it again, or correct the checksum",
+        )
+
+
+def _fetch_http(url: str, destination: Path, offline: bool, sha256: str) -> dict[str, Any]:
+    known = _finished(url, destination)
+    if known is not None:
+        _check_sha256(known["sha256"], sha256, str(destination))
+        return known
+    if offline:
+        raise UserError(
+            "the file was not downloaded yet, and the network is not to be used",
+            where=url,
+            remedy=f"unset {OFFLINE_VARIABLE}, or put the file at a local path and name that in the dataset sheet",
+        )
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    part = destination.with_name(destination.name + ".part")
+    headers = _download(url, part)
+    try:
+        check_content(part, destination.name, url)
+        digest = file_sha256(part)
+        _check_sha256(digest, sha256, url)
+    except UserError:
+        _discard(part)  # wrong content: a resumed download would never become right
+        raise
+    part.replace(destination)
+    _validator_path(part).unlink(missing_ok=True)
+    return {
+        "source": url,
+        "path": str(destination),
+        "bytes": destination.stat().st_size,
+        "sha256": digest,
+        "mtime": _iso(destination.stat().st_mtime),
+        **headers,
+    }
+
+
+def _finished(url: str, destination: Path) -> dict[str, Any] | None:
+    """Provenance of a download that is there already, of this address and still with its recorded checksum."""
+    record = provenance_path(destination)
+    if not (destination.is_file() and record.is_file()):
+        return None
+    known = read_json(record)
+    if known.get("source") != url or known.get("sha256") != file_sha256(destination):
+        return None
+    return known
+
+
+def _session() -> requests.Session:
+    session = requests.Session()
+    retry = Retry(total=3, backoff_factor=0.2, status_forcelist=(429, 500, 502, 503, 504), raise_on_status=False)
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, HTTPAdapter(max_retries=retry))
+    session.headers["User-Agent"] = "pseudocohort"
+    # The bytes of the file itself are wanted, for checksums and for resuming: no transport compression.
+    session.headers["Accept-Encoding"] = "identity"
+    return session
+
+
+def _validator_path(part: Path) -> Path:
+    return part.with_name(part.name + ".json")
+
+
+def _discard(part: Path) -> None:
+    part.unlink(missing_ok=True)
+    _validator_path(part).unlink(missing_ok=True)
+
+
+def _download(url: str, part: Path) -> dict[str, str]:
+    """Download `url` to `part`, continuing what is there; the server's validators."""
+    problem = ""
+    with _session() as session:
+        for _ in range(_RESUMES):
+            try:
+                return _download_once(session, url, part)
+            except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
+                problem = f"{type(error).__name__}: {error}"
+    raise UserError(f"the download broke off: {problem}", where=url, remedy="run again: it resumes where it ended")
+
+
+def _download_once(session: requests.Session, url: str, part: Path) -> dict[str, str]:
+    start = part.stat().st_size if part.exists() else 0
+    validators = read_json(_validator_path(part)) if start and _validator_path(part).exists() else {}
+    headers = {}
+    if start and validators.get("if_range"):
+        # If-Range: were the file changed at the server, it sends the whole new one instead of the rest of it.
+        headers = {"Range": f"bytes={start}-", "If-Range": validators["if_range"]}
+    with session.get(url, headers=headers, stream=True, timeout=_TIMEOUT) as response:
+        if response.status_code == 416:  # the part is as long as the file, or longer: begin again
+            _discard(part)
+            raise requests.ConnectionError("the server cannot continue the download at this length")
+        if response.status_code not in (200, 206):
+            raise UserError(
+                f"the server answered {response.status_code} {response.reason}",
+                where=url,
+                remedy="check the address in the dataset sheet; some sources need a manual download",
+            )
+        resumed = response.status_code == 206
+        if resumed and not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
+            _discard(part)
+            raise requests.ConnectionError("the server continued the download at another place")
+        validators = _validators(response)
+        write_json(validators, _validator_path(part))
+        announced = response.headers.get("Content-Length")
+        written = 0
+        with (
+            part.open("ab" if resumed else "wb") as file,
+            progress(
+                desc=part.name.removesuffix(".part"), unit="B", unit_scale=True,
+                total=int(announced) + start * resumed if announced else None, initial=start * resumed,
+            ) as bar,
+        ):  # fmt: skip
+            for chunk in response.iter_content(_CHUNK):
+                file.write(chunk)
+                written += len(chunk)
+                bar.update(len(chunk))
+        if announced and written != int(announced):
+            raise requests.ConnectionError(f"{written} of {announced} bytes came")
+    return {key: validators[key] for key in ("etag", "last_modified")}
+
+
+def _validators(response: requests.Response) -> dict[str, str]:
+    etag, modified = response.headers.get("ETag", ""), response.headers.get("Last-Modified", "")
+    strong = (
+        etag if etag and not etag.startswith("W/") else ""
+    )  # a weak ETag does not identify bytes (RFC 9110, 13.1.5)
+    return {"etag": etag, "last_modified": modified, "if_range": strong or modified}
+
+
+def check_content(path: Path, name: str, where: str) -> None:
+    """Check that the file at `path`, to be called `name`, has content, is no web page, and is whole if compressed.
+
+    Raises
+    ------
+    UserError
+        If it is empty, an HTML page instead of data, or a damaged or truncated gzip file.
+    """
+    if path.stat().st_size == 0:
+        raise UserError("the server sent an empty file", where=where, remedy="try again later, or another mirror")
+    with path.open("rb") as file:
+        start = file.read(1024).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if start.startswith(_PAGE_STARTS) and not name.lower().endswith(_PAGE):
+        raise UserError(
+            "the server sent a web page (HTML) instead of data",
+            where=where,
+            remedy="open the address in a browser: it may ask for a login or a check; then use the file from there",
+        )
+    if name.lower().endswith(_ARCHIVE):
+        try:
+            with gzip.open(path, "rb") as file:
+                while file.read(_CHUNK):
+                    pass
+        except (EOFError, OSError, zlib.error) as error:
+            raise UserError(
+                f"the gzip file is truncated or damaged: {error}", where=where, remedy="download it again"
+            ) from error

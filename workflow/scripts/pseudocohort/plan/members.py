@@ -1,0 +1,210 @@
+"""Which profiles stand behind each training set, and in which role.
+
+Every function takes the ``obs`` of the harmonised profiles (index = sample id) with the column ``split`` (train | test,
+by donor) and returns rows ``sample_id, role, condition`` of one training set.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..contracts import MEMBERS_COLUMNS
+from ..errors import ContractError, UserError
+from ..levels import TISSUE_LEVELS
+from ..seeds import generator
+
+
+def with_split(obs: pd.DataFrame, donors: pd.DataFrame) -> pd.DataFrame:
+    """Copy of `obs` with the column ``split`` (train | test) of each profile's donor.
+
+    Raises
+    ------
+    ContractError
+        If a donor has no split, or two.
+    """
+    split = donors.drop_duplicates(["donor", "split"]).set_index("donor")["split"]
+    if not split.index.is_unique:
+        raise ContractError(
+            f"donor {split.index[split.index.duplicated()][0]!r} is held out and not", where="donors.tsv"
+        )
+    out = obs.copy()
+    out["split"] = out["donor"].astype(str).map(split)
+    if out["split"].isna().any():
+        raise ContractError(f"donor {out['donor'][out['split'].isna()].iloc[0]!r} has no split", where="donors.tsv")
+    return out
+
+
+def task_label(obs: pd.DataFrame, task: dict[str, Any]) -> pd.Series:
+    """Label of each profile for a task: the columns of ``task["label"]``, joined by ``|``."""
+    return obs[task["label"]].astype(str).agg("|".join, axis=1)
+
+
+def in_task(obs: pd.DataFrame, task: dict[str, Any]) -> pd.Series:
+    """Which profiles a task is about: those of its levels (default: tissue levels) and of its ``where`` filter."""
+    inside = obs["level"].isin(task.get("levels") or TISSUE_LEVELS)
+    for column, values in (task.get("where") or {}).items():
+        inside &= obs[column].astype(str).isin([str(v) for v in values])
+    return inside
+
+
+def nested_order(labels: pd.Series, rng: np.random.Generator) -> pd.Index:
+    """Random order of the ids in `labels` whose every prefix of at least one-per-class length holds every class.
+
+    The first row of each class (in random order) comes first, then the rest: a prefix of n rows has natural class
+    frequencies with at least one row per class, and a longer prefix contains every shorter one.
+    """
+    shuffled = labels.iloc[rng.permutation(len(labels))]
+    first = ~shuffled.duplicated()
+    return shuffled.index[first].append(shuffled.index[~first])
+
+
+def _rows(obs: pd.DataFrame, ids: pd.Index, role: str, condition: pd.Series | str | None = None) -> pd.DataFrame:
+    if condition is None:
+        condition = obs.loc[ids, "condition"].astype(str)
+    values = condition if isinstance(condition, str) else condition.to_numpy()
+    return pd.DataFrame({"sample_id": ids, "role": role, "condition": values})
+
+
+def full(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) -> pd.DataFrame:
+    """Fidelity: four fifths of the training donors, drawn anew in every repeat, against all held-out profiles."""
+    levels = config["fidelity"]["levels"] or [x for x in TISSUE_LEVELS if x in set(obs["level"])]
+    inside = obs[obs["level"].isin(levels)]
+    train = inside[inside["split"] == "train"]
+    rng = generator(config["seed"], "full", row["repeat"])
+    keep: list[str] = []
+    for _, donors in train.groupby("condition", observed=True)["donor"]:
+        names = np.sort(donors.unique())
+        keep.extend(rng.permutation(names)[: max(1, round(0.8 * len(names)))])
+    ids = train.index[train["donor"].isin(set(keep))]
+    return pd.concat([_rows(obs, ids, "train"), _rows(obs, inside.index[inside["split"] == "test"], "test")])
+
+
+def augmentation(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) -> pd.DataFrame:
+    """Augmentation: what the generator sees in a regime, and the held-out profiles of the task.
+
+    ``same_n``: the n real rows; ``oracle``: the whole training pool; ``unlabeled``: the n rows and the rest of the pool
+    without labels; ``transfer``: the n rows and every training profile outside the task (other conditions or levels).
+    """
+    task = config["augmentation"]["tasks"][row["task"]]
+    inside = in_task(obs, task)
+    trainable = obs["split"] == "train"
+    pool, test = obs.index[inside & trainable], obs.index[inside & ~trainable]
+    labels = task_label(obs.loc[pool], task)
+    order = nested_order(labels, generator(config["seed"], "augmentation", row["task"], row["repeat"]))
+    classes = labels.nunique()
+    if classes < 2:
+        raise UserError(
+            f"task {row['task']!r} has {classes} class(es) among its training profiles; at least two are needed",
+            where=f"augmentation.tasks.{row['task']}",
+            remedy="check its label, levels and where",
+        )
+    n = {-1: len(order), 0: classes}.get(row["n_real"], max(int(row["n_real"]), classes))
+    chosen = order[:n]
+    parts = [_rows(obs, pool if row["regime"] == "oracle" else chosen, "train")]
+    if row["regime"] == "unlabeled":
+        parts.append(_rows(obs, pool.difference(chosen), "unlabeled", ""))
+    if row["regime"] == "transfer":
+        parts.append(_rows(obs, obs.index[~inside & trainable], "train"))
+    return pd.concat([*parts, _rows(obs, test, "test")])
+
+
+def privacy_reference(obs: pd.DataFrame, config: dict[str, Any]) -> set[str]:
+    """Donors of the attacker's reference set: a share of each condition's donors, the same for every coin."""
+    rng = generator(config["seed"], "privacy", "reference")
+    reference: set[str] = set()
+    first = obs.drop_duplicates("donor")
+    for _, donors in first.groupby("condition", observed=True)["donor"]:
+        names = np.sort(donors.unique())
+        reference |= set(rng.permutation(names)[: max(1, round(config["privacy"]["reference_share"] * len(names)))])
+    return reference
+
+
+def privacy(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) -> pd.DataFrame:
+    """Privacy: each donor outside the reference is a member by its own fair coin.
+
+    In the negative control the generator sees the reference only (role train), and the coins are the same.
+    """
+    inside = obs[obs["level"] == config["privacy"]["level"]]
+    reference = privacy_reference(inside, config)
+    candidates = np.sort([d for d in inside["donor"].unique() if d not in reference])
+    heads = generator(config["seed"], "privacy", "coin", row["repeat"]).random(len(candidates)) < 0.5
+    members = set(candidates[heads])
+    # A condition whose donors all fell on one side cannot be audited; its coins stay as they fell.
+    role = np.where(
+        inside["donor"].isin(reference), "reference", np.where(inside["donor"].isin(members), "member", "non_member")
+    )
+    parts = [_rows(obs, inside.index[role == r], r) for r in ("member", "non_member", "reference")]
+    if row["regime"] == "negative_control":
+        parts.append(_rows(obs, inside.index[role == "reference"], "train"))
+    return pd.concat(parts)
+
+
+def combination(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) -> pd.DataFrame:
+    """Combination: k real tissue profiles per condition, the cell level, both, or both with line labels permuted."""
+    settings = config["combination"]
+    merged = obs["condition"].astype(str).replace(settings["map"])
+    shared = merged.isin(settings["conditions"])
+    tissue = obs[shared & (obs["level"] == settings["tissue_level"])]
+    cells = obs[shared & (obs["level"] == settings["cell_level"]) & (obs["split"] == "train")]
+    for name, rows, level in (("tissue", tissue, settings["tissue_level"]), ("cell", cells, settings["cell_level"])):
+        missing = sorted(set(settings["conditions"]) - set(merged[rows.index]))
+        if missing:
+            raise UserError(
+                f"condition {missing[0]!r} has no {level} profile, so the {name} level cannot be compared",
+                where="combination.conditions",
+                remedy="list only conditions that both levels have, after combination.map",
+            )
+    rng = generator(config["seed"], "combination", row["repeat"])
+    test_ids: list[str] = []
+    chosen: list[str] = []
+    train = tissue[tissue["split"] == "train"]
+    n_test = settings["n_test"]
+    test_rng = generator(config["seed"], "combination", "test")
+    test = tissue.index[tissue["split"] == "test"]
+    test_ids = list(test if len(test) <= n_test else test[np.sort(test_rng.permutation(len(test))[:n_test])])
+    for condition in settings["conditions"]:
+        ids = train.index[(merged[train.index] == condition).to_numpy()]
+        chosen.extend(ids[rng.permutation(len(ids))[: row["n_real"]]])
+    arm, parts = row["regime"], []
+    if row["n_real"] > 0:
+        parts.append(_rows(obs, pd.Index(chosen), "train", merged[chosen]))
+    if arm != "tissue_only":
+        labels = merged[cells.index]
+        if arm == "permuted":
+            lines = pd.Series(merged[cells.index].to_numpy(), index=cells["donor"].to_numpy())
+            lines = lines[~lines.index.duplicated()].sort_index()
+            permuted = pd.Series(rng.permutation(lines.to_numpy()), index=lines.index)
+            labels = pd.Series(permuted[cells["donor"].to_numpy()].to_numpy(), index=cells.index)
+        parts.append(_rows(obs, cells.index, "train", labels))
+    parts.append(_rows(obs, train.index.difference(chosen), "unlabeled", ""))
+    parts.append(_rows(obs, pd.Index(test_ids), "test", merged[test_ids]))
+    return pd.concat(parts)
+
+
+_MEMBERS = {"full": full, "augmentation": augmentation, "privacy": privacy, "combination": combination}
+
+
+def members(obs: pd.DataFrame, rows: list[dict[str, Any]], config: dict[str, Any]) -> pd.DataFrame:
+    """Members of every training set in `rows` (all of one purpose): columns of ``contracts.MEMBERS_COLUMNS``.
+
+    Parameters
+    ----------
+    obs : DataFrame
+        ``obs`` of the harmonised profiles with the column ``split``.
+    rows : list of dict
+        Rows of :func:`..plan.enumerate.training_sets`.
+    config : dict
+        The study's configuration.
+    """
+    parts = []
+    for row in rows:
+        part = _MEMBERS[row["purpose"]](obs, row, config)
+        part.insert(0, "training_set", row["training_set"])
+        parts.append(part)
+    table = pd.concat(parts, ignore_index=True)[list(MEMBERS_COLUMNS)]
+    for column in ("training_set", "role", "condition"):
+        table[column] = table[column].astype("category")
+    return table

@@ -1,0 +1,74 @@
+"""What to generate from each training set: the conditions and levels of the synthetic profiles, in order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..levels import FACTORS
+from ..seeds import generator
+from .members import in_task
+
+REQUEST_COLUMNS = ("condition", *FACTORS, "level")
+
+
+def _as_request(obs: pd.DataFrame, conditions: np.ndarray) -> pd.DataFrame:
+    request = obs[[*FACTORS, "level"]].astype(str).reset_index(drop=True)
+    request.insert(0, "condition", np.asarray(conditions, dtype=str))
+    return request
+
+
+def _in_proportion(request: pd.DataFrame, n: int, rng: np.random.Generator) -> pd.DataFrame:
+    """`n` rows in the proportions of `request`, shuffled, so that every prefix has about those proportions.
+
+    Rows are repeated in whole rounds, each in a new random order; the last round is cut.
+    """
+    rounds = [rng.permutation(len(request)) for _ in range(-(-n // len(request)))]
+    return request.iloc[np.concatenate(rounds)[:n]].reset_index(drop=True)
+
+
+def request(row: dict[str, Any], members: pd.DataFrame, obs: pd.DataFrame, config: dict[str, Any]) -> pd.DataFrame:
+    """Conditions and levels to sample for one training set.
+
+    Parameters
+    ----------
+    row : dict
+        Row of the training-set table.
+    members : DataFrame
+        Members of that training set.
+    obs : DataFrame
+        ``obs`` of the harmonised profiles.
+    config : dict
+        The study's configuration.
+
+    Returns
+    -------
+    DataFrame
+        One row per profile to generate: ``condition``, the level factors and ``level``.
+    """
+    rng = generator(config["seed"], "request", row["training_set"])
+    by_role = {role: rows for role, rows in members.groupby("role", observed=True)}
+
+    def of(role: str) -> pd.DataFrame:
+        rows = by_role[role]
+        return _as_request(obs.loc[rows["sample_id"]], rows["condition"].to_numpy())
+
+    purpose = row["purpose"]
+    if purpose == "full":
+        test = of("test")
+        trained = set(map(tuple, of("train")[["condition", "level"]].to_numpy()))
+        test = test[[tuple(x) in trained for x in test[["condition", "level"]].to_numpy()]]
+        return _in_proportion(test, config["fidelity"]["n_synthetic"] or len(test), rng)
+    if purpose == "augmentation":
+        train = by_role["train"]
+        inside = in_task(obs.loc[train["sample_id"]], config["augmentation"]["tasks"][row["task"]]).to_numpy()
+        target = of("train")[inside]
+        return _in_proportion(target.reset_index(drop=True), max(config["augmentation"]["n_synthetic"]), rng)
+    if purpose == "privacy":
+        source = of("train" if row["regime"] == "negative_control" else "member")
+        return _in_proportion(source, len(by_role["member"]), rng)
+    tissue = obs[obs["level"] == config["combination"]["tissue_level"]].iloc[[0]]
+    conditions = np.repeat(config["combination"]["conditions"], config["combination"]["n_synthetic"])
+    return _as_request(tissue.iloc[np.zeros(len(conditions), dtype=int)], conditions)

@@ -1,0 +1,161 @@
+"""A study's configuration and dataset sheet: validated with errors for people, paths resolved."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pandas as pd
+import yaml
+
+from .errors import UserError
+from .plan.enumerate import training_sets
+
+
+def _field(path: Any) -> str:
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+def _explain(error: jsonschema.ValidationError) -> tuple[str, str]:
+    """What is wrong and what to do, for one violation of the schema."""
+    value, schema = error.instance, error.schema
+    if error.validator == "additionalProperties":
+        known = list(schema.get("properties", {}))
+        unknown = sorted(set(value) - set(known))[0]
+        close = difflib.get_close_matches(unknown, known, 1)
+        return f"unknown key {unknown!r}", f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}"
+    if error.validator == "enum":
+        allowed = [str(v) for v in error.validator_value]
+        close = difflib.get_close_matches(str(value), allowed, 1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        return f"{value!r} is not allowed", f"{hint}one of: {', '.join(allowed)}"
+    if error.validator == "required":
+        missing = [k for k in error.validator_value if k not in value][0]
+        description = schema.get("properties", {}).get(missing, {}).get("description", "")
+        return f"{missing!r} is missing", f"add it: {description}" if description else "add it"
+    if error.validator == "pattern":
+        return f"{value!r} is not allowed", schema.get("description", f"it must match {error.validator_value}")
+    if error.validator == "type":
+        return f"{value!r} is not of type {error.validator_value}", schema.get("description", "correct its type")
+    return error.message, schema.get("description", "correct the value")
+
+
+def validate(instance: Any, schema_file: Path, where: str) -> None:
+    """Check `instance` against a YAML schema.
+
+    Raises
+    ------
+    UserError
+        Naming the first offending field, its value and what is expected.
+    """
+    schema = yaml.safe_load(schema_file.read_text())
+    errors = sorted(jsonschema.Draft202012Validator(schema).iter_errors(instance), key=lambda e: list(map(str, e.path)))
+    if errors:
+        what, remedy = _explain(errors[0])
+        raise UserError(what, where=f"{where}: {_field(errors[0].absolute_path) or 'top level'}", remedy=remedy)
+
+
+def data_root(config: dict[str, Any]) -> str:
+    """Folder that replaces ``{data_root}``: the configuration's, else the environment's."""
+    return str(config.get("data_root") or os.environ.get("PSEUDOCOHORT_DATA", ""))
+
+
+def read_datasets(config: dict[str, Any], schema_file: Path) -> dict[str, dict[str, Any]]:
+    """Rows of the dataset sheet that the study uses, by name; paths have ``{data_root}`` replaced.
+
+    Raises
+    ------
+    UserError
+        If the sheet is missing or wrong, a dataset is not in it, or ``{data_root}`` is used but not set.
+    """
+    sheet = Path(config["datasets_sheet"])
+    if not sheet.is_file():
+        raise UserError(f"no dataset sheet at {str(sheet)!r}", where="datasets_sheet", remedy="give its path")
+    table = pd.read_csv(sheet, sep="\t", dtype=str, comment="#")
+    if "dataset" not in table:
+        raise UserError(
+            "no column 'dataset'",
+            where=str(sheet),
+            remedy="the sheet is tab-separated with a header line; see config/README.md",
+        )
+    repeated = table["dataset"][table["dataset"].duplicated()]
+    if len(repeated):
+        raise UserError(f"dataset {repeated.iloc[0]!r} has two rows", where=str(sheet), remedy="names must be unique")
+    rows = {
+        row["dataset"]: {k: v for k, v in row.items() if isinstance(v, str) and v} for row in table.to_dict("records")
+    }
+    chosen = {}
+    for name in config["datasets"]:
+        if name not in rows:
+            close = difflib.get_close_matches(name, rows, 1)
+            hint = f"did you mean {close[0]!r}?" if close else f"datasets in the sheet: {', '.join(rows)}"
+            raise UserError(f"dataset {name!r} is not in {sheet}", where="datasets", remedy=hint)
+        row = rows[name]
+        if "log_offset" in row:
+            try:
+                row["log_offset"] = float(row["log_offset"])
+            except ValueError:
+                raise UserError(
+                    f"log_offset {row['log_offset']!r} is not a number",
+                    where=f"{sheet}, row {name!r}",
+                    remedy="e.g. 1 or 0.001",
+                ) from None
+        validate(row, schema_file, f"{sheet}, row {name!r}")
+        for column in ("source", "samples"):
+            if "{data_root}" in row.get(column, ""):
+                if not data_root(config):
+                    raise UserError(
+                        "{data_root} is not set",
+                        where=f"{sheet}, row {name!r}, column {column!r}",
+                        remedy="add --config data_root=FOLDER, or set the environment variable PSEUDOCOHORT_DATA",
+                    )
+                row[column] = row[column].replace("{data_root}", data_root(config).rstrip("/"))
+        chosen[name] = row
+    return chosen
+
+
+def is_remote(source: str) -> bool:
+    """Whether a source has to be downloaded."""
+    return source.startswith(("http://", "https://"))
+
+
+def check_study(config: dict[str, Any], schemas: Path) -> dict[str, dict[str, Any]]:
+    """Validate a study's configuration and its datasets; the datasets' rows by name.
+
+    Raises
+    ------
+    UserError
+        For the first thing wrong.
+    """
+    validate(config, schemas / "config.schema.yaml", "configuration")
+    datasets = read_datasets(config, schemas / "datasets.schema.yaml")
+    asked = config["evaluations"]
+    if "augmentation" in asked and not config["augmentation"]["tasks"]:
+        raise UserError(
+            "no task is defined",
+            where="augmentation.tasks",
+            remedy="define one, or leave augmentation out of evaluations",
+        )
+    if "combination" in asked and len(config["combination"]["conditions"]) < 2:
+        raise UserError(
+            "fewer than two conditions", where="combination.conditions",
+            remedy="list the conditions that both levels have, or leave combination out of evaluations",
+        )  # fmt: skip
+    if "interventions" in asked and not (config["interventions"]["graph"] and config["interventions"]["truth"]):
+        raise UserError(
+            "graph or truth is not given", where="interventions",
+            remedy="give both files, or leave interventions out of evaluations",
+        )  # fmt: skip
+    for section in ("augmentation", "privacy"):
+        strange = [g for g in config[section]["generators"] if g not in config["generators"]]
+        if strange and section in asked:
+            raise UserError(f"generator {strange[0]!r} is not among the study's generators", where=f"{section}.generators",
+                            remedy=f"add it to generators, or choose from: {', '.join(config['generators'])}")  # fmt: skip
+    training_sets(config)
+    return datasets

@@ -1,0 +1,18 @@
+"""Write the demo's raw files in public formats."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from pseudocohort import logs
+from pseudocohort.acquire.simulate.write import simulate
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+logs.configure(snakemake.log[0])
+parameters = yaml.safe_load(Path(snakemake.input.parameters).read_text())
+simulate(Path(snakemake.output.normal).parent, seed=parameters["seed"], parameters=parameters)

@@ -1,0 +1,18 @@
+"""Join an evaluation's tables and summarise them over repeats."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from pseudocohort.evaluate.statistics import summarise
+
+from pseudocohort import io, logs
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+logs.configure(snakemake.log[0])
+table = pd.concat([io.read_table(path) for path in snakemake.input], ignore_index=True)
+io.write_evaluation(table, snakemake.output.table)
+io.write_evaluation(summarise(table), snakemake.output.summary, summary=True)

@@ -1,0 +1,28 @@
+"""Train one generator on each training set of a batch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pseudocohort.generators.bundle import train_batch
+
+from pseudocohort import contracts, io, logs
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+logs.configure(snakemake.log[0])
+members = io.read_table(snakemake.input.members, contracts.MEMBERS_COLUMNS)
+train_batch(
+    io.read_profiles(snakemake.input.profiles, contracts.HARMONISED),
+    members[members["training_set"].isin(snakemake.params.training_sets)],
+    snakemake.params.training_sets,
+    Path(snakemake.output.models),
+    generator=snakemake.wildcards.generator,
+    settings=snakemake.params.settings,
+    seed=snakemake.params.seed,
+    device=snakemake.params.device,
+    checkpoints=Path(snakemake.params.checkpoints),
+    checkpoint_minutes=snakemake.params.checkpoint_minutes,
+)
