@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,3 +26,43 @@ def data_root() -> Path:
     if not (root / "tcga-brca").is_dir():
         pytest.skip(f"real data not found at {root}; set PSEUDOCOHORT_DATA to run this test")
     return root
+
+
+COPIED = ("Snakefile", "workflow", "config", "envs", "profiles", "resources", "tools")
+MADE = ("downloads", "demo", "__pycache__")
+
+
+@pytest.fixture(scope="session")
+def copy_project(project_root):
+    """Copy the files of the project (nothing that runs have made) into a folder."""
+
+    def copy(target: Path) -> Path:
+        for name in COPIED:
+            source = project_root / name
+            if source.is_dir():
+                shutil.copytree(source, target / name, ignore=shutil.ignore_patterns(*MADE))
+            else:
+                target.mkdir(parents=True, exist_ok=True)
+                shutil.copy(source, target / name)
+        return target
+
+    return copy
+
+
+@pytest.fixture(scope="session")
+def snakemake():
+    """Run Snakemake in a folder; returns the finished process, or asserts that it succeeded."""
+
+    def run(folder: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
+        done = subprocess.run(
+            [sys.executable, "-m", "snakemake", *arguments],
+            cwd=folder,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+        )
+        if check and done.returncode != 0:
+            pytest.fail(f"snakemake {' '.join(arguments)} failed:\n{done.stdout[-4000:]}\n{done.stderr[-8000:]}")
+        return done
+
+    return run

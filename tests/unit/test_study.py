@@ -99,7 +99,7 @@ def test_every_config_key_is_documented(project_root):
         ({"datasets": []}, "datasets", ""),
         ({"combination": {"conditions": ["breast"]}}, "combination.conditions", "leave combination out"),
         ({"interventions": {"graph": ""}}, "interventions", "leave interventions out"),
-        ({"privacy": {"generators": ["ddpm"]}, "generators": ["mvn"], "combination": {"generators": ["mvn"]}}, "privacy.generators", "add it"),
+        ({"privacy": {"generators": ["ddpm"]}, "generators": ["mvn"]}, "privacy.generators", "add it"),
     ],
 )  # fmt: skip
 def test_mistakes_name_field_value_and_remedy(study, changes, where, remedy):

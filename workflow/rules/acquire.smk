@@ -36,6 +36,7 @@ rule download:
         "logs/download/{dataset}/{file}.log",
     benchmark:
         "benchmarks/download/{dataset}/{file}.tsv"
+    retries: 3
     conda:
         "../../envs/base.yaml"
     threads: 1
@@ -44,6 +45,5 @@ rule download:
         runtime=720,
     params:
         row=lookup("{dataset}", within=DATASETS),
-    retries: 3
     script:
         "../scripts/download.py"

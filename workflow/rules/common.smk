@@ -59,13 +59,19 @@ def dataset_file(name, column):
 
 def dataset_files(wildcards):
     """Files of a dataset that exist before ingestion."""
-    return [dataset_file(wildcards.dataset, c) for c in ("source", "samples") if c in DATASETS[wildcards.dataset]]
+    return [
+        dataset_file(wildcards.dataset, c)
+        for c in ("source", "samples")
+        if c in DATASETS[wildcards.dataset]
+    ]
 
 
 def dataset_row(wildcards):
     """Row of a dataset in the sheet, with its paths resolved."""
     row = dict(DATASETS[wildcards.dataset])
-    return row | {c: dataset_file(wildcards.dataset, c) for c in ("source", "samples") if c in row}
+    return row | {
+        c: dataset_file(wildcards.dataset, c) for c in ("source", "samples") if c in row
+    }
 
 
 def profiles_of_dataset(name):
@@ -86,7 +92,9 @@ def sets_of_batch(wildcards):
 
 def code_of_generator(wildcards):
     """Digest of the code that trains and samples a generator."""
-    return code_version("generators.bundle", f"generators.{GENERATOR_MODULES[wildcards.generator]}")
+    return code_version(
+        "generators.bundle", f"generators.{GENERATOR_MODULES[wildcards.generator]}"
+    )
 
 
 def code_of_evaluation(wildcards):
@@ -97,8 +105,15 @@ def code_of_evaluation(wildcards):
 def synthetic_files(wildcards):
     """Synthetic profiles that an evaluation of a generator reads; none for the rows of real data."""
     purpose = PURPOSE_OF_EVALUATION[wildcards.evaluation]
-    jobs = {} if wildcards.generator == "real" else batches(config, purpose, wildcards.generator)
-    return [f"<results>/synthetic/{purpose}/{wildcards.generator}/{batch}.h5ad" for batch in jobs]
+    jobs = (
+        {}
+        if wildcards.generator == "real"
+        else batches(config, purpose, wildcards.generator)
+    )
+    return [
+        f"<results>/synthetic/{purpose}/{wildcards.generator}/{batch}.h5ad"
+        for batch in jobs
+    ]
 
 
 def evaluated_files(wildcards):
@@ -107,9 +122,15 @@ def evaluated_files(wildcards):
         return ["<results>/evaluated/interventions/operators.tsv"]
     names = generators_of(config, PURPOSE_OF_EVALUATION[wildcards.evaluation])
     first = [] if wildcards.evaluation == "privacy" else ["real"]
-    return [f"<results>/evaluated/{wildcards.evaluation}/{name}.tsv" for name in first + names]
+    return [
+        f"<results>/evaluated/{wildcards.evaluation}/{name}.tsv"
+        for name in first + names
+    ]
 
 
 def fidelity_samples(wildcards):
     """First batch of synthetic profiles of each generator, for the map."""
-    return [f"<results>/synthetic/full/{name}/b000.h5ad" for name in generators_of(config, "full")]
+    return [
+        f"<results>/synthetic/full/{name}/b000.h5ad"
+        for name in generators_of(config, "full")
+    ]

@@ -30,7 +30,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
         yield temporary
         if temporary.is_dir() and path.is_dir():
             shutil.rmtree(path)
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         if temporary.is_dir():
             shutil.rmtree(temporary, ignore_errors=True)

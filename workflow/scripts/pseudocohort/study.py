@@ -155,7 +155,10 @@ def check_study(config: dict[str, Any], schemas: Path) -> dict[str, dict[str, An
     for section in ("augmentation", "privacy"):
         strange = [g for g in config[section]["generators"] if g not in config["generators"]]
         if strange and section in asked:
-            raise UserError(f"generator {strange[0]!r} is not among the study's generators", where=f"{section}.generators",
-                            remedy=f"add it to generators, or choose from: {', '.join(config['generators'])}")  # fmt: skip
+            raise UserError(
+                f"generator {strange[0]!r} is not among the study's generators",
+                where=f"{section}.generators",
+                remedy=f"add it to generators, or choose from: {', '.join(config['generators'])}",
+            )
     training_sets(config)
     return datasets

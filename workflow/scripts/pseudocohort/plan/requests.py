@@ -49,7 +49,7 @@ def request(row: dict[str, Any], members: pd.DataFrame, obs: pd.DataFrame, confi
         One row per profile to generate: ``condition``, the level factors and ``level``.
     """
     rng = generator(config["seed"], "request", row["training_set"])
-    by_role = {role: rows for role, rows in members.groupby("role", observed=True)}
+    by_role = dict(list(members.groupby("role", observed=True)))
 
     def of(role: str) -> pd.DataFrame:
         rows = by_role[role]

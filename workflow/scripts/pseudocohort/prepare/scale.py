@@ -20,8 +20,8 @@ class Scaler:
     by_level : bool
         One scale per value of ``obs["level"]`` (needed when levels are in different units), or one for all.
     offset : float
-        Added to every standard deviation, in log2 units: keeps near-constant genes of few or shallow profiles (pseudo-bulk)
-        from blowing up.
+        Added to every standard deviation, in log2 units: keeps near-constant genes of few or shallow profiles
+        (pseudo-bulk) from blowing up.
     """
 
     by_level: bool = True

@@ -1,0 +1,240 @@
+"""Classifiers that stand for the downstream user, and their metrics.
+
+All of them balance the classes themselves, so that the class frequencies of added profiles are no advantage.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score, f1_score
+from sklearn.model_selection import StratifiedKFold
+from sklearn.svm import LinearSVC
+
+from ..errors import UserError
+
+CLASSIFIERS = ("logistic", "svm", "mlp")
+#: Inverse L2 penalty where too few rows per class are there to choose it; small, as genes far outnumber profiles.
+DEFAULT_C = 0.01
+#: Grid of the inner cross-validation, strongest penalty first: ties go to it.
+C_GRID = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+FOLDS = 5
+METRICS = ("balanced_accuracy", "macro_f1", "auprc", "accuracy")
+
+
+class Network:
+    """Multilayer perceptron with one hidden layer and the same number of gradient steps whatever the number of rows.
+
+    A fixed number of epochs would train longer on more rows, and more synthetic rows would look like a gain. Batches
+    are drawn in proportion to the sample weights.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of initialisation, batches and dropout.
+    steps, batch, hidden : int
+        Gradient steps, rows per step, hidden units.
+    """
+
+    def __init__(self, seed: int, *, steps: int = 300, batch: int = 64, hidden: int = 128) -> None:
+        self.seed, self.steps, self.batch, self.hidden = seed, steps, batch, hidden
+
+    def fit(self, x: np.ndarray, y: np.ndarray, sample_weight: np.ndarray) -> Network:
+        """Fit to rows `x` (n × genes) with labels `y`."""
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        rng = np.random.default_rng(self.seed)
+        share = sample_weight / sample_weight.sum()
+        data, target = torch.as_tensor(x, dtype=torch.float32), torch.as_tensor(codes)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            self.model = torch.nn.Sequential(
+                torch.nn.Linear(x.shape[1], self.hidden),
+                torch.nn.ReLU(),
+                torch.nn.Dropout(0.3),
+                torch.nn.Linear(self.hidden, len(self.classes_)),
+            )
+            optimiser = torch.optim.AdamW(self.model.parameters(), lr=1e-3, weight_decay=1e-2)
+            for _ in range(self.steps):
+                rows = torch.as_tensor(rng.choice(len(x), size=self.batch, p=share))
+                loss = torch.nn.functional.cross_entropy(self.model(data[rows]), target[rows])
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+        self.model.eval()
+        return self
+
+    def predict_proba(self, x: np.ndarray) -> np.ndarray:
+        """Class probabilities (n × classes)."""
+        with torch.no_grad():
+            return torch.softmax(self.model(torch.as_tensor(x, dtype=torch.float32)), 1).double().numpy()
+
+
+def make_classifier(
+    name: str, *, seed: int, n_train: int, c: float = DEFAULT_C
+) -> LogisticRegression | LinearSVC | Network:
+    """Unfitted classifier.
+
+    Parameters
+    ----------
+    name : str
+        ``logistic`` (multinomial, L2), ``svm`` (linear, squared hinge, one-vs-rest) or ``mlp``.
+    seed : int
+        Seed of what is random in it.
+    n_train : int
+        Training rows; decides the solver's iteration limit only.
+    c : float
+        Inverse penalty of the linear classifiers, against the sum of weighted losses.
+
+    Raises
+    ------
+    UserError
+        If the name is unknown.
+    """
+    if name == "logistic":
+        return LogisticRegression(C=c, max_iter=500, tol=1e-4)
+    if name == "svm":
+        return LinearSVC(C=c, random_state=seed, max_iter=2000 if n_train < 2000 else 500, tol=1e-3)
+    if name == "mlp":
+        return Network(seed)
+    raise UserError(
+        f"unknown classifier {name!r}", where="augmentation.classifiers", remedy=f"one of: {', '.join(CLASSIFIERS)}"
+    )
+
+
+def balanced_weights(y: np.ndarray, sample_weight: np.ndarray | None = None) -> np.ndarray:
+    """Sample weights (n,) rescaled so that every class has the same total and the overall total stays."""
+    weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
+    _, codes = np.unique(y, return_inverse=True)
+    totals = np.bincount(codes, weights=weight)
+    return weight * weight.sum() / (len(totals) * totals[codes])
+
+
+def rotate(x: np.ndarray) -> np.ndarray:
+    """Orthonormal basis (genes × rank) of the row space of `x` (n × genes).
+
+    With an L2 penalty the weights lie in the span of the training rows, so that a linear classifier fitted to
+    ``x @ basis`` is the same classifier in n instead of p dimensions (Hastie & Tibshirani 2004, Biostatistics 5:329).
+    """
+    return np.linalg.svd(np.asarray(x, dtype=np.float64), full_matrices=False)[2].T
+
+
+def _fit_scores(
+    name: str, x: np.ndarray, y: np.ndarray, weight: np.ndarray, x_test: np.ndarray, seed: int, c: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Scores (n_test × classes) and classes of a classifier fitted to at least two classes."""
+    model = make_classifier(name, seed=seed, n_train=len(x), c=c)
+    with warnings.catch_warnings():
+        # One profile per class is a setting we ask for, not a regression problem.
+        warnings.filterwarnings("ignore", message="The number of unique classes is greater than 50%")
+        model.fit(x, y, sample_weight=balanced_weights(y, weight))
+    if name == "svm":
+        scores = model.decision_function(x_test)
+        if scores.ndim == 1:
+            scores = np.column_stack([-scores, scores])
+    else:
+        scores = model.predict_proba(x_test)
+    return scores, model.classes_
+
+
+def choose_c(name: str, x: np.ndarray, y: np.ndarray, seed: int) -> float:
+    """Inverse penalty of the best balanced accuracy in inner stratified cross-validation over the rows given.
+
+    Give it real rows only: synthetic rows derived from the real ones would leak between the folds. With a class of
+    fewer than five rows, and for ``mlp``, it is the default.
+    """
+    counts = np.unique(y, return_counts=True)[1]
+    if name == "mlp" or counts.min() < FOLDS or len(counts) < 2:
+        return DEFAULT_C
+    z = np.asarray(x, dtype=np.float64)
+    if z.shape[1] > len(z):
+        z = z @ rotate(z)
+    folds = list(StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(z, y))
+    means = []
+    for c in C_GRID:
+        accuracies = []
+        for train, held_out in folds:
+            scores, classes = _fit_scores(name, z[train], y[train], np.ones(len(train)), z[held_out], seed, c)
+            accuracies.append(balanced_accuracy(y[held_out], classes[scores.argmax(1)]))
+        means.append(np.mean(accuracies))
+    return C_GRID[int(np.argmax(means))]
+
+
+def fit_predict(
+    name: str,
+    x: np.ndarray,
+    y: np.ndarray,
+    sample_weight: np.ndarray | None,
+    x_test: np.ndarray,
+    seed: int,
+    *,
+    c: float | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Fit a class-balanced classifier and predict.
+
+    Parameters
+    ----------
+    name : str
+        One of :data:`CLASSIFIERS`.
+    x, y : ndarray
+        Training rows (n × genes, standardised) and labels (n,).
+    sample_weight : ndarray or None
+        Weights (n,) before balancing; None = 1.
+    x_test : ndarray
+        Rows to predict (n_test × genes).
+    seed : int
+        Seed.
+    c : float, optional
+        Inverse penalty; None = :func:`choose_c` on the training rows.
+
+    Returns
+    -------
+    predictions : ndarray (n_test,)
+    scores : ndarray (n_test × classes)
+        Probabilities; for ``svm`` signed distances, which rank as well.
+    classes : ndarray (classes,)
+    """
+    y = np.asarray(y)
+    weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
+    if (classes := np.unique(y)).size == 1:
+        return np.repeat(classes, len(x_test)), np.ones((len(x_test), 1)), classes
+    if c is None:
+        c = choose_c(name, x, y, seed)
+    if name != "mlp" and x.shape[1] > len(x):
+        basis = rotate(x)
+        x, x_test = x @ basis, x_test @ basis
+    scores, classes = _fit_scores(name, x, y, weight, x_test, seed, c)
+    return classes[scores.argmax(1)], scores, classes
+
+
+def balanced_accuracy(truth: np.ndarray, predictions: np.ndarray) -> float:
+    """Mean recall over the classes in `truth`."""
+    return float(np.mean([(predictions[truth == k] == k).mean() for k in np.unique(truth)]))
+
+
+def majority_rate(y: np.ndarray, truth: np.ndarray) -> float:
+    """Accuracy on `truth` of always predicting the most frequent training label of `y`."""
+    classes, counts = np.unique(y, return_counts=True)
+    return float((truth == classes[counts.argmax()]).mean())
+
+
+def metrics(truth: np.ndarray, predictions: np.ndarray, scores: np.ndarray, classes: np.ndarray) -> dict[str, float]:
+    """Balanced accuracy, macro F1, macro one-vs-rest area under the precision-recall curve, and accuracy.
+
+    Averages run over the classes of `truth`; a class absent from training scores its prevalence in ``auprc``.
+    """
+    truth, predictions = np.asarray(truth), np.asarray(predictions)
+    present = np.unique(truth)
+    column = {k: i for i, k in enumerate(classes)}
+    auprc = [
+        average_precision_score(truth == k, scores[:, column[k]] if k in column else np.zeros(len(truth)))
+        for k in present
+    ]
+    return {
+        "balanced_accuracy": balanced_accuracy(truth, predictions),
+        "macro_f1": float(f1_score(truth, predictions, labels=present, average="macro", zero_division=0)),
+        "auprc": float(np.mean(auprc)),
+        "accuracy": float((truth == predictions).mean()),
+    }
