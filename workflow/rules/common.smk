@@ -116,6 +116,18 @@ def synthetic_files(wildcards):
     ]
 
 
+def members_of_evaluation(wildcards):
+    """Members of the training sets that an evaluation reads."""
+    return f"<results>/plan/members/{PURPOSE_OF_EVALUATION[wildcards.evaluation]}.parquet"
+
+
+def intervention_files(wildcards):
+    """The regulatory graph and the known do-effects; the demo's are made by its simulator."""
+    given = [config["interventions"][name] for name in ("graph", "truth")]
+    simulated = [path.startswith("resources/demo/truth/") for path in given]
+    return ["resources/demo/truth"] if all(simulated) else given
+
+
 def evaluated_files(wildcards):
     """Tables of an evaluation, one per generator, the rows of real data first."""
     if wildcards.evaluation == "interventions":

@@ -5,7 +5,7 @@ rule evaluate:
     input:
         profiles="<results>/prepared/harmonised.h5ad",
         training_sets="<results>/plan/training_sets.tsv",
-        members=lambda w: f"<results>/plan/members/{PURPOSE_OF_EVALUATION[w.evaluation]}.parquet",
+        members=members_of_evaluation,
         synthetic=synthetic_files,
     output:
         table="<results>/evaluated/{evaluation}/{generator}.tsv",
@@ -35,6 +35,7 @@ rule interventions:
         graph_and_truth=intervention_files,
     output:
         table="<results>/evaluated/interventions/operators.tsv",
+        refusals="<results>/evaluated/interventions/refusals.tsv",
     log:
         "<logs>/interventions.log",
     benchmark:

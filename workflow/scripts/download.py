@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pseudocohort import io, logs
+from pseudocohort import logs
 from pseudocohort.acquire.fetch import fetch
 
 if TYPE_CHECKING:
@@ -16,5 +16,4 @@ logs.configure(snakemake.log[0])
 destination = Path(snakemake.output.file)
 addresses = [snakemake.params.row.get(column, "") for column in ("source", "samples")]
 source = next(a for a in addresses if Path(a.split("?")[0]).name == destination.name)
-provenance = fetch(source, destination, data_root="", offline=os.environ.get("PSEUDOCOHORT_OFFLINE") == "1")
-io.write_json(provenance, destination.with_name(destination.name + ".provenance.json"))
+fetch(source, destination, offline=os.environ.get("PSEUDOCOHORT_OFFLINE") == "1")

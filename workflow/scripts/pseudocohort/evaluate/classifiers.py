@@ -202,7 +202,7 @@ def fit_predict(
         return np.repeat(classes, len(x_test)), np.ones((len(x_test), 1)), classes
     if c is None:
         c = choose_c(name, x, y, seed)
-    if name != "mlp" and x.shape[1] > len(x):
+    if name != "mlp" and x.shape[1] > 2 * len(x):  # else the decomposition costs more than it saves
         basis = rotate(x)
         x, x_test = x @ basis, x_test @ basis
     scores, classes = _fit_scores(name, x, y, weight, x_test, seed, c)

@@ -1,0 +1,245 @@
+"""Augmentation: its table on toy data where the answer is known, and the guard against leaked donors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+
+from pseudocohort.contracts import MEMBERS_COLUMNS, check_evaluation
+from pseudocohort.errors import ContractError
+from pseudocohort.evaluate.augmentation import augmentation
+from pseudocohort.evaluate.leaks import Members, check_no_leak
+from pseudocohort.evaluate.standardise import moderated_scale, plain_scale
+from pseudocohort.plan.enumerate import training_sets
+from pseudocohort.plan.members import members
+
+GENES = 40
+
+
+@pytest.fixture(scope="module")
+def profiles() -> ad.AnnData:
+    """Three tumour types at tissue level with normals, and pseudo-bulk that shares the types' contrasts."""
+    rng = np.random.default_rng(0)
+    contrast = rng.normal(size=(3, GENES)) * 0.5
+    kind = np.concatenate([np.repeat([0, 1, 2], [150, 100, 50]), np.repeat([0, 1, 2], 20), np.repeat([0, 1, 2], 10)])
+    level = np.repeat(["tumour", "normal", "pseudobulk"], [300, 60, 30])
+    normal = (level == "normal")[:, None] * rng.normal(size=GENES)
+    x = 5 + contrast[kind] + normal - 3 * (level == "pseudobulk")[:, None] + rng.normal(size=(len(kind), GENES))
+    names = [f"s{i}" for i in range(len(kind))]
+    obs = pd.DataFrame(
+        {
+            "donor": names,
+            "dataset": np.where(level == "pseudobulk", "lines", "tissue"),
+            "condition": np.array(["a", "b", "c"])[kind],
+            "context": np.select([level == "tumour", level == "normal"], ["tumour", "normal"], "in_vitro"),
+            "level": level,
+            "split": np.where(np.arange(len(kind)) % 3 == 0, "test", "train"),
+        },
+        index=names,
+    )
+    return ad.AnnData(x.astype(np.float32), obs=obs)
+
+
+def _config(**settings: object) -> dict:
+    augmentation_settings = {
+        "generators": ["toy"],
+        "tasks": {"type": {"label": ["condition"], "levels": ["tumour"]}},
+        "n_real": [0, 12],
+        "n_synthetic": [30, 90],
+        "regimes": ["same_n", "oracle"],
+        "repeats": 3,
+        "classifiers": ["logistic"],
+    }
+    study = {"seed": 5, "generators": ["toy"], "evaluations": ["augmentation"]}
+    return {**study, "augmentation": {**augmentation_settings, **settings}}
+
+
+def _score(profiles: ad.AnnData, config: dict, synthetic: dict | None = None, generator: str = "real") -> pd.DataFrame:
+    rows = training_sets(config)
+    table = augmentation(
+        profiles,
+        synthetic or {},
+        pd.DataFrame(rows),
+        members(profiles.obs, rows, config),
+        study="toy",
+        generator=generator,
+        settings=config["augmentation"],
+        seed=config["seed"],
+    )
+    check_evaluation(table, "augmentation")
+    return table
+
+
+def _generate(
+    profiles: ad.AnnData, config: dict, make: Callable[[ad.AnnData, np.random.Generator], ad.AnnData]
+) -> dict:
+    """Synthetic profiles of each training set, made from the task's training rows that its generator may see."""
+    rows = training_sets(config)
+    plan = Members(profiles, members(profiles.obs, rows, config))
+    made = {}
+    for row in rows:
+        if row["generators"]:
+            seen, _ = plan.of(row["training_set"], "train")
+            seen = seen[profiles.obs["level"].iloc[seen] == "tumour"]
+            made[row["training_set"]] = make(profiles[seen], np.random.default_rng(row["seed"]))
+    return made
+
+
+def _renamed(obs: pd.DataFrame) -> pd.DataFrame:
+    return obs.set_axis([f"synthetic{i}" for i in range(len(obs))])
+
+
+def _copies(seen: ad.AnnData, rng: np.random.Generator) -> ad.AnnData:
+    """Whole rounds of copies."""
+    rounds = -(-90 // seen.n_obs)
+    pick = np.concatenate([rng.permutation(seen.n_obs) for _ in range(rounds)])
+    return ad.AnnData(seen.X[pick], obs=_renamed(seen.obs.iloc[pick]))
+
+
+def _noise(seen: ad.AnnData, rng: np.random.Generator) -> ad.AnnData:
+    """Labels without content: profiles of random rows under permuted labels, three times as spread."""
+    obs = _renamed(seen.obs.iloc[rng.integers(seen.n_obs, size=90)])
+    return ad.AnnData((5 + 3 * rng.normal(size=(90, GENES))).astype(np.float32), obs=obs)
+
+
+def _mean(table: pd.DataFrame, metric: str, **keys: object) -> float:
+    rows = table[table["metric"] == metric]
+    for key, value in keys.items():
+        rows = rows[rows[key] == value]
+    assert len(rows), f"no row {metric} {keys}"
+    return rows["value"].mean()
+
+
+def test_copies_of_the_same_rows_change_nothing_and_copies_of_all_rows_help(profiles: ad.AnnData) -> None:
+    config = _config()
+    table = _score(profiles, config, _generate(profiles, config, _copies), "toy")
+    # One profile per class, copied in whole rounds: exactly the same classifier.
+    same = table[(table["regime"] == "same_n") & (table["n_real"] == 0) & table["metric"].str.endswith("_gain")]
+    assert len(same) == 3 * 2 * 4
+    np.testing.assert_allclose(same["value"], 0, atol=1e-3)
+    assert _mean(table, "balanced_accuracy_gain", regime="oracle", n_real=0, n_synthetic=90) > 0.1
+    # The oracle's one model serves every n of its task and repeat.
+    assert set(table.loc[table["regime"] == "oracle", "n_real"]) == {0, 12}
+
+
+def test_noise_hurts_and_gains_are_paired_with_the_real_rows(profiles: ad.AnnData) -> None:
+    config = _config(regimes=["same_n"])
+    real = _score(profiles, config)
+    table = _score(profiles, config, _generate(profiles, config, _noise), "toy")
+    assert _mean(table, "balanced_accuracy_gain", n_real=12) < -0.05
+    keys = ["n_real", "repeat", "estimator", "metric"]
+    without = real[real["regime"] == "none"].set_index(keys)["value"]
+    wide = table.set_index([*keys, "n_synthetic"])["value"]
+    for (n, repeat, estimator, metric, m), value in wide.items():
+        if metric.endswith("_gain"):
+            before = metric.removesuffix("_gain")
+            expected = wide[n, repeat, estimator, before, m] - without[n, repeat, estimator, before]
+            assert value == pytest.approx(expected)
+
+
+def test_real_rows_have_no_augmentation_ceiling_and_majority(profiles: ad.AnnData) -> None:
+    table = _score(profiles, _config(n_real=[0, 12, -1], classifiers=["logistic", "mlp", "svm"], repeats=2))
+    for name in ("logistic", "svm", "mlp"):
+        ceiling = _mean(table, "balanced_accuracy", regime="ceiling", estimator=name)
+        few = _mean(table, "balanced_accuracy", regime="none", n_real=0, estimator=name)
+        every = _mean(table, "balanced_accuracy", regime="none", n_real=-1, estimator=name)
+        assert ceiling > 0.9
+        assert few < ceiling - 0.1
+        # With all rows drawn, "none" is the ceiling.
+        assert every == pytest.approx(ceiling, abs=0.05)
+    tested = profiles.obs[(profiles.obs["split"] == "test") & (profiles.obs["level"] == "tumour")]
+    share = (tested["condition"] == "a").mean()
+    assert _mean(table, "majority_rate") == pytest.approx(share)
+    assert set(table["level"]) == {"tumour"}
+    assert set(table["dataset"]) == {"tissue"}
+
+
+def test_transfer_prints_stacking_of_the_other_levels(profiles: ad.AnnData) -> None:
+    config = _config(regimes=["transfer"], n_real=[0])
+    table = _score(profiles, config)
+    assert _mean(table, "balanced_accuracy_gain", regime="stacking") > 0.02
+    # Rows outside the task whose label is no class of the task are of no use, and then there is no such row.
+    only = _config(
+        regimes=["transfer"], n_real=[0], tasks={"tn": {"label": ["context"], "levels": ["tumour", "normal"]}}
+    )
+    assert "stacking" not in set(_score(profiles, only)["regime"])
+
+
+def test_label_may_be_the_level_itself(profiles: ad.AnnData) -> None:
+    """Tumour against normal: a standardisation per level would have erased the difference."""
+    config = _config(tasks={"tn": {"label": ["context"], "levels": ["tumour", "normal"]}}, n_real=[40])
+    assert _mean(_score(profiles, config), "balanced_accuracy", regime="none") > 0.9
+
+
+def test_too_few_synthetic_profiles_are_refused(profiles: ad.AnnData) -> None:
+    config = _config(regimes=["same_n"])
+    short = {k: v[:50].copy() for k, v in _generate(profiles, config, _copies).items()}
+    with pytest.raises(ContractError, match="50 synthetic profiles"):
+        _score(profiles, config, short, "toy")
+
+
+def test_missing_real_rows_are_refused(profiles: ad.AnnData) -> None:
+    config = _config(n_real=[12])
+    rows = training_sets(config)
+    made = _generate(profiles, config, _copies)
+    table = pd.DataFrame(rows)
+    table.loc[table["regime"] == "same_n", "n_real"] = 13
+    with pytest.raises(ContractError, match="no training set holds the real rows"):
+        augmentation(
+            profiles, made, table[table["regime"] != "oracle"].assign(regime="unlabeled"),
+            members(profiles.obs, rows, config), study="toy", generator="toy",
+            settings=config["augmentation"], seed=5,
+        )  # fmt: skip
+
+
+def test_same_seed_same_table(profiles: ad.AnnData) -> None:
+    config = _config(classifiers=["mlp", "logistic"], repeats=1)
+    pd.testing.assert_frame_equal(_score(profiles, config), _score(profiles, config))
+
+
+@pytest.mark.parametrize("role", ["train", "unlabeled", "member"])
+def test_a_planted_leak_is_caught(profiles: ad.AnnData, role: str) -> None:
+    leaky = profiles.copy()
+    leaky.obs["donor"] = leaky.obs["donor"].astype(str)
+    leaky.obs.loc["s4", "donor"] = "s3"  # two profiles of one donor
+    rows = [("set", "s3", "test", "a"), ("set", "s4", role, "a"), ("set", "s5", "train", "b")]
+    table = pd.DataFrame(rows, columns=list(MEMBERS_COLUMNS))
+    with pytest.raises(ContractError, match="donor 's3' is held out and trained on"):
+        check_no_leak(leaky, table)
+    # The same donors in different training sets, or in a role that nothing is fitted on, are no leak.
+    check_no_leak(leaky, table.assign(training_set=["one", "two", "two"]))
+    check_no_leak(leaky, table.assign(role=["test", "reference", "train"]))
+
+
+def test_augmentation_refuses_a_leaky_plan(profiles: ad.AnnData) -> None:
+    config = _config()
+    leaky = profiles.copy()
+    donor = leaky.obs["donor"].astype(str).to_numpy(dtype=object)
+    # Every profile shares its donor with its neighbour on the other side of the split.
+    donor[1::3] = donor[0::3]
+    leaky.obs["donor"] = donor
+    with pytest.raises(ContractError, match="held out and trained on"):
+        _score(leaky, config)
+
+
+def test_a_member_that_is_no_profile_is_named(profiles: ad.AnnData) -> None:
+    table = pd.DataFrame([("set", "ghost", "train", "a")], columns=list(MEMBERS_COLUMNS))
+    with pytest.raises(ContractError, match="'ghost' is not among the profiles"):
+        check_no_leak(profiles, table)
+
+
+def test_moderated_scale_goes_from_one_common_scale_to_each_genes_own() -> None:
+    rng = np.random.default_rng(0)
+    sd = np.linspace(0.5, 3, 50)
+    few, many = rng.normal(size=(2, 50)) * sd, rng.normal(size=(5000, 50)) * sd
+    np.testing.assert_allclose(moderated_scale(many, 0.0)[1], sd, rtol=0.05)
+    assert np.ptp(moderated_scale(few, 0.0)[1]) < 0.5 * np.ptp(few.std(0))
+    _, one = moderated_scale(few[:1])
+    np.testing.assert_allclose(one, 0.1)
+    mean, scale = plain_scale(np.column_stack([np.full(9, 4.0), np.arange(9.0)]))
+    np.testing.assert_allclose(mean, [4, 4])
+    np.testing.assert_allclose(scale, [1, np.arange(9.0).std()])

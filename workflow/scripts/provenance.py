@@ -1,0 +1,17 @@
+"""Write what the study was made with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import yaml
+from pseudocohort import io, logs, provenance
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+logs.configure(snakemake.log[0])
+with io.atomic(snakemake.output.config) as temporary:
+    temporary.write_text(yaml.safe_dump(snakemake.params.config, sort_keys=False))
+io.write_table(provenance.software(), snakemake.output.software)
+io.write_json(provenance.machine(), snakemake.output.machine)
