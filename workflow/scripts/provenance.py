@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import yaml
+
 from pseudocohort import io, logs, provenance
 
 if TYPE_CHECKING:
