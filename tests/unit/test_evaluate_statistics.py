@@ -82,14 +82,12 @@ def test_corrected_maximum_keeps_its_type_one_error_and_has_power():
     for k in range(120):
         shared = rng.normal(size=(80, 1))
         scores = shared + rng.normal(size=(80, 6))
-        ps.append(corrected_maximum(scores, rng.random(80) < 0.5, permutations=199, seed=k)[1])
+        ps.append(corrected_maximum(scores, rng.random(80) < 0.5, permutations=199, seed=k))
     assert np.mean(np.array(ps) <= 0.05) <= 0.11
     assert stats.kstest(ps, "uniform").pvalue > 0.001
     labels = rng.random(80) < 0.5
     scores[:, 2] += 1.5 * labels
-    auc, p = corrected_maximum(scores, labels, permutations=999)
-    assert auc == pytest.approx(max(roc_auc_score(labels, s) for s in scores.T))
-    assert p < 0.01
+    assert corrected_maximum(scores, labels, permutations=999) < 0.01
 
 
 def test_summary_averages_over_repeats_and_keeps_absent_keys_apart():

@@ -1,0 +1,75 @@
+"""A matrix as read from a file, before the sample table is joined."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from ..errors import UserError
+
+
+@dataclass
+class Matrix:
+    """Values (samples × genes, dense or CSR) with their ids, as the source has them.
+
+    Attributes
+    ----------
+    x : ndarray or csr_matrix
+        Counts keep their exact integers (int64 or float64 beyond 2^24); everything else is float32.
+    samples, genes : Index
+        Ids as in the file.
+    symbols : Index, optional
+        Gene symbols that the file gives beside the ids.
+    obs : DataFrame, optional
+        Sample annotation that the file itself holds (h5ad).
+    """
+
+    x: np.ndarray | sparse.csr_matrix
+    samples: pd.Index
+    genes: pd.Index
+    symbols: pd.Index | None = None
+    obs: pd.DataFrame | None = field(default=None)
+
+
+def check_ids(ids: pd.Index, what: str, where: str) -> None:
+    """Refuse empty or duplicated sample or cell ids.
+
+    Raises
+    ------
+    UserError
+        Naming the first offending id.
+    """
+    text = ids.astype(str)
+    empty = (text.str.strip() == "") | ids.isna()
+    if empty.any():
+        raise UserError(
+            f"{what} number {int(np.flatnonzero(empty)[0]) + 1} has no id", where=where, remedy="give it one"
+        )
+    if not ids.is_unique:
+        twice = ids[ids.duplicated()][0]
+        raise UserError(
+            f"{what} id {twice!r} occurs more than once", where=where, remedy="remove or rename one of them"
+        )
+
+
+def check_values(matrix: Matrix, where: str) -> None:
+    """Refuse NaN and infinite values.
+
+    Raises
+    ------
+    UserError
+        Naming gene and sample of the first one.
+    """
+    values = matrix.x.data if sparse.issparse(matrix.x) else matrix.x
+    if np.issubdtype(values.dtype, np.integer) or np.isfinite(values).all():
+        return
+    x = matrix.x.toarray() if sparse.issparse(matrix.x) else matrix.x
+    row, column = np.argwhere(~np.isfinite(x))[0]
+    raise UserError(
+        f"value {x[row, column]} for gene {matrix.genes[column]!r} in sample {matrix.samples[row]!r}",
+        where=where,
+        remedy="every gene needs a number in every sample: fill or remove the gene",
+    )

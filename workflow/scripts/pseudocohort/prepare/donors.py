@@ -1,0 +1,58 @@
+"""Held-out donors."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ..contracts import DONORS_COLUMNS
+from ..errors import UserError
+from ..seeds import generator
+
+
+def assign_donors(by_dataset: dict[str, pd.DataFrame], *, test_share: float, seed: int) -> pd.DataFrame:
+    """Train or test for every donor, one answer for all its profiles in all datasets.
+
+    Tissue donors are dealt out within each condition (their first one, in sorted order), so that each has its share of
+    held-out donors, at least one if it has two, and keeps at least one for training. Cell lines are always for training:
+    the held-out question is about patients.
+
+    Parameters
+    ----------
+    by_dataset : dict of DataFrame
+        ``obs`` of the quality-controlled profiles of each dataset.
+    test_share : float
+        Share of donors held out.
+    seed : int
+        Master seed.
+
+    Returns
+    -------
+    DataFrame
+        ``donor, dataset, split``, sorted; a donor with profiles in two datasets has two rows with one split.
+
+    Raises
+    ------
+    UserError
+        If no donor can be held out.
+    """
+    obs = pd.concat(
+        [table[["donor", "dataset", "condition", "context"]].astype(str) for table in by_dataset.values()],
+        ignore_index=True,
+    )
+    cultured = set(obs.loc[obs["context"] == "in_vitro", "donor"])
+    tissue = obs[~obs["donor"].isin(cultured)].sort_values(["condition", "donor"])
+    first = tissue.drop_duplicates("donor")
+    test: set[str] = set()
+    for condition, donors in first.groupby("condition")["donor"]:
+        names = donors.to_numpy()
+        size = min(max(round(test_share * len(names)), 1), len(names) - 1)
+        test |= set(generator(seed, "donors", condition).permutation(names)[:size])
+    if len(tissue) and not test:
+        raise UserError(
+            "no donor can be held out: every condition has a single donor",
+            where="prepare.test_share",
+            remedy="add donors, or merge conditions with prepare.conditions.map",
+        )
+    rows = obs.drop_duplicates(["donor", "dataset"]).sort_values(["dataset", "donor"]).reset_index(drop=True)
+    rows["split"] = ["test" if donor in test else "train" for donor in rows["donor"]]
+    return rows[list(DONORS_COLUMNS)]

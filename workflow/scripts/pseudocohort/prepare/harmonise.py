@@ -1,0 +1,136 @@
+"""All datasets in one gene space, on log2 scale."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+
+from ..errors import UserError
+from ..levels import CELL_LEVELS, TISSUE_LEVELS
+from .gene_table import GeneTable
+from .log_scale import log2_expression, log_unit
+
+log = logging.getLogger(__name__)
+
+#: Columns of ``obs`` that the stages after this one use.
+KEPT = ("donor", "dataset", "condition", "technology", "aggregation", "context", "level", "n_cells", "bootstrap")
+
+
+def _common_genes(datasets: list[ad.AnnData]) -> pd.Index:
+    common = datasets[0].var_names
+    for other in datasets[1:]:
+        common = common[common.isin(other.var_names)]
+    if common.empty:
+        names = ", ".join(repr(d.uns["pseudocohort"]["dataset"]) for d in datasets)
+        raise UserError("no gene is in all datasets", where=names, remedy="leave out the dataset that shares none")
+    return common.sort_values()
+
+
+def _within_level_sd(x: np.ndarray, level: np.ndarray) -> np.ndarray:
+    """Pooled standard deviation of each gene within levels (different units have different means)."""
+    squares = sum(((x[level == v] - x[level == v].mean(0)) ** 2).sum(0) for v in np.unique(level))
+    return np.sqrt(squares / max(len(x) - 1, 1))
+
+
+def select_genes(
+    x: np.ndarray, obs: pd.DataFrame, genes: pd.Index, gene_space: dict[str, Any], table: GeneTable
+) -> pd.DataFrame:
+    """Genes with their statistics on training profiles, and which are ``kept``.
+
+    Parameters
+    ----------
+    x : ndarray (training profiles × genes)
+        log2 expression of the profiles of training donors only.
+    obs : DataFrame
+        Their annotation.
+    genes : Index
+        Ensembl ids.
+    gene_space : dict
+        ``kind`` (landmark | most_variable | all), ``n``, ``min_median`` and ``min_sd`` on tissue profiles (on all, where
+        there is no tissue), ``min_cell_level_mean`` on cell-level profiles.
+
+    Raises
+    ------
+    UserError
+        If no gene passes.
+    """
+    level = obs["level"].astype(str).to_numpy()
+    tissue = np.isin(level, TISSUE_LEVELS)
+    tissue = tissue if tissue.any() else np.ones(len(level), dtype=bool)
+    cells = np.isin(level, CELL_LEVELS)
+    out = pd.DataFrame({"gene": genes, "symbol": table.symbol(genes).to_numpy(dtype=str)})
+    out["median"] = np.median(x[tissue], axis=0)
+    out["sd"] = _within_level_sd(x[tissue].astype(np.float64), level[tissue])
+    out["cell_level_mean"] = x[cells].mean(0) if cells.any() else np.nan
+    out["landmark"] = genes.isin(table.landmarks)
+    passes = (out["median"] > gene_space["min_median"]) & (out["sd"] > gene_space["min_sd"])
+    if cells.any() and gene_space["min_cell_level_mean"] > 0:
+        passes &= out["cell_level_mean"] > gene_space["min_cell_level_mean"]
+    if gene_space["kind"] == "landmark":
+        passes &= out["landmark"]
+    if not passes.any():
+        raise UserError(
+            f"none of {len(genes)} common genes passes the expression filter",
+            where="prepare.gene_space",
+            remedy="lower min_median, min_sd or min_cell_level_mean, or choose another kind",
+        )
+    out["kept"] = passes
+    if gene_space["kind"] == "most_variable":
+        ranked = out.loc[passes].sort_values(["sd", "gene"], ascending=[False, True]).index[: gene_space["n"]]
+        out["kept"] = out.index.isin(ranked)
+    return out
+
+
+def harmonise(
+    datasets: list[ad.AnnData], donors: pd.DataFrame, gene_space: dict[str, Any], gene_table: GeneTable
+) -> tuple[ad.AnnData, pd.DataFrame]:
+    """Profiles of all datasets in one gene space on log2 scale, and the table of the common genes.
+
+    Genes are chosen on the profiles of training donors, and counts are brought to library size over all genes of their
+    dataset before genes are dropped. No scale is fitted here: each generator fits its own on its own training rows.
+
+    Parameters
+    ----------
+    datasets : list of AnnData
+        Prepared profiles, one dataset each.
+    donors : DataFrame
+        ``donor, dataset, split``.
+    gene_space : dict
+        See :func:`select_genes`.
+    gene_table : GeneTable
+        Known genes.
+
+    Raises
+    ------
+    UserError
+        If the datasets share no gene, or none passes the filter.
+    """
+    genes = _common_genes(datasets)
+    parts, tables = [], []
+    for data in datasets:
+        parts.append(log2_expression(data)[:, data.var_names.get_indexer(genes)])
+        table = data.obs[[c for c in KEPT if c in data.obs]].copy()
+        table["unit"] = log_unit(data)
+        tables.append(table)
+    x, obs = np.concatenate(parts), pd.concat(tables)
+    for column in ("n_cells", "bootstrap"):
+        if column in obs:
+            obs[column] = obs[column].fillna(0).astype(int)
+    split = donors.drop_duplicates("donor").set_index("donor")["split"]
+    train = (obs["donor"].astype(str).map(split) == "train").to_numpy()
+    selected = select_genes(x[train], obs[train], genes, gene_space, gene_table)
+    kept = selected["kept"].to_numpy()
+    log.info("%d profiles; %d of %d common genes kept", len(x), kept.sum(), len(genes))
+    text = obs.select_dtypes(exclude=["number", "bool"]).columns
+    obs[text] = obs[text].astype(str)
+    out = ad.AnnData(
+        np.ascontiguousarray(x[:, kept]),
+        obs=obs,
+        var=pd.DataFrame({"symbol": selected["symbol"].to_numpy()[kept]}, index=pd.Index(genes[kept], dtype=str)),
+        uns={"pseudocohort": {"unit": "log2 expression", "scale": "unscaled"}},
+    )
+    return out, selected
