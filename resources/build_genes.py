@@ -2,7 +2,8 @@
 
 Usage: python resources/build_genes.py ANNOTATION_FOLDER CELL_LINE_FOLDER
 
-ANNOTATION_FOLDER holds the GDC's GENCODE v36 id-to-symbol table, effective gene lengths, the L1000 landmark list and the
+ANNOTATION_FOLDER holds the GDC's GENCODE v36 id-to-symbol table, effective gene lengths, the L1000 landmark list and
+the
 symbol-to-Entrez map of TCGA HiSeqV2 (HGNC symbols of 2011); CELL_LINE_FOLDER the gene information of the PS-ON panel
 (Ensembl, Entrez, symbol). Symbols of 2011 that GENCODE v36 no longer has are followed through their Entrez ids.
 """

@@ -5,10 +5,12 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+WORKFLOW = Path(str(workflow.current_basedir)).parent
+sys.path.insert(0, str(WORKFLOW / "scripts"))
 
 from pseudocohort import study as study_files
 from pseudocohort.errors import UserError
+from pseudocohort.generators.registry import MODULES, TRAINED
 from pseudocohort.plan.enumerate import (
     EVALUATION_OF_PURPOSE,
     PURPOSE_OF_EVALUATION,
@@ -16,10 +18,10 @@ from pseudocohort.plan.enumerate import (
     generators_of,
     purposes,
 )
-from pseudocohort.versions import code_version
+from pseudocohort.versions import code_version, folder_version
 
 try:
-    DATASETS = study_files.check_study(config, Path(workflow.basedir) / "schemas")
+    DATASETS = study_files.check_study(config, WORKFLOW / "schemas")
 except UserError as error:
     raise WorkflowError(f"\n{error}") from None
 
@@ -41,6 +43,18 @@ PLAN_CONFIG = {
 }
 
 
+TASK_TITLES = {
+    name: task.get("title", name)
+    for name, task in config["augmentation"]["tasks"].items()
+}
+FIGURES = [f"<results>/figures/{name}.svg" for name in config["evaluations"]]
+if "fidelity" in config["evaluations"]:
+    FIGURES += ["<results>/figures/map.svg", "<results>/figures/training.svg"]
+
+# One caption per figure, shown in the report and in Snakemake's own.
+CAPTIONS = [str(WORKFLOW / f"report/{Path(name).stem}.rst") for name in FIGURES]
+
+
 wildcard_constraints:
     dataset="|".join(DATASETS),
     purpose="|".join(PURPOSE_OF_EVALUATION.values()),
@@ -58,12 +72,13 @@ def dataset_file(name, column):
 
 
 def dataset_files(wildcards):
-    """Files of a dataset that exist before ingestion."""
-    return [
-        dataset_file(wildcards.dataset, c)
-        for c in ("source", "samples")
-        if c in DATASETS[wildcards.dataset]
+    """Files of a dataset that exist before ingestion; a sample table inside the source's folder comes with it."""
+    files = [
+        dataset_file(wildcards.dataset, column)
+        for column in ("source", "samples")
+        if column in DATASETS[wildcards.dataset]
     ]
+    return [files[0], *(f for f in files[1:] if not f.startswith(f"{files[0]}/"))]
 
 
 def dataset_row(wildcards):
@@ -93,7 +108,7 @@ def sets_of_batch(wildcards):
 def code_of_generator(wildcards):
     """Digest of the code that trains and samples a generator."""
     return code_version(
-        "generators.bundle", f"generators.{GENERATOR_MODULES[wildcards.generator]}"
+        "generators.bundle", f"generators.{MODULES[wildcards.generator]}"
     )
 
 
@@ -118,7 +133,9 @@ def synthetic_files(wildcards):
 
 def members_of_evaluation(wildcards):
     """Members of the training sets that an evaluation reads."""
-    return f"<results>/plan/members/{PURPOSE_OF_EVALUATION[wildcards.evaluation]}.parquet"
+    return (
+        f"<results>/plan/members/{PURPOSE_OF_EVALUATION[wildcards.evaluation]}.parquet"
+    )
 
 
 def intervention_files(wildcards):
@@ -146,3 +163,33 @@ def fidelity_samples(wildcards):
         f"<results>/synthetic/full/{name}/b000.h5ad"
         for name in generators_of(config, "full")
     ]
+
+
+def fidelity_models(wildcards):
+    """First batch of models of each generator with a training loop, for the loss curves."""
+    return [
+        f"<results>/models/full/{name}/b000"
+        for name in generators_of(config, "full")
+        if name in TRAINED
+    ]
+
+
+def gpus_of_generator(wildcards):
+    """GPUs of a training job: one for a network where CUDA is asked for, else none."""
+    asked = config["training"]["device"] == "cuda"
+    return int(asked and wildcards.generator in TRAINED)
+
+
+def options_of_figure(wildcards):
+    """What a figure needs beside its table."""
+    return {"titles": TASK_TITLES} if wildcards.evaluation == "augmentation" else {}
+
+
+def code_of_figure(wildcards):
+    """Digest of the code of a figure."""
+    return code_version(f"report.figures.{wildcards.evaluation}")
+
+
+def template_version():
+    """Digest of the report's templates."""
+    return folder_version(WORKFLOW / "scripts/pseudocohort/report/templates")

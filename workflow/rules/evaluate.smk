@@ -1,4 +1,4 @@
-"""Evaluate. Needs: synthetic and real profiles and the plan. Makes: tidy tables, their summaries, verdicts, figures."""
+"""Evaluate. Needs: synthetic and real profiles and the plan. Makes: tidy tables and their summaries."""
 
 
 rule evaluate:
@@ -13,6 +13,8 @@ rule evaluate:
         "<logs>/evaluate/{evaluation}/{generator}.log",
     benchmark:
         "<benchmarks>/evaluate/{evaluation}/{generator}.tsv"
+    wildcard_constraints:
+        evaluation="|".join(PURPOSE_OF_EVALUATION),
     conda:
         "../../envs/base.yaml"
     threads: 1
@@ -60,7 +62,12 @@ rule summarise:
         evaluated_files,
     output:
         table="<results>/tables/{evaluation}.tsv",
-        summary="<results>/tables/{evaluation}_summary.tsv",
+        summary=report(
+            "<results>/tables/{evaluation}_summary.tsv",
+            caption="../report/table.rst",
+            category="Tables",
+            labels={"table": "{evaluation}"},
+        ),
     log:
         "<logs>/summarise/{evaluation}.log",
     benchmark:

@@ -19,7 +19,7 @@ rule generate:
     resources:
         mem_mb=8000,
         runtime=60,
-        gpu=0,
+        gpu=gpus_of_generator,
     params:
         training_sets=sets_of_batch,
         config=PLAN_CONFIG,

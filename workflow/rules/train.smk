@@ -17,7 +17,7 @@ rule train:
     resources:
         mem_mb=8000,
         runtime=240,
-        gpu=0,
+        gpu=gpus_of_generator,
     params:
         training_sets=sets_of_batch,
         settings=settings_of_generator,

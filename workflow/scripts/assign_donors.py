@@ -1,12 +1,9 @@
 """Hold out a share of the tissue donors from everything that is fitted."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
-from pseudocohort.prepare.donors import assign_donors
-
 from pseudocohort import contracts, io, logs
+from pseudocohort.prepare.donors import assign_donors
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

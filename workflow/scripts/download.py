@@ -1,7 +1,5 @@
 """Download one file of a dataset, resumable and verified."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -1,13 +1,10 @@
 """Score one generator (or the real data) in one evaluation."""
 
-from __future__ import annotations
-
 import importlib
 from typing import TYPE_CHECKING
 
-from pseudocohort.generators.store import SyntheticStore
-
 from pseudocohort import contracts, io, logs
+from pseudocohort.generators.store import SyntheticStore
 from pseudocohort.plan.enumerate import PURPOSE_OF_EVALUATION
 
 if TYPE_CHECKING:

@@ -1,13 +1,10 @@
 """Sample what the plan asks of each model of a batch."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pseudocohort.generators.bundle import sample_batch
-
 from pseudocohort import contracts, io, logs
+from pseudocohort.generators.bundle import sample_batch
 from pseudocohort.plan.requests import request
 
 if TYPE_CHECKING:

@@ -1,13 +1,10 @@
 """Bring all datasets into one gene space on log scale."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
+from pseudocohort import contracts, io, logs
 from pseudocohort.prepare.gene_table import load_gene_table
 from pseudocohort.prepare.harmonise import harmonise
-
-from pseudocohort import contracts, io, logs
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -1,12 +1,9 @@
 """Read a dataset's raw files into the AnnData contract."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
-from pseudocohort.ingest.dataset import ingest_dataset
-
 from pseudocohort import contracts, io, logs
+from pseudocohort.ingest.dataset import ingest_dataset
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

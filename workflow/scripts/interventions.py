@@ -1,7 +1,5 @@
 """Predict perturbations with each operator and compare them with the known do-effects."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from pseudocohort import contracts, io, logs

@@ -1,7 +1,5 @@
 """Write the training sets and their members."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import TYPE_CHECKING
 

@@ -1,7 +1,5 @@
 """Write what the study was made with."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 import yaml

@@ -1,12 +1,9 @@
 """Sum the cells of each line into pseudo-bulk profiles."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
-from pseudocohort.prepare.pseudobulk import pseudobulk
-
 from pseudocohort import contracts, io, logs
+from pseudocohort.prepare.pseudobulk import pseudobulk
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -1,13 +1,10 @@
 """Map gene ids and remove or flag poor cells and samples."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
+from pseudocohort import contracts, io, logs
 from pseudocohort.prepare.gene_table import load_gene_table
 from pseudocohort.prepare.quality import quality_control
-
-from pseudocohort import contracts, io, logs
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -1,7 +1,5 @@
 """Write the demo's raw files in public formats."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import TYPE_CHECKING
 

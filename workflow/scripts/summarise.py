@@ -1,13 +1,11 @@
 """Join an evaluation's tables and summarise them over repeats."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 import pandas as pd
-from pseudocohort.evaluate.statistics import summarise
 
 from pseudocohort import io, logs
+from pseudocohort.evaluate.statistics import summarise
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -1,13 +1,10 @@
 """Train one generator on each training set of a batch."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pseudocohort.generators.bundle import train_batch
-
 from pseudocohort import contracts, io, logs
+from pseudocohort.generators.bundle import train_batch
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -62,3 +62,11 @@ def code_version(*modules: str) -> str:
         if file := _file(module):
             digest.update(module.encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def folder_version(folder: Path) -> str:
+    """Digest of the files directly in a folder."""
+    digest = hashlib.sha256()
+    for file in sorted(f for f in folder.iterdir() if f.is_file()):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()[:12]

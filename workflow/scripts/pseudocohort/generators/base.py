@@ -5,11 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import anndata as ad
 import numpy as np
 import pandas as pd
+
+if TYPE_CHECKING:
+    from .checkpoint import Checkpoint
 
 
 @dataclass(frozen=True)
@@ -62,12 +65,12 @@ class Generator(ABC):
         settings: dict[str, Any] | None = None,
         seed: int,
         device: str = "cpu",
-        checkpoint: Path | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> Self:
-        """Learn from `profiles` (n × genes, float32, standardised); `checkpoint` is a file for resumable training."""
+        """Learn from `profiles` (n × genes, float32, standardised); `checkpoint` makes training resumable."""
 
     @abstractmethod
-    def sample(self, obs: pd.DataFrame, *, seed: int) -> np.ndarray:
+    def sample(self, obs: pd.DataFrame, *, seed: int, device: str = "cpu") -> np.ndarray:
         """Profiles (len(obs) × genes, float32, standardised) of the conditions and levels that `obs` asks for.
 
         Raises

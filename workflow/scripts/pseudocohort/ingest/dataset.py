@@ -115,7 +115,7 @@ def ingest_dataset(row: dict[str, Any], *, conditions: dict[str, Any]) -> ad.Ann
     )
     if matrix.symbols is not None:
         var["symbol"] = matrix.symbols.astype(str).to_numpy()
-    obs.index = row["dataset"] + ":" + obs.index
+    obs.index = pd.Index((row["dataset"] + ":" + obs.index).to_numpy(dtype=object), dtype=str)
     uns = {
         "unit": row["unit"],
         "dataset": row["dataset"],

@@ -53,7 +53,8 @@ def column_of(table: pd.DataFrame, row: dict[str, Any], key: str, where: str) ->
     name = row[key]
     if name not in table:
         raise UserError(
-            f"no column {name!r} ({key} of dataset {row['dataset']!r}); there are: {', '.join(map(str, table.columns))}",
+            f"no column {name!r} ({key} of dataset {row['dataset']!r}); "
+            f"there are: {', '.join(map(str, table.columns))}",
             where=where,
             remedy=REMEDY,
         )
@@ -61,7 +62,7 @@ def column_of(table: pd.DataFrame, row: dict[str, Any], key: str, where: str) ->
 
 
 def join_samples(table: pd.DataFrame, ids: pd.Index, row: dict[str, Any], where: str) -> pd.DataFrame:
-    """Rows of the sample table for the samples of the matrix, in the matrix's order; samples without a row are left out.
+    """Rows of the sample table for the samples of the matrix, in its order; samples without a row are left out.
 
     Raises
     ------
@@ -181,7 +182,8 @@ def select_conditions(obs: pd.DataFrame, conditions: dict[str, Any], where: str)
     few = donors[donors < conditions.get("min_donors", 1)]
     if len(few):
         raise UserError(
-            f"condition {few.index[0]!r} has {few.iloc[0]} donor(s), fewer than min_donors = {conditions['min_donors']}",
+            f"condition {few.index[0]!r} has {few.iloc[0]} donor(s), fewer than min_donors = "
+            f"{conditions['min_donors']}",
             where=where,
             remedy="list it in prepare.conditions.exclude, map it to another condition, or lower min_donors",
         )

@@ -39,8 +39,8 @@ def filter_cells(
     cells : AnnData
         Raw counts (cells × genes).
     settings : dict
-        ``min_counts``, ``min_genes``, ``max_mitochondrial_share`` (0 to 1), ``doublets`` (``label``: the sheet's doublet
-        column; ``scrublet``: Wolock et al. 2019, Cell Systems 8:281; ``none``).
+        ``min_counts``, ``min_genes``, ``max_mitochondrial_share`` (0 to 1), ``doublets`` (``label``: the sheet's
+        doublet column; ``scrublet``: Wolock et al. 2019, Cell Systems 8:281; ``none``).
     symbols : Series
         Symbol of each gene; mitochondrial ones begin with ``MT-``.
     seed : int

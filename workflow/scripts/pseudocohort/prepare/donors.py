@@ -13,8 +13,8 @@ def assign_donors(by_dataset: dict[str, pd.DataFrame], *, test_share: float, see
     """Train or test for every donor, one answer for all its profiles in all datasets.
 
     Tissue donors are dealt out within each condition (their first one, in sorted order), so that each has its share of
-    held-out donors, at least one if it has two, and keeps at least one for training. Cell lines are always for training:
-    the held-out question is about patients.
+    held-out donors, at least one if it has two, and keeps at least one for training. Cell lines are always for
+    training: the held-out question is about patients.
 
     Parameters
     ----------

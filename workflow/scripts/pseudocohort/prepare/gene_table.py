@@ -19,8 +19,8 @@ class GeneTable:
     Attributes
     ----------
     genes : DataFrame
-        Index ``ensembl``; columns ``symbol``, ``previous_symbols`` (``|``-joined), ``entrez``, ``length`` (base pairs of
-        the union of exons), ``landmark`` (bool: one of the L1000 landmark genes).
+        Index ``ensembl``; columns ``symbol``, ``previous_symbols`` (``|``-joined), ``entrez``, ``length`` (base
+        pairs of the union of exons), ``landmark`` (bool: one of the L1000 landmark genes).
     by_symbol, by_entrez : Series
         Ensembl id of each symbol, current ones before previous ones, and of each Entrez id. A previous symbol that
         several genes have had is left out: it does not say which one is meant.

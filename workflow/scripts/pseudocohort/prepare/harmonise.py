@@ -50,8 +50,8 @@ def select_genes(
     genes : Index
         Ensembl ids.
     gene_space : dict
-        ``kind`` (landmark | most_variable | all), ``n``, ``min_median`` and ``min_sd`` on tissue profiles (on all, where
-        there is no tissue), ``min_cell_level_mean`` on cell-level profiles.
+        ``kind`` (landmark | most_variable | all), ``n``, ``min_median`` and ``min_sd`` on tissue profiles (on all,
+        where there is no tissue), ``min_cell_level_mean`` on cell-level profiles.
 
     Raises
     ------

@@ -43,7 +43,8 @@ def filter_samples(samples: ad.AnnData, settings: dict[str, Any]) -> tuple[ad.An
     """Samples with enough detected genes, outliers flagged in ``obs["outlier"]``, and a report.
 
     A sample whose median correlation with its condition lies more than ``max_correlation_outlier_mads`` median absolute
-    deviations (scaled to the normal's sd) below that of its condition is flagged, not removed: it may be a rare subtype.
+    deviations (scaled to the normal's sd) below that of its condition is flagged, not removed: it may be a rare
+    subtype.
 
     Parameters
     ----------

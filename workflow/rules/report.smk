@@ -1,0 +1,148 @@
+"""Report. Needs: tables, their summaries and synthetic profiles. Makes: verdicts, figures, provenance, one HTML page."""
+
+
+rule verdicts:
+    input:
+        collect("<results>/tables/{evaluation}.tsv", evaluation=config["evaluations"]),
+    output:
+        verdicts="<results>/tables/verdicts.json",
+    log:
+        "<logs>/verdicts.log",
+    benchmark:
+        "<benchmarks>/verdicts.tsv"
+    conda:
+        "../../envs/base.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        titles=TASK_TITLES,
+        code=code_version("evaluate.verdicts"),
+    script:
+        "../scripts/verdicts.py"
+
+
+rule figure:
+    input:
+        summary="<results>/tables/{evaluation}_summary.tsv",
+    output:
+        figure=report(
+            "<results>/figures/{evaluation}.svg",
+            caption="../report/{evaluation}.rst",
+            category="Figures",
+            labels={"figure": "{evaluation}"},
+        ),
+    log:
+        "<logs>/figure/{evaluation}.log",
+    benchmark:
+        "<benchmarks>/figure/{evaluation}.tsv"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        options=options_of_figure,
+        code=code_of_figure,
+    script:
+        "../scripts/figure.py"
+
+
+rule cohort_figures:
+    input:
+        profiles="<results>/prepared/harmonised.h5ad",
+        members="<results>/plan/members/full.parquet",
+        synthetic=fidelity_samples,
+        models=fidelity_models,
+    output:
+        map=report(
+            "<results>/figures/map.svg",
+            caption="../report/map.rst",
+            category="Figures",
+            labels={"figure": "map"},
+        ),
+        training=report(
+            "<results>/figures/training.svg",
+            caption="../report/training.rst",
+            category="Figures",
+            labels={"figure": "training"},
+        ),
+    log:
+        "<logs>/cohort_figures.log",
+    benchmark:
+        "<benchmarks>/cohort_figures.tsv"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        code=code_version("report.figures.map", "report.figures.training"),
+    script:
+        "../scripts/cohort_figures.py"
+
+
+rule provenance:
+    input:
+        "<results>/tables/verdicts.json",
+    output:
+        config="<results>/provenance/config.yaml",
+        software="<results>/provenance/software.tsv",
+        machine="<results>/provenance/machine.json",
+    log:
+        "<logs>/provenance.log",
+    benchmark:
+        "<benchmarks>/provenance.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        config=config,
+        code=code_version("provenance"),
+    script:
+        "../scripts/provenance.py"
+
+
+rule report:
+    input:
+        verdicts="<results>/tables/verdicts.json",
+        summaries=collect(
+            "<results>/tables/{evaluation}_summary.tsv",
+            evaluation=config["evaluations"],
+        ),
+        figures=FIGURES,
+        captions=CAPTIONS,
+        quality=collect("<results>/prepared/quality/{dataset}.json", dataset=DATASETS),
+        donors="<results>/prepared/donors.tsv",
+        genes="<results>/prepared/genes.tsv",
+        software="<results>/provenance/software.tsv",
+        machine="<results>/provenance/machine.json",
+    output:
+        page=report(
+            "<results>/report/index.html",
+            caption="../report/index.rst",
+            category="Answers",
+            labels={"page": "whole report"},
+        ),
+    log:
+        "<logs>/report.log",
+    benchmark:
+        "<benchmarks>/report.tsv"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        config=config,
+        code=code_version("report.page"),
+        templates=template_version(),
+    script:
+        "../scripts/report.py"

@@ -1,0 +1,14 @@
+"""Draw the figure of an evaluation from its summary table."""
+
+import importlib
+from typing import TYPE_CHECKING
+
+from pseudocohort import io, logs
+from pseudocohort.report.figures.style import save
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+logs.configure(snakemake.log[0])
+figure = importlib.import_module(f"pseudocohort.report.figures.{snakemake.wildcards.evaluation}")
+save(figure.draw(io.read_table(snakemake.input.summary), **snakemake.params.options), snakemake.output.figure)

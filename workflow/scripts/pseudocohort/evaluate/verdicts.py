@@ -1,0 +1,329 @@
+"""Answers to the users' questions, as sentences made from the tables: each number beside its baseline.
+
+Choosing the best of several generators and then quoting its interval would overstate it: intervals and p-values behind
+a "yes" are corrected for the number of generators (Bonferroni).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .statistics import interval
+
+#: Generators that are controls; a trained generator has to beat them.
+CONTROLS = ("copy", "jitter", "mixup", "independent", "mvn", "mvn_camda")
+#: Regimes in which the generator saw what a user with n patients has.
+HONEST = ("same_n", "unlabeled", "transfer")
+WORDS = {
+    "same_n": "trained on the same profiles",
+    "unlabeled": "trained on them and on unlabelled profiles",
+    "transfer": "trained on them and on other conditions and levels",
+    "oracle": "trained on all training donors",
+}
+QUESTIONS = {
+    "augmentation": "Do synthetic profiles improve prediction when few patients are at hand?",
+    "privacy": "Can the synthetic cohort be shared instead of the patients' data?",
+    "interventions": "What happens when a gene is perturbed?",
+    "combination": "Is the cell level worth anything for tissues?",
+    "fidelity": "Do synthetic profiles look like patients never seen?",
+}
+NOT_RUN = {"status": "not_run", "answer": "Not part of this study.", "points": []}
+
+
+def number(value: float, digits: int = 2) -> str:
+    """Number without a leading zero, with a real minus sign."""
+    if not np.isfinite(value):
+        return "n/a"
+    text = f"{abs(value):.{digits}f}"
+    text = text[1:] if text.startswith("0.") else text
+    return f"−{text}" if value < 0 and float(f"{value:.{digits}f}") != 0 else text
+
+
+def points(value: float) -> str:
+    """Difference of two shares in percentage points, with its sign."""
+    return f"{'+' if value >= 0 else '−'}{abs(100 * value):.1f}"
+
+
+def between(low: float, high: float, form: Callable[[float], str]) -> str:
+    """Interval in brackets; empty where it is not defined."""
+    return f" [{form(low)}, {form(high)}]" if np.isfinite(low) and np.isfinite(high) else ""
+
+
+def _with(table: pd.DataFrame, **keys: Any) -> pd.DataFrame:
+    """Rows with the given keys; None asks for an empty key."""
+    keep = np.ones(len(table), dtype=bool)
+    for key, value in keys.items():
+        keep &= (table[key].isna() if value is None else table[key] == value).to_numpy()
+    return table[keep]
+
+
+def _profiles(n: float) -> str:
+    return {0: "one real profile per class", -1: "all real profiles"}.get(int(n), f"{int(n)} real profiles")
+
+
+def augmentation(table: pd.DataFrame, titles: dict[str, str]) -> dict[str, Any]:
+    """Verdict on augmentation from the long table (one value per repeat)."""
+    classifier = table["estimator"].dropna().iloc[0]
+    table = table[(table["estimator"] == classifier) | table["estimator"].isna()]
+    gains = table[table["metric"] == "balanced_accuracy_gain"]
+    plain = table[table["metric"] == "balanced_accuracy"]
+    sentences, wins, losses, tried = [], [], [], 0
+    for task in dict.fromkeys(table["task"].dropna()):
+        ceiling = _with(plain, task=task, regime="ceiling")["value"].mean()
+        for n in sorted(set(_with(plain, task=task, regime="none")["n_real"])):
+            none = _with(plain, task=task, regime="none", n_real=n)["value"].mean()
+            text = f"{titles.get(task, task)}, {_profiles(n)}: {number(none)} alone, {number(ceiling)} with all."
+            for regime in ("same_n", "unlabeled", "transfer"):
+                best = _best(_with(gains, task=task, n_real=n, regime=regime))
+                if best is None:
+                    continue
+                tried += 1
+                text += (
+                    f" {WORDS[regime].capitalize()}, the best of {best['candidates']} generators is "
+                    f"{best['generator']} (+{best['m']} profiles): {points(best['mean'])} points"
+                    f"{between(best['low'], best['high'], points)}."
+                )
+                (wins if best["low"] > 0 else losses).append((best["mean"], regime, task, n, best))
+            stacking = interval(_with(gains, task=task, n_real=n, regime="stacking")["value"])
+            if stacking.n:
+                text += f" The source profiles themselves, added at weight .1: {points(stacking.mean)}"
+                text += f"{between(stacking.low, stacking.high, points)}."
+            oracle = _best(_with(gains, task=task, n_real=n, regime="oracle"))
+            if oracle is not None:
+                text += (
+                    f" A generator that has seen all training donors ({oracle['generator']}): {points(oracle['mean'])};"
+                    " that is what headline gains in the literature measure, not what few patients can give."
+                )
+            sentences.append(text)
+    if not tried:
+        return {
+            "status": "unclear",
+            "answer": "No regime that a user with few patients could use was run.",
+            "points": sentences,
+        }
+    if wins:
+        mean, regime, task, n, best = max(wins, key=lambda w: w[0])
+        answer = (
+            f"In {len(wins)} of {tried} settings, yes. Largest gain: {best['generator']}, {WORDS[regime]}, adds "
+            f"{points(mean)} points{between(best['low'], best['high'], points)} of balanced accuracy to "
+            f"{_profiles(n)} ({titles.get(task, task)})."
+        )
+        if not any(w[1] == "same_n" for w in wins) and any(w[1] == "same_n" for w in losses):
+            answer += " From the few patients alone, nothing adds anything that can be told from 0."
+        return {"status": "yes", "answer": answer, "points": sentences}
+    mean, regime, task, n, best = max(losses, key=lambda w: w[0])
+    answer = (
+        f"No gain that can be told from 0 in any of {tried} settings. The largest mean is {points(mean)} points"
+        f"{between(best['low'], best['high'], points)} ({best['generator']}, {WORDS[regime]}, {_profiles(n)}, "
+        f"{titles.get(task, task)})."
+    )
+    return {"status": "no", "answer": answer, "points": sentences}
+
+
+def _best(gains: pd.DataFrame) -> dict[str, Any] | None:
+    """Generator and size with the highest mean gain; its interval corrected for the number of candidates."""
+    if gains.empty:
+        return None
+    groups = gains.groupby(["generator", "n_synthetic"])["value"]
+    (generator, m), _ = max(groups.mean().items(), key=lambda item: item[1])
+    chosen = interval(groups.get_group((generator, m)), confidence=1 - 0.05 / len(groups))
+    return {
+        "generator": generator, "m": int(m), "candidates": gains["generator"].nunique(),
+        "mean": chosen.mean, "low": chosen.low, "high": chosen.high,
+    }  # fmt: skip
+
+
+def privacy(table: pd.DataFrame, titles: dict[str, str]) -> dict[str, Any]:
+    """Verdict on sharing from the long table."""
+    auc = table[table["metric"] == "auc"]
+    battery = table[table["estimator"] == "battery"]
+    leaking, silent, sentences = [], [], []
+    coins = max(battery["repeat"].nunique(), 1)
+    for generator in dict.fromkeys(auc["generator"]):
+        audit = _with(auc, generator=generator, regime="audit")
+        means = audit.groupby("estimator")["value"].mean()
+        attack, value = means.idxmax(), means.max()
+        control = _with(auc, generator=generator, regime="negative_control", estimator=attack)["value"].mean()
+        p = min(1.0, coins * _with(battery, generator=generator, regime="audit", metric="p_corrected")["value"].min())
+        nearest = means.get("nearest_neighbour", np.nan)
+        low = np.sqrt(
+            np.mean(_with(table, generator=generator, regime="audit", estimator=attack, metric="auc_se")["value"] ** 2)
+        )
+        entry = (generator, attack, value, p, low)
+        (leaking if p < 0.05 else silent).append(entry)
+        sentences.append(
+            f"{generator}: {'members are found' if p < 0.05 else 'no attack succeeds'}; best attack {attack} AUC "
+            f"{number(value)} (corrected p {'< .001' if p < 0.001 else '= ' + number(p, 3)}; the same attack without "
+            f"members {number(control)}; nearest neighbour alone {number(nearest)})."
+        )
+    parts = []
+    if leaking:
+        worst = sorted(leaking, key=lambda e: -e[2])
+        parts.append("Not from " + ", ".join(f"{g} (AUC {number(v)}, {a})" for g, a, v, *_ in worst) + ".")
+    if silent:
+        largest = max(silent, key=lambda e: e[2])
+        parts.append(
+            f"No attack told members from others for {', '.join(e[0] for e in silent)} (largest AUC "
+            f"{number(largest[2])}; with this many donors an AUC below about {number(0.5 + 1.96 * largest[4])} goes "
+            "unnoticed). That is absence of evidence at this cohort size, not anonymity."
+        )
+    status = "no" if not silent else "unclear" if leaking else "yes"
+    return {"status": status, "answer": " ".join(parts), "points": sentences}
+
+
+def interventions(table: pd.DataFrame, titles: dict[str, str]) -> dict[str, Any]:
+    """Verdict on perturbation predictions from the long table."""
+    scores = table[table["metric"] == "pearson_delta"]
+    labels = scores["generator"] + scores["estimator"].fillna("").map(lambda e: f" ({e} graph)" if e else "")
+    by_operator = {name: interval(group["value"]) for name, group in scores.groupby(labels, sort=False)}
+    ordered = sorted(by_operator.items(), key=lambda item: -item[1].mean)
+    sentences = [
+        f"{name}: correlation of predicted with true changes {number(v.mean)}{between(v.low, v.high, number)}."
+        for name, v in ordered
+    ]
+    free = {n: v for n, v in by_operator.items() if "graph)" not in n}
+    best_free = max(free, key=lambda n: free[n].mean)
+    gains = table[table["metric"].str.startswith("pearson_delta_gain_over_")]
+    base = f"pearson_delta_gain_over_{best_free}"
+    given, corrupted = (by_operator.get(f"do_g ({kind} graph)") for kind in ("given", "corrupted"))
+    if given is None:
+        return {"status": "unclear", "answer": "No causal operator was run.", "points": sentences}
+    advantage = {
+        kind: interval(
+            gains[(gains["metric"] == base) & (gains["generator"] == "do_g") & (gains["estimator"] == kind)]["value"]
+        )
+        for kind in ("given", "corrupted")
+    }
+    answer = (
+        f"With the right regulatory graph DO|G predicts changes with correlation {number(given.mean)}"
+        f"{between(given.low, given.high, number)}; without any graph the best ({best_free}) reaches "
+        f"{number(free[best_free].mean)}."
+    )
+    status = "yes" if advantage["given"].low > 0 else "unclear"
+    if corrupted is not None:
+        holds = advantage["corrupted"].low > 0
+        answer += f" With a corrupted graph it falls to {number(corrupted.mean)}, " + (
+            "still better than that." if holds else "no better than that: the prediction is as good as the graph."
+        )
+        status = "yes" if status == "yes" and holds else "unclear"
+    return {"status": status, "answer": answer, "points": sentences}
+
+
+def combination(table: pd.DataFrame, titles: dict[str, str]) -> dict[str, Any]:
+    """Verdict on the cell level from the long table."""
+    accuracy = table[table["metric"] == "balanced_accuracy"]
+    made = [
+        g
+        for g in dict.fromkeys(accuracy["generator"])
+        if g not in ("real", "stacking", "level_shift", "empirical_bayes")
+    ]
+    sentences, wins, settings = [], [], 0
+    for k in sorted(accuracy["n_real"].dropna().unique()):
+        if k < 0:
+            continue
+        arm = "both" if k else "cell_only"
+        at = accuracy[accuracy["n_real"] == k]
+        real = _with(at, generator="real", regime="tissue_only")["value"].mean()
+        text = f"{int(k)} tissue profiles per condition: {number(real)} alone" if k else "No tissue profile"
+        for name in ("stacking", "level_shift", "empirical_bayes"):
+            value = _with(at, generator=name, regime=arm)["value"].mean()
+            text += f", {name.replace('_', ' ')} {number(value)}"
+        for g in made:
+            both = interval(_with(at, generator=g, regime=arm)["value"])
+            permuted = _with(at, generator=g, regime="permuted")["value"].mean()
+            text += f", {g} {number(both.mean)} (permuted {number(permuted)})"
+            settings += 1
+            differences = {}
+            for metric in ("both_minus_permuted", "gain_over_real_only", "gain_over_stacking"):
+                rows = _with(table[table["n_real"] == k], generator=g, regime=arm, metric=metric)
+                differences[metric] = interval(rows["value"], confidence=1 - 0.05 / max(len(made), 1))
+            control = differences["both_minus_permuted"].low > 0
+            better = differences["gain_over_real_only" if k else "both_minus_permuted"].low > 0
+            if control and better:
+                wins.append((k, g, both, differences))
+        sentences.append(text + ".")
+    ceiling = _with(accuracy, generator="real", regime="ceiling")["value"].mean()
+    if np.isfinite(ceiling):
+        sentences.append(f"All real tissue profiles: {number(ceiling)}.")
+    if not wins:
+        return {
+            "status": "no",
+            "answer": "No generator gains from the cell level more than from permuted lines.",
+            "points": sentences,
+        }
+    with_tissue = [w for w in wins if w[0] > 0] or wins
+    k, g, both, differences = with_tissue[0]
+    if k:
+        gain = differences["gain_over_real_only"]
+        answer = (
+            f"Yes: with {int(k)} tissue profile{'s' if k > 1 else ''} per condition, {g} trained on both levels adds "
+            f"{points(gain.mean)} points{between(gain.low, gain.high, points)} to the real profiles alone; with the "
+            f"lines' labels permuted the gain is gone ({points(differences['both_minus_permuted'].mean)} points less)."
+        )
+        over = differences["gain_over_stacking"]
+        if over.n:
+            answer += (
+                f" Against stacking the lines' profiles: {points(over.mean)}{between(over.low, over.high, points)}."
+            )
+    else:
+        answer = f"Yes: without any tissue profile {g} reaches {number(both.mean)}, permuted lines do not."
+    last = max(w[0] for w in wins)
+    answer += f" The gain is clear up to k = {int(last)}."
+    return {"status": "yes", "answer": answer, "points": sentences}
+
+
+def fidelity(table: pd.DataFrame, titles: dict[str, str]) -> dict[str, Any]:
+    """Verdict on fidelity from the long table: the discriminator, with coverage and memorisation beside it."""
+    overall = table[table["task"].isna()]
+    means = overall.groupby(["generator", "metric"])["value"].mean().unstack()
+    sentences = [
+        f"{g}: discriminator AUC {number(v['discriminator_auc'])}, coverage {number(v['coverage'])}, within-condition "
+        f"correlation score {number(v['correlation_score_within'])}, memorised {number(v['memorisation_share'])}."
+        for g, v in means.iterrows()
+    ]
+    new = means[(means["memorisation_share"] < 0.1)].drop(index="real", errors="ignore")
+    if new.empty or "real" not in means.index:
+        return {"status": "unclear", "answer": "Every generator repeats its training profiles.", "points": sentences}
+    best = new["discriminator_auc"].idxmin()
+    real, mvn = means.loc["real"], means.loc["mvn"] if "mvn" in means.index else None
+    answer = (
+        f"Hardest to tell from patients without copying them: {best}, discriminator AUC "
+        f"{number(new.loc[best, 'discriminator_auc'])} (real against real {number(real['discriminator_auc'])}), "
+        f"coverage {number(new.loc[best, 'coverage'])} (real {number(real['coverage'])})."
+    )
+    if mvn is not None and best != "mvn":
+        answer += f" The Gaussian reaches {number(mvn['discriminator_auc'])} and {number(mvn['coverage'])}."
+    elif mvn is not None:
+        answer += " No trained network beats this Gaussian."
+    status = "yes" if new.loc[best, "discriminator_auc"] < max(real["discriminator_auc"], 0.5) + 0.1 else "unclear"
+    return {"status": status, "answer": answer, "points": sentences}
+
+
+_VERDICTS = {
+    "augmentation": augmentation,
+    "privacy": privacy,
+    "interventions": interventions,
+    "combination": combination,
+    "fidelity": fidelity,
+}
+
+
+def verdicts(tables: dict[str, pd.DataFrame], titles: dict[str, str]) -> dict[str, Any]:
+    """Answers by question; a question whose evaluation was not run says so.
+
+    Parameters
+    ----------
+    tables : dict of DataFrame
+        Long evaluation tables by evaluation.
+    titles : dict of str
+        Tasks in words.
+    """
+    questions = {}
+    for name, question in QUESTIONS.items():
+        answer = _VERDICTS[name](tables[name], titles) if name in tables and len(tables[name]) else NOT_RUN
+        questions[name] = {"question": question, **answer}
+    return {"questions": questions}

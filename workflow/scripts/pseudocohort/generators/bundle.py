@@ -1,0 +1,225 @@
+"""Training and sampling of a batch of training sets: scale, fit, store; load, sample, take the scale back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+
+from ..errors import ContractError
+from ..io import atomic, write_table
+from ..levels import FACTORS
+from ..prepare.scale import Scaler
+from ..seeds import derive
+from . import registry
+from .base import Generator
+from .storage import load_state, save_state
+
+log = logging.getLogger(__name__)
+
+#: What a generator is told about a profile.
+OBS = ("donor", "condition", *FACTORS, "level")
+
+
+def training_profiles(
+    profiles: ad.AnnData, members: pd.DataFrame, training_set: str, *, unlabeled: bool
+) -> tuple[ad.AnnData, ad.AnnData]:
+    """Profiles that a generator may see of a training set, and those (a superset) that its scale may be fitted on.
+
+    In privacy audits these are the members (negative control: the rows with role train). Rows with role ``unlabeled``
+    enter the scale always, and the training with an empty condition if `unlabeled`. Rows with the roles test,
+    reference and non_member are never returned.
+
+    Raises
+    ------
+    ContractError
+        If the training set has no training row.
+    """
+    own = members[(members["training_set"] == training_set).to_numpy()]
+    role = own["role"].astype(str)
+    learned = "train" if (role == "train").any() else "member"
+    rows = own[role.isin([learned, "unlabeled"]).to_numpy()]
+    seen = profiles[rows["sample_id"].to_numpy()]
+    subset = ad.AnnData(np.asarray(seen.X), obs=seen.obs[list(OBS)].astype(str), var=profiles.var)
+    subset.obs["condition"] = rows["condition"].astype(str).to_numpy()
+    labelled = (rows["role"].astype(str) == learned).to_numpy()
+    if not labelled.any():
+        raise ContractError(f"training set {training_set!r} has no training profile", where="plan/members")
+    subset.obs.loc[~labelled, "condition"] = ""
+    return (subset if unlabeled else subset[labelled].copy()), subset
+
+
+def fingerprint(generator: str, settings: dict[str, Any], seed: int, profiles: ad.AnnData) -> str:
+    """Digest of all that a fit depends on: code, settings, seed and training profiles."""
+    from ..versions import code_version
+
+    digest = hashlib.sha256(code_version("generators.bundle", f"generators.{registry.MODULES[generator]}").encode())
+    digest.update(json.dumps([generator, settings, seed], sort_keys=True).encode())
+    digest.update(pd.util.hash_pandas_object(profiles.obs).to_numpy().tobytes())
+    digest.update(np.ascontiguousarray(profiles.X).tobytes())
+    return digest.hexdigest()
+
+
+def fit(
+    profiles: ad.AnnData,
+    members: pd.DataFrame,
+    training_set: str,
+    *,
+    generator: str,
+    settings: dict[str, Any],
+    seed: int,
+    device: str,
+    folder: Path,
+    checkpoint_minutes: float,
+) -> tuple[Generator, Scaler]:
+    """Fit one generator on one training set, resuming from a checkpoint in `folder`."""
+    kind = registry.get(generator)
+    learned, scaled = training_profiles(profiles, members, training_set, unlabeled=kind.capabilities.unlabeled)
+    scaler = Scaler(by_level=True).fit(scaled.X, scaled.obs)
+    learned.X = scaler.transform(learned.X, learned.obs)
+    checkpoint = None
+    if kind.capabilities.trained:
+        from .checkpoint import Checkpoint  # imports torch, which the controls do without
+
+        digest = fingerprint(generator, settings, seed, learned)
+        checkpoint = Checkpoint(folder / f"{training_set}.safetensors", checkpoint_minutes, digest)
+    model = kind().fit(
+        learned, settings=settings, seed=derive(seed, training_set), device=device, checkpoint=checkpoint
+    )
+    return model, scaler
+
+
+def train_batch(
+    profiles: ad.AnnData,
+    members: pd.DataFrame,
+    training_sets: list[str],
+    out_dir: Path,
+    *,
+    generator: str,
+    settings: dict[str, Any],
+    seed: int,
+    device: str,
+    checkpoints: Path,
+    checkpoint_minutes: float,
+) -> None:
+    """Train a generator on each training set and store the models in `out_dir`, one folder each.
+
+    Finished models of an interrupted run are taken from `checkpoints`, and the unfinished one resumes there; the folder
+    is removed when all are done.
+
+    Parameters
+    ----------
+    profiles : AnnData
+        Harmonised profiles (log2 units).
+    members : DataFrame
+        Members of the training sets.
+    training_sets : list of str
+        Their ids.
+    out_dir : Path
+        Written in one rename.
+    generator : str
+        Name in the registry.
+    settings : dict
+        Settings that differ from the generator's defaults.
+    seed : int
+        Master seed.
+    device : {'auto', 'cpu', 'cuda'}
+        Where networks run.
+    checkpoints : Path
+        Folder for unfinished work.
+    checkpoint_minutes : float
+        Between two checkpoints of a training run.
+    """
+    kind = registry.get(generator)
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    run = (
+        fingerprint(generator, settings, seed, profiles)
+        + hashlib.sha256(pd.util.hash_pandas_object(members.astype(str), index=False).to_numpy().tobytes()).hexdigest()
+    )
+    stamp = checkpoints / "run.txt"
+    if stamp.is_file() and stamp.read_text() != run:
+        log.warning("%s holds the work of another run; it is discarded", checkpoints)
+        shutil.rmtree(checkpoints)
+        checkpoints.mkdir(parents=True)
+    with atomic(stamp) as temporary:
+        temporary.write_text(run)
+    for number, training_set in enumerate(training_sets, 1):
+        target = checkpoints / "done" / training_set
+        if target.is_dir():
+            log.info("%s: done before the interruption", training_set)
+            continue
+        model, scaler = fit(
+            profiles, members, training_set, generator=generator, settings=settings, seed=seed, device=device,
+            folder=checkpoints, checkpoint_minutes=checkpoint_minutes,
+        )  # fmt: skip
+        with atomic(target) as folder:
+            folder.mkdir(parents=True)
+            model.save(folder / "model")
+            save_state(folder / "scale", "scale", *scaler.state())
+            if model.history is not None:
+                write_table(model.history, folder / "history.tsv")
+        (checkpoints / f"{training_set}.safetensors").unlink(missing_ok=True)
+        log.info("%s: %d of %d (%s)", training_set, number, len(training_sets), kind.name)
+    with atomic(out_dir) as folder:
+        folder.mkdir()
+        for training_set in training_sets:
+            shutil.copytree(checkpoints / "done" / training_set, folder / training_set)
+    shutil.rmtree(checkpoints)
+
+
+def sample_batch(
+    models_dir: Path,
+    requests: dict[str, pd.DataFrame],
+    var: pd.DataFrame,
+    *,
+    generator: str,
+    seeds: dict[str, int],
+    device: str,
+) -> ad.AnnData:
+    """Sample from each model of a batch what is asked of it.
+
+    Parameters
+    ----------
+    models_dir : Path
+        Written by :func:`train_batch`.
+    requests : dict of DataFrame
+        Conditions and levels to sample, by training set (:func:`..plan.requests.request`).
+    var : DataFrame
+        Genes.
+    generator : str
+        Name in the registry.
+    seeds : dict of int
+        Seed of each training set.
+    device : {'auto', 'cpu', 'cuda'}
+        Where networks run.
+
+    Returns
+    -------
+    AnnData
+        log2 expression, not below 0; keeps ``contracts.SYNTHETIC``.
+    """
+    kind = registry.get(generator)
+    parts, tables = [], []
+    for training_set, wanted in requests.items():
+        folder = models_dir / training_set
+        scaler = Scaler.from_state(*load_state(folder / "scale", "scale"))
+        model = kind.load(folder / "model")
+        z = model.sample(wanted, seed=derive(seeds[training_set], generator, "sample"), device=device)
+        parts.append(np.maximum(scaler.inverse(z, wanted), 0).astype(np.float32))
+        table = wanted.copy()
+        table.insert(0, "training_set", training_set)
+        table.insert(1, "generator", generator)
+        tables.append(table)
+        log.info("%s: %d profiles", training_set, len(wanted))
+    obs = pd.concat(tables, ignore_index=True)
+    obs.index = obs["training_set"] + ":" + generator + ":" + obs.groupby("training_set").cumcount().astype(str)
+    return ad.AnnData(
+        np.concatenate(parts), obs=obs, var=var, uns={"pseudocohort": {"unit": "log2 expression", "synthetic": True}}
+    )

@@ -1,0 +1,71 @@
+"""Shrunk covariances of few profiles and many genes, in low-rank form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+from sklearn.covariance import ledoit_wolf_shrinkage
+
+#: Singular values kept at most.
+MOST_FACTORS = 300
+
+
+@dataclass
+class LowRank:
+    """Covariance F'F + diag(d): factors F (rank × genes) and residual variances d (genes,)."""
+
+    factors: np.ndarray
+    residual: np.ndarray
+
+    def draw(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """`n` draws of a centred Gaussian (n × genes)."""
+        correlated = rng.standard_normal((n, len(self.factors))) @ self.factors
+        return correlated + np.sqrt(self.residual) * rng.standard_normal((n, len(self.residual)))
+
+    def dense(self) -> np.ndarray:
+        """The covariance (genes × genes)."""
+        return self.factors.T @ self.factors + np.diag(self.residual)
+
+    def log_density(self, x: np.ndarray) -> np.ndarray:
+        """Log density (n,) of centred rows, in nats, by the Woodbury identity."""
+        scaled = self.factors / self.residual
+        inner = np.eye(len(self.factors)) + scaled @ self.factors.T
+        factor = cho_factor(inner)
+        projected = x @ scaled.T
+        distance = (x**2 / self.residual).sum(1) - (projected * cho_solve(factor, projected.T).T).sum(1)
+        log_det = np.log(self.residual).sum() + 2 * np.log(np.diag(factor[0])).sum()
+        return -0.5 * (distance + log_det + x.shape[1] * np.log(2 * np.pi))
+
+
+def weighted_factors(residuals: np.ndarray, weight: np.ndarray, freedom: float) -> np.ndarray:
+    """Factors F (rank × genes) with F'F = R' W R / freedom, the singular vectors of least variance left out."""
+    scaled = residuals * np.sqrt(weight / freedom)[:, None]
+    _, values, vectors = np.linalg.svd(scaled, full_matrices=False)
+    rank = min(int((values > 1e-6 * max(values[0], 1e-12)).sum()), MOST_FACTORS)
+    return values[:rank, None] * vectors[:rank]
+
+
+def shrink(residuals: np.ndarray, weight: np.ndarray, freedom: float) -> LowRank:
+    """Covariance of centred rows shrunk towards its own diagonal, by the intensity of Ledoit & Wolf 2004.
+
+    The intensity is that of the estimator towards a multiple of the identity (J. Multivariate Analysis 88:365),
+    computed on residuals scaled to unit variance per gene, where the two targets agree.
+
+    Parameters
+    ----------
+    residuals : ndarray (n × genes)
+        Rows less their class mean.
+    weight : ndarray (n,)
+        Weight of each row.
+    freedom : float
+        Degrees of freedom: sum of the weights less the number of estimated means.
+    """
+    variance = (residuals**2 * weight[:, None]).sum(0) / freedom
+    floor = 1e-4 * max(float(variance.mean()), 1e-6)
+    variance = np.maximum(variance, floor)
+    unit = residuals / np.sqrt(variance)
+    intensity = float(ledoit_wolf_shrinkage(unit, assume_centered=True)) if len(unit) > 1 else 1.0
+    factors = np.sqrt(1 - intensity) * weighted_factors(residuals, weight, freedom)
+    return LowRank(factors, np.maximum(variance - (factors**2).sum(0), floor))

@@ -1,0 +1,125 @@
+"""What the generators with networks share: latent space, encoding of conditions, storage."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, ClassVar, Self
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from ..levels import FACTORS
+from ..seeds import derive
+from .base import Capabilities, Generator
+from .checkpoint import Checkpoint
+from .device import choose_device
+from .groups import donor_weights
+from .latent import LatentSpace
+
+
+class Batches:
+    """Random batches of latent rows, drawn with replacement, a donor weighing 1 in each condition and level."""
+
+    def __init__(self, h, condition, factors, weight, size: int, device: torch.device) -> None:
+        self.h = torch.as_tensor(h, device=device)
+        self.condition = torch.as_tensor(condition, device=device)
+        self.factors = torch.as_tensor(factors, device=device)
+        self.cumulative = torch.as_tensor(np.cumsum(weight) / np.sum(weight), dtype=torch.float32, device=device)
+        self.size = min(size, max(len(h), 16))
+
+    def draw(self, random: torch.Generator) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Latent rows, conditions and level factors of one batch."""
+        u = torch.rand(self.size, generator=random, device=self.h.device)
+        rows = torch.searchsorted(self.cumulative, u).clamp_(max=len(self.h) - 1)
+        return self.h[rows], self.condition[rows], self.factors[rows]
+
+
+class NetworkGenerator(Generator):
+    """A generator whose network works in a :class:`.latent.LatentSpace`.
+
+    Subclasses say how to :meth:`build` the network that is sampled from, how to :meth:`train` it and how to
+    :meth:`draw` latent rows.
+    """
+
+    capabilities = Capabilities(trained=True, composition=True, unlabeled=True)
+    defaults: ClassVar[dict[str, Any]] = {"components": 64}
+
+    @abstractmethod
+    def build(self, dim: int, conditions: int) -> nn.Module:
+        """Network that is sampled from, with fresh weights."""
+
+    @abstractmethod
+    def train(self, network: nn.Module, batches: Batches, seed: int, checkpoint: Checkpoint | None) -> nn.Module:
+        """Train `network` and set :attr:`history`; the network to sample from (its average)."""
+
+    @abstractmethod
+    def draw(self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+        """Latent rows (n × components) of the given conditions and level factors."""
+
+    def fit(self, profiles: ad.AnnData, *, settings=None, seed, device="cpu", checkpoint=None) -> Self:
+        self.settings = self.merge_settings(settings)
+        self.device = choose_device(device)
+        self.space = LatentSpace.fit(profiles, self.settings["components"])
+        keys = self.space.keys(profiles)
+        self.conditions = sorted({condition for condition, _ in self.space.means.mean})
+        condition = np.array([self.conditions.index(c) for c, _ in keys])
+        labelled = profiles.obs.assign(condition=[c for c, _ in keys])
+        batches = Batches(
+            self.space.encode(np.asarray(profiles.X, np.float64), keys),
+            condition,
+            factor_numbers(profiles.obs),
+            donor_weights(labelled),
+            self.settings["batch"],
+            self.device,
+        )
+        torch.manual_seed(derive(seed, "weights"))
+        network = self.build(self.space.dim, len(self.conditions)).to(self.device)
+        self.network = self.train(network, batches, derive(seed, "training"), checkpoint).eval()
+        return self
+
+    @torch.no_grad()
+    def sample(self, obs: pd.DataFrame, *, seed: int, device: str = "cpu") -> np.ndarray:
+        self.device = choose_device(device)
+        self.network.to(self.device)
+        numbers = {c: i for i, c in enumerate(self.conditions)}
+        # A condition without a mean is refused by the latent space, with a message.
+        self.space.means.of(
+            list(dict.fromkeys(zip(obs["condition"].astype(str), obs["level"].astype(str), strict=True)))
+        )
+        condition = torch.tensor([numbers[c] for c in obs["condition"].astype(str)], device=self.device)
+        factors = torch.as_tensor(factor_numbers(obs), device=self.device)
+        random = torch.Generator(device=self.device).manual_seed(derive(seed, "latent"))
+        h = self.draw(condition, factors, random).float().cpu().numpy()
+        return self.space.decode(h.astype(np.float64), obs, np.random.default_rng(derive(seed, "genes")))
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        arrays, metadata = self.space.state()
+        weights = {f"network/{k}": v.detach().cpu().numpy() for k, v in self.network.state_dict().items()}
+        return {f"space/{k}": v for k, v in arrays.items()} | weights, {
+            "space": metadata,
+            "conditions": self.conditions,
+            "settings": self.settings,
+        }
+
+    @classmethod
+    def from_state(cls, arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> Self:
+        out = cls()
+        out.settings, out.conditions = metadata["settings"], metadata["conditions"]
+        space = {k.removeprefix("space/"): v for k, v in arrays.items() if k.startswith("space/")}
+        out.space = LatentSpace.from_state(space, metadata["space"])
+        out.network = out.build(out.space.dim, len(out.conditions))
+        weights = {
+            k.removeprefix("network/"): torch.as_tensor(v) for k, v in arrays.items() if k.startswith("network/")
+        }
+        out.network.load_state_dict(weights)
+        out.network.requires_grad_(False).eval()
+        return out
+
+
+def factor_numbers(obs: pd.DataFrame) -> np.ndarray:
+    """Technology, aggregation and context of each profile as numbers (n × 3)."""
+    columns = [obs[name].astype(str).map({v: i for i, v in enumerate(values)}) for name, values in FACTORS.items()]
+    return np.stack(columns, axis=1).astype(np.int64)

@@ -1,0 +1,117 @@
+"""Network parts shared by the generators."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from ..levels import FACTORS
+
+
+class ConditionEmbedding(nn.Module):
+    """Condition and level as one vector: the sum of a learned vector of each.
+
+    The level is the sum of its three factors (technology, aggregation, context), so that a level is placed by what it
+    shares with others. The last condition number is "none", for classifier-free guidance.
+    """
+
+    def __init__(self, conditions: int, width: int) -> None:
+        super().__init__()
+        self.none = conditions
+        self.condition = nn.Embedding(conditions + 1, width)
+        self.factors = nn.ModuleList(nn.Embedding(len(values), width) for values in FACTORS.values())
+
+    def forward(self, condition: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
+        """`condition` (n,) numbers, `factors` (n × 3) numbers; returns (n × width)."""
+        return self.condition(condition) + sum(table(factors[:, i]) for i, table in enumerate(self.factors))
+
+
+class TimeEmbedding(nn.Module):
+    """Sines and cosines of the diffusion step at geometric frequencies (Vaswani et al. 2017; Ho et al. 2020)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        half = width // 2
+        self.register_buffer("frequency", torch.exp(-math.log(10_000) * torch.arange(half) / half), persistent=False)
+
+    def forward(self, t: torch.Tensor) -> torch.Tensor:
+        """`t` (n,) steps; returns (n × width)."""
+        angle = t.float()[:, None] * self.frequency[None]
+        return torch.cat([angle.sin(), angle.cos()], dim=1)
+
+
+class FiLMBlock(nn.Module):
+    """Residual block scaled and shifted by the condition (Perez et al. 2018; adaLN-Zero of Peebles & Xie 2023)."""
+
+    def __init__(self, width: int, condition: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width, elementwise_affine=False)
+        self.film = nn.Linear(condition, 3 * width)
+        self.body = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
+        nn.init.zeros_(self.film.weight)
+        nn.init.zeros_(self.film.bias)
+
+    def forward(self, x: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
+        scale, shift, gate = self.film(condition).chunk(3, dim=1)
+        return x + gate * self.body(self.norm(x) * (1 + scale) + shift)
+
+
+class Denoiser(nn.Module):
+    """FiLM residual MLP that predicts the noise in x_t, given t, condition and level."""
+
+    def __init__(self, dim: int, conditions: int, width: int, blocks: int) -> None:
+        super().__init__()
+        self.embed = ConditionEmbedding(conditions, width)
+        self.time = nn.Sequential(TimeEmbedding(128), nn.Linear(128, width), nn.SiLU(), nn.Linear(width, width))
+        self.enter = nn.Linear(dim, width)
+        self.blocks = nn.ModuleList(FiLMBlock(width, width) for _ in range(blocks))
+        self.leave = nn.Linear(width, dim)
+        nn.init.zeros_(self.leave.weight)
+        nn.init.zeros_(self.leave.bias)
+
+    def forward(self, x: torch.Tensor, t: torch.Tensor, condition: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
+        context = nn.functional.silu(self.time(t) + self.embed(condition, factors))
+        h = self.enter(x)
+        for block in self.blocks:
+            h = block(h, context)
+        return self.leave(h)
+
+
+def mlp(sizes: list[int], *, norm: bool = False) -> nn.Sequential:
+    """Linear layers with LeakyReLU(.2) between them, and layer normalisation if asked."""
+    layers: list[nn.Module] = []
+    for i, (a, b) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        layers.append(nn.Linear(a, b))
+        if i < len(sizes) - 2:
+            if norm:
+                layers.append(nn.LayerNorm(b))
+            layers.append(nn.LeakyReLU(0.2))
+    return nn.Sequential(*layers)
+
+
+class Synthesiser(nn.Module):
+    """Generator network of the GANs: noise and condition to a profile."""
+
+    def __init__(self, noise: int, dim: int, conditions: int, width: int, layers: int) -> None:
+        super().__init__()
+        self.embed = ConditionEmbedding(conditions, 64)
+        self.body = mlp([noise + 64, *[width] * layers, dim], norm=True)
+
+    def forward(self, z: torch.Tensor, condition: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
+        return self.body(torch.cat([z, self.embed(condition, factors)], dim=1))
+
+
+class ProjectionCritic(nn.Module):
+    """Critic with the condition as a projection: f(x) + <e(condition), phi(x)> (Miyato & Koyama 2018)."""
+
+    def __init__(self, dim: int, conditions: int, width: int, layers: int) -> None:
+        super().__init__()
+        self.embed = ConditionEmbedding(conditions, width)
+        self.features = nn.Sequential(mlp([dim, *[width] * layers]), nn.LeakyReLU(0.2))
+        self.score = nn.Linear(width, 1)
+
+    def forward(self, x: torch.Tensor, condition: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
+        phi = self.features(x)
+        return self.score(phi)[:, 0] + (self.embed(condition, factors) * phi).mean(1)

@@ -1,0 +1,45 @@
+"""All generators by name. Importing this module is cheap: a generator's own module is imported when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from ..errors import UserError
+
+if TYPE_CHECKING:
+    from .base import Generator
+
+#: Module (in this package) that defines each generator.
+MODULES = {
+    "copy": "controls",
+    "jitter": "controls",
+    "mixup": "controls",
+    "independent": "controls",
+    "mvn": "mvn",
+    "mvn_camda": "mvn_camda",
+    "gan": "gan",
+    "wgan_gp": "wgan_gp",
+    "ddpm": "ddpm",
+}
+#: Generators trained by gradient descent; they use a GPU where there is one.
+TRAINED = ("gan", "wgan_gp", "ddpm")
+
+
+def names() -> list[str]:
+    """Names of all generators, controls first."""
+    return list(MODULES)
+
+
+def get(name: str) -> type[Generator]:
+    """Class of the generator called `name`.
+
+    Raises
+    ------
+    UserError
+        If there is none.
+    """
+    if name not in MODULES:
+        raise UserError(f"unknown generator {name!r}", where="generators", remedy=f"one of: {', '.join(MODULES)}")
+    module = importlib.import_module(f".{MODULES[name]}", __package__)
+    return next(c for c in vars(module).values() if isinstance(c, type) and c.__dict__.get("name") == name)

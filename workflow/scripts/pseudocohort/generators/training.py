@@ -1,0 +1,149 @@
+"""The one training loop: steps, averaged weights, loss curve, checkpoints that resume bit for bit on CPU."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+
+import pandas as pd
+import torch
+from torch import nn
+
+from ..errors import UserError
+from ..logs import progress
+from .checkpoint import Checkpoint
+
+#: Points of the loss curve.
+LOGGED = 100
+
+
+class Training:
+    """A run over named modules and their optimisers.
+
+    Everything random comes from :attr:`random`, whose state is saved with the weights: a run that was killed and
+    resumed gives the same weights as one that was not.
+
+    Parameters
+    ----------
+    modules : dict of Module
+        Trained modules.
+    optimisers : dict of Optimizer
+        By any name.
+    averaged : str
+        Name of the module whose exponential moving average is kept in :attr:`average`; it is the one to sample from.
+    decay : float
+        Of the average (Polyak & Juditsky 1992; .999 of Karras et al. 2018), warmed up as (1 + t) / (10 + t).
+    learning_rate : callable, optional
+        Factor of the learning rates at progress 0 to 1.
+    seed : int
+        Of :attr:`random`.
+    device : torch.device
+        Where the modules are.
+    """
+
+    def __init__(
+        self,
+        modules: dict[str, nn.Module],
+        optimisers: dict[str, torch.optim.Optimizer],
+        *,
+        averaged: str,
+        decay: float,
+        seed: int,
+        device: torch.device,
+        learning_rate: Callable[[float], float] | None = None,
+    ) -> None:
+        self.modules, self.optimisers, self.averaged, self.decay = modules, optimisers, averaged, decay
+        self.average = copy.deepcopy(modules[averaged]).requires_grad_(False)
+        self.random = torch.Generator(device=device).manual_seed(seed)
+        self.device, self.learning_rate = device, learning_rate
+        self.base_rates = {name: [g["lr"] for g in o.param_groups] for name, o in optimisers.items()}
+        self.step = 0
+        self.rows: list[dict[str, float]] = []
+
+    def run(
+        self, one_step: Callable[[], dict[str, torch.Tensor]], steps: int, checkpoint: Checkpoint | None, name: str
+    ) -> pd.DataFrame:
+        """Call `one_step` (which updates the modules and returns its losses) `steps` times; the loss curve.
+
+        Raises
+        ------
+        UserError
+            If a loss is not finite.
+        """
+        if checkpoint and (saved := checkpoint.load()):
+            self._restore(*saved)
+        every = max(1, steps // LOGGED)
+        sums: dict[str, torch.Tensor] = {}
+        bar = progress(total=steps, initial=self.step, desc=name, unit="step")
+        while self.step < steps:
+            self._set_rates(self.step / steps)
+            for key, value in one_step().items():
+                sums[key] = sums.get(key, 0) + value.detach()
+            self.step += 1
+            self._update_average()
+            if self.step % every == 0:
+                row = {key: float(value) / every for key, value in sums.items()}
+                if not all(math.isfinite(v) for v in row.values()):
+                    raise UserError(
+                        f"training diverged at step {self.step}: losses {row}",
+                        where=name,
+                        remedy="lower its learning_rate in generator_settings",
+                    )
+                self.rows.append({"step": self.step, **row})
+                sums = {}
+                bar.update(self.step - bar.n)
+                if checkpoint and checkpoint.due():
+                    checkpoint.save(*self._state())
+        bar.close()
+        return pd.DataFrame(self.rows)
+
+    def _set_rates(self, share: float) -> None:
+        if self.learning_rate is None:
+            return
+        factor = self.learning_rate(share)
+        for name, optimiser in self.optimisers.items():
+            for group, base in zip(optimiser.param_groups, self.base_rates[name], strict=True):
+                group["lr"] = base * factor
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        decay = min(self.decay, (1 + self.step) / (10 + self.step))
+        average, current = list(self.average.parameters()), list(self.modules[self.averaged].parameters())
+        torch._foreach_mul_(average, decay)
+        torch._foreach_add_(average, current, alpha=1 - decay)
+
+    def _state(self) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
+        tensors = {"random": self.random.get_state()}
+        for name, module in {**self.modules, "average": self.average}.items():
+            tensors |= {f"module/{name}/{k}": v.clone() for k, v in module.state_dict().items()}
+        for name, optimiser in self.optimisers.items():
+            for i, state in optimiser.state_dict()["state"].items():
+                tensors |= {f"optimiser/{name}/{i}/{k}": torch.as_tensor(v).clone() for k, v in state.items()}
+        return tensors, {"step": self.step, "rows": self.rows}
+
+    def _restore(self, tensors: dict[str, torch.Tensor], metadata: dict) -> None:
+        self.step, self.rows = metadata["step"], metadata["rows"]
+        self.random.set_state(tensors["random"])
+        for name, module in {**self.modules, "average": self.average}.items():
+            prefix = f"module/{name}/"
+            module.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+        for name, optimiser in self.optimisers.items():
+            state: dict[int, dict[str, torch.Tensor]] = {}
+            for key, value in tensors.items():
+                kind, _, rest = key.partition("/")
+                if kind == "optimiser" and rest.startswith(f"{name}/"):
+                    _, i, field = rest.split("/")
+                    state.setdefault(int(i), {})[field] = value
+            whole = optimiser.state_dict()
+            optimiser.load_state_dict({"state": state, "param_groups": whole["param_groups"]})
+
+
+def cosine(share: float, warmup: float = 0.02) -> float:
+    """Factor of the learning rate: linear warm-up, then half a cosine to 0 (Loshchilov & Hutter 2017)."""
+    return min(1.0, (share + 1e-3) / warmup) * 0.5 * (1 + math.cos(math.pi * share))
+
+
+def number_of_steps(most: int, passes: int, rows: int, batch: int) -> int:
+    """Steps: `most`, or fewer if rows would be seen more than `passes` times each; at least 100."""
+    return max(min(most, 100), min(most, math.ceil(passes * rows / min(batch, rows))))

@@ -1,0 +1,180 @@
+"""The report: one self-contained HTML page."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from ..io import atomic
+from .tables import plain_table, summary_table
+
+TEMPLATES = Path(__file__).parent / "templates"
+STATUS = {"yes": "Yes", "no": "No", "unclear": "It depends", "not_run": "Not run"}
+#: Sections in the order of the page: evaluation, title, figures.
+SECTIONS = (
+    ("augmentation", "Augmentation", ("augmentation",)),
+    ("privacy", "Privacy", ("privacy",)),
+    ("interventions", "Interventions", ("interventions",)),
+    ("combination", "Cell level and tissue level", ("combination",)),
+    ("fidelity", "Fidelity", ("fidelity", "map", "training")),
+)
+
+
+def inline_svg(path: Path) -> Markup:
+    """An SVG for inclusion in HTML: without prolog, ids made unique by the figure's name, scaled to its place."""
+    text = path.read_text()
+    text = text[text.index("<svg") :]
+    name = path.stem
+    text = re.sub(r'\bid="', f'id="{name}-', text)
+    text = re.sub(r'(href="#|url\(#)', lambda m: m.group(1) + f"{name}-", text)
+    head, rest = text.split(">", 1)
+    head = re.sub(r' (?:width|height)="[^"]*"', "", head)
+    return Markup(f"{head}>{rest}")
+
+
+def quality_tables(reports: dict[str, dict[str, Any]]) -> list:
+    """Tables of what entered the study and what quality control removed."""
+    rows = []
+    for name, report in reports.items():
+        part = report.get("cells") or report.get("samples") or {}
+        removed = part.get("removed", {})
+        flagged = len(part.get("outliers", []))
+        rows.append(
+            {
+                "Dataset": name,
+                "Kind": report["kind"].replace("_", " "),
+                "Profiles": part.get("cells", part.get("samples", 0)),
+                "Kept": part.get("kept", 0),
+                "Donors": report["donors"],
+                "Genes": report["genes"]["genes"],
+                "Unknown ids": report["genes"]["unknown"],
+                "Removed for": ", ".join(f"{k} ({v})" for k, v in removed.items() if v)
+                if isinstance(removed, dict)
+                else f"few genes ({len(removed)})"
+                if removed
+                else "",
+                "Flagged outliers": flagged,
+                "Declared unit": report["unit"],
+            }
+        )
+    return [plain_table(pd.DataFrame(rows), "Datasets after quality control")]
+
+
+def render(
+    *,
+    config: dict[str, Any],
+    verdicts: dict[str, Any],
+    summaries: dict[str, pd.DataFrame],
+    figures: dict[str, Path],
+    captions: dict[str, str],
+    quality: dict[str, dict[str, Any]],
+    donors: pd.DataFrame,
+    genes: pd.DataFrame,
+    generators: list[dict[str, str]],
+    software: pd.DataFrame,
+    machine: dict[str, Any],
+    version: str,
+) -> str:
+    """HTML of the report; nothing is computed here but the form of what the tables hold.
+
+    Parameters
+    ----------
+    config : dict
+        The study's configuration.
+    verdicts : dict
+        Content of ``tables/verdicts.json``.
+    summaries : dict of DataFrame
+        Summary tables by evaluation.
+    figures : dict of Path
+        SVG files by name.
+    captions : dict of str
+        How to read each figure, by the same names.
+    quality : dict
+        Quality reports by dataset.
+    donors, genes : DataFrame
+        Held-out donors and gene space.
+    generators : list of dict
+        ``name``, ``summary``, ``reference`` of each generator.
+    software, machine
+        Provenance.
+    version : str
+        Of pseudocohort.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    titles = {name: task.get("title", name) for name, task in config["augmentation"]["tasks"].items()}
+    sections = []
+    for name, title, shown in SECTIONS:
+        if name not in summaries:
+            continue
+        summary = summaries[name]
+        overall = summary[summary["task"].isna()] if name == "fidelity" else summary
+        tables = [summary_table(name, overall.assign(task=overall["task"].map(titles).fillna(overall["task"])))]
+        if name == "fidelity" and summary["task"].notna().any():
+            tables.append(_conditions(summary[summary["task"].notna()]))
+        sections.append(
+            {
+                "name": name,
+                "title": title,
+                "question": verdicts["questions"][name],
+                "figures": [(f, inline_svg(figures[f]), captions[f]) for f in shown if f in figures],
+                "tables": tables,
+            }
+        )
+    split = donors.drop_duplicates("donor")["split"].value_counts()
+    facts = {
+        "Datasets": ", ".join(config["datasets"]),
+        "Donors": f"{len(donors.drop_duplicates('donor')):,}: {split.get('train', 0):,} for training, "
+        f"{split.get('test', 0):,} held out from everything that is fitted",
+        "Genes": f"{int(genes['kept'].sum()):,} of {len(genes):,} common ones "
+        f"({config['prepare']['gene_space']['kind'].replace('_', ' ')})",
+        "Generators": ", ".join(config["generators"]),
+        "Seed": str(config["seed"]),
+    }  # fmt: skip
+    key = software[software["key"].astype(str).str.lower() == "true"]
+    return environment.get_template("report.html").render(
+        title=config["title"] or config["study"],
+        study=config["study"],
+        simulated=config["simulated"],
+        facts=facts,
+        questions=[verdicts["questions"][n] | {"name": n} for n in ("augmentation", "privacy", "interventions")],
+        evidence=[verdicts["questions"][n] | {"name": n} for n in ("combination", "fidelity")],
+        status=STATUS,
+        sections=sections,
+        quality=quality_tables(quality),
+        generators=generators,
+        software=list(key[["package", "version"]].itertuples(index=False)),
+        machine=machine,
+        version=version,
+        style=Markup((TEMPLATES / "style.css").read_text()),
+        script=Markup((TEMPLATES / "sort.js").read_text()),
+    )
+
+
+def _conditions(summary: pd.DataFrame):
+    """Fidelity by condition: the within-condition correlation score."""
+    rows = summary[summary["metric"] == "correlation_score_within"]
+    wide = rows.assign(condition=rows["task"].str.removeprefix("condition:")).pivot_table(
+        index="condition", columns="generator", values="value"
+    )
+    return plain_table(
+        wide.reset_index().rename(columns={"condition": "Condition"}),
+        "Correlations within condition, by condition",
+        "Correlation of gene-gene correlations with those of held-out donors; conditions with ten donors in each half.",
+    )
+
+
+def write(html: str, path: str | Path) -> None:
+    """Write the page in one rename."""
+    with atomic(path) as temporary:
+        temporary.write_text(html, encoding="utf-8")

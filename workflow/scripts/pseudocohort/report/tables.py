@@ -1,0 +1,132 @@
+"""Summary tables as the report shows them: one row per thing compared, "mean [low, high]" in the cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ..evaluate.verdicts import between, number
+from .figures.style import order_of
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Text of a cell and the value that it is sorted by."""
+
+    text: str
+    sort: float | str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A sortable table.
+
+    Attributes
+    ----------
+    title, note : str
+    header : list of str
+    rows : list of list of Cell
+    """
+
+    title: str
+    note: str
+    header: list[str]
+    rows: list[list[Cell]]
+
+
+#: Metrics of each evaluation, in the order of the columns, with the header shown.
+COLUMNS = {
+    "fidelity": {
+        "discriminator_auc": "Discriminator AUC", "precision": "Precision", "recall": "Recall", "density": "Density",
+        "coverage": "Coverage", "aa_test": "AA", "aa_test_truth_half": "AA truth half",
+        "aa_test_synthetic_half": "AA synthetic half", "correlation_score": "γ pooled",
+        "correlation_score_within": "γ within", "frechet": "Fréchet", "mmd": "MMD", "gene_sd_ratio": "SD ratio",
+        "de_logfc_r": "log FC r", "de_tpr": "DE recall", "de_fpr": "DE false calls", "tstr_balanced_accuracy": "TSTR",
+        "memorisation_share": "Memorised", "closer_to_train_share": "Closer to train", "aa_privacy_loss": "AA loss",
+    },
+    "augmentation": {
+        "balanced_accuracy": "Balanced accuracy", "balanced_accuracy_gain": "Gain", "macro_f1": "Macro F1",
+        "auprc": "AUPRC", "accuracy": "Accuracy", "majority_rate": "Majority rate",
+    },
+    "privacy": {
+        "auc": "AUC", "tpr_at_fpr_0.1": "TPR at FPR .1", "tied_share": "Tied", "max_auc": "Largest AUC",
+        "p_corrected": "Corrected p", "epsilon_lower_bound": "ε lower bound", "epsilon_ceiling": "ε detectable",
+        "dcr_member_share": "Nearer to members",
+    },
+    "combination": {
+        "balanced_accuracy": "Balanced accuracy", "gain_over_real_only": "Over real only",
+        "gain_over_stacking": "Over stacking", "both_minus_permuted": "Over permuted",
+        "both_minus_tissue_only": "Over tissue only", "centroid_r": "Centroid r",
+    },
+    "interventions": {
+        "pearson_delta": "Correlation with truth", "pearson_delta_gain_over_see": "Over SEE",
+        "pearson_delta_gain_over_see_pc5": "Over SEE, 5 PCs",
+        "sign_at_20": "Right sign, top 20", "pds": "Discrimination",
+        "leaf_effect": "Effect of leaves", "regulator_vs_leaf_auroc": "Regulator v. leaf AUROC",
+        "requested": "Requested", "refused": "Refused",
+    },
+}  # fmt: skip
+#: Keys that tell the rows of each evaluation apart, with the header shown.
+KEYS = {
+    "fidelity": {"generator": "Generator"},
+    "augmentation": {
+        "task": "Task", "n_real": "Real", "regime": "Regime", "generator": "Generator", "n_synthetic": "Synthetic",
+        "estimator": "Classifier",
+    },
+    "privacy": {"generator": "Generator", "estimator": "Attack", "regime": "Audit or control"},
+    "combination": {"n_real": "Real per condition", "generator": "Generator", "regime": "Arm"},
+    "interventions": {"generator": "Operator", "estimator": "Graph", "level": "Level"},
+}  # fmt: skip
+
+
+def key_cell(value: object) -> Cell:
+    """A key; numbers of profiles as whole numbers, -1 as "all"."""
+    if value is None or (isinstance(value, float) and np.isnan(value)):
+        return Cell("", "")
+    if isinstance(value, int | float | np.number):
+        return Cell("all" if value == -1 else f"{int(value)}", float(value) if value >= 0 else 1e9)
+    return Cell(str(value).replace("_", " ") if " " not in str(value) else str(value), str(value))
+
+
+def value_cell(row: pd.Series | None) -> Cell:
+    """A mean with its interval."""
+    if row is None or not np.isfinite(row["value"]):
+        return Cell("", -1e9)
+    value = float(row["value"])
+    digits = 2 if abs(value) < 10 else 1
+    text = number(value, digits) + between(float(row["ci_low"]), float(row["ci_high"]), lambda v: number(v, digits))
+    return Cell(text, value)
+
+
+def summary_table(evaluation: str, summary: pd.DataFrame, *, title: str = "", note: str = "") -> Table:
+    """Wide table of an evaluation's summary; columns without a value are left out."""
+    keys = {k: h for k, h in KEYS[evaluation].items() if summary[k].notna().any()}
+    metrics = {m: h for m, h in COLUMNS[evaluation].items() if (summary["metric"] == m).any()}
+    position = {g: i for i, g in enumerate(order_of(list(summary["generator"].dropna())))}
+    wide: dict[tuple, dict[str, pd.Series]] = {}
+    for _, row in summary[summary["metric"].isin(metrics)].iterrows():
+        wide.setdefault(tuple(None if pd.isna(row[k]) else row[k] for k in keys), {})[row["metric"]] = row
+
+    def rank(item: tuple) -> tuple:
+        values = dict(zip(keys, item, strict=True))
+        return tuple(
+            (position.get(values[k], 0), "") if k == "generator" else (0, "") if values[k] is None
+            else (values[k], "") if isinstance(values[k], int | float) else (0, str(values[k]))
+            for k in keys
+        )  # fmt: skip
+
+    rows = [[*map(key_cell, key), *(value_cell(wide[key].get(m)) for m in metrics)] for key in sorted(wide, key=rank)]
+    return Table(title, note, [*keys.values(), *metrics.values()], rows)
+
+
+def plain_table(table: pd.DataFrame, title: str, note: str = "") -> Table:
+    """A data frame as it is."""
+
+    def cell(value: object) -> Cell:
+        if isinstance(value, int | float | np.number) and not isinstance(value, bool):
+            return Cell(f"{value:,.0f}" if float(value).is_integer() else number(float(value)), float(value))
+        return Cell(str(value), str(value))
+
+    return Table(title, note, list(table.columns), [[cell(v) for v in row] for row in table.itertuples(index=False)])

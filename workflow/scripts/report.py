@@ -1,0 +1,30 @@
+"""Write the report."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pseudocohort import __version__, contracts, io, logs
+from pseudocohort.generators import registry
+from pseudocohort.report import page
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+logs.configure(snakemake.log[0])
+given, config = snakemake.input, snakemake.params.config
+kinds = [registry.get(name) for name in config["generators"]]
+html = page.render(
+    config=config,
+    verdicts=io.read_json(given.verdicts),
+    summaries={Path(p).stem.removesuffix("_summary"): io.read_table(p) for p in given.summaries},
+    figures={Path(p).stem: Path(p) for p in given.figures},
+    captions={Path(p).stem: Path(p).read_text() for p in given.captions},
+    quality={Path(p).stem: io.read_json(p) for p in given.quality},
+    donors=io.read_table(given.donors, contracts.DONORS_COLUMNS),
+    genes=io.read_table(given.genes),
+    generators=[{"name": k.name, "summary": k.summary, "reference": k.reference} for k in kinds],
+    software=io.read_table(given.software),
+    machine=io.read_json(given.machine),
+    version=__version__,
+)
+page.write(html, snakemake.output.page)
