@@ -20,7 +20,7 @@ def main(study: str) -> None:
         return
     jobs = pd.concat(
         [pd.read_csv(f, sep="\t", na_values="-").assign(job=str(f.relative_to(folder).with_suffix(""))) for f in files]
-    )
+    ).reset_index(drop=True)
     top = jobs.loc[jobs["max_rss"].idxmax()]
     print(
         f"{len(jobs)} jobs, {jobs['s'].sum() / 60:.1f} minutes of job time in all; "

@@ -43,6 +43,11 @@ def number(value: float, digits: int = 2) -> str:
     return f"−{text}" if value < 0 and float(f"{value:.{digits}f}") != 0 else text
 
 
+def words(name: str) -> str:
+    """Name of an attack or operator in words."""
+    return name.replace("_", " ")
+
+
 def points(value: float) -> str:
     """Difference of two shares in percentage points, with its sign."""
     return f"{'+' if value >= 0 else '−'}{abs(100 * value):.1f}"
@@ -156,14 +161,14 @@ def privacy(table: pd.DataFrame, titles: dict[str, str]) -> dict[str, Any]:
         entry = (generator, attack, value, p, low)
         (leaking if p < 0.05 else silent).append(entry)
         sentences.append(
-            f"{generator}: {'members are found' if p < 0.05 else 'no attack succeeds'}; best attack {attack} AUC "
+            f"{generator}: {'members are found' if p < 0.05 else 'no attack succeeds'}; best attack {words(attack)}, AUC "
             f"{number(value)} (corrected p {'< .001' if p < 0.001 else '= ' + number(p, 3)}; the same attack without "
             f"members {number(control)}; nearest neighbour alone {number(nearest)})."
         )
     parts = []
     if leaking:
         worst = sorted(leaking, key=lambda e: -e[2])
-        parts.append("Not from " + ", ".join(f"{g} (AUC {number(v)}, {a})" for g, a, v, *_ in worst) + ".")
+        parts.append("Not from " + ", ".join(f"{g} (AUC {number(v)}, {words(a)})" for g, a, v, *_ in worst) + ".")
     if silent:
         largest = max(silent, key=lambda e: e[2])
         parts.append(

@@ -99,6 +99,8 @@ def fit_class_means(profiles: ad.AnnData) -> ClassMeans:
         # Where there is an unlabelled pool, the level was standardised on it and its mean is 0.
         pooled = (unlabelled & (level == at)).sum() > len(there)
         centre[at] = np.zeros(x.shape[1]) if pooled or not there else np.mean(there, axis=0)
+    # Levels are standardised alike, so that the variance within classes at one may stand in for that at another.
+    anywhere = _within_variance(x, weight, list(groups.values()))
     for at in levels:
         here = [c for c in conditions if (c, at) in raw]
         prior: dict[str, np.ndarray] = {}
@@ -120,6 +122,7 @@ def fit_class_means(profiles: ad.AnnData) -> ClassMeans:
             within = float(
                 np.mean([((pool[part == j] - pool[part == j].mean(0)) ** 2).mean() for j in np.unique(part)])
             )
+        within = anywhere if within is None else within
         informed = [c for c in here if c in prior]
         weight_of = {
             True: _prior_weight(raw, prior, size, informed, at, within),

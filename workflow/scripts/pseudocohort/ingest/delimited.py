@@ -85,7 +85,7 @@ def read_values(
     dtype = np.float64 if exact else np.float32
     try:
         with open_text(path) as file, readable(path):
-            return pd.read_csv(
+            table = pd.read_csv(
                 file,
                 sep=separator,
                 header=None,
@@ -98,6 +98,12 @@ def read_values(
             )
     except (ValueError, pd.errors.ParserError) as error:
         raise _bad_cell(path, separator, skip, columns, text_columns, error) from error
+    # pandas fills up short lines: a cut file would pass for one with missing values at its end.
+    if len(table) and pd.isna(table.iloc[-1, -1]) and columns[-1] not in text_columns:
+        error = _bad_cell(path, separator, skip, columns, text_columns, ValueError("short lines"))
+        if "fields" in error.what:
+            raise error
+    return table
 
 
 def read_delimited(path: str | Path, *, format: str, orientation: str, exact: bool = False) -> Matrix:

@@ -15,6 +15,10 @@ from ..errors import UserError
 class Scaler:
     """z = (x - mean) / (sd + offset), one mean and sd per gene and scale group.
 
+    A group of few profiles has no reliable standard deviation: the variance of a gene is its own averaged with that
+    gene's variance within all groups, which counts as `prior_rows` profiles (the form of a moderated variance, Smyth
+    2004, Statistical Applications in Genetics and Molecular Biology 3:3).
+
     Parameters
     ----------
     by_level : bool
@@ -22,10 +26,13 @@ class Scaler:
     offset : float
         Added to every standard deviation, in log2 units: keeps near-constant genes of few or shallow profiles
         (pseudo-bulk) from blowing up.
+    prior_rows : float
+        Profiles that the pooled variance weighs; with a single group it changes nothing.
     """
 
     by_level: bool = True
     offset: float = 0.1
+    prior_rows: float = 10.0
     mean: dict[str, np.ndarray] = field(default_factory=dict)
     sd: dict[str, np.ndarray] = field(default_factory=dict)
 
@@ -35,10 +42,15 @@ class Scaler:
     def fit(self, x: np.ndarray, obs: pd.DataFrame) -> Self:
         """Fit on the profiles `x` (n × genes, log2 scale) of the training donors described by `obs`."""
         groups = self._groups(obs)
-        for group in np.unique(groups):
-            rows = np.asarray(x[groups == group], dtype=np.float64)
+        names = np.unique(groups)
+        parts = {group: np.asarray(x[groups == group], dtype=np.float64) for group in names}
+        variance = {group: rows.var(0) for group, rows in parts.items()}
+        pooled = sum(len(parts[g]) * variance[g] for g in names) / len(groups)
+        for group, rows in parts.items():
+            n = len(rows)
+            moderated = (n * variance[group] + self.prior_rows * pooled) / (n + self.prior_rows)
             self.mean[group] = rows.mean(0)
-            self.sd[group] = rows.std(0) + self.offset
+            self.sd[group] = np.sqrt(moderated) + self.offset
         return self
 
     def _statistics(self, obs: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -64,12 +76,16 @@ class Scaler:
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, object]]:
         """Arrays and metadata for storage."""
         arrays = {f"{kind}/{g}": v for kind in ("mean", "sd") for g, v in getattr(self, kind).items()}
-        return arrays, {"by_level": self.by_level, "offset": self.offset}
+        return arrays, {"by_level": self.by_level, "offset": self.offset, "prior_rows": self.prior_rows}
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], metadata: dict) -> Self:
         """Scaler restored from :meth:`state`."""
-        scaler = cls(by_level=bool(metadata["by_level"]), offset=float(metadata["offset"]))
+        scaler = cls(
+            by_level=bool(metadata["by_level"]),
+            offset=float(metadata["offset"]),
+            prior_rows=float(metadata["prior_rows"]),
+        )
         for key, value in arrays.items():
             kind, group = key.split("/", 1)
             getattr(scaler, kind)[group] = value

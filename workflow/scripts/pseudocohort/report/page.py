@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from ..io import atomic
 from .tables import plain_table, summary_table
@@ -23,6 +23,11 @@ SECTIONS = (
     ("combination", "Cell level and tissue level", ("combination",)),
     ("fidelity", "Fidelity", ("fidelity", "map", "training")),
 )
+
+
+def caption_html(text: str) -> Markup:
+    """A caption in HTML: escaped, with ``literals`` as code."""
+    return Markup(re.sub(r"``(.+?)``", r"<code>\1</code>", str(escape(text.strip()))))
 
 
 def inline_svg(path: Path) -> Markup:
@@ -127,7 +132,7 @@ def render(
                 "name": name,
                 "title": title,
                 "question": verdicts["questions"][name],
-                "figures": [(f, inline_svg(figures[f]), captions[f]) for f in shown if f in figures],
+                "figures": [(f, inline_svg(figures[f]), caption_html(captions[f])) for f in shown if f in figures],
                 "tables": tables,
             }
         )

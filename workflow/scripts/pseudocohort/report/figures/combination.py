@@ -66,4 +66,5 @@ def draw(summary: pd.DataFrame) -> Figure:
         ax.set_xlabel("real tissue profiles per condition")
         ax.legend(fontsize=7.5, loc="lower right")
     axes[0, 0].set_ylabel("balanced accuracy")
+    axes[0, 0].set_ylim(max(0, table["value"].min() - 0.15), 1.02)
     return figure

@@ -10,10 +10,10 @@ from .style import INK, colour_of, dots, order_of
 
 PANELS = (
     ("coverage", "Coverage", "higher is better"),
-    ("correlation_score_within", "Correlations within condition", "higher is better"),
+    ("correlation_score_within", "Correlation within", "higher is better"),
     ("discriminator_auc", "Discriminator AUC", ".5 is ideal"),
-    ("de_logfc_r", "Fold changes recovered", "higher is better"),
-    ("memorisation_share", "Share of memorised profiles", "0 is ideal"),
+    ("de_logfc_r", "Fold changes (r)", "higher is better"),
+    ("memorisation_share", "Memorised", "0 is ideal"),
 )
 
 
@@ -32,6 +32,8 @@ def draw(summary: pd.DataFrame) -> Figure:
         ax.set_title(title)
         ax.set_xlabel(hint)
         ax.margins(x=0.08)
+        low, high = ax.get_xlim()
+        ax.set_xlim(max(low, -0.05), min(high, 1.05))  # all five are shares or correlations; intervals may pass 1
     axes[0].set_yticks(range(len(generators)), generators)
     axes[0].invert_yaxis()
     return figure

@@ -10,8 +10,8 @@ from .style import BLUE, GREY, dots
 
 PANELS = (
     ("pearson_delta", "Correlation with true changes"),
-    ("sign_at_20", "Right sign among the 20 largest changes"),
-    ("regulator_vs_leaf_auroc", "Regulators told from genes without targets (AUROC)"),
+    ("sign_at_20", "Right sign, 20 largest changes"),
+    ("regulator_vs_leaf_auroc", "Regulator against leaf (AUROC)"),
 )
 
 

@@ -1,0 +1,437 @@
+"""Privacy: attacks whose answer is known in closed form or by construction, the audit bound, and the table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from sklearn.covariance import ledoit_wolf, ledoit_wolf_shrinkage
+
+from pseudocohort.contracts import check_evaluation
+from pseudocohort.errors import ContractError, UserError
+from pseudocohort.evaluate.attacks import ATTACKS, AttackSpace, attack_space
+from pseudocohort.evaluate.attacks.density import log_kernel_density
+from pseudocohort.evaluate.attacks.distances import dpi, monte_carlo
+from pseudocohort.evaluate.attacks.gaussian import (
+    ShrunkGaussian,
+    gaussian_likelihood_ratio,
+    gaussian_likelihood_ratio_class,
+    ledoit_wolf_intensity,
+)
+from pseudocohort.evaluate.attacks.space import expressed
+from pseudocohort.evaluate.attacks.subspaces import residual_norm, span_axes, span_residual
+from pseudocohort.evaluate.audit import epsilon_bound, epsilon_lower_bound, guess_sizes, right_guesses
+from pseudocohort.evaluate.privacy import donor_scores, privacy, tied_share
+from pseudocohort.evaluate.statistics import delong
+from pseudocohort.plan.enumerate import training_sets
+from pseudocohort.plan.members import members
+
+GENES = 200
+SPLITS = 5
+
+
+def _draw(rng: np.random.Generator, n: int, genes: int = GENES) -> tuple[np.ndarray, np.ndarray]:
+    """Profiles of two conditions, log2 units, with ten factors shared by all draws."""
+    fixed = np.random.default_rng(99)
+    contrast, loadings = 0.5 * fixed.normal(size=(2, genes)), 0.5 * fixed.normal(size=(10, genes))
+    kind = np.arange(n) % 2
+    x = 8 + contrast[kind] + rng.normal(size=(n, 10)) @ loadings + rng.normal(size=(n, genes))
+    return x.astype(np.float32), np.array(["a", "b"])[kind]
+
+
+def _toy(seed: int, synthetic: str) -> tuple[AttackSpace, np.ndarray]:
+    """Space with 60 members and 60 non-members in random order, and who is a member."""
+    rng = np.random.default_rng(seed)
+    (x, y), (reference, reference_y) = _draw(rng, 120), _draw(rng, 60)
+    member = rng.permutation(120) < 60
+    made, made_y = (x[member], y[member]) if synthetic == "copy" else _draw(rng, 60)
+    return attack_space(x, reference, made, y, reference_y, made_y), member
+
+
+@pytest.mark.parametrize("name", sorted(ATTACKS))
+def test_attack_finds_copies_and_nothing_in_an_independent_draw(name: str) -> None:
+    found, null = (
+        np.mean([delong(member, ATTACKS[name](space, seed=0)).auc for space, member in toys])
+        for toys in ([_toy(seed, kind) for seed in range(SPLITS)] for kind in ("copy", "independent"))
+    )
+    exact = ("nearest_neighbour", "nearest_neighbour_calibrated", "span_residual", "gaussian_likelihood_ratio")
+    assert found >= (0.95 if name in exact else 0.6)
+    assert 0.44 <= null <= 0.56
+
+
+@pytest.mark.parametrize("name", sorted(ATTACKS))
+def test_score_of_a_candidate_depends_on_no_other_candidate(name: str) -> None:
+    space, member = _toy(1, "copy")
+    scores = ATTACKS[name](space, seed=0)
+    assert scores.shape == (120,)
+    assert np.isfinite(scores).all()
+    order = np.random.default_rng(0).permutation(120)
+    for rows in (order, order[:17]):
+        chosen = replace(space, candidates=space.candidates[rows], candidate_condition=space.candidate_condition[rows])
+        np.testing.assert_allclose(ATTACKS[name](chosen, seed=0), scores[rows], rtol=1e-6, atol=1e-6)
+        if len(rows) == 120:
+            assert delong(member[rows], ATTACKS[name](chosen, seed=0)).auc == pytest.approx(delong(member, scores).auc)
+
+
+@pytest.mark.parametrize("shape", [(40, 6), (12, 30)])
+def test_likelihood_ratio_is_that_of_ledoit_wolf_gaussians(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(0)
+    n, p = shape
+    mixing = rng.normal(size=(p, p)) / np.sqrt(p) + np.eye(p)
+    synthetic, reference, x = (rng.normal(size=(k, p)) @ mixing for k in (n, n + 5, 7))
+    scale = rng.uniform(0.5, 2, size=p)
+    labels = [np.repeat("a", len(rows)) for rows in (x, reference, synthetic)]
+    space = AttackSpace(x, reference, synthetic, *labels, scale=scale)
+    densities = []
+    for rows in (synthetic * scale, reference * scale):
+        covariance, intensity = ledoit_wolf(rows)
+        assert ledoit_wolf_intensity(rows - rows.mean(0)) == pytest.approx(intensity, rel=1e-9)
+        densities.append(stats.multivariate_normal(rows.mean(0), covariance).logpdf(x * scale))
+        np.testing.assert_allclose(ShrunkGaussian.fit(rows).log_density(x * scale), densities[-1], rtol=1e-8)
+    expected = densities[0] - densities[1]
+    np.testing.assert_allclose(gaussian_likelihood_ratio(space, seed=0), expected, rtol=1e-7)
+    np.testing.assert_allclose(gaussian_likelihood_ratio_class(space, seed=0), expected, rtol=1e-7)
+
+
+def test_likelihood_ratio_of_a_condition_uses_its_own_rows() -> None:
+    space, _ = _toy(2, "copy")
+    scores = gaussian_likelihood_ratio_class(space, seed=0)
+    for condition in ("a", "b"):
+        mine = space.candidate_condition == condition
+        alone = replace(
+            space,
+            candidates=space.candidates[mine],
+            synthetic=space.synthetic[space.synthetic_condition == condition],
+            reference=space.reference[space.reference_condition == condition],
+        )
+        np.testing.assert_allclose(scores[mine], gaussian_likelihood_ratio(alone, seed=0))
+
+
+def test_shrinkage_intensity_at_its_limits() -> None:
+    assert ledoit_wolf_intensity(np.zeros((5, 3))) == 0
+    assert ledoit_wolf_intensity(np.ones((1, 3))) == 1
+    x = np.random.default_rng(0).normal(size=(30, 400))
+    x -= x.mean(0)
+    assert ledoit_wolf_intensity(x) == pytest.approx(ledoit_wolf_shrinkage(x, assume_centered=True), rel=1e-9)
+
+
+def test_span_residual_is_that_of_least_squares() -> None:
+    rng = np.random.default_rng(0)
+    rows, x = rng.normal(size=(8, 30)), rng.normal(size=(5, 30))
+    basis, offset = (rows - rows.mean(0)).T, (x - rows.mean(0)).T
+    weights = np.linalg.lstsq(basis, offset, rcond=None)[0]
+    expected = np.linalg.norm(offset - basis @ weights, axis=0)
+    np.testing.assert_allclose(residual_norm(x, *span_axes(rows)), expected, rtol=1e-9)
+    # The condition of a candidate says whose span; a condition without rows falls back on all rows.
+    labels = np.repeat(["a", "b"], 4)
+    space = AttackSpace(x, x, rows, np.array(["a", "a", "b", "b", "c"]), np.repeat("a", 5), labels)
+    scores = span_residual(space, seed=0)
+    np.testing.assert_allclose(scores[:2], -residual_norm(x[:2], *span_axes(rows[:4])))
+    np.testing.assert_allclose(scores[4], -expected[4])
+    # Rows that span the whole space say nothing.
+    assert (residual_norm(x[:, :4], *span_axes(rows[:, :4])) == 0).all()
+
+
+def test_kernel_density_is_the_mean_of_gaussians() -> None:
+    rng = np.random.default_rng(0)
+    rows, x = rng.normal(size=(9, 2)), 3 * rng.normal(size=(4, 2))
+    width = 9 ** (-1 / 6)
+    direct = [np.mean([stats.multivariate_normal(r, width**2).pdf(v) for r in rows]) for v in x]
+    np.testing.assert_allclose(log_kernel_density(x, rows), np.log(direct), rtol=1e-9)
+    # Far away, where densities underflow, logarithms still tell near from far.
+    far = log_kernel_density(np.array([[1e3, 0.0], [2e3, 0.0]]), rows)
+    assert np.isfinite(far).all()
+    assert far[0] > far[1]
+
+
+def test_monte_carlo_counts_rows_within_the_references_radius() -> None:
+    one = np.array([[0.0], [1.0], [2.0], [10.0]])
+    space = AttackSpace(np.array([[0.4], [30.0]]), np.array([[0.5], [1.0 + 0.75], [13.0]]), one, *[np.array(["a"])] * 3)
+    # Distances of the reference to the nearest synthetic row: .5, .25, 3; their median .5 reaches only 0 from 0.4.
+    np.testing.assert_allclose(monte_carlo(space, seed=0), [0.25, 0.0])
+
+
+def test_plagiarism_index_compares_shares_of_the_nearest_rows() -> None:
+    synthetic, reference = np.array([[0.0], [0.1], [0.2], [9.0], [9.1], [9.2]]), np.arange(3.0, 13.0)[:, None]
+    labels = [np.repeat("a", n) for n in (1, 10, 6)]
+    space = AttackSpace(np.array([[0.05]]), reference, synthetic, *labels)
+    # The five nearest are three of six synthetic rows (0, .1, .2) and two of ten reference rows (3, 4).
+    np.testing.assert_allclose(dpi(space, seed=0), np.log((3.5 / 6) / (2.5 / 10)))
+
+
+def test_space_leaves_out_genes_that_the_reference_does_not_express() -> None:
+    rng = np.random.default_rng(0)
+    x, y = _draw(rng, 90)
+    x[:, :10], x[:, 10:20] = 0, 5  # absent, and constant
+    x[:30, :20] = 7  # silent in the reference, loud in the candidates
+    reference = slice(60, 90)
+    space = attack_space(x[:30], x[reference], x[30:60], y[:30], y[reference], y[30:60])
+    assert space.candidates.shape == (30, GENES - 20)
+    np.testing.assert_allclose(space.reference.mean(0), 0, atol=1e-6)
+    np.testing.assert_allclose(space.reference.std(0), 1, atol=1e-6)
+    np.testing.assert_allclose(space.scale, x[reference, 20:].std(0), rtol=1e-4)
+    # Too few expressed genes: all stay, and a flat gene has a bounded scale.
+    assert expressed(x[reference, :60]).all()
+    few = attack_space(x[:30, :60], x[reference, :60], x[30:60, :60], y[:30], y[reference], y[30:60])
+    assert few.candidates.shape == (30, 60)
+    assert np.abs(few.candidates).max() < 200
+
+
+def test_space_refuses_cohorts_that_cannot_be_attacked() -> None:
+    x, y = _draw(np.random.default_rng(0), 10)
+    with pytest.raises(ContractError, match="1 synthetic profile"):
+        attack_space(x, x, x[:1], y, y, y[:1])
+    with pytest.raises(ContractError, match="genes"):
+        attack_space(x, x, x[:, :5], y, y, y)
+
+
+def test_epsilon_bound_inverts_the_binomial_tail() -> None:
+    for right, guesses, alpha in ((60, 80, 0.05), (100, 100, 0.01), (45, 50, 0.001)):
+        epsilon = epsilon_bound(right, guesses, alpha)
+        tail = stats.binom.sf(right - 1, guesses, np.exp(epsilon) / (1 + np.exp(epsilon)))
+        assert tail == pytest.approx(alpha, rel=1e-6)
+    assert epsilon_bound(40, 80, 0.05) == 0
+    assert epsilon_bound(0, 80, 0.05) == 0
+    # Table of the background notes: a perfect attack on 218 donors, at 95 %.
+    assert epsilon_bound(218, 218, 0.05) == pytest.approx(4.28, abs=0.01)
+
+
+def test_audit_corrects_for_attacks_and_numbers_of_guesses() -> None:
+    member = np.repeat([True, False], 60)
+    perfect = np.arange(120, 0, -1.0)
+    rng = np.random.default_rng(0)
+    scores = np.stack([perfect, rng.normal(size=120)], axis=1)
+    assert guess_sizes(120) == [10, 25, 50, 60]
+    bound, ceiling = epsilon_lower_bound(scores, member, seed=0)
+    alpha = 0.05 / (2 * 4)
+    share = alpha ** (1 / 120)  # P[Binomial(120, share) = 120] = alpha
+    assert ceiling == pytest.approx(np.log(share / (1 - share)), rel=1e-9)
+    assert bound == pytest.approx(ceiling)
+    noise, _ = epsilon_lower_bound(scores[:, 1:], member, seed=0)
+    assert noise < 0.3
+    assert epsilon_lower_bound(scores[:, :1], member, seed=0)[1] > ceiling
+
+
+def test_audit_keeps_its_level_on_coins_that_no_attack_can_know() -> None:
+    rng = np.random.default_rng(3)
+    scores = rng.normal(size=(100, 4))
+    bounds = [epsilon_lower_bound(scores, rng.random(100) < 0.5, seed=k)[0] for k in range(300)]
+    assert np.mean(np.array(bounds) > 0) <= 0.08
+
+
+def test_guesses_among_ties_do_not_follow_the_order_of_donors() -> None:
+    member = np.repeat([False, True], 50)  # an order-following rule would get every guess right, or none
+    right = [right_guesses(np.zeros(100), member, 25, np.random.default_rng(k)) for k in range(200)]
+    assert np.mean(right) == pytest.approx(25, abs=1)
+
+
+def test_donors_are_the_unit() -> None:
+    donors = np.array(["b", "a", "b", "c"])
+    np.testing.assert_allclose(donor_scores(np.array([1.0, 5.0, 3.0, 4.0]), donors), [5, 2, 4])
+    np.testing.assert_allclose(donor_scores(np.array([[1.0], [5.0], [3.0], [4.0]]), donors), [[5], [2], [4]])
+    assert tied_share(np.array([1.0, 1.0, 2.0, 3.0])) == 0.5
+
+
+CONFIG = {
+    "seed": 5,
+    "generators": ["toy"],
+    "evaluations": ["privacy"],
+    "privacy": {"generators": [], "coins": 2, "reference_share": 0.2, "level": "tumour"}
+    | {"attacks": ["nearest_neighbour", "monte_carlo", "span_residual"]},
+}
+
+
+def _cohort() -> ad.AnnData:
+    """320 donors, the first 30 of them with two profiles, and one profile of another level."""
+    x, y = _draw(np.random.default_rng(0), 351, genes=80)
+    donor = np.concatenate([np.arange(320), np.arange(30), [0]])
+    obs = pd.DataFrame(
+        {"donor": [f"d{k}" for k in donor], "condition": y[donor], "level": ["tumour"] * 350 + ["normal"]},
+        index=[f"s{k}" for k in range(351)],
+    )
+    return ad.AnnData(x, obs=obs)
+
+
+def _release(profiles: ad.AnnData, plan: pd.DataFrame, training_set: str) -> ad.AnnData:
+    """Copies of what the generator of the training set saw."""
+    role = "train" if training_set.startswith("privneg") else "member"
+    seen = plan[(plan["training_set"] == training_set) & (plan["role"] == role)]
+    out = profiles[seen["sample_id"].to_numpy()].copy()
+    return ad.AnnData(out.X, obs=out.obs[["condition"]], var=out.var)
+
+
+def _table(profiles: ad.AnnData, plan: pd.DataFrame, synthetic: dict, **settings: object) -> pd.DataFrame:
+    return privacy(
+        profiles,
+        synthetic,
+        pd.DataFrame(training_sets(CONFIG)),
+        plan,
+        study="toy_study",
+        generator="toy",
+        settings=CONFIG["privacy"] | settings,
+        seed=CONFIG["seed"],
+    )
+
+
+@pytest.fixture(scope="module")
+def cohort() -> tuple[ad.AnnData, pd.DataFrame, dict[str, ad.AnnData]]:
+    profiles = _cohort()
+    rows = training_sets(CONFIG)
+    plan = members(profiles.obs, rows, CONFIG)
+    return profiles, plan, {r["training_set"]: _release(profiles, plan, r["training_set"]) for r in rows}
+
+
+def test_table_of_copies_and_their_negative_control(cohort) -> None:
+    profiles, plan, synthetic = cohort
+    table = _table(profiles, plan, synthetic)
+    check_evaluation(table, "privacy")
+    assert set(table["regime"]) == {"audit", "negative_control", "similarity"}
+    assert set(table["level"]) == {"tumour"}
+    assert set(table["study"]) == {"toy_study"}
+    wide = table.pivot_table(index=["repeat", "regime", "estimator"], columns="metric", values="value")
+    for coin in (0, 1):
+        count = plan[plan["training_set"] == f"priv-c{coin}"]["role"].value_counts()
+        assert set(table.loc[table["repeat"] == coin, "n_real"]) == {count["member"]}
+        audit, control = wide.loc[coin, "audit"], wide.loc[coin, "negative_control"]
+        copied = audit.loc["nearest_neighbour"]
+        assert copied["auc"] == 1
+        assert copied["auc_low"] < 1 == copied["auc_high"]
+        assert copied["tied_share"] > 0.4  # every member is at distance 0
+        assert copied["tpr_at_fpr_0.1"] == 1
+        battery = audit.loc["battery"]
+        assert battery["max_auc"] == audit["auc"].max() == 1
+        assert battery["p_corrected"] == pytest.approx(1 / 2000)
+        assert 2 < battery["epsilon_lower_bound"] <= battery["epsilon_ceiling"]
+        assert control.loc["battery", "p_corrected"] > 0.02
+        assert control.loc["battery", "epsilon_lower_bound"] < 0.3
+        assert control.loc["battery", "epsilon_ceiling"] == battery["epsilon_ceiling"]
+        assert control["auc"].drop("battery").between(0.35, 0.65).all()
+        assert wide.loc[(coin, "similarity", "similarity"), "dcr_member_share"] > 0.9
+
+
+def test_few_non_members_have_no_rate_at_a_low_false_positive_rate(cohort) -> None:
+    profiles, _, _ = cohort
+    few = profiles[:80].copy()
+    rows = training_sets(CONFIG)
+    plan = members(few.obs, rows, CONFIG)
+    table = _table(few, plan, {r["training_set"]: _release(few, plan, r["training_set"]) for r in rows})
+    assert "auc" in set(table["metric"])
+    assert "tpr_at_fpr_0.1" not in set(table["metric"])
+
+
+def test_order_of_the_candidates_does_not_matter(cohort) -> None:
+    profiles, plan, synthetic = cohort
+    shuffled = plan.sample(frac=1, random_state=0)
+    before, after = (_table(profiles, p, synthetic) for p in (plan, shuffled))
+    keys = ["regime", "repeat", "estimator", "metric"]
+    left, right = (t[t["regime"] != "similarity"].set_index(keys)["value"].sort_index() for t in (before, after))
+    pd.testing.assert_series_equal(left, right)
+
+
+def test_what_is_wrong_is_said(cohort) -> None:
+    profiles, plan, synthetic = cohort
+    with pytest.raises(UserError, match="unknown attack 'guess'"):
+        _table(profiles, plan, synthetic, attacks=["guess"])
+    with pytest.raises(KeyError, match="privneg-c1"):
+        _table(profiles, plan, {k: v for k, v in synthetic.items() if k != "privneg-c1"})
+    with pytest.raises(ContractError, match="genes of the synthetic"):
+        _table(profiles, plan, {k: v[:, ::-1] for k, v in synthetic.items()})
+    first = plan[plan["role"] == "member"].iloc[[0]].assign(role="non_member")
+    with pytest.raises(ContractError, match="is both member and non-member"):
+        _table(profiles, pd.concat([plan, first]), synthetic)
+    trained = first.assign(role="train", training_set="privneg-c0")
+    with pytest.raises(ContractError, match="and reference"):
+        _table(profiles, pd.concat([plan, trained]), synthetic)
+    with pytest.raises(UserError, match="both members and non-members"):
+        _table(profiles, plan[plan["role"] != "non_member"], synthetic)
+
+
+def test_a_generator_without_privacy_sets_has_no_rows(cohort) -> None:
+    profiles, plan, _ = cohort
+    rows = pd.DataFrame(training_sets(CONFIG)).assign(generators="other")
+    table = privacy(profiles, {}, rows, plan, study="s", generator="toy", settings=CONFIG["privacy"], seed=1)
+    assert len(table) == 0
+
+
+# --- known truths on real data ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def brca(data_root: Path) -> tuple[np.ndarray, np.ndarray]:
+    folder = data_root / "tcga-brca"
+    x = pd.read_csv(folder / "expression.tsv.gz", sep="\t", index_col=0).T
+    samples = pd.read_csv(folder / "samples.tsv", sep="\t").set_index("sample_id")
+    samples = samples[(samples["status"] == "tumor") & samples.index.isin(x.index)].drop_duplicates("patient")
+    return x.loc[samples.index].to_numpy(np.float32), samples["pam50"].to_numpy(str)
+
+
+def _camda(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Rows of N(mean, 1.5 × sample covariance)."""
+    centred = x - x.mean(0)
+    return x.mean(0) + np.sqrt(1.5 / (len(x) - 1)) * rng.normal(size=(len(x), len(x))) @ centred
+
+
+def _ledoit_wolf(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Rows of the Ledoit–Wolf Gaussian, fitted and drawn on the log2 scale."""
+    centred = x - x.mean(0)
+    intensity = ledoit_wolf_shrinkage(centred, assume_centered=True)
+    correlated = rng.normal(size=(len(x), len(x))) @ centred * np.sqrt((1 - intensity) / len(x))
+    return x.mean(0) + correlated + np.sqrt(intensity * (centred**2).mean()) * rng.normal(size=x.shape)
+
+
+def _copy(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return x
+
+
+def _brca_aucs(brca: tuple[np.ndarray, np.ndarray], make: Callable, *, seen: str, splits: int) -> pd.Series:
+    """Mean area under the curve of each attack over splits into reference (20 %), members and non-members."""
+    x, y = brca
+    found = []
+    for seed in range(splits):
+        rng = np.random.default_rng(seed)
+        reference = rng.random(len(x)) < 0.2
+        coin = rng.random(len(x)) < 0.5
+        member, fitted = coin & ~reference, (coin & ~reference if seen == "member" else reference)
+        made, labels = [], []
+        for condition in np.unique(y):
+            rows = make(x[fitted & (y == condition)].astype(np.float64), rng)
+            made.append(rows.astype(np.float32))
+            labels += [condition] * len(rows)
+        space = attack_space(x[~reference], x[reference], np.concatenate(made), y[~reference], y[reference], labels)
+        assert 780 <= space.candidates.shape[1] <= 870
+        found.append(
+            {name: delong(member[~reference], attack(space, seed=seed)).auc for name, attack in ATTACKS.items()}
+        )
+    return pd.DataFrame(found).mean()
+
+
+def test_brca_sample_covariance_passes_the_distances_and_fails_the_span(brca) -> None:
+    auc = _brca_aucs(brca, _camda, seen="member", splits=2)
+    assert auc["span_residual"] >= 0.99
+    assert auc["nearest_neighbour"] <= 0.62
+    assert auc["gaussian_likelihood_ratio_class"] >= 0.95
+
+
+def test_brca_shrunk_gaussian_fails_likelihood_ratio_and_pca(brca) -> None:
+    auc = _brca_aucs(brca, _ledoit_wolf, seen="member", splits=2)
+    assert auc["gaussian_likelihood_ratio"] >= 0.95
+    assert auc["gaussian_likelihood_ratio_class"] >= 0.95
+    assert auc["pca_residual"] >= 0.95
+    assert auc["nearest_neighbour"] <= 0.62
+
+
+def test_brca_copies_are_found(brca) -> None:
+    auc = _brca_aucs(brca, _copy, seen="member", splits=1)
+    for name in ("nearest_neighbour", "nearest_neighbour_calibrated", "span_residual", "density_ratio"):
+        assert auc[name] >= 0.95
+
+
+def test_brca_generators_of_the_reference_tell_no_member(brca) -> None:
+    auc = _brca_aucs(brca, _ledoit_wolf, seen="reference", splits=5)
+    assert auc.between(0.44, 0.56).all(), auc.to_dict()

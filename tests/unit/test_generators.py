@@ -1,0 +1,339 @@
+"""Every generator against what theory or an independent implementation says, and storage and resumption of all."""
+
+from __future__ import annotations
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from sklearn.covariance import LedoitWolf
+
+from pseudocohort import contracts, io
+from pseudocohort.errors import ContractError, UserError
+from pseudocohort.generators import registry
+from pseudocohort.generators.bundle import sample_batch, train_batch, training_profiles
+from pseudocohort.generators.covariance import shrink
+from pseudocohort.generators.means import fit_class_means
+from pseudocohort.generators.storage import load_state, save_state
+from pseudocohort.generators.store import SyntheticStore
+
+FAST = {"gan": {"steps": 500}, "wgan_gp": {"steps": 250}, "ddpm": {"steps": 120, "sampling_steps": 10}}
+FACTORS = {
+    "tumour": {"technology": "bulk", "aggregation": "bulk", "context": "tumour"},
+    "pseudobulk": {"technology": "umi_3prime", "aggregation": "pseudobulk", "context": "in_vitro"},
+}
+
+
+def annotation(condition, level, prefix="d"):
+    rows = [{"condition": c, "level": v, **FACTORS[v]} for c, v in zip(condition, level, strict=True)]
+    table = pd.DataFrame(rows)
+    table["donor"] = [f"{prefix}{i}" for i in range(len(table))]
+    table.index = [f"{prefix}{i}" for i in range(len(table))]
+    return table
+
+
+def toy(n=80, p=12, seed=0, levels=("tumour",)):
+    """Two conditions with correlated genes at each level, standardised."""
+    rng = np.random.default_rng(seed)
+    mean = {c: 2 * rng.normal(size=p) for c in "AB"}
+    mixing = rng.normal(size=(p, p)) / np.sqrt(p)
+    condition = [c for _ in levels for c in "AB" for _ in range(n // 2)]
+    level = [v for v in levels for _ in range(2 * (n // 2))]
+    x = np.stack([mean[c] for c in condition]) + rng.normal(size=(len(condition), p)) @ mixing
+    for v in levels:
+        rows = np.array([other == v for other in level])
+        x[rows] = (x[rows] - x[rows].mean(0)) / x[rows].std(0)
+    return ad.AnnData(x.astype(np.float32), obs=annotation(condition, level))
+
+
+@pytest.fixture(scope="module", params=registry.names())
+def fitted(request):
+    """A generator of every kind, fitted to the same toy profiles."""
+    data = toy()
+    kind = registry.get(request.param)
+    return kind().fit(data, settings=FAST.get(request.param), seed=3), data
+
+
+def test_samples_have_the_conditions_means_and_are_reproducible(fitted):
+    model, data = fitted
+    wanted = annotation(["A", "B"] * 150, ["tumour"] * 300)
+    x = model.sample(wanted, seed=1)
+    assert x.shape == (300, data.n_vars) and x.dtype == np.float32 and np.isfinite(x).all()
+    np.testing.assert_array_equal(x, model.sample(wanted, seed=1))
+    if model.name != "copy":
+        assert (x != model.sample(wanted, seed=2)).any()
+    for c in "AB":
+        made, real = x[(wanted["condition"] == c).to_numpy()], data.X[(data.obs["condition"] == c).to_numpy()]
+        assert np.abs(made.mean(0) - real.mean(0)).mean() < 0.3, c
+        assert np.corrcoef(made.mean(0), real.mean(0))[0, 1] > 0.9, c
+
+
+def test_saved_generators_load_and_sample_the_same(fitted, tmp_path):
+    model, _ = fitted
+    model.save(tmp_path / "model")
+    again = type(model).load(tmp_path / "model")
+    wanted = annotation(["A", "B", "B"], ["tumour"] * 3)
+    np.testing.assert_allclose(again.sample(wanted, seed=5), model.sample(wanted, seed=5), atol=2e-6)
+    assert {f.suffix for f in (tmp_path / "model").iterdir()} == {".safetensors", ".json"}
+
+
+def test_unknown_condition_is_refused_by_name(fitted):
+    model, _ = fitted
+    with pytest.raises(UserError, match="'C'"):
+        model.sample(annotation(["C"], ["tumour"]), seed=1)
+
+
+def test_unknown_setting_is_refused(fitted):
+    model, data = fitted
+    with pytest.raises(UserError, match="unknown setting 'colour'"):
+        type(model)().fit(data, settings={"colour": 1}, seed=1)
+
+
+@pytest.mark.parametrize("name", [n for n in registry.names() if registry.get(n).capabilities.composition])
+def test_composition_carries_the_contrast_of_the_other_level(name):
+    data = toy(levels=("tumour", "pseudobulk"))
+    unseen = ((data.obs["condition"] == "A") & (data.obs["level"] == "tumour")).to_numpy()
+    pool = data[unseen | (data.obs["level"] == "tumour").to_numpy()].copy()
+    pool.obs["condition"] = ""
+    pool.obs_names = [f"u{i}" for i in range(pool.n_obs)]
+    truth = data.X[unseen].mean(0)
+    seen = ad.concat([data[~unseen], pool])
+    model = registry.get(name)().fit(seen, settings=FAST.get(name), seed=1)
+    made = model.sample(annotation(["A"] * 100, ["tumour"] * 100), seed=1)
+    assert np.corrcoef(made.mean(0), truth)[0, 1] > (0.9 if name in ("mvn", "ddpm") else 0.7)
+
+
+@pytest.mark.parametrize("name", ["copy", "jitter", "mixup", "independent", "mvn_camda"])
+def test_controls_refuse_to_compose(name):
+    data = toy(levels=("tumour", "pseudobulk"))
+    seen = data[~((data.obs["condition"] == "A") & (data.obs["level"] == "tumour")).to_numpy()].copy()
+    model = registry.get(name)().fit(seen, seed=1)
+    with pytest.raises(UserError, match="level 'tumour'"):
+        model.sample(annotation(["A"], ["tumour"]), seed=1)
+
+
+def test_copy_repeats_no_profile_before_all_came():
+    data = toy(n=20)
+    x = registry.get("copy")().fit(data, seed=1).sample(annotation(["A"] * 10, ["tumour"] * 10), seed=1)
+    assert sorted(map(tuple, x)) == sorted(map(tuple, data.X[:10]))
+
+
+def test_mixup_stays_between_neighbours():
+    data = toy(n=40)
+    x = registry.get("mixup")().fit(data, seed=1).sample(annotation(["A"] * 60, ["tumour"] * 60), seed=1)
+    rows = data.X[:20].astype(float)
+    for made in x.astype(float):
+        gaps = [np.linalg.norm(made - a) + np.linalg.norm(made - b) - np.linalg.norm(a - b) for a in rows for b in rows]
+        assert min(gaps) < 1e-4
+
+
+def test_independent_has_no_correlation_within_a_condition():
+    data = toy(n=400, p=6)
+    x = registry.get("independent")().fit(data, seed=1).sample(annotation(["A"] * 4000, ["tumour"] * 4000), seed=1)
+    correlation = np.corrcoef(x, rowvar=False)
+    assert np.abs(correlation - np.eye(6)).max() < 0.08
+    np.testing.assert_allclose(x.std(0), data.X[:200].std(0, ddof=1), rtol=0.06)
+
+
+def test_mvn_camda_has_one_and_a_half_times_the_sample_covariance_and_keeps_the_span():
+    data = toy(n=60, p=100)
+    model = registry.get("mvn_camda")().fit(data, seed=1)
+    x = model.sample(annotation(["A"] * 20_000, ["tumour"] * 20_000), seed=1).astype(float)
+    expected = 1.5 * np.cov(data.X[:30].astype(float), rowvar=False)
+    assert np.abs(np.cov(x, rowvar=False) - expected).max() < 0.12 * np.abs(expected).max()
+    basis = (data.X[:30] - data.X[:30].mean(0)).astype(float)
+    centred = x[:50] - data.X[:30].mean(0)
+    rest = centred - centred @ np.linalg.pinv(basis) @ basis
+    assert np.abs(rest).max() < 1e-4
+
+
+def test_mvn_recovers_a_gaussian():
+    rng = np.random.default_rng(1)
+    p = 8
+    factor = rng.normal(size=(p, p)) / 2
+    x = (rng.normal(size=(4000, p)) @ factor).astype(np.float32)
+    x[2000:] += 1.5
+    data = ad.AnnData(x, obs=annotation(["A"] * 2000 + ["B"] * 2000, ["tumour"] * 4000))
+    made = registry.get("mvn")().fit(data, seed=1).sample(annotation(["A"] * 20_000, ["tumour"] * 20_000), seed=2)
+    np.testing.assert_allclose(np.cov(made, rowvar=False), factor.T @ factor, atol=0.2)
+    np.testing.assert_allclose(made.mean(0), x[:2000].mean(0), atol=0.06)
+
+
+def test_shrinkage_is_ledoit_wolfs_on_unit_variance_genes():
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(25, 40)) @ (np.eye(40) + 0.2 * rng.normal(size=(40, 40)))
+    x -= x.mean(0)
+    x /= x.std(0)
+    ours = shrink(x, np.ones(25), 25).dense()
+    np.testing.assert_allclose(ours, LedoitWolf(assume_centered=True).fit(x).covariance_, atol=1e-6)
+
+
+def test_low_rank_log_density_is_scipys():
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(9, 15))
+    covariance = shrink(x - x.mean(0), np.ones(9), 8)
+    rows = rng.normal(size=(4, 15))
+    expected = stats.multivariate_normal(np.zeros(15), covariance.dense()).logpdf(rows)
+    np.testing.assert_allclose(covariance.log_density(rows), expected, rtol=1e-9)
+
+
+def test_prior_of_class_means_fades_as_real_profiles_come():
+    rng = np.random.default_rng(4)
+    p = 200
+    contrast = rng.normal(size=p)
+    distances = []
+    for k in (1, 3, 30):
+        means = {"A": contrast + 0.5 * rng.normal(size=p), "B": -contrast + 0.5 * rng.normal(size=p)}
+        rows, condition, level = [], [], []
+        for c, sign in (("A", 1), ("B", -1)):
+            rows += [means[c] + rng.normal(size=p) for _ in range(k)]
+            rows += [sign * contrast + 0.1 * rng.normal(size=p) for _ in range(5)]
+            condition += [c] * (k + 5)
+            level += ["tumour"] * k + ["pseudobulk"] * 5
+        data = ad.AnnData(np.stack(rows).astype(np.float32), obs=annotation(condition, level))
+        fitted = fit_class_means(data)
+        raw = data.X[:k].mean(0)
+        posterior = fitted.mean["A", "tumour"]
+        assert np.linalg.norm(posterior - means["A"]) <= np.linalg.norm(raw - means["A"]) * 1.02
+        distances.append(np.linalg.norm(posterior - raw))
+    assert distances[2] < distances[1]
+
+
+def test_bootstraps_of_a_line_count_once():
+    data = toy(n=4)
+    repeated = data[[0, 0, 0, 0, 0, 1, 2, 3]].copy()
+    repeated.obs_names = [f"r{i}" for i in range(8)]
+    np.testing.assert_allclose(
+        fit_class_means(repeated).mean["A", "tumour"], fit_class_means(data).mean["A", "tumour"], atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("name", registry.TRAINED)
+def test_resumed_training_is_bit_for_bit_the_same(name, tmp_path, monkeypatch):
+    import torch
+
+    from pseudocohort.generators.checkpoint import Checkpoint
+    from pseudocohort.generators.training import Training
+
+    data, kind = toy(), registry.get(name)
+    whole = kind().fit(data, settings=FAST[name], seed=7)
+    saved = []
+    original = Training._update_average
+
+    def killed(self):
+        original(self)
+        if not saved and self.step == 30:
+            saved.append(self.step)
+            checkpoint.save(*self._state())
+            raise KeyboardInterrupt
+
+    checkpoint = Checkpoint(tmp_path / "c.safetensors", 5, "same")
+    monkeypatch.setattr(Training, "_update_average", killed)
+    with pytest.raises(KeyboardInterrupt):
+        kind().fit(data, settings=FAST[name], seed=7, checkpoint=checkpoint)
+    resumed = kind().fit(data, settings=FAST[name], seed=7, checkpoint=checkpoint)
+    for a, b in zip(whole.network.parameters(), resumed.network.parameters(), strict=True):
+        assert torch.equal(a, b)
+    # A damaged file, and one of another run, start anew instead of failing.
+    (tmp_path / "c.safetensors").write_bytes(b"damaged")
+    assert checkpoint.load() is None
+    checkpoint.save({"x": torch.zeros(1)}, {"step": 1, "rows": []})
+    assert Checkpoint(tmp_path / "c.safetensors", 5, "other").load() is None
+
+
+def test_storage_refuses_damage_and_other_kinds(tmp_path):
+    save_state(tmp_path / "a", "copy", {"x": np.ones(3)}, {"k": 1})
+    with pytest.raises(ContractError, match="holds 'copy', not 'mvn'"):
+        load_state(tmp_path / "a", "mvn")
+    (tmp_path / "a" / "arrays.safetensors").write_bytes(b"short")
+    with pytest.raises(ContractError, match="cannot be read"):
+        load_state(tmp_path / "a", "copy")
+
+
+def study_of(data, test=10):
+    data = ad.AnnData(
+        data.X + 8, obs=data.obs, var=pd.DataFrame({"symbol": "G"}, index=[f"ENSG{i:011d}" for i in range(data.n_vars)])
+    )
+    role = np.where(np.arange(data.n_obs) % data.n_obs < data.n_obs - test, "train", "test")
+    members = pd.DataFrame(
+        {
+            "training_set": "set",
+            "sample_id": data.obs_names,
+            "role": role,
+            "condition": data.obs["condition"].to_numpy(),
+        }
+    )
+    return data, members
+
+
+@pytest.mark.parametrize("name", ["copy", "mvn", "ddpm"])
+def test_batch_trains_samples_and_ignores_held_out_profiles(name, tmp_path):
+    data, members = study_of(toy())
+    settings = FAST.get(name, {})
+    options = {"generator": name, "settings": settings, "seed": 1, "device": "cpu", "checkpoint_minutes": 5}
+    changed = data.copy()
+    changed.X[members["role"] == "test"] += 100
+    made = []
+    for i, profiles in enumerate((data, changed)):
+        train_batch(profiles, members, ["set"], tmp_path / f"m{i}", checkpoints=tmp_path / f"c{i}", **options)
+        assert not (tmp_path / f"c{i}").exists()
+        wanted = annotation(["A", "B"], ["tumour"] * 2).drop(columns="donor").reset_index(drop=True)
+        made.append(
+            sample_batch(tmp_path / f"m{i}", {"set": wanted}, data.var, generator=name, seeds={"set": 4}, device="cpu")
+        )
+    contracts.SYNTHETIC.check(made[0], "test")
+    np.testing.assert_array_equal(made[0].X, made[1].X)
+    assert made[0].X.min() >= 0
+    io.write_profiles(made[0], tmp_path / "s.h5ad", contracts.SYNTHETIC)
+    store = SyntheticStore([tmp_path / "s.h5ad"])
+    assert list(store) == ["set"] and store["set"].n_obs == 2 and "other" not in store
+    with pytest.raises(KeyError):
+        store["other"]
+
+
+def test_unlabelled_profiles_reach_scale_always_and_training_only_if_able():
+    data, members = study_of(toy())
+    members.loc[:9, "role"], members.loc[:9, "condition"] = "unlabeled", ""
+    learned, scaled = training_profiles(data, members, "set", unlabeled=False)
+    assert learned.n_obs == 60 and scaled.n_obs == 70 and (learned.obs["condition"] != "").all()
+    learned, _ = training_profiles(data, members, "set", unlabeled=True)
+    assert (learned.obs["condition"] == "").sum() == 10
+
+
+def test_audits_train_on_members_and_negative_controls_on_the_reference():
+    data, members = study_of(toy())
+    members["role"] = ["member"] * 30 + ["non_member"] * 30 + ["reference"] * 20
+    learned, _ = training_profiles(data, members, "set", unlabeled=False)
+    assert list(learned.obs_names) == list(members["sample_id"][:30])
+    control = pd.concat([members, members[60:].assign(role="train")])
+    learned, _ = training_profiles(data, control, "set", unlabeled=False)
+    assert list(learned.obs_names) == list(members["sample_id"][60:])
+
+
+def test_interrupted_batch_keeps_finished_models(tmp_path, monkeypatch):
+    data, members = study_of(toy())
+    members = pd.concat([members, members.assign(training_set="two")])
+    kind, fits = registry.get("mvn"), []
+    original = kind.fit
+
+    def counted(self, *args, **kwargs):
+        fits.append(1)
+        if len(fits) == 2:
+            raise KeyboardInterrupt
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(kind, "fit", counted)
+    options = {
+        "generator": "mvn",
+        "settings": {},
+        "seed": 1,
+        "device": "cpu",
+        "checkpoint_minutes": 5,
+        "checkpoints": tmp_path / "c",
+    }
+    with pytest.raises(KeyboardInterrupt):
+        train_batch(data, members, ["set", "two"], tmp_path / "m", **options)
+    assert not (tmp_path / "m").exists()
+    train_batch(data, members, ["set", "two"], tmp_path / "m", **options)
+    assert len(fits) == 3 and {f.name for f in (tmp_path / "m").iterdir()} == {"set", "two"}

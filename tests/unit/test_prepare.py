@@ -1,0 +1,255 @@
+"""Gene ids, quality control, pseudo-bulk, held-out donors and the gene space."""
+
+from __future__ import annotations
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+import scanpy as sc
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+
+from pseudocohort import contracts
+from pseudocohort.errors import UserError
+from pseudocohort.prepare.cell_quality import filter_cells
+from pseudocohort.prepare.donors import assign_donors
+from pseudocohort.prepare.gene_ids import map_genes, map_ids
+from pseudocohort.prepare.gene_table import load_gene_table
+from pseudocohort.prepare.harmonise import harmonise
+from pseudocohort.prepare.log_scale import log2_expression
+from pseudocohort.prepare.pseudobulk import pseudobulk
+from pseudocohort.prepare.sample_quality import median_correlation, stands_out
+
+QUALITY = {"min_counts": 10, "min_genes": 3, "max_mitochondrial_share": 0.2, "doublets": "label"}
+
+
+@pytest.fixture(scope="module")
+def table(project_root):
+    return load_gene_table(project_root / "resources/genes.tsv.gz")
+
+
+def test_shipped_table_knows_well_known_genes(table):
+    assert len(table.genes) > 55_000
+    assert table.genes.index.is_unique and table.genes.index.str.match(r"^ENSG\d{11}$").all()
+    assert table.by_symbol["TP53"] == "ENSG00000141510"
+    assert table.by_entrez["7157"] == "ENSG00000141510"
+    assert table.symbol(pd.Index(["ENSG00000141510"])).iloc[0] == "TP53"
+    assert 900 < table.genes["landmark"].sum() <= 978
+
+
+def test_ids_of_every_kind_reach_tp53(table):
+    tp53 = "ENSG00000141510"
+    ids = pd.Series(["ENSG00000141510.18", "ENSG00000141510", "ENSG00000182378.15_PAR_Y", "TP53"])
+    assert list(map_ids(ids, "ensembl", table)) == [tp53, tp53, "", ""]
+    assert list(map_ids(pd.Series(["TP53", "tp53x"]), "symbol", table)) == [tp53, ""]
+    ids = pd.Series(["TP53|7157", "?|7157", "TP53 (7157)", "TP53", "?|999999999"])
+    assert list(map_ids(ids, "symbol_entrez", table)) == [tp53] * 4 + [""]
+
+
+def test_previous_symbols_are_found_unless_ambiguous(table):
+    assert table.by_symbol["C1orf201"] == table.by_symbol["STPG1"]
+    assert table.by_symbol.index.is_unique
+
+
+def ingested(x, ids, obs=None, unit="counts", **uns):
+    x = np.asarray(x) if not sparse.issparse(x) else x
+    n = x.shape[0]
+    table = pd.DataFrame(
+        {
+            "donor": [f"d{i}" for i in range(n)], "dataset": "toy", "condition": "A", "technology": "bulk",
+            "aggregation": "bulk", "context": "tumour", "level": "tumour",
+        },
+        index=[f"toy:s{i}" for i in range(n)],
+    )  # fmt: skip
+    table = table.assign(**(obs or {}))
+    var = pd.DataFrame({"source_id": ids}, index=[f"{g}#{i}" for i, g in enumerate(ids)])
+    uns = {"unit": unit, "dataset": "toy", "source": "toy.tsv", "unit_verdict": "", "dropped": {}, **uns}
+    return ad.AnnData(x, obs=table, var=var, uns={"pseudocohort": uns})
+
+
+@pytest.mark.parametrize(("rule", "expected"), [("highest_mean", [9, 9]), ("sum", [10, 12]), ("first", [1, 3])])
+@pytest.mark.parametrize("as_sparse", [False, True])
+def test_repeated_genes_follow_the_declared_rule(table, rule, expected, as_sparse):
+    x = np.array([[1.0, 9.0, 4.0], [3.0, 9.0, 5.0]], dtype=np.float32)
+    data = ingested(sparse.csr_matrix(x) if as_sparse else x, ["TP53", "TP53", "EGFR"])
+    out, report = map_genes(data, "symbol", rule, table)
+    values = out[:, "ENSG00000141510"].X
+    np.testing.assert_array_equal((values.toarray() if as_sparse else values).ravel(), expected)
+    assert report["repeated"] == 1 and report["genes"] == 2
+
+
+def test_rows_that_are_no_genes_are_set_aside(table):
+    ids = ["TP53", "EGFR", "ERCC-00002", "N_unmapped", "__no_feature", "length"]
+    out, report = map_genes(ingested(np.ones((1, 6)), ids), "symbol", "sum", table)
+    assert out.n_vars == 2 and report["set_aside"] == ids[2:] and report["unknown"] == 0
+
+
+def test_wrong_id_type_is_refused_by_name(table):
+    with pytest.raises(UserError, match="probe_1"):
+        map_genes(ingested(np.ones((1, 3)), ["probe_1", "probe_2", "TP53"]), "symbol", "first", table)
+    with pytest.raises(UserError, match="log scale cannot be summed"):
+        map_genes(ingested(np.ones((1, 2)), ["TP53", "TP53"], unit="tpm", log_offset=1.0), "symbol", "sum", table)
+
+
+def cells(seed=0, n=60, p=40):
+    rng = np.random.default_rng(seed)
+    x = sparse.csr_matrix(rng.poisson(1.5, (n, p)).astype(np.float32))
+    obs = {
+        "donor": [f"line{i % 3}" for i in range(n)], "condition": [f"C{i % 3 % 2}" for i in range(n)],
+        "aggregation": "cell", "context": "in_vitro", "technology": "umi_3prime", "level": "cell",
+    }  # fmt: skip
+    data = ingested(x, [f"ENSG{i:011d}" for i in range(p)], obs)
+    data.var_names = [f"ENSG{i:011d}" for i in range(p)]
+    data.var["symbol"] = ["MT-CO1", *(f"G{i}" for i in range(1, p))]
+    return data
+
+
+def test_cells_are_filtered_as_by_scanpys_metrics():
+    data = cells()
+    x = data.X.toarray()
+    x[0] = 0  # empty
+    x[1, 0] = 500  # mitochondrial
+    data.X = sparse.csr_matrix(x)
+    data.obs["doublet"] = ["doublet" if i == 2 else "singlet" for i in range(data.n_obs)]
+    kept, report = filter_cells(data, QUALITY, data.var["symbol"], seed=1)
+    data.var["mt"] = data.var["symbol"].str.startswith("MT-")
+    expected, _ = sc.pp.calculate_qc_metrics(data, qc_vars=["mt"], percent_top=None, log1p=False)
+    good = (
+        (expected["total_counts"] >= 10)
+        & (expected["n_genes_by_counts"] >= 3)
+        & (expected["pct_counts_mt"].fillna(0) <= 20)
+    )
+    good.iloc[2] = False
+    assert list(kept.obs_names) == list(data.obs_names[good])
+    assert report["removed"]["doublet"] == 1 and report["removed"]["mitochondrial"] >= 1
+
+
+def test_no_cell_left_is_an_error():
+    data = cells()
+    with pytest.raises(UserError, match="no cell of 60 passes"):
+        filter_cells(data, QUALITY | {"min_counts": 10**6}, data.var["symbol"], seed=1)
+
+
+def test_scrublet_removes_planted_doublets():
+    rng = np.random.default_rng(3)
+    programmes = rng.gamma(0.3, 3, (4, 1000))
+    single = rng.poisson(programmes[rng.integers(0, 4, 500)])
+    pairs = np.array([rng.choice(4, 2, replace=False) for _ in range(40)])
+    doubled = rng.poisson(programmes[pairs[:, 0]] + programmes[pairs[:, 1]])
+    data = cells(n=540, p=1000)
+    data.X = sparse.csr_matrix(np.concatenate([single, doubled]).astype(np.float32))
+    settings = QUALITY | {"doublets": "scrublet", "min_counts": 0, "max_mitochondrial_share": 1.0}
+    kept, report = filter_cells(data, settings, data.var["symbol"], seed=1)
+    caught = set(data.obs_names[500:]) - set(kept.obs_names)
+    assert len(caught) > 30
+    assert report["removed"]["doublet"] - len(caught) < 10
+
+
+def test_first_pseudobulk_is_scanpys_sum():
+    data = cells()
+    bulk = pseudobulk(data, bootstraps=3, cells=0, min_cells=5, seed=1)
+    first = bulk[bulk.obs["bootstrap"] == 0]
+    expected = sc.get.aggregate(data, by="donor", func="sum")
+    order = expected.obs_names.get_indexer(first.obs["donor"])
+    np.testing.assert_array_equal(first.X.toarray(), np.asarray(expected.layers["sum"])[order])
+    np.testing.assert_array_equal(bulk.layers["counts"].toarray(), bulk.X.toarray())
+    contracts.PREPARED.check(bulk, "test")
+    assert set(bulk.obs["level"]) == {"pseudobulk"}
+
+
+def test_bootstraps_draw_the_declared_cells_and_ignore_other_lines():
+    data = cells()
+    bulk = pseudobulk(data, bootstraps=4, cells=7, min_cells=5, seed=1)
+    assert set(bulk.obs.loc[bulk.obs["bootstrap"] > 0, "n_cells"]) == {7}
+    alone = pseudobulk(data[data.obs["donor"] == "line1"].copy(), bootstraps=4, cells=7, min_cells=5, seed=1)
+    np.testing.assert_array_equal(bulk[alone.obs_names].X.toarray(), alone.X.toarray())
+    with pytest.raises(UserError, match="no line has 100 cells"):
+        pseudobulk(data, min_cells=100, seed=1)
+
+
+def donors_table(n, conditions, context="tumour", dataset="a"):
+    return pd.DataFrame(
+        {
+            "donor": [f"{dataset}{i}" for i in range(n)], "dataset": dataset,
+            "condition": [f"C{i % conditions}" for i in range(n)], "context": context,
+        }
+    )  # fmt: skip
+
+
+@given(st.integers(8, 60), st.integers(1, 4), st.floats(0.05, 0.9), st.integers(0, 99))
+@settings(max_examples=60, deadline=None)
+def test_every_condition_has_donors_on_both_sides(n, conditions, share, seed):
+    table = donors_table(n, conditions)
+    donors = assign_donors({"a": table}, test_share=share, seed=seed)
+    assert len(donors) == n and donors["donor"].is_unique
+    split = table.merge(donors, on="donor").groupby("condition")["split"].agg(set)
+    sizes = table["condition"].value_counts()
+    assert all(split[c] == {"train", "test"} for c in split.index if sizes[c] > 1)
+
+
+def test_lines_are_never_held_out_and_donors_keep_one_side():
+    tissue, lines = donors_table(20, 2), donors_table(10, 2, "in_vitro", "line")
+    again = tissue.assign(dataset="b")
+    donors = assign_donors({"a": tissue, "b": again, "line": lines}, test_share=0.3, seed=1)
+    assert set(donors.loc[donors["dataset"] == "line", "split"]) == {"train"}
+    assert (donors[donors["dataset"] != "line"].groupby("donor")["split"].nunique() == 1).all()
+    shuffled = assign_donors(
+        {"line": lines, "b": again, "a": tissue.sample(frac=1, random_state=1)}, test_share=0.3, seed=1
+    )
+    pd.testing.assert_frame_equal(donors, shuffled)
+
+
+@pytest.mark.parametrize(
+    ("unit", "offset", "x", "expected"),
+    [
+        ("counts", None, [[1.0, 3.0]], np.log2([[250_001, 750_001]])),
+        ("tpm", None, [[0.0, 7.0]], [[0, 3]]),
+        ("tpm", 0.001, np.log2([[0.001, 7.001]]), [[0, 3]]),
+        ("rsem", 1.0, [[0.0, 3.0]], [[0, 3]]),
+        ("vst", None, [[-1.0, 3.0]], [[0, 3]]),
+    ],
+)
+def test_log_scale_of_every_unit(unit, offset, x, expected):
+    extra = {} if offset is None else {"log_offset": offset}
+    data = ingested(np.asarray(x, dtype=np.float32), ["a", "b"], unit=unit, **extra)
+    np.testing.assert_allclose(log2_expression(data), expected, atol=1e-4)
+
+
+def test_outliers_stand_out_within_their_own_condition():
+    rng = np.random.default_rng(1)
+    profile = rng.normal(size=(2, 300))
+    groups = np.repeat([0, 1], 20)
+    x = profile[groups] + rng.normal(size=(40, 300)) * np.where(groups == 0, 0.3, 1.5)[:, None]
+    x[5] = profile[1]
+    flagged = stands_out(median_correlation(x, groups), groups, 6)
+    assert list(np.flatnonzero(flagged)) == [5]
+
+
+def test_gene_space_is_chosen_on_training_donors_only(table):
+    rng = np.random.default_rng(1)
+    ids = list(table.landmarks[:50])
+    data = ingested(rng.gamma(2, 20, (40, 50)).astype(np.float32), ids, unit="tpm")
+    data.var_names = ids
+    donors = pd.DataFrame({"donor": data.obs["donor"], "dataset": "toy", "split": ["test"] * 10 + ["train"] * 30})
+    space = {"kind": "most_variable", "n": 20, "min_median": 0, "min_sd": 0, "min_cell_level_mean": 0}
+    first, genes = harmonise([data], donors, space, table)
+    contracts.HARMONISED.check(first, "test")
+    assert first.n_vars == 20 and genes["kept"].sum() == 20
+    changed = data.copy()
+    changed.X[:10] *= rng.gamma(1, 100, (10, 50))
+    second, _ = harmonise([changed], donors, space, table)
+    assert list(first.var_names) == list(second.var_names)
+    landmark, _ = harmonise([data], donors, space | {"kind": "landmark"}, table)
+    assert set(landmark.var_names) <= set(table.landmarks)
+    with pytest.raises(UserError, match="expression filter"):
+        harmonise([data], donors, space | {"min_median": 99}, table)
+
+
+def test_datasets_without_a_common_gene_are_refused(table):
+    a, b = (ingested(np.ones((4, 3), np.float32), ids, unit="tpm") for ids in (["a", "b", "c"], ["d", "e", "f"]))
+    a.var_names, b.var_names = table.genes.index[:3], table.genes.index[3:6]
+    donors = pd.DataFrame({"donor": a.obs["donor"], "dataset": "toy", "split": "train"})
+    with pytest.raises(UserError, match="no gene is in all datasets"):
+        harmonise([a, b], donors, {"kind": "all", "min_median": 0, "min_sd": 0, "min_cell_level_mean": 0}, table)
