@@ -164,10 +164,22 @@ def test_scaler_without_offset_is_scikit_learns_per_level():
     rng = np.random.default_rng(0)
     x = rng.normal(3, 2, (50, 7)).astype(np.float32)
     obs = pd.DataFrame({"level": ["tumour"] * 30 + ["pseudobulk"] * 20})
-    z = Scaler(by_level=True, offset=0).fit(x, obs).transform(x, obs)
+    z = Scaler(by_level=True, offset=0, prior_rows=0).fit(x, obs).transform(x, obs)
     for level in ("tumour", "pseudobulk"):
         rows = (obs["level"] == level).to_numpy()
         np.testing.assert_allclose(z[rows], StandardScaler().fit_transform(x[rows]), atol=1e-5)
+
+
+def test_scaler_of_a_level_with_few_profiles_leans_on_the_other_levels():
+    rng = np.random.default_rng(0)
+    sd = np.array([0.5, 1.0, 4.0])
+    x = (rng.normal(size=(202, 3)) * sd).astype(np.float32)
+    obs = pd.DataFrame({"level": ["tumour"] * 2 + ["normal"] * 200})
+    scaler = Scaler(by_level=True, offset=0).fit(x, obs)
+    np.testing.assert_allclose(scaler.sd["normal"], sd, rtol=0.15)
+    np.testing.assert_allclose(scaler.sd["tumour"], sd, rtol=0.3)
+    alone = Scaler(by_level=True, offset=0).fit(x[2:], obs[2:])
+    np.testing.assert_allclose(alone.sd["normal"], x[2:].std(0), rtol=1e-5)
 
 
 @given(st.integers(0, 1000), st.booleans(), st.floats(0.01, 1))

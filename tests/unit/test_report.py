@@ -1,0 +1,219 @@
+"""Verdicts, tables, figures and the page, on small tables whose answer is known."""
+
+from __future__ import annotations
+
+import json
+import re
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pseudocohort.evaluate.statistics import summarise
+from pseudocohort.evaluate.verdicts import number, points, verdicts
+from pseudocohort.io import evaluation_table
+from pseudocohort.report import page
+from pseudocohort.report.figures import augmentation, combination, fidelity, interventions, privacy
+from pseudocohort.report.figures.style import save
+from pseudocohort.report.tables import summary_table
+
+
+def rows_of(values, **keys):
+    """Evaluation rows: metric -> values over repeats."""
+    return [
+        {"study": "s", "repeat": r, "seed": r, "metric": metric, "value": float(v), **keys}
+        for metric, several in values.items()
+        for r, v in enumerate(several)
+    ]
+
+
+def augmentation_table(gain):
+    keys = {"task": "t", "n_real": 25, "estimator": "logistic"}
+    noise = np.linspace(-0.01, 0.01, 6)
+    rows = rows_of({"balanced_accuracy": 0.7 + noise}, generator="real", regime="none", n_synthetic=0, **keys)
+    rows += rows_of(
+        {"balanced_accuracy": [0.9]}, generator="real", regime="ceiling", n_synthetic=0, **keys | {"n_real": -1}
+    )
+    for generator, value in (("copy", 0.0), ("ddpm", gain)):
+        for regime, shift in (("same_n", 0), ("oracle", 0.15)):
+            values = {"balanced_accuracy": 0.7 + value + shift + noise, "balanced_accuracy_gain": value + shift + noise}
+            rows += rows_of(values, generator=generator, regime=regime, n_synthetic=100, **keys)
+    return evaluation_table(rows)
+
+
+def privacy_table(auc, p):
+    rows = []
+    for regime, value in (("audit", auc), ("negative_control", 0.5)):
+        keys = {"generator": "ddpm", "regime": regime, "level": "tumour", "n_real": 50, "n_synthetic": 50}
+        rows += rows_of({"auc": [value] * 2, "auc_se": [0.05] * 2}, estimator="span_residual", **keys)
+        rows += rows_of({"p_corrected": [p if regime == "audit" else 0.6] * 2}, estimator="battery", **keys)
+    return evaluation_table(rows)
+
+
+def interventions_table(given, corrupted):
+    noise = np.linspace(-0.05, 0.05, 12)
+    rows = []
+    for generator, graph, value in (("do_g", "given", given), ("do_g", "corrupted", corrupted), ("see", None, 0.5)):
+        keys = {"task": "do", "generator": generator, "estimator": graph, "level": "tumour"}
+        rows += rows_of({"pearson_delta": value + noise}, **keys)
+        if graph:
+            rows += rows_of({"pearson_delta_gain_over_see": value - 0.5 + noise / 5}, **keys)
+    return evaluation_table(rows)
+
+
+def combination_table(gain):
+    noise = np.linspace(-0.01, 0.01, 12)
+    rows = []
+    for k in (0, 1):
+        arm, base = ("both", 0.6) if k else ("cell_only", np.nan)
+        if k:
+            rows += rows_of({"balanced_accuracy": base + noise}, generator="real", regime="tissue_only", n_real=k)
+        rows += rows_of({"balanced_accuracy": 0.65 + noise}, generator="stacking", regime=arm, n_real=k)
+        values = {"balanced_accuracy": 0.6 + gain + noise, "both_minus_permuted": gain + noise}
+        if k:
+            values |= {"gain_over_real_only": gain + noise, "gain_over_stacking": gain - 0.05 + noise}
+        rows += rows_of(values, generator="mvn", regime=arm, n_real=k)
+        rows += rows_of({"balanced_accuracy": 0.6 + noise}, generator="mvn", regime="permuted", n_real=k)
+    rows += rows_of({"balanced_accuracy": [0.9]}, generator="real", regime="ceiling", n_real=-1)
+    return evaluation_table(rows)
+
+
+METRICS = (
+    "discriminator_auc", "coverage", "correlation_score_within", "memorisation_share", "de_logfc_r",
+)  # fmt: skip
+
+
+def fidelity_table(**discriminator):
+    rows = []
+    for generator, auc in discriminator.items():
+        memorised = 1.0 if generator == "copy" else 0.0
+        values = dict.fromkeys(METRICS, [0.9, 0.92]) | {
+            "discriminator_auc": [auc] * 2,
+            "memorisation_share": [memorised] * 2,
+        }
+        rows += rows_of(values, generator=generator)
+        rows += rows_of({"correlation_score_within": [0.8, 0.9]}, generator=generator, task="condition:A")
+    return evaluation_table(rows)
+
+
+def answer(name, table):
+    return verdicts({name: table}, {"t": "the task"})["questions"][name]
+
+
+def test_numbers_and_signs():
+    assert [number(0.123), number(-0.5), number(1.0), number(float("nan")), number(-0.001)] == [
+        ".12", "−.50", "1.00", "n/a", ".00",
+    ]  # fmt: skip
+    assert [points(0.0412), points(-0.02)] == ["+4.1", "−2.0"]
+
+
+def test_augmentation_says_yes_only_to_an_honest_gain():
+    yes = answer("augmentation", augmentation_table(0.05))
+    assert yes["status"] == "yes" and "ddpm" in yes["answer"] and "+5.0" in yes["answer"]
+    no = answer("augmentation", augmentation_table(0.001))
+    assert no["status"] == "no", "a gain of the oracle alone is no answer"
+    assert any("seen all training donors" in p for p in no["points"])
+    assert any(".70 alone, .90 with all" in p for p in no["points"])
+
+
+def test_privacy_verdict_follows_the_corrected_test():
+    leak = answer("privacy", privacy_table(0.97, 0.001))
+    assert leak["status"] == "no" and "ddpm (AUC .97, span residual)" in leak["answer"]
+    silent = answer("privacy", privacy_table(0.53, 0.4))
+    assert silent["status"] == "yes" and "not anonymity" in silent["answer"]
+
+
+def test_interventions_verdict_asks_for_robustness_to_the_graph():
+    assert answer("interventions", interventions_table(0.9, 0.7))["status"] == "yes"
+    depends = answer("interventions", interventions_table(0.9, 0.4))
+    assert depends["status"] == "unclear" and "as good as the graph" in depends["answer"]
+
+
+def test_combination_needs_the_permuted_control_to_lose():
+    yes = answer("combination", combination_table(0.1))
+    assert yes["status"] == "yes" and "+10.0 points" in yes["answer"]
+    assert answer("combination", combination_table(0.0))["status"] == "no"
+
+
+def test_fidelity_does_not_reward_the_photocopier():
+    out = answer("fidelity", fidelity_table(real=0.5, copy=0.5, mvn=0.7, ddpm=0.56))
+    assert out["status"] == "yes" and "ddpm" in out["answer"] and "Gaussian reaches .70" in out["answer"]
+    assert "No trained network beats" in answer("fidelity", fidelity_table(real=0.5, mvn=0.6, ddpm=0.8))["answer"]
+
+
+def test_questions_without_tables_say_so():
+    assert {q["status"] for q in verdicts({}, {})["questions"].values()} == {"not_run"}
+
+
+TABLES = {
+    "augmentation": augmentation_table(0.05),
+    "privacy": privacy_table(0.97, 0.001),
+    "interventions": interventions_table(0.9, 0.4),
+    "combination": combination_table(0.1),
+    "fidelity": fidelity_table(real=0.5, copy=0.5, mvn=0.7, ddpm=0.56),
+}
+DRAW = {
+    "augmentation": lambda s: augmentation.draw(s, {"t": "the task"}), "privacy": privacy.draw,
+    "interventions": interventions.draw, "combination": combination.draw, "fidelity": fidelity.draw,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_figures_are_valid_svg_and_the_same_twice(name, tmp_path):
+    summary = summarise(TABLES[name])
+    for i in (1, 2):
+        save(DRAW[name](summary), tmp_path / f"{i}.svg")
+    first = (tmp_path / "1.svg").read_bytes()
+    assert first == (tmp_path / "2.svg").read_bytes()
+    assert len(list(ET.fromstring(first).iter("{http://www.w3.org/2000/svg}g"))) > 15
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_summary_tables_have_a_cell_for_every_column(name):
+    table = summary_table(name, summarise(TABLES[name]))
+    assert table.rows and all(len(row) == len(table.header) for row in table.rows)
+
+
+@pytest.fixture
+def html(tmp_path):
+    """A whole page, with a title and a dataset name that try to break out of the HTML."""
+    figures = {}
+    for name, table in TABLES.items():
+        save(DRAW[name](summarise(table)), tmp_path / f"{name}.svg")
+        figures[name] = tmp_path / f"{name}.svg"
+    quality = {
+        "<b>x</b>": {
+            "kind": "bulk", "unit": "log2", "donors": 3, "genes": {"genes": 5, "unknown": 0},
+            "samples": {"samples": 9, "kept": 9, "removed": [], "outliers": []},
+        }
+    }  # fmt: skip
+    return page.render(
+        config={
+            "study": "s", "title": "<script>alert(1)</script>", "simulated": True, "datasets": ["d"], "seed": 1,
+            "generators": ["copy"], "augmentation": {"tasks": {"t": {"title": "the task"}}},
+            "prepare": {"gene_space": {"kind": "most_variable"}},
+        },
+        verdicts=json.loads(json.dumps(verdicts(TABLES, {"t": "the task"}))),
+        summaries={name: summarise(table) for name, table in TABLES.items()},
+        figures=figures,
+        captions={name: f"How to read ``{name}`` & more" for name in TABLES},
+        quality=quality,
+        donors=pd.DataFrame({"donor": ["a", "b"], "dataset": "d", "split": ["train", "test"]}),
+        genes=pd.DataFrame({"gene": ["g"], "kept": [True]}),
+        generators=[{"name": "copy", "summary": "photocopier", "reference": "none"}],
+        software=pd.DataFrame({"package": ["numpy"], "version": ["1"], "key": [True]}),
+        machine={"commit": "abc", "system": "Linux", "processors": 2, "accelerator": ""},
+        version="0",
+    )  # fmt: skip
+
+
+def test_page_is_self_contained_and_escaped(html):
+    assert "<script>alert(1)" not in html and "&lt;script&gt;" in html and "<b>x</b>" not in html
+    assert "Simulated data" in html and "<code>privacy</code> &amp; more" in html
+    assert not re.search(r"""(?:src|href)=["'](?!#|data:)""", html)
+    ids = re.findall(r'\bid="([^"]+)"', html)
+    assert len(ids) == len(set(ids))
+    for anchor in re.findall(r'href="#([^"]+)"', html):
+        assert anchor in ids
+    assert html.index("Do synthetic profiles improve") < html.index("<figure")
