@@ -337,3 +337,21 @@ def test_interrupted_batch_keeps_finished_models(tmp_path, monkeypatch):
     assert not (tmp_path / "m").exists()
     train_batch(data, members, ["set", "two"], tmp_path / "m", **options)
     assert len(fits) == 3 and {f.name for f in (tmp_path / "m").iterdir()} == {"set", "two"}
+
+
+@pytest.mark.parametrize("name", [n for n in registry.names() if n != "independent"])
+def test_every_generator_beats_independent_genes_on_a_gaussian_mixture(name):
+    """Truth known: two classes of correlated genes; error = distance of a class mean and covariance from it."""
+    rng = np.random.default_rng(21)
+    p = 10
+    truth = 0.8 ** np.abs(np.subtract.outer(np.arange(p), np.arange(p)))
+    x = rng.multivariate_normal(np.zeros(p), truth, size=400) + np.repeat([[-1.0], [1.0]], 200, axis=0)
+    data = ad.AnnData(x.astype(np.float32), obs=annotation(["A"] * 200 + ["B"] * 200, ["tumour"] * 400))
+
+    def error(kind):
+        made = registry.get(kind)().fit(data, settings=FAST.get(kind), seed=1)
+        rows = made.sample(annotation(["A"] * 2000, ["tumour"] * 2000), seed=1).astype(float)
+        scale = 1.5 if kind == "mvn_camda" else 1.0
+        return np.linalg.norm(np.cov(rows, rowvar=False) / scale - truth) + np.linalg.norm(rows.mean(0) + 1)
+
+    assert error(name) < 0.8 * error("independent")

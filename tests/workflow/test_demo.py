@@ -103,7 +103,11 @@ def test_second_run_has_nothing_to_do(demo, snakemake):
 @pytest.mark.parametrize(
     ("module", "runs", "spared"),
     [
-        ("evaluate/attacks/span.py", {"evaluate", "summarise", "report"}, {"train", "generate", "plan", "harmonise"}),
+        (
+            "evaluate/attacks/subspaces.py",
+            {"evaluate", "summarise", "report"},
+            {"train", "generate", "plan", "harmonise"},
+        ),
         ("generators/wgan_gp.py", {"train", "generate", "evaluate"}, {"plan", "harmonise", "ingest"}),
         ("prepare/pseudobulk.py", {"pseudobulk", "harmonise"}, {"ingest", "quality_control"}),
     ],

@@ -93,31 +93,21 @@ def fit_class_means(profiles: ad.AnnData) -> ClassMeans:
     raw = {key: np.average(x[rows], axis=0, weights=weight[rows]) for key, rows in groups.items()}
     size = {key: weight[rows].sum() for key, rows in groups.items()}
     levels, conditions = sorted(set(level)), sorted({c for c, _ in raw})
-    centre = {}
+    centre, pooled = {}, {}
     for at in levels:
         there = [raw[c, at] for c in conditions if (c, at) in raw]
         # Where there is an unlabelled pool, the level was standardised on it and its mean is 0.
-        pooled = (unlabelled & (level == at)).sum() > len(there)
-        centre[at] = np.zeros(x.shape[1]) if pooled or not there else np.mean(there, axis=0)
+        pooled[at] = (unlabelled & (level == at)).sum() > len(there)
+        centre[at] = np.zeros(x.shape[1]) if pooled[at] or not there else np.mean(there, axis=0)
     # Levels are standardised alike, so that the variance within classes at one may stand in for that at another.
     anywhere = _within_variance(x, weight, list(groups.values()))
     for at in levels:
         here = [c for c in conditions if (c, at) in raw]
-        prior: dict[str, np.ndarray] = {}
-        for c in conditions:
-            shifts = []
-            for other in levels:
-                shared = [d for d in conditions if (d, other) in raw]
-                if other != at and c in shared and len(shared) > 1:
-                    shifts.append(raw[c, other] - np.mean([raw[d, other] for d in shared], axis=0))
-            if shifts:
-                prior[c] = np.mean(shifts, axis=0)
+        prior = _prior_means(raw, conditions, levels, at, centre[at], pooled=pooled[at])
         within = _within_variance(x, weight, [groups[c, at] for c in here])
         pool = x[unlabelled & (level == at)]
         if within is None and len(pool) > 10 and here:
-            provisional = np.stack(
-                [(prior.get(c, 0) + centre[at] + raw[c, at]) / (2 if c in prior else 1) for c in here]
-            )
+            provisional = np.stack([(prior[c] + raw[c, at]) / 2 if c in prior else raw[c, at] for c in here])
             part = nearest_mean(pool, provisional)
             within = float(
                 np.mean([((pool[part == j] - pool[part == j].mean(0)) ** 2).mean() for j in np.unique(part)])
@@ -130,13 +120,42 @@ def fit_class_means(profiles: ad.AnnData) -> ClassMeans:
         }
         out.prior_weight[at] = weight_of[True] if informed else 0.0
         for c in conditions:
-            guess = centre[at] + prior.get(c, 0)
+            guess = prior.get(c, centre[at])
             if (c, at) in raw:
                 k, w = size[c, at], weight_of[c in prior]
                 out.mean[c, at] = (k * raw[c, at] + w * guess) / (k + w)
             elif c in prior:
                 out.mean[c, at] = guess
     return out
+
+
+def _prior_means(
+    raw: dict[Key, np.ndarray],
+    conditions: list[str],
+    levels: list[str],
+    at: str,
+    centre: np.ndarray,
+    *,
+    pooled: bool,
+) -> dict[str, np.ndarray]:
+    """Mean of each condition at level `at` as the other levels have it.
+
+    Another level says how a condition differs from others, so it is placed around the mean, at `at`, of the conditions
+    that both levels have: levels may hold different conditions, and their means over conditions then differ for that
+    reason alone. With fewer than two in common, or a `pooled` centre, it is placed around the centre of the level.
+    """
+    out: dict[str, list[np.ndarray]] = {}
+    for other in levels:
+        there = [c for c in conditions if (c, other) in raw]
+        if other == at or len(there) < 2:
+            continue
+        both = [c for c in there if (c, at) in raw]
+        around_both = not pooled and len(both) > 1
+        base = np.mean([raw[c, at] for c in both], axis=0) if around_both else centre
+        origin = np.mean([raw[c, other] for c in (both if around_both else there)], axis=0)
+        for c in there:
+            out.setdefault(c, []).append(base + raw[c, other] - origin)
+    return {c: np.mean(guesses, axis=0) for c, guesses in out.items()}
 
 
 def _prior_weight(
