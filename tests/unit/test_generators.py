@@ -18,7 +18,14 @@ from pseudocohort.generators.means import fit_class_means
 from pseudocohort.generators.storage import load_state, save_state
 from pseudocohort.generators.store import SyntheticStore
 
-FAST = {"gan": {"steps": 500}, "wgan_gp": {"steps": 250}, "ddpm": {"steps": 120, "sampling_steps": 10}}
+FAST = {
+    "gan": {"steps": 500},
+    "wgan_gp": {"steps": 250},
+    "cvae": {"steps": 150},
+    "ddpm": {"steps": 120, "sampling_steps": 10},
+    "flow": {"steps": 100},
+    "unclip": {"embedding_steps": 60, "steps": 150, "sampling_steps": 10},
+}
 FACTORS = {
     "tumour": {"technology": "bulk", "aggregation": "bulk", "context": "tumour"},
     "pseudobulk": {"technology": "umi_3prime", "aggregation": "pseudobulk", "context": "in_vitro"},
@@ -355,3 +362,52 @@ def test_every_generator_beats_independent_genes_on_a_gaussian_mixture(name):
         return np.linalg.norm(np.cov(rows, rowvar=False) / scale - truth) + np.linalg.norm(rows.mean(0) + 1)
 
     assert error(name) < 0.8 * error("independent")
+
+
+def test_untrained_flow_is_the_class_gaussian():
+    import torch
+
+    data = toy(n=60, p=5)
+    settings = {"steps": 1, "passes": 1, "learning_rate": 0.0, "weight_decay": 0.0}
+    model = registry.get("flow")().fit(data, settings=settings, seed=1)
+    condition, factors = torch.zeros(500, dtype=torch.long), torch.zeros(500, 3, dtype=torch.long)
+    with torch.no_grad():
+        h = model.draw(condition, factors, torch.Generator().manual_seed(1)).numpy()
+    noise = torch.randn(500, model.space.dim, generator=torch.Generator().manual_seed(1)).numpy()
+    np.testing.assert_allclose(h, noise @ model.network.root[0].numpy().T, atol=1e-5)
+
+
+def test_flow_pairs_rows_optimally_within_conditions():
+    import torch
+
+    from pseudocohort.generators.flow import pairing
+
+    rng = torch.Generator().manual_seed(0)
+    x1 = torch.randn(12, 3, generator=rng)
+    condition = torch.tensor([0] * 6 + [1] * 6)
+    shuffled = torch.cat([torch.randperm(6, generator=rng), 6 + torch.randperm(6, generator=rng)])
+    order = pairing(x1[shuffled], x1, condition)
+    torch.testing.assert_close(x1[shuffled][order], x1)
+
+
+def test_copula_keeps_skewed_marginals_that_a_gaussian_loses():
+    rng = np.random.default_rng(5)
+    x = rng.exponential(size=(1500, 1)) @ np.ones((1, 4)) + 0.05 * rng.normal(size=(1500, 4))
+    x = ((x - x.mean(0)) / x.std(0)).astype(np.float32)
+    data = ad.AnnData(x, obs=annotation(["A"] * 750 + ["B"] * 750, ["tumour"] * 1500))
+    wanted = annotation(["A"] * 4000, ["tumour"] * 4000)
+    skew = {n: stats.skew(registry.get(n)().fit(data, seed=1).sample(wanted, seed=1)[:, 0]) for n in ("copula", "mvn")}
+    assert abs(skew["copula"] - stats.skew(x[:, 0])) < 0.5 < abs(skew["mvn"] - stats.skew(x[:, 0]))
+
+
+def test_ppca_is_scikit_learns_model_of_the_class():
+    from sklearn.decomposition import PCA
+
+    rng = np.random.default_rng(6)
+    x = rng.normal(size=(600, 2)) @ (3 * rng.normal(size=(2, 9))) + rng.normal(size=(600, 9))
+    data = ad.AnnData(x.astype(np.float32), obs=annotation(["A"] * 300 + ["B"] * 300, ["tumour"] * 600))
+    model = registry.get("ppca")().fit(data, seed=1)
+    loadings, variance = model.parts["A", "tumour"]
+    expected = PCA(len(loadings)).fit(x[:300]).get_covariance() * 299 / 300
+    assert len(loadings) == 2
+    np.testing.assert_allclose(loadings.T @ loadings + variance * np.eye(9), expected, rtol=1e-4, atol=1e-4)

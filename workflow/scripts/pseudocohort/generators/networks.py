@@ -71,8 +71,17 @@ class Denoiser(nn.Module):
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)
 
-    def forward(self, x: torch.Tensor, t: torch.Tensor, condition: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
-        context = nn.functional.silu(self.time(t) + self.embed(condition, factors))
+    def forward(
+        self,
+        x: torch.Tensor,
+        t: torch.Tensor,
+        condition: torch.Tensor,
+        factors: torch.Tensor,
+        further: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Prediction (n × dim); `further` (n × width) is added to the embedding of time, condition and level."""
+        context = self.time(t) + self.embed(condition, factors)
+        context = nn.functional.silu(context if further is None else context + further)
         h = self.enter(x)
         for block in self.blocks:
             h = block(h, context)

@@ -18,12 +18,17 @@ MODULES = {
     "independent": "controls",
     "mvn": "mvn",
     "mvn_camda": "mvn_camda",
+    "ppca": "ppca",
+    "copula": "copula",
     "gan": "gan",
     "wgan_gp": "wgan_gp",
+    "cvae": "cvae",
     "ddpm": "ddpm",
+    "flow": "flow",
+    "unclip": "unclip",
 }
 #: Generators trained by gradient descent; they use a GPU where there is one.
-TRAINED = ("gan", "wgan_gp", "ddpm")
+TRAINED = ("gan", "wgan_gp", "cvae", "ddpm", "flow", "unclip")
 
 
 def names() -> list[str]:

@@ -1,0 +1,308 @@
+"""unCLIP for expression: joint embedding, prior, decoder."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any, Self
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from ..levels import LEVELS
+from ..seeds import derive
+from .checkpoint import Checkpoint
+from .diffusion_schedule import Schedule
+from .embedding import Encoder, degeneracy, supervised_contrastive
+from .groups import keys_of
+from .network_generator import Batches, NetworkGenerator, factor_numbers
+from .networks import Denoiser
+from .training import Training, cosine, number_of_steps
+
+
+class Parts(nn.Module):
+    """The three networks (Ramesh et al. 2022, section 2) in one module, so that they are stored and averaged as one."""
+
+    def __init__(self, view: int, dim: int, conditions: int, settings: dict[str, Any]) -> None:
+        super().__init__()
+        width, hidden = settings["embedding"], settings["width"]
+        self.encoder = Encoder(view, width, hidden)
+        self.reconstruct = nn.Linear(width, view)
+        #: The prior denoises z given condition and level; the decoder denoises h given z and level.
+        self.prior = Denoiser(width, conditions, hidden, settings["blocks"])
+        self.decoder = Denoiser(dim, conditions, hidden, settings["blocks"])
+        self.from_z = nn.Linear(width, hidden)
+        self.no_z = nn.Parameter(torch.zeros(hidden))
+        # Basis of the profiles that the encoder sees, scaled; stored with the weights.
+        self.register_buffer("basis", torch.zeros(view, 0))
+
+    def decode(self, h, t, z, factors, dropped=None):
+        """Velocity of h_t given z; `dropped` rows get no z (classifier-free guidance)."""
+        context = self.from_z(z)
+        if dropped is not None:
+            context = torch.where(dropped[:, None], self.no_z, context)
+        none = torch.full((len(h),), self.decoder.embed.none, device=h.device)
+        return self.decoder(h, t, none, factors, context)
+
+
+class UnCLIP(NetworkGenerator):
+    """unCLIP-like model (Ramesh et al. 2022): joint embedding z of all levels, prior p(z | condition, level), decoder.
+
+    1. One encoder embeds profiles of every level; rows of a condition attract each other, across levels most
+    (supervised
+       contrastive loss), and z must reconstruct the profile linearly, so that it keeps what varies within a condition.
+    2. The prior is a diffusion model of z given condition and level (``prior: diffusion``), or one of its ablations:
+    the
+       class Gaussian of the training embeddings (``gaussian``) or their bootstrap (``neighbours``).
+    3. The decoder is a diffusion model of the residual components around the class means, given z and level, with
+       guidance on z (``guidance``).
+
+    :meth:`vary` and :meth:`translate` use the embedding of given profiles instead of the prior.
+    """
+
+    name = "unclip"
+    summary = "joint embedding of cell and tissue level, prior, decoder"
+    reference = "Ramesh et al. 2022, arXiv:2204.06125; Khosla et al. 2020, NeurIPS"
+    defaults = {
+        "components": 64,
+        "embedding": 16,
+        "width": 128,
+        "blocks": 2,
+        "batch": 128,
+        "embedding_steps": 400,
+        "steps": 800,
+        "passes": 400,
+        "learning_rate": 1e-3,
+        "weight_decay": 1e-3,
+        "decay": 0.995,
+        "temperature": 0.2,
+        "view_noise": 0.3,
+        "reconstruction": 1.0,
+        "z_dropout": 0.1,
+        "guidance": 1.0,
+        "prior": "diffusion",
+        "diffusion_steps": 1000,
+        "sampling_steps": 50,
+    }
+
+    def fit(self, profiles: ad.AnnData, *, settings=None, seed, device="cpu", checkpoint=None) -> Self:
+        self.settings = self.merge_settings(settings)
+        x = np.asarray(profiles.X, np.float64)
+        _, values, vectors = np.linalg.svd(x, full_matrices=False)
+        rank = max(2, min(self.settings["components"], len(x) // 2, int((values > 1e-6 * values[0]).sum())))
+        self._view = vectors[:rank] / (values[:rank, None] / np.sqrt(len(x)))
+        self._x = x
+        self._level = profiles.obs["level"].astype(str).to_numpy()
+        super().fit(profiles, settings=settings, seed=seed, device=device, checkpoint=checkpoint)
+        del self._x, self._level, self._view
+        return self
+
+    def build(self, dim: int, conditions: int) -> nn.Module:
+        view = getattr(self, "_view", None)
+        rank = len(view) if view is not None else self._rank
+        parts = Parts(rank, dim, conditions, self.settings)
+        if view is not None:
+            parts.basis = torch.as_tensor(view, dtype=torch.float32)
+        else:
+            parts.basis = torch.zeros(rank, self._genes)
+        return parts
+
+    def _embed(self, network: Parts, x: np.ndarray) -> torch.Tensor:
+        y = torch.as_tensor(x, dtype=torch.float32, device=self.device) @ network.basis.T
+        return network.encoder(y)
+
+    def train(self, network: nn.Module, batches: Batches, seed: int, checkpoint: Checkpoint | None) -> nn.Module:
+        s = self.settings
+        schedule = Schedule.make("cosine", s["diffusion_steps"], self.device)
+        y = torch.as_tensor(self._x, dtype=torch.float32, device=self.device) @ network.basis.T
+        level = torch.as_tensor([LEVELS.index(v) for v in self._level], device=self.device)
+        h, condition, factors, cumulative = batches.h, batches.condition, batches.factors, batches.cumulative
+        optimiser = torch.optim.AdamW(
+            network.parameters(), lr=s["learning_rate"], weight_decay=s["weight_decay"], fused=True
+        )
+        steps = number_of_steps(s["steps"], s["passes"], len(h), batches.size)
+        embedding_steps = number_of_steps(s["embedding_steps"], s["passes"], len(h), batches.size)
+        run = Training(
+            {"parts": network}, {"parts": optimiser},
+            averaged="parts", decay=s["decay"], seed=seed, device=self.device,
+            learning_rate=lambda share: cosine(_within_phase(share, embedding_steps, steps)),
+        )  # fmt: skip
+
+        def randn(*shape: int) -> torch.Tensor:
+            return torch.randn(*shape, generator=run.random, device=self.device)
+
+        def rows_of_batch() -> torch.Tensor:
+            u = torch.rand(batches.size, generator=run.random, device=self.device)
+            return torch.searchsorted(cumulative, u).clamp_(max=len(h) - 1)
+
+        def update(loss: torch.Tensor) -> None:
+            optimiser.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            optimiser.step()
+
+        def embedding_step() -> dict[str, torch.Tensor]:
+            rows = rows_of_batch()
+            views = [y[rows] + s["view_noise"] * randn(len(rows), y.shape[1]) for _ in range(2)]
+            z = [network.encoder(v) for v in views]
+            contrast = supervised_contrastive(z[0], z[1], condition[rows], level[rows], s["temperature"])
+            error = (network.reconstruct(z[0]) - y[rows]).square().mean()
+            update(contrast + s["reconstruction"] * error)
+            return {"contrastive": contrast, "reconstruction": error}
+
+        def diffusion_step() -> dict[str, torch.Tensor]:
+            rows = rows_of_batch()
+            n = len(rows)
+            with torch.no_grad():
+                z = network.encoder(y[rows])
+
+            def noised(x0: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+                t = torch.randint(0, s["diffusion_steps"], (n,), generator=run.random, device=self.device)
+                noise = randn(*x0.shape)
+                return schedule.add_noise(x0, noise, t), t, schedule.velocity(x0, noise, t)
+
+            zt, t, velocity = noised(z)
+            prior = (network.prior(zt, t, condition[rows], factors[rows]) - velocity).square().mean()
+            ht, t, velocity = noised(h[rows])
+            dropped = torch.rand(n, generator=run.random, device=self.device) < s["z_dropout"]
+            decoder = (network.decode(ht, t, z, factors[rows], dropped) - velocity).square().mean()
+            update(prior + decoder)
+            return {"prior": prior, "decoder": decoder}
+
+        def one_step() -> dict[str, torch.Tensor]:
+            zero = torch.zeros((), device=self.device)
+            names = ("contrastive", "reconstruction", "prior", "decoder")
+            if run.step < embedding_steps:
+                return dict.fromkeys(names, zero) | embedding_step()
+            if run.step == embedding_steps:  # the encoder is done; what follows must not move it
+                network.encoder.requires_grad_(False)
+                network.encoder.load_state_dict(run.average.encoder.state_dict())
+            return dict.fromkeys(names, zero) | diffusion_step()
+
+        self.history = run.run(one_step, embedding_steps + steps, checkpoint, self.name)
+        average = run.average.eval()
+        with torch.no_grad():
+            z = average.encoder(y)
+        self._keep_embeddings(z.cpu().numpy(), condition.cpu().numpy(), self._level)
+        names = np.array(self.conditions)[condition.cpu().numpy()]
+        self.checks = asdict(degeneracy(z.cpu().numpy().astype(float), names, self._level))
+        return average
+
+    def _keep_embeddings(self, z: np.ndarray, condition: np.ndarray, level: np.ndarray) -> None:
+        self.z, self.z_condition = z, condition
+        self.z_level = np.array([LEVELS.index(v) for v in level])
+
+    def _prior_rows(self, condition: int, level: int) -> np.ndarray:
+        """Training embeddings of a condition at a level, else at any level."""
+        here = (self.z_condition == condition) & (self.z_level == level)
+        return self.z[here] if here.sum() > 1 else self.z[self.z_condition == condition]
+
+    def _draw_z(
+        self, condition: torch.Tensor, factors: torch.Tensor, level: np.ndarray, random: torch.Generator
+    ) -> torch.Tensor:
+        s, width = self.settings, self.settings["embedding"]
+        if s["prior"] == "diffusion":
+            schedule = Schedule.make("cosine", s["diffusion_steps"], self.device)
+
+            def predict(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+                return schedule.noise_of(x, self.network.prior(x, t, condition, factors), t)
+
+            z = schedule.sample_ddim(predict, (len(condition), width), s["sampling_steps"], 0.0, random)
+        else:
+            noise = torch.randn(len(condition), width, generator=random, device=self.device).cpu().numpy()
+            pick = torch.rand(len(condition), generator=random, device=self.device).cpu().numpy()
+            out = np.empty((len(condition), width), dtype=np.float32)
+            for i, (c, v) in enumerate(zip(condition.cpu().numpy(), level, strict=True)):
+                rows = self._prior_rows(c, v)
+                spread = noise[i] * rows.std(0) if s["prior"] == "gaussian" else 0.1 * noise[i] * rows.std(0)
+                centre = rows.mean(0) if s["prior"] == "gaussian" else rows[int(pick[i] * len(rows))]
+                out[i] = centre + spread
+            z = torch.as_tensor(out, device=self.device)
+        return nn.functional.normalize(z, dim=1) * width**0.5
+
+    def _decode(self, z: torch.Tensor, factors: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+        s = self.settings
+        schedule = Schedule.make("cosine", s["diffusion_steps"], self.device)
+        everyone = torch.ones(len(z), dtype=torch.bool, device=self.device)
+
+        def predict(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+            velocity = self.network.decode(x, t, z, factors)
+            if s["guidance"] != 1.0:
+                free = self.network.decode(x, t, z, factors, everyone)
+                velocity = free + s["guidance"] * (velocity - free)
+            return schedule.noise_of(x, velocity, t)
+
+        return schedule.sample_ddim(predict, (len(z), self.space.dim), s["sampling_steps"], 0.0, random)
+
+    def draw(self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+        level = self._levels
+        return self._decode(self._draw_z(condition, factors, level, random), factors, random)
+
+    def sample(self, obs: pd.DataFrame, *, seed: int, device: str = "cpu") -> np.ndarray:
+        self._levels = np.array([LEVELS.index(v) for v in obs["level"].astype(str)])
+        return super().sample(obs, seed=seed, device=device)
+
+    @torch.no_grad()
+    def vary(self, profiles: np.ndarray, obs: pd.DataFrame, *, seed: int) -> np.ndarray:
+        """Variations of given profiles: the decoder's draws from their own embeddings.
+
+        Parameters
+        ----------
+        profiles : ndarray (n × genes)
+            Standardised profiles.
+        obs : DataFrame
+            Condition and level of the profiles returned: those of `profiles`, or another level (:meth:`translate`).
+        """
+        z = self._embed(self.network, profiles)
+        random = torch.Generator(device=self.device).manual_seed(derive(seed, "variation"))
+        factors = torch.as_tensor(factor_numbers(obs), device=self.device)
+        h = self._decode(z, factors, random).float().cpu().numpy()
+        return self.space.decode(h.astype(np.float64), obs, np.random.default_rng(derive(seed, "genes")))
+
+    def translate(self, profiles: np.ndarray, obs: pd.DataFrame, level: dict[str, str], *, seed: int) -> np.ndarray:
+        """Profiles at another level, e.g. a cell line as a tumour: same embedding and condition, other level.
+
+        Parameters
+        ----------
+        profiles : ndarray (n × genes)
+            Standardised profiles.
+        obs : DataFrame
+            Their condition and level.
+        level : dict
+            ``technology``, ``aggregation``, ``context`` and ``level`` wanted.
+
+        Raises
+        ------
+        UserError
+            If a condition cannot be placed at that level.
+        """
+        target = obs.assign(**level)
+        self.space.means.of(list(dict.fromkeys(keys_of(target))))
+        return self.vary(profiles, target, seed=seed)
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        arrays, metadata = super().state()
+        arrays |= {
+            "z": self.z.astype(np.float32),
+            "z_condition": self.z_condition.astype(np.int64),
+            "z_level": self.z_level.astype(np.int64),
+        }
+        checks = {k: v if np.isfinite(v) else None for k, v in self.checks.items()}
+        return arrays, metadata | {"checks": checks}
+
+    @classmethod
+    def from_state(cls, arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> Self:
+        cls._rank, cls._genes = arrays["network/basis"].shape
+        out = super().from_state(arrays, metadata)
+        out.z, out.z_condition, out.z_level = (arrays[k] for k in ("z", "z_condition", "z_level"))
+        out.checks = metadata["checks"]
+        out.device = torch.device("cpu")
+        return out
+
+
+def _within_phase(share: float, first: int, second: int) -> float:
+    """Progress within the phase that a run of `first` + `second` steps is in."""
+    step = share * (first + second)
+    return step / first if step < first else (step - first) / second
