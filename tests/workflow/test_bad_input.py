@@ -69,7 +69,7 @@ def test_bad_files_stop_ingestion_with_one_message(project, snakemake, case):
     changes, file, value = CASES[case]
     folder = project(**changes)
     target = "results/mine/ingested/mine.h5ad"
-    done = snakemake(folder, "--cores", "1", "--configfile", "mine.yaml", target, check=False)
+    done = snakemake(folder, target, "--cores", "1", "--configfile", "mine.yaml", check=False)
     if file is None:
         assert done.returncode == 0, done.stderr
         assert (folder / target).exists()
@@ -90,7 +90,7 @@ def test_wrong_gene_ids_stop_quality_control(project, snakemake):
         matrix=lambda t: "\n".join(f"probe_{line}" if k else line for k, line in enumerate(t.splitlines()))
     )
     target = "results/mine/prepared/quality/mine.h5ad"
-    done = snakemake(folder, "--cores", "1", "--configfile", "mine.yaml", target, check=False)
+    done = snakemake(folder, target, "--cores", "1", "--configfile", "mine.yaml", check=False)
     assert done.returncode != 0
     log = (folder / "logs/mine/quality_control/mine.log").read_text()
     assert "probe_TP53" in log
