@@ -169,6 +169,12 @@ def test_transfer_prints_stacking_of_the_other_levels(profiles: ad.AnnData) -> N
     assert "stacking" not in set(_score(profiles, only)["regime"])
 
 
+def test_transfer_without_any_profile_outside_the_task_has_no_stacking(profiles: ad.AnnData) -> None:
+    tumours = profiles[(profiles.obs["level"] == "tumour").to_numpy()].copy()
+    table = _score(tumours, _config(regimes=["same_n", "transfer"]))
+    assert "stacking" not in set(table["regime"]) and "none" in set(table["regime"])
+
+
 def test_label_may_be_the_level_itself(profiles: ad.AnnData) -> None:
     """Tumour against normal: a standardisation per level would have erased the difference."""
     config = _config(tasks={"tn": {"label": ["context"], "levels": ["tumour", "normal"]}}, n_real=[40])

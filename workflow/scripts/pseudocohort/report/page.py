@@ -124,7 +124,7 @@ def render(
             continue
         summary = summaries[name]
         overall = summary[summary["task"].isna()] if name == "fidelity" else summary
-        tables = [summary_table(name, overall.assign(task=overall["task"].map(titles).fillna(overall["task"])))]
+        tables = [summary_table(name, overall.assign(task=[titles.get(t, t) for t in overall["task"]]))]
         if name == "fidelity" and summary["task"].notna().any():
             tables.append(_conditions(summary[summary["task"].notna()]))
         sections.append(
