@@ -202,6 +202,7 @@ def html(tmp_path):
         donors=pd.DataFrame({"donor": ["a", "b"], "dataset": "d", "split": ["train", "test"]}),
         genes=pd.DataFrame({"gene": ["g"], "kept": [True]}),
         generators=[{"name": "copy", "summary": "photocopier", "reference": "none"}],
+        embeddings={"unclip": {"effective_rank": 9.1, "within_condition_share": 0.4, "level_auroc": None}},
         software=pd.DataFrame({"package": ["numpy"], "version": ["1"], "key": [True]}),
         machine={"commit": "abc", "system": "Linux", "processors": 2, "accelerator": ""},
         version="0",
@@ -216,4 +217,5 @@ def test_page_is_self_contained_and_escaped(html):
     assert len(ids) == len(set(ids))
     for anchor in re.findall(r'href="#([^"]+)"', html):
         assert anchor in ids
+    assert "Joint embedding" in html and "9.10" in html
     assert html.index("Do synthetic profiles improve") < html.index("<figure")

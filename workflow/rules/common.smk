@@ -166,7 +166,9 @@ def fidelity_samples(wildcards):
 
 
 def fidelity_models(wildcards):
-    """First batch of models of each generator with a training loop, for the loss curves."""
+    """First batch of models of each generator with a training loop, for loss curves and embedding checks."""
+    if "fidelity" not in config["evaluations"]:
+        return []
     return [
         f"<results>/models/full/{name}/b000"
         for name in generators_of(config, "full")

@@ -121,6 +121,7 @@ rule report:
         quality=collect("<results>/prepared/quality/{dataset}.json", dataset=DATASETS),
         donors="<results>/prepared/donors.tsv",
         genes="<results>/prepared/genes.tsv",
+        models=fidelity_models,
         software="<results>/provenance/software.tsv",
         machine="<results>/provenance/machine.json",
     output:

@@ -12,6 +12,13 @@ if TYPE_CHECKING:
 
 logs.configure(snakemake.log[0])
 given, config = snakemake.input, snakemake.params.config
+
+
+def checks(models: Path) -> dict:
+    """Degeneracy checks stored with the model of the first training set; empty for models without an embedding."""
+    return io.read_json(models / "full-r0/model/metadata.json").get("checks", {})
+
+
 kinds = [registry.get(name) for name in config["generators"]]
 html = page.render(
     config=config,
@@ -23,6 +30,7 @@ html = page.render(
     donors=io.read_table(given.donors, contracts.DONORS_COLUMNS),
     genes=io.read_table(given.genes),
     generators=[{"name": k.name, "summary": k.summary, "reference": k.reference} for k in kinds],
+    embeddings={Path(p).parent.name: c for p in given.models if (c := checks(Path(p)))},
     software=io.read_table(given.software),
     machine=io.read_json(given.machine),
     version=__version__,

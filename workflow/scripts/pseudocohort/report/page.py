@@ -81,6 +81,7 @@ def render(
     donors: pd.DataFrame,
     genes: pd.DataFrame,
     generators: list[dict[str, str]],
+    embeddings: dict[str, dict[str, float | None]],
     software: pd.DataFrame,
     machine: dict[str, Any],
     version: str,
@@ -105,6 +106,8 @@ def render(
         Held-out donors and gene space.
     generators : list of dict
         ``name``, ``summary``, ``reference`` of each generator.
+    embeddings : dict of dict
+        Degeneracy checks of generators that have a joint embedding, by generator.
     software, machine
         Provenance.
     version : str
@@ -127,6 +130,8 @@ def render(
         tables = [summary_table(name, overall.assign(task=[titles.get(t, t) for t in overall["task"]]))]
         if name == "fidelity" and summary["task"].notna().any():
             tables.append(_conditions(summary[summary["task"].notna()]))
+        if name == "fidelity" and embeddings:
+            tables.append(_embeddings(embeddings))
         sections.append(
             {
                 "name": name,
@@ -177,6 +182,24 @@ def _conditions(summary: pd.DataFrame):
         "Correlations within condition, by condition",
         "Correlation of gene-gene correlations with those of held-out donors; conditions with ten donors in each half.",
     )
+
+
+def _embeddings(checks: dict[str, dict[str, float | None]]):
+    """Degeneracy checks of joint embeddings."""
+    rows = [
+        {
+            "Generator": name,
+            "Effective rank": values["effective_rank"],
+            "Variance within conditions": values["within_condition_share"],
+            "Level AUROC": "" if values["level_auroc"] is None else values["level_auroc"],
+        }
+        for name, values in checks.items()
+    ]
+    note = (
+        "On the first training set. Effective rank near 1: the embedding has collapsed. Variance within conditions near "
+        "0: it knows the condition only. Level AUROC near .5: levels of a condition lie together; 1: they lie apart."
+    )
+    return plain_table(pd.DataFrame(rows), "Joint embedding", note)
 
 
 def write(html: str, path: str | Path) -> None:
