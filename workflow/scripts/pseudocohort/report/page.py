@@ -197,7 +197,7 @@ def _embeddings(checks: dict[str, dict[str, float | None]]):
     ]
     note = (
         "On the first training set. Effective rank near 1: the embedding has collapsed. Variance within conditions "
-        "near 0: it knows the condition only. Level AUROC near .5: levels of a condition lie together; 1: they lie apart."
+        "near 0: it knows the condition only. Level AUROC near .5: its levels lie together; 1: apart."
     )
     return plain_table(pd.DataFrame(rows), "Joint embedding", note)
 
