@@ -111,6 +111,7 @@ def test_numbers_and_signs():
 def test_augmentation_says_yes_only_to_an_honest_gain():
     yes = answer("augmentation", augmentation_table(0.05))
     assert yes["status"] == "yes" and "ddpm" in yes["answer"] and "+5.0" in yes["answer"]
+    assert "The best control, copy, adds +0.0 there" in yes["answer"]
     no = answer("augmentation", augmentation_table(0.001))
     assert no["status"] == "no", "a gain of the oracle alone is no answer"
     assert any("seen all training donors" in p for p in no["points"])

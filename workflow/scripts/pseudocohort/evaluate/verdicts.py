@@ -118,6 +118,9 @@ def augmentation(table: pd.DataFrame, titles: dict[str, str]) -> dict[str, Any]:
             f"{points(mean)} points{between(best['low'], best['high'], points)} of balanced accuracy to "
             f"{_profiles(n)} ({titles.get(task, task)})."
         )
+        (control, _), value = best["control"]
+        if control and best["generator"] not in CONTROLS:
+            answer += f" The best control, {control}, adds {points(value)} there."
         if not any(w[1] == "same_n" for w in wins) and any(w[1] == "same_n" for w in losses):
             answer += " From the few patients alone, nothing adds anything that can be told from 0."
         return {"status": "yes", "answer": answer, "points": sentences}
@@ -139,7 +142,10 @@ def _best(gains: pd.DataFrame) -> dict[str, Any] | None:
     (generator, m), _ = max(groups.mean().items(), key=lambda item: item[1])
     values = groups.get_group((generator, m))
     chosen, corrected = interval(values), interval(values, confidence=1 - 0.05 / len(groups))
+    means = groups.mean()
+    controls = means[[g in CONTROLS for g, _ in means.index]]
     return {
+        "control": max(controls.items(), key=lambda item: item[1], default=((None, 0), np.nan)),
         "generator": generator, "m": int(m), "candidates": gains["generator"].nunique(),
         "mean": chosen.mean, "low": chosen.low, "high": chosen.high, "clear": bool(corrected.low > 0),
     }  # fmt: skip
