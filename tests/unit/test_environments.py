@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from importlib.metadata import version
 
@@ -43,3 +46,12 @@ def test_conda_files_agree_with_the_lock(project_root, name):
 def test_this_environment_is_the_lock(project_root):
     for package in ("torch", "snakemake", "anndata", "scanpy", "pandas", "numpy", "scikit-learn"):
         assert version(package).split("+")[0] == pins(project_root / "requirements.lock")[package]
+
+
+@pytest.mark.parametrize("module", ["augmentation", "combination", "fidelity", "privacy", "interventions", "verdicts"])
+def test_evaluations_run_in_the_environment_without_torch(module, project_root):
+    """Their rules name envs/base.yaml, which has no torch; only the classifier `mlp` asks for it, when it is used."""
+    modules = f"pseudocohort.evaluate.{module}, pseudocohort.generators.store, pseudocohort.report.page"
+    code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
+    environment = os.environ | {"PYTHONPATH": str(project_root / "workflow/scripts")}
+    assert subprocess.run([sys.executable, "-c", code], env=environment).returncode == 0

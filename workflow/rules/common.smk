@@ -112,6 +112,13 @@ def code_of_generator(wildcards):
     )
 
 
+def code_of_generators():
+    """Digest of the code of the study's generators."""
+    return code_version(
+        *(f"generators.{MODULES[name]}" for name in config["generators"])
+    )
+
+
 def code_of_evaluation(wildcards):
     """Digest of the code of an evaluation."""
     return code_version(f"evaluate.{wildcards.evaluation}")

@@ -92,6 +92,7 @@ rule provenance:
         config="<results>/provenance/config.yaml",
         software="<results>/provenance/software.tsv",
         machine="<results>/provenance/machine.json",
+        generators="<results>/provenance/generators.tsv",
     log:
         "<logs>/provenance.log",
     benchmark:
@@ -105,6 +106,7 @@ rule provenance:
     params:
         config=config,
         code=code_version("provenance"),
+        generator_code=code_of_generators(),
     script:
         "../scripts/provenance.py"
 
@@ -124,6 +126,7 @@ rule report:
         models=fidelity_models,
         software="<results>/provenance/software.tsv",
         machine="<results>/provenance/machine.json",
+        generators="<results>/provenance/generators.tsv",
     output:
         page=report(
             "<results>/report/index.html",

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pseudocohort import __version__, contracts, io, logs
-from pseudocohort.generators import registry
 from pseudocohort.report import page
 
 if TYPE_CHECKING:
@@ -19,7 +18,6 @@ def checks(models: Path) -> dict:
     return io.read_json(models / "full-r0/model/metadata.json").get("checks", {})
 
 
-kinds = [registry.get(name) for name in config["generators"]]
 html = page.render(
     config=config,
     verdicts=io.read_json(given.verdicts),
@@ -29,7 +27,7 @@ html = page.render(
     quality={Path(p).stem: io.read_json(p) for p in given.quality},
     donors=io.read_table(given.donors, contracts.DONORS_COLUMNS),
     genes=io.read_table(given.genes),
-    generators=[{"name": k.name, "summary": k.summary, "reference": k.reference} for k in kinds],
+    generators=io.read_table(given.generators).to_dict("records"),
     embeddings={Path(p).parent.name: c for p in given.models if (c := checks(Path(p)))},
     software=io.read_table(given.software),
     machine=io.read_json(given.machine),

@@ -8,7 +8,6 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, f1_score
 from sklearn.model_selection import StratifiedKFold
@@ -44,6 +43,8 @@ class Network:
 
     def fit(self, x: np.ndarray, y: np.ndarray, sample_weight: np.ndarray) -> Network:
         """Fit to rows `x` (n × genes) with labels `y`."""
+        import torch  # takes seconds to import, and only this classifier needs it
+
         self.classes_, codes = np.unique(y, return_inverse=True)
         rng = np.random.default_rng(self.seed)
         share = sample_weight / sample_weight.sum()
@@ -68,6 +69,8 @@ class Network:
 
     def predict_proba(self, x: np.ndarray) -> np.ndarray:
         """Class probabilities (n × classes)."""
+        import torch
+
         with torch.no_grad():
             return torch.softmax(self.model(torch.as_tensor(x, dtype=torch.float32)), 1).double().numpy()
 
