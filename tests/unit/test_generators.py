@@ -411,3 +411,12 @@ def test_ppca_is_scikit_learns_model_of_the_class():
     expected = PCA(len(loadings)).fit(x[:300]).get_covariance() * 299 / 300
     assert len(loadings) == 2
     np.testing.assert_allclose(loadings.T @ loadings + variance * np.eye(9), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_one_profile_per_level_is_enough_to_fit(name):
+    """Standardised by level such profiles are all zero; what is generated is then the levels' means."""
+    tumour, line = annotation(["A"], ["tumour"], "t"), annotation(["B"], ["pseudobulk"], "l")
+    data = ad.AnnData(np.zeros((2, 6), np.float32), obs=pd.concat([tumour, line]))
+    x = registry.get(name)().fit(data, settings=FAST.get(name), seed=1).sample(tumour.iloc[[0, 0]], seed=1)
+    assert np.isfinite(x).all() and np.abs(x).max() < 2

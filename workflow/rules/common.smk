@@ -105,6 +105,12 @@ def sets_of_batch(wildcards):
     return batches(config, wildcards.purpose, wildcards.generator)[wildcards.batch]
 
 
+def checkpoints_of_job(wildcards):
+    """Folder of a training job's unfinished work; parameters have no path variables."""
+    job = f"{wildcards.purpose}/{wildcards.generator}/{wildcards.batch}"
+    return f"results/{config['study']}/checkpoints/{job}"
+
+
 def code_of_generator(wildcards):
     """Digest of the code that trains and samples a generator."""
     return code_version(

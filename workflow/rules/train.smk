@@ -23,7 +23,7 @@ rule train:
         settings=settings_of_generator,
         device=config["training"]["device"],
         checkpoint_minutes=config["training"]["checkpoint_minutes"],
-        checkpoints="<results>/checkpoints/{purpose}/{generator}/{batch}",
+        checkpoints=checkpoints_of_job,
         seed=config["seed"],
         code=code_of_generator,
     script:

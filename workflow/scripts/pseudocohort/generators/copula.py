@@ -11,6 +11,7 @@ from scipy import stats
 from sklearn.covariance import ledoit_wolf
 
 from .base import Capabilities, Generator
+from .covariance import square_root
 from .groups import keys_of
 from .latent import LatentSpace
 
@@ -49,7 +50,7 @@ class Copula(Generator):
             own = ledoit_wolf(rows, assume_centered=True)[0] if len(rows) > 2 else pooled
             weight = len(rows) / (len(rows) + EQUAL_WEIGHT)
             mixed = weight * own + (1 - weight) * pooled
-            self.roots[i] = np.linalg.cholesky(mixed)
+            self.roots[i] = square_root(mixed)
         return self
 
     def sample(self, obs: pd.DataFrame, *, seed: int, device: str = "cpu") -> np.ndarray:

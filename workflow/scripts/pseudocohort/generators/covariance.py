@@ -69,3 +69,9 @@ def shrink(residuals: np.ndarray, weight: np.ndarray, freedom: float) -> LowRank
     intensity = float(ledoit_wolf_shrinkage(unit, assume_centered=True)) if len(unit) > 1 else 1.0
     factors = np.sqrt(1 - intensity) * weighted_factors(residuals, weight, freedom)
     return LowRank(factors, np.maximum(variance - (factors**2).sum(0), floor))
+
+
+def square_root(covariance: np.ndarray) -> np.ndarray:
+    """Lower triangular R with R R' = covariance; a singular one (no variation at all) gets a tiny ridge."""
+    ridge = 1e-8 + 1e-8 * float(np.trace(covariance)) / len(covariance)
+    return np.linalg.cholesky(covariance + ridge * np.eye(len(covariance)))

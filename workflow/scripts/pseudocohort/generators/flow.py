@@ -9,6 +9,7 @@ from sklearn.covariance import ledoit_wolf
 from torch import nn
 
 from .checkpoint import Checkpoint
+from .covariance import square_root
 from .network_generator import Batches, NetworkGenerator
 from .networks import Denoiser
 from .training import Training, cosine, number_of_steps
@@ -59,7 +60,7 @@ class Flow(NetworkGenerator):
             weight = len(rows) / (len(rows) + EQUAL_WEIGHT)
             own = ledoit_wolf(rows, assume_centered=True)[0] if len(rows) > 2 else pooled
             mixed = weight * own + (1 - weight) * pooled
-            network.root[c] = torch.as_tensor(np.linalg.cholesky(mixed), dtype=torch.float32)
+            network.root[c] = torch.as_tensor(square_root(mixed), dtype=torch.float32)
 
     def _start(self, network: nn.Module, condition: torch.Tensor, random: torch.Generator) -> torch.Tensor:
         noise = torch.randn(len(condition), self.space.dim, generator=random, device=self.device)

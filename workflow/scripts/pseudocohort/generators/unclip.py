@@ -92,7 +92,9 @@ class UnCLIP(NetworkGenerator):
         x = np.asarray(profiles.X, np.float64)
         _, values, vectors = np.linalg.svd(x, full_matrices=False)
         rank = max(2, min(self.settings["components"], len(x) // 2, int((values > 1e-6 * values[0]).sum())))
-        self._view = vectors[:rank] / (values[:rank, None] / np.sqrt(len(x)))
+        # One profile per level leaves nothing but zeros after standardisation: then there is nothing to scale by.
+        spread = values[:rank, None] / np.sqrt(len(x))
+        self._view = vectors[:rank] / np.where(spread > 1e-6, spread, 1.0)
         self._x = x
         self._level = profiles.obs["level"].astype(str).to_numpy()
         super().fit(profiles, settings=settings, seed=seed, device=device, checkpoint=checkpoint)
