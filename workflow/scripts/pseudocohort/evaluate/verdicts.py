@@ -121,6 +121,9 @@ def augmentation(table: pd.DataFrame, titles: dict[str, str]) -> dict[str, Any]:
         (control, _), value = best["control"]
         if control and best["generator"] not in CONTROLS:
             answer += f" The best control, {control}, adds {points(value)} there."
+        stacked = _with(gains, task=task, n_real=n, regime="stacking")["value"].mean()
+        if regime == "transfer" and np.isfinite(stacked):
+            answer += f" Adding the source profiles themselves gives {points(stacked)}, without any generator."
         if not any(w[1] == "same_n" for w in wins) and any(w[1] == "same_n" for w in losses):
             answer += " From the few patients alone, nothing adds anything that can be told from 0."
         return {"status": "yes", "answer": answer, "points": sentences}
@@ -288,7 +291,15 @@ def combination(table: pd.DataFrame, titles: dict[str, str]) -> dict[str, Any]:
                 f" Against stacking the lines' profiles: {points(over.mean)}{between(over.low, over.high, points)}."
             )
     else:
-        answer = f"Yes: without any tissue profile {g} reaches {number(both.mean)}, permuted lines do not."
+        at = accuracy[accuracy["n_real"] == 0]
+        permuted, stacked = (
+            _with(at, generator=name, regime=regime)["value"].mean()
+            for name, regime in ((g, "permuted"), ("stacking", "cell_only"))
+        )
+        answer = (
+            f"Yes: without any tissue profile {g} reaches {number(both.mean)}, with the lines' labels permuted "
+            f"{number(permuted)}. Training on the lines' profiles without any generator reaches {number(stacked)}."
+        )
     last = max(w[0] for w in wins)
     answer += f" The gain is clear up to k = {int(last)}."
     return {"status": "yes", "answer": answer, "points": sentences}
