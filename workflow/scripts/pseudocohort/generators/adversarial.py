@@ -1,0 +1,91 @@
+"""What the two adversarial generators share: networks, optimisers, noise."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from .checkpoint import Checkpoint
+from .network_generator import Batches, NetworkGenerator
+from .networks import ProjectionCritic, Synthesiser
+from .training import Training, number_of_steps
+
+Losses = dict[str, torch.Tensor]
+
+
+class AdversarialGenerator(NetworkGenerator):
+    """A generator trained against a critic; subclasses give one :meth:`round` of both.
+
+    Attributes
+    ----------
+    betas : tuple of float
+        Moments of Adam.
+    batches_per_step : str, optional
+        Setting that says how many batches a round takes for the critic; 1 if None.
+    """
+
+    betas: tuple[float, float]
+    batches_per_step: str | None = None
+
+    @abstractmethod
+    def round(self, duel: Duel) -> Losses:
+        """One update of critic and generator; the losses."""
+
+    def build(self, dim: int, conditions: int) -> nn.Module:
+        s = self.settings
+        return Synthesiser(s["noise"], dim, conditions, s["width"], s["layers"])
+
+    def train(self, network: nn.Module, batches: Batches, seed: int, checkpoint: Checkpoint | None) -> nn.Module:
+        s = self.settings
+        critic = ProjectionCritic(self.space.dim, len(self.conditions), s["width"], s["layers"]).to(self.device)
+        optimisers = {
+            name: torch.optim.Adam(module.parameters(), lr=s["learning_rate"], betas=self.betas, fused=True)
+            for name, module in (("generator", network), ("critic", critic))
+        }
+        run = Training(
+            {"generator": network, "critic": critic}, optimisers,
+            averaged="generator", decay=s["decay"], seed=seed, device=self.device,
+        )  # fmt: skip
+        duel = Duel(network, critic, optimisers, run, batches, s["noise"])
+        passes = s["passes"] // (s[self.batches_per_step] if self.batches_per_step else 1)
+        steps = number_of_steps(s["steps"], passes, len(batches.h), batches.size)
+        self.history = run.run(self._step(duel), steps, checkpoint, self.name)
+        return run.average
+
+    def _step(self, duel: Duel) -> Callable[[], Losses]:
+        return lambda: self.round(duel)
+
+    def draw(self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+        z = torch.randn(len(condition), self.settings["noise"], generator=random, device=self.device)
+        return self.network(z, condition, factors)
+
+
+class Duel:
+    """Generator and critic in training."""
+
+    def __init__(self, generator, critic, optimisers, run: Training, batches: Batches, noise: int) -> None:
+        self.generator, self.critic, self.optimisers = generator, critic, optimisers
+        self.run, self.batches, self.noise = run, batches, noise
+
+    def real(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """A batch of latent rows with their conditions and level factors."""
+        return self.batches.draw(self.run.random)
+
+    def fake(self, condition: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
+        """Generated rows of the given conditions and level factors."""
+        z = torch.randn(len(condition), self.noise, generator=self.run.random, device=condition.device)
+        return self.generator(z, condition, factors)
+
+    def score_of_fake(self) -> torch.Tensor:
+        """The critic's scores of fresh generated rows, for the generator's update."""
+        _, condition, factors = self.real()
+        return self.critic(self.fake(condition, factors), condition, factors)
+
+    def update(self, name: str, loss: torch.Tensor) -> None:
+        """One optimiser step of ``generator`` or ``critic``."""
+        self.optimisers[name].zero_grad()
+        loss.backward()
+        self.optimisers[name].step()
