@@ -29,7 +29,7 @@ def data_root() -> Path:
 
 
 COPIED = ("Snakefile", "workflow", "config", "envs", "profiles", "resources", "tools")
-MADE = ("downloads", "demo", "__pycache__")
+MADE = {"resources": ("downloads", "demo")}
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +40,8 @@ def copy_project(project_root):
         for name in COPIED:
             source = project_root / name
             if source.is_dir():
-                shutil.copytree(source, target / name, ignore=shutil.ignore_patterns(*MADE))
+                ignore = shutil.ignore_patterns("__pycache__", *MADE.get(name, ()))
+                shutil.copytree(source, target / name, ignore=ignore)
             else:
                 target.mkdir(parents=True, exist_ok=True)
                 shutil.copy(source, target / name)

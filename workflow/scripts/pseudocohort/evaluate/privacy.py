@@ -145,6 +145,9 @@ def _split_rows(split: _Split, row: Mapping[str, Any], attacks: list[str], seed:
         "p_corrected": corrected_maximum(scores, split.member, seed=derive(seed, "permutations")),
         "epsilon_lower_bound": bound,
         "epsilon_ceiling": ceiling,
+        # Measures, not keys: coins fall differently, and summaries are over coins.
+        "members": len(split.members),
+        "synthetic": split.synthetic.n_obs,
     }
     table = [
         {"regime": row["regime"], "estimator": name, "metric": metric, "value": value}
@@ -190,11 +193,11 @@ def privacy(
     Returns
     -------
     DataFrame
-        Long evaluation table; `n_real` counts the members' profiles. Per attack ``auc`` with DeLong's standard error
-        and interval, ``tpr_at_fpr_0.1`` where there are enough non-members and ``tied_share``; of the ``battery`` the
-        largest area (choice of attack not corrected for), its corrected p-value, and the lower bound on epsilon with
-        the ceiling that so many donors allow. ``dcr_member_share`` is similarity (.5: no nearer to members), not
-        privacy.
+        Long evaluation table. Per attack ``auc`` with DeLong's standard error and interval, ``tpr_at_fpr_0.1`` where
+        there are enough non-members, and ``tied_share``. Of the ``battery`` the largest area (choice of attack not
+        corrected for), its corrected p-value, the lower bound on epsilon with the ceiling that so many donors allow,
+        and the numbers of members' and synthetic profiles. ``dcr_member_share`` is similarity (.5: no nearer to
+        members), not privacy.
 
     Raises
     ------
@@ -218,8 +221,6 @@ def privacy(
             "study": study,
             "generator": generator,
             "level": "+".join(sorted(set(level[split.rows]))),
-            "n_real": len(split.members),
-            "n_synthetic": split.synthetic.n_obs,
             "repeat": int(row["repeat"]),
             "seed": row["seed"],
         }
