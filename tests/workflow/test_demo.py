@@ -132,7 +132,7 @@ def test_editing_one_generator_trains_only_that_generator(demo, snakemake):
         done = snakemake(demo, "--configfile", "config/demo.yaml", "--cores", "2", "-n")
     finally:
         path.write_text(text)
-    trained = set(re.findall(r"models/\w+/(\w+)/b\d+", done.stdout))
+    trained = set(re.findall(r"output: results/demo/models/\w+/(\w+)/b\d+", done.stdout))
     assert trained == {"wgan_gp"}
 
 

@@ -200,6 +200,11 @@ def options_of_figure(wildcards):
     return {"titles": TASK_TITLES} if wildcards.evaluation == "augmentation" else {}
 
 
+def caption_of_figure(wildcards):
+    """How to read a figure; a caption's file name takes no wildcard."""
+    return (WORKFLOW / f"report/{wildcards.evaluation}.rst").read_text()
+
+
 def code_of_figure(wildcards):
     """Digest of the code of a figure."""
     return code_version(f"report.figures.{wildcards.evaluation}")

@@ -29,7 +29,7 @@ rule figure:
     output:
         figure=report(
             "<results>/figures/{evaluation}.svg",
-            caption="../report/{evaluation}.rst",
+            caption="../report/figure.rst",
             category="Figures",
             labels={"figure": "{evaluation}"},
         ),
@@ -45,6 +45,7 @@ rule figure:
         runtime=30,
     params:
         options=options_of_figure,
+        caption=caption_of_figure,
         code=code_of_figure,
     script:
         "../scripts/figure.py"
