@@ -226,3 +226,11 @@ def test_code_version_follows_imports(tmp_path, monkeypatch):
         versions.code_version("nope")
     versions._imports.cache_clear()
     versions.code_version.cache_clear()
+
+
+def test_packed_tables_have_the_same_bytes_under_any_name(tmp_path):
+    table = pd.DataFrame({"a": [1, None], "b": ["x", "y"]})
+    for name in ("one.tsv.gz", "two.tsv.gz"):
+        io.write_table(table, tmp_path / name)
+    assert (tmp_path / "one.tsv.gz").read_bytes() == (tmp_path / "two.tsv.gz").read_bytes()
+    pd.testing.assert_frame_equal(io.read_table(tmp_path / "one.tsv.gz"), table)

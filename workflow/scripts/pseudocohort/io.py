@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import shutil
@@ -80,9 +81,9 @@ def write_table(table: pd.DataFrame, path: str | Path) -> None:
         if path.suffix == ".parquet":
             table.to_parquet(temporary, index=False)
         else:
-            # No time stamp: the same table gives the same bytes.
-            compression = {"method": "gzip", "mtime": 0} if path.suffix == ".gz" else None
-            table.to_csv(temporary, sep="\t", index=False, na_rep="NA", compression=compression)
+            text = table.to_csv(sep="\t", index=False, na_rep="NA").encode()
+            # No time stamp and no file name in the header: the same table gives the same bytes.
+            temporary.write_bytes(gzip.compress(text, mtime=0) if path.suffix == ".gz" else text)
 
 
 def evaluation_table(rows: list[dict[str, Any]], *, summary: bool = False) -> pd.DataFrame:

@@ -1,0 +1,528 @@
+"""The release bundle: what the gate lets through and refuses, and what is in the folder."""
+
+from __future__ import annotations
+
+import copy
+import gzip
+import json
+import subprocess
+from html.parser import HTMLParser
+from types import SimpleNamespace
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pseudocohort.contracts import SYNTHETIC
+from pseudocohort.errors import ContractError, UserError
+from pseudocohort.evaluate.attacks import ATTACKS
+from pseudocohort.generators.registry import MODULES
+from pseudocohort.io import evaluation_table, read_profiles, read_table, write_evaluation, write_profiles
+from pseudocohort.release import bundle, card, gate, inputs, statements
+
+NASTY = "<script>alert('x')</script> & \"quoted\""
+FILES = {"SHA256SUMS", "card.html", "card.json", "samples.tsv", "synthetic.h5ad", "synthetic.tsv.gz"}
+
+
+def privacy_table(areas, generator="mvn", half=0.05, control=0.5):
+    """Long privacy table: attack -> AUC of each coin, DeLong's interval `half` to either side."""
+    rows = []
+    for regime in ("audit", "negative_control"):
+        for name, values in areas.items():
+            for coin, value in enumerate(values):
+                keys = {"study": "s", "generator": generator, "regime": regime, "level": "tumour", "repeat": coin}
+                auc = value if regime == "audit" else control
+                found = {"auc": auc, "auc_low": auc - half, "auc_high": auc + half}
+                rows += [{**keys, "seed": coin, "estimator": name, "metric": m, "value": v} for m, v in found.items()]
+        for coin in range(len(next(iter(areas.values())))):
+            keys = {"study": "s", "generator": generator, "regime": regime, "level": "tumour", "repeat": coin}
+            found = {"p_corrected": 0.2, "epsilon_lower_bound": 0.25 + coin, "epsilon_ceiling": 3.5}
+            found |= {"members": 40, "synthetic": 40}
+            rows += [{**keys, "seed": coin, "estimator": "battery", "metric": m, "value": v} for m, v in found.items()]
+    return evaluation_table(rows)
+
+
+SILENT = {"nearest_neighbour": [0.51, 0.5, 0.49, 0.5], "span_residual": [0.5, 0.52, 0.5, 0.51]}
+LEAKING = SILENT | {"span_residual": [0.95, 0.96, 0.94, 0.97]}
+
+
+def synthetic(generator="mvn", seed=0):
+    """Synthetic profiles of two training sets, as a batch holds them."""
+    rng = np.random.default_rng(seed)
+    n, genes = 24, 7
+    obs = pd.DataFrame(
+        {
+            "training_set": ["full-r0"] * 12 + ["full-r1"] * 12,
+            "generator": generator,
+            "condition": ["lung", "liver", "colon"] * 8,
+            "technology": "bulk",
+            "aggregation": "bulk",
+            "context": ["tumour", "normal"] * 12,
+            "level": ["tumour", "normal"] * 12,
+        },
+        index=[f"full-r{i // 12}:{generator}:{i % 12}" for i in range(n)],
+    )
+    var = pd.DataFrame({"symbol": [f"G{i}" for i in range(genes)]}, index=[f"ENSG{i:011d}" for i in range(genes)])
+    x = rng.gamma(2, 2, (n, genes)).astype(np.float32)
+    return ad.AnnData(x, obs=obs, var=var, uns={"pseudocohort": {"unit": "log2 expression", "synthetic": True}})
+
+
+def fidelity_summary(generator="mvn"):
+    rows = [
+        {"study": "s", "generator": g, "task": task, "metric": m, "value": v, "ci_low": v - 0.1, "ci_high": v + 0.1}
+        for g, m, v in ((generator, "coverage", 0.81), ("real", "coverage", 0.97), (generator, "frechet", 3.0))
+        for task in (None, "condition:lung")
+    ]
+    return evaluation_table([r | {"n": 3} for r in rows], summary=True)
+
+
+MEMBERS = pd.DataFrame(
+    {
+        "training_set": ["full-r0"] * 60 + ["full-r1"] * 60,
+        "sample_id": [f"d{i}" for i in range(120)],
+        "role": (["train"] * 50 + ["test"] * 10) * 2,
+        "condition": "lung",
+    }
+)
+STUDY = {"study": "s", "title": "A study", "simulated": False, "seed": 7}
+SOURCES = [{"dataset": "d", "source": "https://example.org/d.tsv", "citation": "Someone 2020"}]
+MODEL = {"generator": "mvn", "summary": "a Gaussian", "reference": "Gauss", "settings": {"a": 1}, "code": "abc"}
+SOFTWARE = {"version": "0.1.0", "commit": "123456", "packages": {"numpy": "2.0"}}
+
+
+def decide(areas, override="", generator="mvn", bound=0.6, **options):
+    return gate.decide(privacy_table(areas, generator, **options), generator, max_auc_high=bound, override=override)
+
+
+def write(folder, profiles=None, decision=None, **changes):
+    arguments = {
+        "training_set": "full-r0", "members": MEMBERS, "fidelity": fidelity_summary(), "study": STUDY,
+        "sources": SOURCES, "model": MODEL, "software": SOFTWARE,
+    } | changes  # fmt: skip
+    profiles = synthetic() if profiles is None else profiles
+    bundle.write(folder, profiles, decision or decide(SILENT), **arguments)
+    return folder
+
+
+# The gate.
+
+
+def test_gate_passes_attacks_that_guess():
+    decision = decide(SILENT)
+    assert decision.failed == () and decision.override == ""
+    assert [a.name for a in decision.evidence.attacks] == ["nearest_neighbour", "span_residual"]
+    assert decision.evidence.coins == 4 and decision.evidence.levels == ("tumour",)
+    assert decision.evidence.epsilon == ((0.25, 3.5), (1.25, 3.5), (2.25, 3.5), (3.25, 3.5))
+    assert decision.evidence.p_corrected == pytest.approx(0.8)  # four coins, .2 each
+    assert decision.evidence.attacks[0].control.auc == 0.5
+
+
+def test_gate_refuses_a_leaking_generator_and_says_what_to_do():
+    with pytest.raises(UserError) as caught:
+        decide(LEAKING)
+    text = str(caught.value)
+    assert "Attack span residual: AUC .95 [" in text and "bound .60" in text and "1 of 2 attacks" in text
+    assert "nearest neighbour" not in text
+    assert "release.override" in caught.value.remedy and "release.generator" in caught.value.remedy
+
+
+def test_gate_is_lenient_only_as_far_as_it_is_told():
+    assert decide(LEAKING, bound=1.0).failed == ()
+    with pytest.raises(UserError):
+        decide(SILENT, bound=0.5)
+
+
+def test_override_lets_through_and_keeps_what_was_found():
+    decision = decide(LEAKING, override="cell lines only")
+    assert decision.override == "cell lines only"
+    assert len(decision.failed) == 1 and decision.failed[0].startswith("Attack span residual: AUC .95")
+
+
+def test_override_of_a_gate_that_passes_overrides_nothing():
+    assert decide(SILENT, override="just in case").override == ""
+
+
+def test_blank_override_is_none():
+    with pytest.raises(UserError):
+        decide(LEAKING, override="  \n")
+
+
+@pytest.mark.parametrize("table", [None, privacy_table(SILENT, "ddpm")])
+def test_gate_refuses_a_generator_that_was_not_audited(table):
+    with pytest.raises(UserError, match="privacy was not evaluated for generator 'mvn'"):
+        gate.decide(table, "mvn", max_auc_high=0.6)
+    decision = gate.decide(table, "mvn", max_auc_high=0.6, override="why not")
+    assert decision.evidence is None and decision.failed == ("Privacy was not evaluated for mvn.",)
+
+
+def test_a_negative_control_alone_is_no_audit():
+    table = privacy_table(SILENT)
+    with pytest.raises(UserError, match="not evaluated"):
+        gate.decide(table[table["regime"] == "negative_control"], "mvn", max_auc_high=0.6)
+
+
+def test_one_coin_is_judged_by_delong():
+    assert decide({"span_residual": [0.5]}, half=0.09).failed == ()
+    with pytest.raises(UserError, match=r"AUC \.50 \[\.39, \.61\]"):
+        decide({"span_residual": [0.5]}, half=0.11)
+
+
+def test_coins_that_agree_exactly_are_judged_by_delong():
+    with pytest.raises(UserError, match=r"\[\.35, \.65\]"):
+        decide({"span_residual": [0.5, 0.5, 0.5]}, half=0.15)
+
+
+def test_an_area_without_interval_does_not_pass():
+    table = privacy_table({"span_residual": [0.5]})
+    with pytest.raises(UserError, match="without an interval"):
+        gate.decide(table[table["metric"] != "auc_high"], "mvn", max_auc_high=0.6)
+
+
+@given(
+    coins=st.lists(st.floats(0.3, 1), min_size=1, max_size=6),
+    bound=st.floats(0.5, 1),
+    other=st.lists(st.floats(0.3, 1), min_size=1, max_size=6),
+)
+def test_gate_refuses_exactly_where_an_upper_end_exceeds_the_bound(coins, bound, other):
+    n = min(len(coins), len(other))
+    areas = {"pca_residual": coins[:n], "span_residual": other[:n]}
+    found = gate.evidence(privacy_table(areas), "mvn")
+    assert all(a.audit.low <= a.audit.auc + 1e-9 for a in found.attacks)
+    assert all(a.audit.auc <= a.audit.high + 1e-9 for a in found.attacks)
+    refused = any(a.audit.high > bound for a in found.attacks)
+    decision = decide(areas, bound=bound, override="reason")
+    assert bool(decision.failed) == refused == bool(decision.override)
+    if max(map(np.mean, areas.values())) > bound + 1e-9:
+        assert refused
+
+
+# What is released.
+
+
+@pytest.fixture
+def config(project_root):
+    found = yaml.safe_load((project_root / "config/config.yaml").read_text())
+    return found | {"evaluations": ["fidelity", "privacy"]}
+
+
+def test_every_generator_that_is_audited_can_be_released(config):
+    for name in config["generators"]:
+        config["release"] = {"generator": name, "max_auc_high": 0.6, "override": ""}
+        assert inputs.synthetic_file(config) == f"<results>/synthetic/full/{name}/b000.h5ad"
+        assert inputs.privacy_files(config) == ["<results>/tables/privacy.tsv"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"release": {"generator": "cvae", "override": ""}}, "not among the study's generators"),
+        ({"evaluations": ["privacy"]}, "fidelity is not evaluated"),
+    ],
+)
+def test_a_release_of_what_is_not_made_is_refused_before_anything_runs(config, changes, what):
+    with pytest.raises(UserError, match=what):
+        inputs.synthetic_file(config | changes)
+
+
+def test_a_study_without_privacy_has_no_table_unless_overridden(config):
+    bare = config | {"evaluations": ["fidelity"]}
+    with pytest.raises(UserError, match="privacy was not evaluated"):
+        inputs.privacy_files(bare)
+    assert inputs.privacy_files(bare | {"release": {"generator": "mvn", "override": "lines"}}) == []
+    some = copy.deepcopy(config)
+    some["privacy"]["generators"] = ["ddpm"]
+    with pytest.raises(UserError, match="privacy was not evaluated"):
+        inputs.privacy_files(some)
+
+
+@pytest.mark.parametrize(
+    ("source", "root", "shown"),
+    [
+        ("https://me:secret@example.org:8080/a/b.tsv?token=1#x", "", "https://example.org:8080/a/b.tsv"),
+        ("/mnt/me/data/x/y.tsv", "/mnt/me/data", "{data_root}/x/y.tsv"),
+        ("../data/x/y.tsv", "../data", "{data_root}/x/y.tsv"),
+        ("file:///mnt/me/y.tsv", "", "y.tsv"),
+        ("../me/y.tsv", "", "y.tsv"),
+        ("resources/demo/y.tsv", "", "resources/demo/y.tsv"),
+    ],
+)
+def test_sources_show_no_machine_and_no_key(source, root, shown):
+    assert inputs.shown_source(source, root) == shown
+
+
+def test_sheet_licence_reaches_the_card(tmp_path):
+    rows = {"d": {"source": "d.tsv", "licence": "CC0", "citation": "C", "donor_column": "x"}}
+    found = inputs.sources(rows)
+    assert found == [{"dataset": "d", "source": "d.tsv", "citation": "C", "licence": "CC0"}]
+    write(tmp_path / "release", sources=[*found, {"dataset": "e", "source": "e.tsv"}])
+    datasets = json.loads((tmp_path / "release/card.json").read_text())["provenance"]["datasets"]
+    assert datasets[0]["licence"] == "CC0" and datasets[1]["licence"].startswith("not recorded")
+
+
+# The bundle.
+
+
+def test_bundle_holds_the_profiles_of_the_synthetic_file(tmp_path):
+    write_profiles(synthetic(), tmp_path / "b000.h5ad", SYNTHETIC)
+    batch = read_profiles(tmp_path / "b000.h5ad", SYNTHETIC)
+    folder = write(tmp_path / "release", batch)
+    assert {p.name for p in folder.iterdir()} == FILES
+    want = batch[(batch.obs["training_set"] == "full-r0").to_numpy()]
+    found = read_profiles(folder / "synthetic.h5ad", SYNTHETIC)
+    assert found.n_obs == 12
+    np.testing.assert_array_equal(found.X, want.X)
+    pd.testing.assert_frame_equal(found.obs.astype(str), want.obs.astype(str))
+    pd.testing.assert_frame_equal(found.var.astype(str), want.var.astype(str))
+    matrix = pd.read_csv(folder / "synthetic.tsv.gz", sep="\t", index_col="gene")
+    assert list(matrix.columns) == list(want.obs_names) and list(matrix.index) == list(want.var_names)
+    np.testing.assert_array_equal(matrix.to_numpy().astype(np.float32).T, want.X)
+    samples = pd.read_csv(folder / "samples.tsv", sep="\t", index_col="sample")
+    assert list(samples.index) == list(want.obs_names)
+    assert list(samples["condition"]) == list(want.obs["condition"])
+
+
+def test_checksums_verify_and_catch_a_change(tmp_path):
+    folder = write(tmp_path / "release")
+
+    def check():
+        return subprocess.run(["sha256sum", "--strict", "-c", "SHA256SUMS"], cwd=folder, capture_output=True, text=True)
+
+    done = check()
+    assert done.returncode == 0, done.stderr
+    assert {line.split(":")[0] for line in done.stdout.splitlines()} == FILES - {"SHA256SUMS"}
+    for name, digest in json.loads((folder / "card.json").read_text())["files"].items():
+        assert bundle.sha256(folder / name) == digest
+    with (folder / "samples.tsv").open("a") as file:
+        file.write("x\n")
+    assert check().returncode != 0
+
+
+def test_same_study_gives_the_same_bytes(tmp_path, monkeypatch):
+    first = write(tmp_path / "a/release")
+    # Another process at another time: the temporary name and the clock differ.
+    monkeypatch.setattr("os.getpid", lambda: 4242)
+    monkeypatch.setattr("time.time", lambda: 4e9)
+    second = write(tmp_path / "b/release")
+    for name in FILES:
+        assert (first / name).read_bytes() == (second / name).read_bytes(), name
+    other = write(tmp_path / "c/release", synthetic(seed=1))
+    assert (first / "synthetic.tsv.gz").read_bytes() != (other / "synthetic.tsv.gz").read_bytes()
+
+
+def test_matrix_header_holds_neither_name_nor_time(tmp_path):
+    bundle.write_matrix(synthetic(), tmp_path / "named.tsv.gz")
+    header = (tmp_path / "named.tsv.gz").read_bytes()[:10]
+    assert header[3] == 0 and header[4:8] == bytes(4)  # no FNAME flag, mtime 0 (RFC 1952)
+    assert gzip.decompress((tmp_path / "named.tsv.gz").read_bytes()).startswith(b"gene\tfull-r0:mvn:0\t")
+
+
+def test_a_new_bundle_takes_the_place_of_the_old(tmp_path):
+    folder = write(tmp_path / "release")
+    (folder / "stray.txt").write_text("x")
+    write(folder)
+    assert {p.name for p in folder.iterdir()} == FILES
+    assert [p.name for p in tmp_path.iterdir()] == ["release"]
+
+
+@pytest.mark.parametrize(
+    ("profiles", "changes", "error"),
+    [
+        (synthetic("ddpm"), {}, "profiles of ddpm among those of 'mvn'"),
+        (synthetic(), {"training_set": "full-r9"}, "no synthetic profile of training set 'full-r9'"),
+        (synthetic(), {"fidelity": fidelity_summary("ddpm")}, "no fidelity of generator 'mvn'"),
+        (synthetic(), {"study": STUDY | {"seed": "one"}}, "'one' is not of type integer"),
+    ],
+)
+def test_nothing_is_left_where_the_bundle_fails(tmp_path, profiles, changes, error):
+    with pytest.raises(UserError, match=error):
+        write(tmp_path / "release", profiles, **changes)
+    assert list(tmp_path.iterdir()) == []
+
+
+# The rule's script.
+
+
+def run_script(folder, project_root, areas, override=""):
+    """Run workflow/scripts/release.py as Snakemake does, in this process."""
+    folder.mkdir(exist_ok=True)
+    write_profiles(synthetic(), folder / "b000.h5ad", SYNTHETIC)
+    write_evaluation(privacy_table(areas), folder / "privacy.tsv")
+    write_evaluation(fidelity_summary(), folder / "fidelity_summary.tsv", summary=True)
+    MEMBERS.to_parquet(folder / "members.parquet", index=False)
+    (folder / "generators.tsv").write_text("name\tsummary\treference\nmvn\ta Gaussian\tNA\n")
+    (folder / "machine.json").write_text('{"commit": "123456", "processors": 2}')
+    (folder / "software.tsv").write_text("package\tversion\tkey\nnumpy\t2.0\tTrue\nother\t1\tFalse\n")
+    files = {
+        "synthetic": "b000.h5ad", "privacy": "privacy.tsv", "fidelity": "fidelity_summary.tsv",
+        "members": "members.parquet", "generators": "generators.tsv", "machine": "machine.json",
+        "software": "software.tsv",
+    }  # fmt: skip
+    job = SimpleNamespace(
+        log=[str(folder / "release.log")],
+        input=SimpleNamespace(**{k: str(folder / v) for k, v in files.items()}),
+        output=SimpleNamespace(bundle=str(folder / "release")),
+        params=SimpleNamespace(
+            study=STUDY,
+            release={"generator": "mvn", "max_auc_high": 0.6, "override": override},
+            settings={},
+            sources=SOURCES,
+            generator_code="abc",
+        ),
+    )
+    source = (project_root / "workflow/scripts/release.py").read_text()
+    exec(compile(source, "release.py", "exec"), {"__name__": "__main__", "snakemake": job})
+
+
+@pytest.fixture
+def quiet_logs(monkeypatch):
+    monkeypatch.setattr("pseudocohort.logs.configure", lambda log: None)
+
+
+def test_script_writes_the_bundle(tmp_path, project_root, quiet_logs):
+    run_script(tmp_path / "s", project_root, SILENT)
+    found = json.loads((tmp_path / "s/release/card.json").read_text())
+    assert found["provenance"]["software"]["packages"] == {"numpy": "2.0"}
+    assert found["provenance"]["software"]["commit"] == "123456"
+    assert found["model"]["reference"] == "" and found["privacy"]["gate"]["passed"]
+
+
+def test_refusal_leaves_nothing_behind(tmp_path, project_root, quiet_logs):
+    with pytest.raises(UserError, match="the gate refuses"):
+        run_script(tmp_path / "s", project_root, LEAKING)
+    names = {p.name for p in (tmp_path / "s").iterdir()}
+    assert names and not any("release" in name for name in names)
+    run_script(tmp_path / "s", project_root, LEAKING, override="for a test")
+    assert (tmp_path / "s/release/card.html").is_file()
+
+
+# The card.
+
+
+class Page(HTMLParser):
+    """Tags and text of a page."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.text, self.addresses = [], "", []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.addresses += [value for name, value in attributes if name in ("src", "href")]
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def built(decision=None, **changes):
+    profiles = changes.pop("profiles", synthetic()[:12].copy())
+    arguments = {
+        "training_set": "full-r0", "members": MEMBERS, "fidelity_summary": fidelity_summary(), "study": STUDY,
+        "sources": SOURCES, "model": MODEL, "software": SOFTWARE, "files": {"samples.tsv": "0" * 64},
+    } | changes  # fmt: skip
+    return card.build(profiles, decision or decide(SILENT), **arguments)
+
+
+def test_card_counts_and_evidence():
+    found = built()
+    assert found["profiles"] == 12 and found["genes"] == 7
+    assert sum(row["profiles"] for row in found["counts"]) == 12
+    assert {"condition": "lung", "level": "tumour", "profiles": 2} in found["counts"]
+    assert found["provenance"]["training_profiles"] == 50
+    (row,) = found["fidelity"]  # over all conditions, and only what the card explains
+    assert row["metric"] == "coverage"
+    assert row["synthetic"]["value"] == 0.81 and row["real"]["value"] == 0.97
+    assert [e["lower_bound"] for e in found["privacy"]["epsilon"]] == [0.25, 1.25, 2.25, 3.25]
+    text = Page(card.render(found)).text
+    for part in (".25 of 3.50", ".81 [.71, .91]", ".97 [.87, 1.07]", "span residual", "Someone 2020", "seed 7"):
+        assert part in text, part
+    assert "Released against the privacy gate" not in text
+
+
+def test_card_names_what_the_audit_did_not_cover():
+    text = " ".join(built()["limits"])
+    assert "also holds profiles of level normal" in text
+    assert "trained on 50 profiles, those attacked on 40" in text
+    assert "not run: nearest neighbour calibrated" in text
+    assert "One audit was run" not in text and "grows with its size" not in text
+    one = " ".join(built(decide({"span_residual": [0.5]}))["limits"])
+    assert "One audit was run" in one
+
+
+def test_override_stands_at_the_top_of_the_card():
+    found = built(decide(LEAKING, override=NASTY))
+    assert found["privacy"]["gate"]["override"] == NASTY and not found["privacy"]["gate"]["passed"]
+    text = Page(card.render(found)).text
+    assert text.index("Released against the privacy gate") < text.index("Conditions and levels")
+    assert NASTY in text and "Attack span residual: AUC .95" in text
+
+
+def test_card_without_evidence_says_so():
+    found = built(gate.decide(None, "mvn", max_auc_high=0.6, override="cell lines"))
+    assert not found["privacy"]["evaluated"] and found["privacy"]["attacks"] == [] and found["privacy"]["says"] == []
+    assert "Privacy was not evaluated for this generator." in Page(card.render(found)).text
+
+
+@pytest.mark.parametrize("decision", [decide(SILENT), decide(LEAKING, override="x")])
+def test_card_claims_no_anonymity_and_no_date(decision):
+    html = card.render(built(decision))
+    assert "anonym" not in html.lower()
+    assert "2026" not in html
+
+
+def test_card_escapes_every_text_and_loads_nothing():
+    found = built(
+        decide(LEAKING, override=NASTY),
+        study=STUDY | {"title": NASTY, "study": NASTY},
+        sources=[{"dataset": NASTY, "source": NASTY, "citation": NASTY, "licence": NASTY}],
+        model=MODEL | {"summary": NASTY, "reference": NASTY, "settings": {NASTY: NASTY}, "code": NASTY},
+        software={"version": NASTY, "commit": NASTY, "packages": {NASTY: NASTY}},
+    )
+    html = card.render(found)
+    page = Page(html)
+    assert "script" not in page.tags and "<script" not in html
+    assert page.text.count(NASTY) >= 10
+    assert page.addresses == [] and "@import" not in html and "url(" not in html
+
+
+@given(st.text(max_size=40))
+def test_any_reason_shows_as_it_is(reason):
+    decision = decide(LEAKING, override=f"x{reason}x")
+    plain = card.render(built(decision)).replace(str(card.Markup.escape(f"x{reason}x")), "REASON")
+    assert "REASON" in plain
+    assert Page(plain).tags == Page(card.render(built(decide(LEAKING, override="x")))).tags
+
+
+def test_a_card_that_breaks_its_schema_is_refused():
+    with pytest.raises(UserError, match="card.json"):
+        built(files={"samples.tsv": "no digest"})
+
+
+def test_missing_fidelity_is_told():
+    with pytest.raises(ContractError, match="no fidelity"):
+        card.fidelity(fidelity_summary("ddpm"), "mvn")
+
+
+def test_every_attack_is_explained_on_the_card_and_in_the_docs(project_root):
+    assert set(statements.ATTACKS) == set(ATTACKS)
+    text = (project_root / "docs/privacy.md").read_text()
+    assert [name for name in ATTACKS if f"`{name}`" not in text] == []
+
+
+def test_schema_offers_every_generator_and_a_bound_that_can_refuse(project_root):
+    schema = yaml.safe_load((project_root / "workflow/schemas/config.schema.yaml").read_text())
+    assert set(schema["$defs"]["generator"]["enum"]) == set(MODULES)
+    bound = schema["properties"]["release"]["properties"]["max_auc_high"]
+    assert bound["minimum"] == 0.5 and bound["maximum"] == 1
+    with pytest.raises(UserError):
+        decide({"span_residual": [1.0, 1.0]}, bound=0.99, half=0.0)
+
+
+def test_card_table_of_a_written_study_reads_back(tmp_path):
+    write_evaluation(privacy_table(SILENT), tmp_path / "privacy.tsv")
+    again = gate.evidence(read_table(tmp_path / "privacy.tsv"), "mvn")
+    assert again == gate.evidence(privacy_table(SILENT), "mvn")

@@ -1,0 +1,39 @@
+"""Release. Needs: synthetic profiles and their privacy and fidelity tables. Makes: the bundle, if the gate lets it."""
+
+from pseudocohort.release import inputs as release_inputs
+
+
+rule release:
+    input:
+        synthetic=lambda wildcards: release_inputs.synthetic_file(config),
+        privacy=lambda wildcards: release_inputs.privacy_files(config),
+        fidelity="<results>/tables/fidelity_summary.tsv",
+        members="<results>/plan/members/full.parquet",
+        generators="<results>/provenance/generators.tsv",
+        machine="<results>/provenance/machine.json",
+        software="<results>/provenance/software.tsv",
+    output:
+        bundle=directory("<results>/release"),
+    log:
+        "<logs>/release.log",
+    benchmark:
+        "<benchmarks>/release.tsv"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        study={key: config[key] for key in ("study", "title", "simulated", "seed")},
+        release=config["release"],
+        settings=config["generator_settings"].get(config["release"]["generator"], {}),
+        sources=release_inputs.sources(DATASETS, study_files.data_root(config)),
+        generator_code=code_version(
+            "generators.bundle",
+            f"generators.{MODULES[config['release']['generator']]}",
+        ),
+        code=code_version("release.bundle"),
+        templates=folder_version(WORKFLOW / "scripts/pseudocohort/release/templates"),
+    script:
+        "../scripts/release.py"

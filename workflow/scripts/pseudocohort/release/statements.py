@@ -1,0 +1,61 @@
+"""Sentences of the data card: what attacks and measures are, what the evidence says and does not, limits."""
+
+from __future__ import annotations
+
+#: Attack -> what it looks at, in one sentence. Sources are with the attacks (:mod:`..evaluate.attacks`).
+ATTACKS = {
+    "nearest_neighbour": "Is the donor unusually near to some synthetic profile?",
+    "nearest_neighbour_calibrated": "Is the donor nearer to a synthetic profile than to a real one of other donors?",
+    "monte_carlo": "Do unusually many synthetic profiles lie around the donor?",
+    "dpi": "Are the donor's neighbours synthetic rather than real profiles of other donors?",
+    "density_ratio": "Are synthetic profiles denser around the donor than real ones of other donors?",
+    "mean_shift": "Is the mean of the synthetic profiles shifted towards the donor?",
+    "classifier": "Does a classifier of synthetic against other real profiles take the donor for synthetic?",
+    "downstream_confidence": "Is a classifier trained on synthetic profiles unusually sure of the donor's condition?",
+    "gaussian_likelihood_ratio": "Is the donor likelier under a Gaussian of the synthetic profiles than of real ones?",
+    "gaussian_likelihood_ratio_class": "The same with Gaussians of the donor's own condition.",
+    "span_residual": "Does the donor lie in the space that the synthetic profiles of its condition span?",
+    "pca_residual": "Do principal components of the synthetic profiles fit the donor better than those of real ones?",
+}
+#: Measure of fidelity -> name and how to read it.
+METRICS = {
+    "discriminator_auc": ("Discriminator AUC", "a classifier of real against synthetic; .5: cannot tell"),
+    "precision": ("Precision", "share of synthetic profiles among the real ones; higher is better"),
+    "coverage": ("Coverage", "share of real profiles with a synthetic one near; higher is better"),
+    "correlation_score_within": ("Correlations", "gene-gene correlations within condition agree; 1: fully"),
+    "gene_sd_ratio": ("SD ratio", "spread of genes, synthetic over real; 1: the same"),
+    "de_logfc_r": ("Log fold changes", "differences between conditions agree; 1: fully"),
+    "tstr_balanced_accuracy": ("Train on synthetic", "balanced accuracy on real donors of a classifier so trained"),
+    "memorisation_share": ("Memorised", "share of synthetic profiles that repeat a training profile; 0 is best"),
+    "closer_to_train_share": ("Closer to training", "share nearer to training than to other donors; .5: neither"),
+}
+SAYS = (
+    "The same generator was trained again on donors chosen by coin, and each attack was asked which they were. "
+    "An AUC of .5 is guessing, 1 is knowing.",
+    "The negative control is the same attack on a cohort whose training left all these donors out: what it finds "
+    "there is chance, and so is as much in the audit.",
+    "The lower bound on epsilon is what these attacks prove to leak, in nats; the ceiling is the most that so many "
+    "donors could have proved. A bound near 0 proves nothing either way.",
+)
+DOES_NOT_SAY = (
+    "It does not say that no attack can succeed: only that these, with the release alone and a reference sample, did "
+    "as well as shown.",
+    "It does not cover an attacker who has the model or its weights, who can ask for further samples, or who knows "
+    "other releases from the same donors.",
+    "It is no guarantee of differential privacy, and no legal finding about whether the data are personal.",
+    "It is an average over donors: a donor unlike all others, or of a small condition, may stand out more.",
+    "Distances between synthetic and real profiles are similarity, and are not part of this evidence.",
+)
+LIMITS = (
+    "Fit for developing and testing methods. Findings about biology or medicine have to be confirmed on real data.",
+    "Not for decisions about persons, and not to be linked with other data in order to find a person.",
+    "A generator keeps the biases of its sources, and what few donors showed it shows no better: more synthetic "
+    "profiles are not more evidence.",
+    "Values are on the study's harmonised scale and gene set, not counts; methods that need counts do not apply.",
+)
+#: Note for a dataset without a licence in the sheet: simulated data or not.
+LICENCE_UNKNOWN = {
+    False: "not recorded in the dataset sheet; the terms of the source apply to the real data and may apply to what is "
+    "derived from them: settle this before passing the bundle on",
+    True: "simulated by the software; no terms of a source apply",
+}
