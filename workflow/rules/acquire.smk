@@ -1,4 +1,4 @@
-"""Acquire. Needs: rows of the dataset sheet. Makes: the demo's raw files, and downloads with their provenance."""
+"""Acquire. Needs: rows of the dataset sheet. Makes: the demo's raw files, downloads with provenance."""
 
 
 rule simulate_demo:
@@ -47,3 +47,26 @@ rule download:
         row=lookup("{dataset}", within=DATASETS),
     script:
         "../scripts/download.py"
+
+
+rule download_gdc:
+    output:
+        counts="resources/downloads/_gdc/{dataset}/counts.tsv.gz",
+        samples="resources/downloads/_gdc/{dataset}/samples.tsv",
+    log:
+        "logs/download_gdc/{dataset}.log",
+    benchmark:
+        "benchmarks/download_gdc/{dataset}.tsv"
+    retries: 3
+    conda:
+        "../../envs/base.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=1440,
+    params:
+        row=lookup("{dataset}", within=DATASETS),
+        api=gdc_api,
+        cache="resources/downloads/_gdc/_files",
+    script:
+        "../scripts/download_gdc.py"

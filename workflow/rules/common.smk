@@ -9,6 +9,7 @@ WORKFLOW = Path(str(workflow.current_basedir)).parent
 sys.path.insert(0, str(WORKFLOW / "scripts"))
 
 from pseudocohort import study as study_files
+from pseudocohort.acquire import catalogue, sources
 from pseudocohort.errors import UserError
 from pseudocohort.generators.registry import MODULES, TRAINED
 from pseudocohort.plan.enumerate import (
@@ -21,7 +22,7 @@ from pseudocohort.plan.enumerate import (
 from pseudocohort.versions import code_version, folder_version
 
 try:
-    DATASETS = study_files.check_study(config, WORKFLOW / "schemas")
+    DATASETS = sources.check(study_files.check_study(config, WORKFLOW / "schemas"))
 except UserError as error:
     raise WorkflowError(f"\n{error}") from None
 
@@ -66,8 +67,8 @@ wildcard_constraints:
 def dataset_file(name, column):
     """Path of a dataset's matrix or sample table: where it is, or where its download goes."""
     source = DATASETS[name].get(column, "").removeprefix("file://")
-    if study_files.is_remote(source):
-        return f"resources/downloads/{name}/{Path(source.split('?')[0]).name}"
+    if sources.is_downloaded(source):
+        return sources.destination(name, column, source)
     return source
 
 
@@ -79,6 +80,11 @@ def dataset_files(wildcards):
         if column in DATASETS[wildcards.dataset]
     ]
     return [files[0], *(f for f in files[1:] if not f.startswith(f"{files[0]}/"))]
+
+
+def gdc_api(wildcards):
+    """Address of the GDC's API, from the catalogue of sources."""
+    return catalogue.lookup("gdc_star_counts")["url"]
 
 
 def dataset_row(wildcards):

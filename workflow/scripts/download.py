@@ -5,13 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pseudocohort import logs
-from pseudocohort.acquire.fetch import fetch
+from pseudocohort.acquire.sources import fetch_row
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 logs.configure(snakemake.log[0])
-destination = Path(snakemake.output.file)
-addresses = [snakemake.params.row.get(column, "") for column in ("source", "samples")]
-source = next(a for a in addresses if Path(a.split("?")[0]).name == destination.name)
-fetch(source, destination, offline=os.environ.get("PSEUDOCOHORT_OFFLINE") == "1")
+offline = os.environ.get("PSEUDOCOHORT_OFFLINE") == "1"
+fetch_row(snakemake.params.row, Path(snakemake.output.file), offline=offline)

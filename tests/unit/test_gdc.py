@@ -1,0 +1,591 @@
+"""STAR counts from the GDC, against a server on loopback that behaves like its API, traps included."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import http.server
+import io
+import json
+import tarfile
+import threading
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import anndata as ad
+import pandas as pd
+import pytest
+
+from pseudocohort.acquire import gdc, gdc_files
+from pseudocohort.acquire.fetch import provenance_path
+from pseudocohort.acquire.gdc_api import Client
+from pseudocohort.acquire.gdc_counts import read_counts, sample_table
+from pseudocohort.errors import UserError
+
+GENES = ("ENSG00000000003.15", "ENSG00000000005.6", "ENSG00000002586.20_PAR_Y")
+PAGE = b"\n<!DOCTYPE html><html>maintenance</html>"
+
+
+def star_file(counts: tuple[int, ...], genes: tuple[str, ...] = GENES) -> bytes:
+    """A file of STAR counts as the GDC writes it; the other columns hold values that must not be taken."""
+    lines = ["# gene-model: GENCODE v36"]
+    lines.append(
+        "gene_id\tgene_name\tgene_type\tunstranded\tstranded_first\tstranded_second\t"
+        "tpm_unstranded\tfpkm_unstranded\tfpkm_uq_unstranded"
+    )
+    for name in ("N_unmapped", "N_multimapping", "N_noFeature", "N_ambiguous"):
+        lines.append(f"{name}\t\t\t777\t777\t777\t\t\t")
+    for gene, count in zip(genes, counts, strict=True):
+        lines.append(f"{gene}\tNAME\tprotein_coding\t{count}\t900\t901\t0.5\t0.6\t0.7")
+    return "\n".join(lines).encode() + b"\n"
+
+
+class Gdc(http.server.ThreadingHTTPServer):
+    """Stand-in of the API: its files, what goes wrong next, and what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.hits: list[dict[str, Any]] = []
+        self.content: dict[str, bytes] = {}
+        self.statuses: list[tuple[int, bytes]] = []  # answered first, one per request
+        self.cut_at: list[int] = []  # bodies of /data are broken off after so many bytes, one entry per request
+        self.spoilt: set[str] = set()  # files sent damaged once
+        self.always_spoilt: set[str] = set()
+        self.extra: list[tarfile.TarInfo] = []  # put first into archives
+        self.ignore_access = False
+        self.requests: list[tuple[str, Any]] = []
+
+    @property
+    def api(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def client(self, attempts: int = 3) -> Client:
+        return Client(self.api, pause=0, attempts=attempts)
+
+    def add(self, barcode: str, counts: tuple[int, ...], *, project: str = "TCGA-AAAA", **changes: Any) -> str:
+        """Add a file of one aliquot; its id."""
+        file_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{barcode}{counts}"))
+        content = star_file(counts, changes.pop("genes", GENES))
+        code = barcode[13:15]
+        self.content[file_id] = content
+        self.hits.append(
+            {
+                "file_id": file_id,
+                "file_name": f"{file_id[:8]}.rna_seq.augmented_star_gene_counts.tsv",
+                "md5sum": hashlib.md5(content).hexdigest(),
+                "file_size": len(content),
+                "access": "open",
+                "data_type": "Gene Expression Quantification",
+                "analysis": {"workflow_type": "STAR - Counts"},
+                "associated_entities": [{"entity_submitter_id": barcode}],
+                "cases": [
+                    {
+                        "submitter_id": barcode[:12],
+                        "project": {"project_id": project},
+                        "samples": [{"submitter_id": barcode[:16], "sample_type": gdc.SAMPLE_TYPES[code]}],
+                    }
+                ],
+                **changes,
+            }
+        )
+        return file_id
+
+    def selected(self, filters: dict[str, Any]) -> list[dict[str, Any]]:
+        """Hits that pass the filters, in the order of their ids."""
+        asked = {part["content"]["field"]: part["content"]["value"] for part in filters["content"]}
+        assert filters["op"] == "and" and all(part["op"] == "in" for part in filters["content"])
+
+        def passes(hit: dict[str, Any]) -> bool:
+            values = {
+                "cases.project.project_id": hit.get("listed_in") or [hit["cases"][0]["project"]["project_id"]],
+                "data_type": [hit["data_type"]],
+                "analysis.workflow_type": [hit["analysis"]["workflow_type"]],
+                "access": [hit["access"]],
+                "cases.samples.sample_type": [hit["cases"][0]["samples"][0]["sample_type"]],
+            }
+            if self.ignore_access:
+                values["access"] = ["open"]
+            return all(set(values[field]) & set(wanted) for field, wanted in asked.items())
+
+        return sorted(filter(passes, self.hits), key=lambda hit: hit["file_id"])
+
+    def asked_ids(self) -> list[list[str]]:
+        """Ids of each request for data."""
+        return [
+            body["ids"] if path == "/data" else [path.removeprefix("/data/")]
+            for path, body in self.requests
+            if path.startswith("/data")
+        ]
+
+    def asked(self, path: str) -> int:
+        return sum(p == path for p, _ in self.requests)
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    server: Gdc
+
+    def do_GET(self) -> None:
+        self.answer(None)
+
+    def do_POST(self) -> None:
+        self.answer(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+
+    def answer(self, asked: Any) -> None:
+        server = self.server
+        server.requests.append((self.path, asked))
+        if server.statuses:
+            self.send(*server.statuses.pop(0))
+        elif self.path == "/status":
+            self.send(200, json.dumps({"data_release": "Data Release 0.0", "status": "OK"}).encode())
+        elif self.path == "/files":
+            hits = server.selected(asked["filters"])
+            page = hits[asked["from"] : asked["from"] + asked["size"]]
+            data = {"hits": page, "pagination": {"total": len(hits), "from": asked["from"], "size": asked["size"]}}
+            self.send(200, json.dumps({"data": data, "warnings": {}}).encode())
+        elif self.path == "/data":
+            self.send(200, self.archive(asked["ids"]), server.cut_at.pop(0) if server.cut_at else None)
+        elif self.path.removeprefix("/data/") in server.content:
+            content = self.content(self.path.removeprefix("/data/"))
+            self.send(200, content, server.cut_at.pop(0) if server.cut_at else None)
+        else:
+            self.send(404, b"")
+
+    def content(self, file_id: str) -> bytes:
+        content = self.server.content[file_id]
+        if file_id in self.server.spoilt | self.server.always_spoilt:
+            self.server.spoilt.discard(file_id)
+            return content.replace(b"900", b"901")
+        return content
+
+    def archive(self, ids: list[str]) -> bytes:
+        names = {hit["file_id"]: hit["file_name"] for hit in self.server.hits}
+        packed = io.BytesIO()
+        # Stored, not compressed: where a cut falls does not depend on the compression.
+        with (
+            gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=0, mtime=0) as stream,
+            tarfile.open(fileobj=stream, mode="w") as archive,
+        ):
+            for member in self.server.extra:
+                archive.addfile(member, io.BytesIO(b"x" * member.size))
+            for name, content in [
+                ("MANIFEST.txt", b"id\n"),
+                *((f"{file_id}/{names[file_id]}", self.content(file_id)) for file_id in ids),
+                (f"{ids[0]}/annotations.txt", b"note\n"),
+            ]:
+                member = tarfile.TarInfo(name)
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+        return packed.getvalue()
+
+    def send(self, status: int, body: bytes, cut: int | None = None) -> None:
+        self.send_response(status)
+        if status == 429:
+            self.send_header("Retry-After", "0")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body if cut is None else body[:cut])
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gdc]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.delenv("PSEUDOCOHORT_OFFLINE", raising=False)
+    with Gdc() as httpd:
+        thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        yield httpd
+        httpd.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def cohort(server: Gdc) -> list[str]:
+    """Three patients: a tumour and a normal, a tumour with two aliquots, a metastasis."""
+    return [
+        server.add("TCGA-AA-0001-01A-11R-A111-07", (1, 2, 3)),
+        server.add("TCGA-AA-0001-11A-11R-A111-07", (4, 5, 6)),
+        server.add("TCGA-AA-0002-01A-11R-A222-07", (7, 8, 9)),
+        server.add("TCGA-AA-0002-01A-11R-A111-07", (10, 11, 12)),
+        server.add("TCGA-AA-0003-06A-11R-A111-07", (13, 14, 15)),
+    ]
+
+
+def acquire(server: Gdc, folder: Path, source: str = "gdc:TCGA-AAAA", **options: Any) -> dict[str, Any]:
+    options.setdefault("client", server.client())
+    return gdc.acquire(
+        source,
+        folder / "out" / "counts.tsv.gz",
+        folder / "out" / "samples.tsv",
+        cache=folder / "files",
+        api=server.api,
+        **options,
+    )
+
+
+def matrix(folder: Path) -> pd.DataFrame:
+    return pd.read_csv(folder / "out" / "counts.tsv.gz", sep="\t", index_col=0)
+
+
+def listed(server: Gdc, source: str = "gdc:TCGA-AAAA", **options: Any) -> list[dict[str, Any]]:
+    return gdc.list_files(gdc.parse_source(source), server.client(), **options)
+
+
+def test_matrix_samples_and_provenance(server: Gdc, cohort: list[str], tmp_path: Path) -> None:
+    provenance = acquire(server, tmp_path)
+    counts = matrix(tmp_path)
+    assert tuple(counts.index) == GENES and counts.index.name == "gene_id"
+    assert counts.to_dict("list") == {
+        "TCGA-AA-0001-01A-11R-A111-07": [1, 2, 3],
+        "TCGA-AA-0001-11A-11R-A111-07": [4, 5, 6],
+        "TCGA-AA-0002-01A-11R-A111-07": [10, 11, 12],
+        "TCGA-AA-0002-01A-11R-A222-07": [7, 8, 9],
+    }
+    samples = pd.read_csv(tmp_path / "out" / "samples.tsv", sep="\t", dtype=str)
+    assert list(samples["sample_id"]) == list(counts.columns)
+    assert list(samples["patient"]) == ["TCGA-AA-0001", "TCGA-AA-0001", "TCGA-AA-0002", "TCGA-AA-0002"]
+    assert list(samples["sample_type"]) == ["01", "11", "01", "01"]
+    assert list(samples["replicate"]) == ["1", "1", "1", "2"]
+    assert set(samples["project"]) == {"TCGA-AAAA"}
+    assert list(samples["file_id"]) == [cohort[0], cohort[1], cohort[3], cohort[2]]
+    packed = (tmp_path / "out" / "counts.tsv.gz").read_bytes()
+    assert provenance["sha256"] == hashlib.sha256(packed).hexdigest() and provenance["bytes"] == len(packed)
+    assert provenance["data_release"] == "Data Release 0.0" and provenance["files"] == 4
+    assert json.loads(provenance_path(tmp_path / "out" / "counts.tsv.gz").read_text()) == provenance
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert {e["file_id"]: (e["md5"], e["bytes"]) for e in manifest["files"]} == {
+        hit["file_id"]: (hit["md5sum"], hit["file_size"]) for hit in server.hits[:4]
+    }
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_finished_is_not_repeated_and_changed_is(server: Gdc, cohort: list[str], tmp_path: Path) -> None:
+    first = acquire(server, tmp_path)
+    asked = len(server.requests)
+    assert acquire(server, tmp_path) == first and len(server.requests) == asked
+    (tmp_path / "out" / "counts.tsv.gz").write_bytes(b"changed")
+    assert acquire(server, tmp_path)["sha256"] == first["sha256"]
+    assert len(server.asked_ids()) == 1  # listed again, but every file is there
+
+
+def test_a_damaged_file_of_the_cache_is_fetched_again(server: Gdc, cohort: list[str], tmp_path: Path) -> None:
+    acquire(server, tmp_path)
+    path = tmp_path / "files" / f"{cohort[2]}.tsv"
+    path.write_bytes(path.read_bytes().replace(b"900", b"902"))  # same size
+    (tmp_path / "out" / "samples.tsv").unlink()
+    acquire(server, tmp_path)
+    assert server.asked_ids()[1:] == [[cohort[2]]]
+    assert path.read_bytes() == server.content[cohort[2]]
+
+
+def test_listing_is_paged(server: Gdc, cohort: list[str]) -> None:
+    files = listed(server, page=3)
+    assert [entry["file_id"] for entry in files] == sorted(cohort[:4])
+    assert [(body["from"], body["size"]) for _, body in server.requests] == [(0, 3), (3, 3)]
+
+
+def test_listing_that_changes_between_pages(server: Gdc, cohort: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = server.selected
+    # The order differs from request to request: one file comes twice, another never.
+    monkeypatch.setattr(server, "selected", lambda filters: whole(filters)[:: 1 if len(server.requests) == 1 else -1])
+    with pytest.raises(UserError, match="announces 4 files, 3 came"):
+        listed(server, page=3)
+
+
+def test_controlled_files_are_left_out(server: Gdc, cohort: list[str], tmp_path: Path) -> None:
+    secret = server.add("TCGA-AA-0009-01A-11R-A111-07", (0, 0, 0), access="controlled")
+    assert secret not in {entry["file_id"] for entry in listed(server)}  # by the filter
+    server.ignore_access = True
+    assert secret in {hit["file_id"] for hit in server.selected(gdc.parse_source("gdc:TCGA-AAAA").filters("TCGA-AAAA"))}
+    acquire(server, tmp_path)
+    assert all(secret not in ids for ids in server.asked_ids())
+    assert "TCGA-AA-0009-01A-11R-A111-07" not in matrix(tmp_path)
+
+
+def test_sample_types_and_projects_are_filtered(server: Gdc, cohort: list[str]) -> None:
+    server.add("TCGA-BB-0001-06A-11R-A111-07", (1, 1, 1), project="TCGA-BBBB")
+    assert [entry["file_id"] for entry in listed(server, "gdc:TCGA-AAAA?samples=06")] == [cohort[4]]
+    with pytest.raises(UserError, match="no open STAR") as error:
+        listed(server, "gdc:TCGA-BBBB")
+    assert "?samples=CODE" in error.value.remedy
+
+
+def test_union_takes_each_file_once(server: Gdc, cohort: list[str], tmp_path: Path) -> None:
+    other = server.add("TCGA-BB-0001-01A-11R-A111-07", (20, 21, 22), project="TCGA-BBBB")
+    server.hits[0]["listed_in"] = ["TCGA-AAAA", "TCGA-BBBB"]
+    acquire(server, tmp_path, "gdc:TCGA-AAAA+TCGA-BBBB+TCGA-AAAA")
+    assert sorted(sum(server.asked_ids(), [])) == sorted([*cohort[:4], other])
+    assert matrix(tmp_path).shape == (3, 5)
+    assert server.asked("/files") == 2
+
+
+def test_firehose_unions_become_projects() -> None:
+    assert gdc.parse_source("gdc:COADREAD+TCGA-READ").projects == ("TCGA-COAD", "TCGA-READ")
+    assert gdc.parse_source("gdc:TCGA-BRCA").sample_types == ("Primary Tumor", "Solid Tissue Normal")
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("gdc:", "not of the form"),
+        ("gdc:TCGA-BRCA?workflow=HTSeq", "not of the form"),
+        ("gdc:TCGA-BRCA/../x", "not of the form"),
+        ("gdc:TCGA-BRCA?samples=98", "'98' is not known"),
+    ],
+)
+def test_malformed_sources(source: str, said: str) -> None:
+    with pytest.raises(UserError, match=said) as error:
+        gdc.parse_source(source)
+    assert error.value.remedy
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_busy_server_is_asked_again(server: Gdc, cohort: list[str], tmp_path: Path, status: int) -> None:
+    server.statuses = [(status, b"busy"), (status, b"busy")]
+    acquire(server, tmp_path)
+    assert matrix(tmp_path).shape == (3, 4)
+    assert server.asked("/status") == 3
+
+
+def test_a_server_that_stays_busy(server: Gdc, cohort: list[str]) -> None:
+    server.statuses = [(429, b"busy")] * 5
+    with pytest.raises(UserError, match="answered 429"):
+        gdc.list_files(gdc.parse_source("gdc:TCGA-AAAA"), server.client(attempts=5))
+    assert len(server.requests) == 5
+
+
+def test_pauses_grow_and_follow_retry_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("pseudocohort.acquire.gdc_api.time.sleep", slept.append)
+    client = Client("http://127.0.0.1:9", pause=1)
+    for attempt, asked in enumerate(["", "", "30", "Wed, 21 Oct 2015", "9999"]):
+        client.wait(attempt, asked)
+    assert slept == [1, 2, 30, 8, 60]
+
+
+def test_refusal_is_not_repeated(server: Gdc) -> None:
+    server.statuses = [(403, b"no")]
+    with pytest.raises(UserError, match="answered 403"):
+        server.client().json("files", {})
+    assert len(server.requests) == 1
+
+
+def test_empty_202(server: Gdc, cohort: list[str], tmp_path: Path) -> None:
+    server.statuses = [(202, b"")] * 3
+    with pytest.raises(UserError, match="202 Accepted, without content, 3 times") as error:
+        acquire(server, tmp_path)
+    assert "later" in error.value.remedy
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("body", "said"), [(PAGE, "web page"), (b"", "empty answer"), (b"[]", "no JSON object")])
+def test_wrong_answers_with_status_200(server: Gdc, tmp_path: Path, body: bytes, said: str) -> None:
+    server.statuses = [(200, body)] * 3
+    with pytest.raises(UserError, match=said):
+        acquire(server, tmp_path)
+
+
+def test_page_instead_of_data(server: Gdc, cohort: list[str], tmp_path: Path) -> None:
+    files = listed(server)
+    for part in (files, files[:1]):
+        server.statuses = [(200, PAGE)]
+        with pytest.raises(UserError, match="web page"):
+            gdc_files.download_files(part, tmp_path / "files", server.client())
+    assert list((tmp_path / "files").iterdir()) == []
+
+
+def test_listing_without_pagination(server: Gdc) -> None:
+    server.statuses = [(200, b'{"warnings": {"filters": "unrecognized"}}')]
+    with pytest.raises(UserError, match="unrecognized"):
+        listed(server)
+
+
+def test_strange_file_ids_are_refused(server: Gdc, cohort: list[str]) -> None:
+    server.hits[0]["file_id"] = "../../evil"
+    with pytest.raises(UserError, match="no file id"):
+        listed(server)
+
+
+def test_truncated_archive_keeps_what_came(server: Gdc, tmp_path: Path) -> None:
+    genes = tuple(f"ENSG{i:011d}.1" for i in range(1800))  # longer than the pieces that a transfer comes in
+    for patient in range(4):
+        server.add(f"TCGA-AA-000{patient}-01A-11R-A111-07", (patient,) * 1800, genes=genes)
+    files = listed(server)
+    size = files[0]["bytes"]
+    assert size > 100_000
+    server.cut_at = [int(2.8 * size)]
+    assert gdc_files.download_files(files, tmp_path, server.client()) == 4
+    ids = [entry["file_id"] for entry in files]
+    assert server.asked_ids() == [ids, ids[2:]]
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {f"{i}.tsv": server.content[i] for i in ids}
+
+
+def test_interrupted_run_resumes_with_the_missing(server: Gdc, cohort: list[str], tmp_path: Path) -> None:
+    broken = cohort[1]
+    server.always_spoilt = {broken}
+    with pytest.raises(UserError, match="1 of 4 files could not be downloaded whole.*MD5") as error:
+        acquire(server, tmp_path)
+    assert "finished files are kept" in error.value.remedy
+    assert not (tmp_path / "out" / "counts.tsv.gz").exists()
+    assert {p.stem for p in (tmp_path / "files").iterdir()} == set(cohort[:4]) - {broken}
+    server.always_spoilt, server.requests = set(), []
+    acquire(server, tmp_path)
+    assert server.asked_ids() == [[broken]]
+    assert matrix(tmp_path).shape == (3, 4)
+
+
+def test_stopped_program_resumes_with_the_missing(
+    server: Gdc, cohort: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep, kept = gdc_files._keep, []
+
+    def stop_at_third(content: Any, entry: dict[str, Any], folder: Path) -> None:
+        if len(kept) == 2:
+            raise KeyboardInterrupt
+        keep(content, entry, folder)
+        kept.append(entry["file_id"])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(gdc_files, "_keep", stop_at_third)
+        with pytest.raises(KeyboardInterrupt):
+            acquire(server, tmp_path)
+    server.requests = []
+    acquire(server, tmp_path)
+    assert [sorted(ids) for ids in server.asked_ids()] == [sorted(set(cohort[:4]) - set(kept))]
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_wrong_md5_once(server: Gdc, cohort: list[str], tmp_path: Path, batch: int) -> None:
+    server.spoilt = {cohort[0]}
+    gdc_files.download_files(listed(server), tmp_path, server.client(), batch=batch)
+    assert [ids for ids in server.asked_ids() if cohort[0] in ids][1:] == [[cohort[0]]]
+    assert len(server.asked_ids()) == {1: 5, 4: 2}[batch]
+    assert (tmp_path / f"{cohort[0]}.tsv").read_bytes() == server.content[cohort[0]]
+
+
+def test_truncated_single_file(server: Gdc, cohort: list[str], tmp_path: Path) -> None:
+    server.cut_at = [100]
+    gdc_files.download_files(listed(server)[:1], tmp_path, server.client())
+    assert len(server.asked_ids()) == 2
+    assert [p.suffix for p in tmp_path.iterdir()] == [".tsv"]
+
+
+@pytest.mark.parametrize("name", ["../evil.tsv", "/evil.tsv", "a/../../evil.tsv", "..\\evil.tsv"])
+def test_unsafe_paths_of_an_archive(server: Gdc, cohort: list[str], tmp_path: Path, name: str) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = 4
+    server.extra = [member]
+    with pytest.raises(UserError, match="unsafe member"):
+        acquire(server, tmp_path)
+    assert not list(tmp_path.rglob("*evil*")) and not list(tmp_path.parent.glob("*evil*"))
+
+
+def test_links_in_an_archive(server: Gdc, cohort: list[str], tmp_path: Path) -> None:
+    member = tarfile.TarInfo("link")
+    member.type, member.linkname = tarfile.SYMTYPE, "/etc"
+    server.extra = [member]
+    with pytest.raises(UserError, match="unsafe member: 'link'"):
+        acquire(server, tmp_path)
+
+
+def test_offline(server: Gdc, cohort: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UserError, match="not downloaded yet"):
+        acquire(server, tmp_path, offline=True)
+    monkeypatch.setenv("PSEUDOCOHORT_OFFLINE", "1")
+    with pytest.raises(UserError, match="not downloaded yet"):
+        acquire(server, tmp_path)
+    assert server.requests == []
+    monkeypatch.delenv("PSEUDOCOHORT_OFFLINE")
+    first = acquire(server, tmp_path)
+    asked = len(server.requests)
+    (tmp_path / "out" / "counts.tsv.gz").unlink()  # as Snakemake does before it runs a rule again
+    assert acquire(server, tmp_path, offline=True)["sha256"] == first["sha256"]
+    with pytest.raises(UserError, match="not downloaded yet"):
+        acquire(server, tmp_path, "gdc:TCGA-AAAA?samples=06", offline=True)
+    (tmp_path / "out" / "counts.tsv.gz").unlink()
+    (tmp_path / "files" / f"{cohort[0]}.tsv").unlink()
+    with pytest.raises(UserError, match="1 of its files"):
+        acquire(server, tmp_path, offline=True)
+    assert len(server.requests) == asked
+
+
+def test_unreachable_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with Gdc() as closed:
+        client = closed.client()
+    with pytest.raises(UserError, match="cannot be reached"):
+        client.json("status")
+
+
+def test_gene_order_may_differ_but_not_the_genes(server: Gdc, tmp_path: Path) -> None:
+    server.add("TCGA-AA-0001-01A-11R-A111-07", (1, 2, 3))
+    server.add("TCGA-AA-0002-01A-11R-A111-07", (6, 5, 4), genes=GENES[::-1])
+    acquire(server, tmp_path)
+    assert list(matrix(tmp_path)["TCGA-AA-0002-01A-11R-A111-07"]) == [4, 5, 6]
+    server.add("TCGA-AA-0003-01A-11R-A111-07", (6, 5), genes=GENES[:2])
+    (tmp_path / "out" / "counts.tsv.gz").unlink()
+    with pytest.raises(UserError, match="its 2 genes are not the 3"):
+        acquire(server, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (star_file((1, 2, 3)).replace(b"\t2\t", b"\t2.5\t"), "holds no counts"),
+        (star_file((1, 2, 3)).replace(b"\t2\t", b"\t-2\t"), "holds no counts"),
+        (star_file((1, 2, 1 << 31)), "holds no counts"),
+        (star_file((1, 2, 3)).replace(b"unstranded\t", b"other\t"), "no table of STAR counts"),
+        (b"# only a comment\n", "no table of STAR counts"),
+        (star_file((1, 2, 3), (GENES[0], GENES[1], GENES[0])), "has two rows"),
+    ],
+)
+def test_files_that_are_no_counts(tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "a.tsv").write_bytes(content)
+    with pytest.raises(UserError, match=said):
+        read_counts(tmp_path / "a.tsv")
+
+
+def test_two_files_of_one_aliquot_are_both_kept(server: Gdc) -> None:
+    server.add("TCGA-AA-0001-01A-11R-A111-07", (1, 2, 3))
+    server.add("TCGA-AA-0001-01A-11R-A111-07", (4, 5, 6))
+    files = listed(server)
+    table = sample_table(files[::-1])
+    assert list(table["sample_id"]) == ["TCGA-AA-0001-01A-11R-A111-07", "TCGA-AA-0001-01A-11R-A111-07.2"]
+    assert list(table["file_id"]) == sorted(entry["file_id"] for entry in files)
+    assert list(table["replicate"]) == [1, 2]
+
+
+def test_a_row_of_the_dataset_sheet_works(server: Gdc, tmp_path: Path, copy_project: Any, snakemake: Any) -> None:
+    """From ``gdc:TCGA-AAAA`` in the sheet to ingested profiles, by Snakemake."""
+    for patient in range(3):
+        for code in ("01", "11"):
+            server.add(f"TCGA-AA-000{patient}-{code}A-11R-A111-07", (100 + patient, 200, 300 + int(code)))
+    folder = copy_project(tmp_path / "project")
+    catalogue = folder / "config" / "data_versions.tsv"
+    text = catalogue.read_text()
+    assert text.count("https://api.gdc.cancer.gov\t") == 1
+    catalogue.write_text(text.replace("https://api.gdc.cancer.gov\t", f"{server.api}\t"))
+    row = {
+        "dataset": "cohort", "kind": "bulk", "format": "tsv", "orientation": "genes_by_samples",
+        "source": "gdc:TCGA-AAAA", "gene_ids": "ensembl", "unit": "counts", "sample_column": "sample_id",
+        "donor_column": "patient", "condition_column": "project", "technology": "bulk", "aggregation": "bulk",
+        "context": "@sample_type:01=tumour,11=normal",
+    }  # fmt: skip
+    sheet = pd.read_csv(folder / "config" / "datasets.tsv", sep="\t", dtype=str)
+    pd.concat([sheet, pd.DataFrame([row])]).to_csv(folder / "sheet.tsv", sep="\t", index=False)
+    (folder / "study.yaml").write_text(
+        "datasets_sheet: sheet.tsv\ndatasets: [demo_normal, demo_tumour, demo_cells, demo_line_bulk, cohort]\n"
+    )
+    snakemake(
+        folder, "--cores", "1", "--configfile", "config/demo.yaml", "study.yaml",
+        "--", "results/demo/ingested/cohort.h5ad",
+    )  # fmt: skip
+    profiles = ad.read_h5ad(folder / "results/demo/ingested/cohort.h5ad")
+    assert profiles.shape == (6, 3)
+    assert set(profiles.obs["donor"]) == {f"TCGA-AA-000{i}" for i in range(3)}
+    assert dict(profiles.obs["level"].value_counts()) == {"tumour": 3, "normal": 3}
+    assert list((folder / "resources/downloads/_gdc/cohort").glob("counts.tsv.gz.provenance.json"))

@@ -1,0 +1,19 @@
+"""Download a project's open STAR counts from the GDC and assemble them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pseudocohort import logs
+from pseudocohort.acquire import gdc
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+logs.configure(snakemake.log[0])
+gdc.acquire(
+    snakemake.params.row["source"],
+    Path(snakemake.output.counts),
+    Path(snakemake.output.samples),
+    cache=Path(snakemake.params.cache),
+    api=snakemake.params.api,
+)

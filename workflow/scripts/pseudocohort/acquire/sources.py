@@ -1,0 +1,126 @@
+"""Sources of the dataset sheet that are downloaded: what they are called here, and how each kind is fetched."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError
+from ..io import read_json
+from ..study import is_remote
+from . import catalogue, gdc
+from .fetch import fetch, provenance_path
+
+log = logging.getLogger(__name__)
+
+COLUMNS = ("source", "samples")
+_GDC_FILES = {"source": "counts.tsv.gz", "samples": "samples.tsv"}
+
+
+def is_downloaded(source: str) -> bool:
+    """Whether a source has to be downloaded: an address, ``catalogue:<name>`` or ``gdc:<projects>``."""
+    return is_remote(source) or catalogue.is_catalogued(source) or gdc.is_gdc(source)
+
+
+def check(datasets: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """`datasets`, their downloaded sources understood; one from the GDC gets its sample table from there too.
+
+    Raises
+    ------
+    UserError
+        If a source is malformed, unknown, or has to be downloaded by hand.
+    """
+    checked = {}
+    for name, row in datasets.items():
+        for column in COLUMNS:
+            source = row.get(column, "")
+            if catalogue.is_catalogued(source):
+                catalogue.resolve(source)
+            elif gdc.is_gdc(source):
+                gdc.parse_source(source)
+        if gdc.is_gdc(row.get("samples", "")) and row["samples"] != row["source"]:
+            raise UserError(
+                "the sample table is of another GDC source than the matrix",
+                where=f"dataset {name!r}, column 'samples'",
+                remedy="leave it empty: the matrix brings its sample table",
+            )
+        checked[name] = {**row, "samples": row.get("samples", row["source"])} if gdc.is_gdc(row["source"]) else row
+    return checked
+
+
+def destination(dataset: str, column: str, source: str) -> str:
+    """Path, in the working directory, of the file that a downloaded source becomes."""
+    if gdc.is_gdc(source):
+        return f"resources/downloads/_gdc/{dataset}/{_GDC_FILES[column]}"
+    name = catalogue.resolve(source)["file"] if catalogue.is_catalogued(source) else Path(source.split("?")[0]).name
+    return f"resources/downloads/{dataset}/{name}"
+
+
+def fetch_row(row: dict[str, Any], path: Path, *, offline: bool = False) -> dict[str, Any]:
+    """Fetch the source of a dataset's row that becomes `path`; its provenance.
+
+    Raises
+    ------
+    UserError
+        As :func:`.fetch.fetch`, and if no source of the row becomes `path`.
+    """
+    for column in COLUMNS:
+        source = row.get(column, "")
+        if is_downloaded(source) and Path(destination(row["dataset"], column, source)).name == path.name:
+            if catalogue.is_catalogued(source):
+                return fetch_catalogued(source, path, offline=offline)
+            return fetch(source, path, offline=offline)
+    raise UserError(
+        f"no source of dataset {row['dataset']!r} is called {path.name!r}",
+        where=str(path),
+        remedy="check the dataset sheet",
+    )
+
+
+def fetch_catalogued(
+    source: str, path: Path, *, offline: bool = False, entries: dict[str, dict[str, Any]] | None = None
+) -> dict[str, Any]:
+    """Download ``catalogue:<name>`` to `path`, from its mirror if its address fails; its provenance.
+
+    Size (bytes), SHA-256 and MD5 are checked where the catalogue has them. Where it has no checksum, that of the first
+    download, in the provenance beside `path`, is expected of every later one.
+
+    Raises
+    ------
+    UserError
+        If neither address gives the file, or it is another file than the catalogue or the first download says.
+    """
+    entry = catalogue.resolve(source, entries)
+    addresses = [entry[column] for column in ("url", "mirror") if column in entry]
+    record = provenance_path(path)
+    known = read_json(record) if record.is_file() else {}
+    expected = entry.get("sha256", "")
+    if not (expected or "md5" in entry) and known.get("source") in addresses:
+        expected = known["sha256"]
+    for address in addresses[:-1]:
+        try:
+            return _fetch_checked(address, path, entry, expected, offline)
+        except UserError as error:
+            log.warning("%s\nthe mirror is asked instead", error)
+    return _fetch_checked(addresses[-1], path, entry, expected, offline)
+
+
+def _fetch_checked(address: str, path: Path, entry: dict[str, Any], sha256: str, offline: bool) -> dict[str, Any]:
+    """Fetch and check size and MD5; a wrong file is removed."""
+    provenance = fetch(address, path, offline=offline, sha256=sha256)
+    with path.open("rb") as file:
+        found = {"bytes": path.stat().st_size}
+        if "md5" in entry:
+            found["md5"] = hashlib.file_digest(file, "md5").hexdigest()
+    for key, value in found.items():
+        if key in entry and value != entry[key]:
+            path.unlink()
+            provenance_path(path).unlink(missing_ok=True)
+            raise UserError(
+                f"the file has {key} {value}, not {entry[key]}",
+                where=address,
+                remedy="the source sent another file or a damaged one: try again later, or correct the catalogue",
+            )
+    return provenance
