@@ -1,22 +1,22 @@
 """Acquire. Needs: rows of the dataset sheet. Makes: the demo's raw files, downloads with provenance."""
 
 
-rule simulate_demo:
+rule simulate:
     input:
-        parameters="resources/demo_parameters.yaml",
+        parameters="resources/{simulation}_parameters.yaml",
         genes="resources/demo_genes.tsv",
     output:
-        normal="resources/demo/normal.gct",
-        normal_samples="resources/demo/normal_attributes.tsv",
-        tumour="resources/demo/tumour.tsv.gz",
-        tumour_samples="resources/demo/tumour_phenotype.tsv",
-        cells=directory("resources/demo/cells"),
-        line_bulk="resources/demo/line_bulk.h5ad",
-        truth=directory("resources/demo/truth"),
+        normal="resources/{simulation}/normal.gct",
+        normal_samples="resources/{simulation}/normal_attributes.tsv",
+        tumour="resources/{simulation}/tumour.tsv.gz",
+        tumour_samples="resources/{simulation}/tumour_phenotype.tsv",
+        cells=directory("resources/{simulation}/cells"),
+        line_bulk="resources/{simulation}/line_bulk.h5ad",
+        truth=directory("resources/{simulation}/truth"),
     log:
-        "logs/simulate_demo.log",
+        "logs/simulate/{simulation}.log",
     benchmark:
-        "benchmarks/simulate_demo.tsv"
+        "benchmarks/simulate/{simulation}.tsv"
     conda:
         "../../envs/base.yaml"
     threads: 1
@@ -26,7 +26,7 @@ rule simulate_demo:
     params:
         code=code_version("acquire.simulate.write"),
     script:
-        "../scripts/simulate_demo.py"
+        "../scripts/simulate.py"
 
 
 rule download:

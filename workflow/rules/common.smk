@@ -40,6 +40,7 @@ PLAN_CONFIG = {
         "augmentation",
         "privacy",
         "combination",
+        "held_out_level",
     )
 }
 
@@ -62,6 +63,7 @@ wildcard_constraints:
     generator=r"[a-z_]+",
     evaluation="|".join(config["evaluations"]),
     batch=r"b\d+",
+    simulation="demo|twelve",
 
 
 def dataset_file(name, column):
@@ -131,6 +133,15 @@ def code_of_generators():
     )
 
 
+def settings_of_evaluation(wildcards):
+    """Settings of an evaluation; the held-out level shares its levels with the combination."""
+    settings = config[wildcards.evaluation]
+    if wildcards.evaluation != "held_out_level":
+        return settings
+    levels = ("tissue_level", "cell_level")
+    return settings | {name: config["combination"][name] for name in levels}
+
+
 def code_of_evaluation(wildcards):
     """Digest of the code of an evaluation."""
     return code_version(f"evaluate.{wildcards.evaluation}")
@@ -160,8 +171,9 @@ def members_of_evaluation(wildcards):
 def intervention_files(wildcards):
     """The regulatory graph and the known do-effects; the demo's are made by its simulator."""
     given = [config["interventions"][name] for name in ("graph", "truth")]
-    simulated = [path.startswith("resources/demo/truth/") for path in given]
-    return ["resources/demo/truth"] if all(simulated) else given
+    folders = {str(Path(path).parent) for path in given}
+    simulated = folders == {"resources/demo/truth"}
+    return sorted(folders) if simulated else given
 
 
 def evaluated_files(wildcards):

@@ -23,7 +23,7 @@ rule evaluate:
         runtime=240,
     params:
         study=config["study"],
-        settings=lookup("{evaluation}", within=config),
+        settings=settings_of_evaluation,
         seed=config["seed"],
         code=code_of_evaluation,
     script:

@@ -22,7 +22,7 @@ EVALUATION_KEYS = (
     "n_real", "n_synthetic", "repeat", "seed", "estimator",
 )  # fmt: skip
 ROLES = ("train", "test", "reference", "member", "non_member", "unlabeled")
-PURPOSES = ("full", "augmentation", "privacy", "combination")
+PURPOSES = ("full", "augmentation", "privacy", "combination", "held_out_level")
 
 
 @dataclass(frozen=True)

@@ -142,11 +142,12 @@ def check_study(config: dict[str, Any], schemas: Path) -> dict[str, dict[str, An
             where="augmentation.tasks",
             remedy="define one, or leave augmentation out of evaluations",
         )
-    if "combination" in asked and len(config["combination"]["conditions"]) < 2:
-        raise UserError(
-            "fewer than two conditions", where="combination.conditions",
-            remedy="list the conditions that both levels have, or leave combination out of evaluations",
-        )  # fmt: skip
+    for evaluation, fewest in (("combination", 2), ("held_out_level", 3)):
+        if evaluation in asked and len(config["combination"]["conditions"]) < fewest:
+            raise UserError(
+                f"fewer than {fewest} conditions", where="combination.conditions",
+                remedy=f"list the conditions that both levels have, or leave {evaluation} out of evaluations",
+            )  # fmt: skip
     if "interventions" in asked and not (config["interventions"]["graph"] and config["interventions"]["truth"]):
         raise UserError(
             "graph or truth is not given", where="interventions",

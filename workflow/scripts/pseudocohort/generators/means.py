@@ -153,9 +153,27 @@ def _prior_means(
         around_both = not pooled and len(both) > 1
         base = np.mean([raw[c, at] for c in both], axis=0) if around_both else centre
         origin = np.mean([raw[c, other] for c in (both if around_both else there)], axis=0)
+        slope = _slope(raw, both, at, other)
         for c in there:
-            out.setdefault(c, []).append(base + raw[c, other] - origin)
+            share = 1.0 if (c, at) in raw else slope
+            out.setdefault(c, []).append(base + share * (raw[c, other] - origin))
     return {c: np.mean(guesses, axis=0) for c, guesses in out.items()}
+
+
+def _slope(raw: dict[Key, np.ndarray], both: list[str], at: str, other: str) -> float:
+    """How much of a contrast at another level is found at level `at`: least squares over genes and conditions.
+
+    A contrast of culture is partly a contrast of tissue, partly its own; taken whole it overshoots. With one condition
+    in common there is nothing to learn it from, and contrasts are taken whole. Never negative: lines with the wrong
+    labels have a slope of about 0, and then say nothing. It serves conditions without profiles at `at` only: for the
+    others the weight of the prior already says how much of it to believe, and a slope learned from few profiles that
+    are used once more beside it makes their means worse (on breast cancer by .03 of accuracy at one tumour per class).
+    """
+    if len(both) < 2:
+        return 1.0
+    target, source = (np.stack([raw[c, level] for c in both]) for level in (at, other))
+    target, source = target - target.mean(0), source - source.mean(0)
+    return max(0.0, float((target * source).sum() / max((source**2).sum(), 1e-12)))
 
 
 def _prior_weight(

@@ -68,11 +68,27 @@ def _combination(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
                 }
 
 
+def _held_out_level(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    settings = config["held_out_level"]
+    for condition in config["combination"]["conditions"]:
+        for hidden in settings["hidden"]:
+            for arm in ("combined", "permuted"):
+                for repeat in range(settings["repeats"]):
+                    yield {
+                        "training_set": f"held-{hidden}-{arm}-{condition}-r{repeat}",
+                        "task": condition,
+                        "regime": f"{hidden}_{arm}",
+                        "repeat": repeat,
+                        "generators": settings["generators"],
+                    }
+
+
 _PURPOSES = {
     "full": ("fidelity", _full),
     "augmentation": ("augmentation", _augmentation),
     "privacy": ("privacy", _privacy),
     "combination": ("combination", _combination),
+    "held_out_level": ("held_out_level", _held_out_level),
 }
 #: The evaluation that reads the training sets of a purpose.
 EVALUATION_OF_PURPOSE = {purpose: evaluation for purpose, (evaluation, _) in _PURPOSES.items()}

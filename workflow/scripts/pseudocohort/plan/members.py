@@ -142,9 +142,14 @@ def privacy(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) -> p
     return pd.concat(parts)
 
 
-def combination(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) -> pd.DataFrame:
-    """Combination: k real tissue profiles per condition, the cell level, both, or both with line labels permuted."""
-    settings = config["combination"]
+def _both_levels(obs: pd.DataFrame, settings: dict[str, Any]) -> tuple[pd.Series, pd.DataFrame, pd.DataFrame]:
+    """Merged condition of every profile, and the tissue profiles and training cell-level profiles of the shared ones.
+
+    Raises
+    ------
+    UserError
+        If a condition is missing at a level.
+    """
     merged = obs["condition"].astype(str).replace(settings["map"])
     shared = merged.isin(settings["conditions"])
     tissue = obs[shared & (obs["level"] == settings["tissue_level"])]
@@ -157,6 +162,30 @@ def combination(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) 
                 where="combination.conditions",
                 remedy="list only conditions that both levels have, after combination.map",
             )
+    return merged, tissue, cells
+
+
+def _permuted(labels: pd.Series, donors: pd.Series, rng: np.random.Generator) -> pd.Series:
+    """`labels` dealt out anew among donors; the profiles of a donor keep one label."""
+    of_donor = pd.Series(labels.to_numpy(), index=donors.to_numpy())
+    of_donor = of_donor[~of_donor.index.duplicated()].sort_index()
+    permuted = pd.Series(rng.permutation(of_donor.to_numpy()), index=of_donor.index)
+    return pd.Series(permuted[donors.to_numpy()].to_numpy(), index=labels.index)
+
+
+def _share_of_donors(obs: pd.DataFrame, labels: pd.Series, share: float, rng: np.random.Generator) -> set[str]:
+    """A random share of each condition's donors, at least one."""
+    chosen: set[str] = set()
+    for _, donors in obs["donor"].astype(str).groupby(labels.to_numpy()):
+        names = np.sort(donors.unique())
+        chosen |= set(rng.permutation(names)[: max(1, round(share * len(names)))])
+    return chosen
+
+
+def combination(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) -> pd.DataFrame:
+    """Combination: k real tissue profiles per condition, the cell level, both, or both with line labels permuted."""
+    settings = config["combination"]
+    merged, tissue, cells = _both_levels(obs, settings)
     rng = generator(config["seed"], "combination", row["repeat"])
     test_ids: list[str] = []
     chosen: list[str] = []
@@ -174,17 +203,61 @@ def combination(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) 
     if arm != "tissue_only":
         labels = merged[cells.index]
         if arm == "permuted":
-            lines = pd.Series(merged[cells.index].to_numpy(), index=cells["donor"].to_numpy())
-            lines = lines[~lines.index.duplicated()].sort_index()
-            permuted = pd.Series(rng.permutation(lines.to_numpy()), index=lines.index)
-            labels = pd.Series(permuted[cells["donor"].to_numpy()].to_numpy(), index=cells.index)
+            labels = _permuted(labels, cells["donor"], rng)
         parts.append(_rows(obs, cells.index, "train", labels))
     parts.append(_rows(obs, train.index.difference(chosen), "unlabeled", ""))
     parts.append(_rows(obs, pd.Index(test_ids), "test", merged[test_ids]))
     return pd.concat(parts)
 
 
-_MEMBERS = {"full": full, "augmentation": augmentation, "privacy": privacy, "combination": combination}
+def held_out_level(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) -> pd.DataFrame:
+    """Held-out level: everything but one condition at one level; real profiles of it there are test and reference.
+
+    Four fifths of the donors are drawn anew in every repeat. Hidden tissue is tested on held-out patients, and its
+    training patients are the reference (the ceiling). Lines are not split by the study: of those of the hidden
+    condition half are tested and half are the reference, of the others a fifth is tested. In the arm ``permuted`` the
+    profiles at the other level have the labels of other donors.
+    """
+    settings = config["combination"]
+    merged, tissue, cells = _both_levels(obs, settings)
+    hidden, arm = row["regime"].split("_")
+    rng = generator(config["seed"], "held_out_level", row["task"], hidden, row["repeat"])
+    patients = tissue[tissue["split"] == "train"]
+    patients = patients[patients["donor"].isin(_share_of_donors(patients, merged[patients.index], 0.8, rng))]
+    lines = cells[cells["donor"].isin(_share_of_donors(cells, merged[cells.index], 0.8, rng))]
+    if hidden == "tissue":
+        here, source = patients, lines
+        test = tissue[tissue["split"] == "test"]
+        test = test.iloc[np.sort(rng.permutation(len(test))[: settings["n_test"]])]
+        reference = patients[(merged[patients.index] == row["task"]).to_numpy()]
+    else:
+        here, source = lines, patients
+        mine = cells[(merged[cells.index] == row["task"]).to_numpy()]
+        tested = _share_of_donors(mine, merged[mine.index], 0.5, rng)
+        reference = mine[~mine["donor"].isin(tested)]
+        others = cells[~cells["donor"].isin(set(lines["donor"]) | set(mine["donor"]))]
+        test = pd.concat([mine[mine["donor"].isin(tested)], others])
+    here = here[(merged[here.index] != row["task"]).to_numpy()]
+    labels = merged[source.index]
+    if arm == "permuted":
+        labels = _permuted(labels, source["donor"], rng)
+    return pd.concat(
+        [
+            _rows(obs, here.index, "train", merged[here.index]),
+            _rows(obs, source.index, "train", labels),
+            _rows(obs, test.index, "test", merged[test.index]),
+            _rows(obs, reference.index, "reference", merged[reference.index]),
+        ]
+    )
+
+
+_MEMBERS = {
+    "full": full,
+    "augmentation": augmentation,
+    "privacy": privacy,
+    "combination": combination,
+    "held_out_level": held_out_level,
+}
 
 
 def members(obs: pd.DataFrame, rows: list[dict[str, Any]], config: dict[str, Any]) -> pd.DataFrame:

@@ -69,6 +69,11 @@ def request(row: dict[str, Any], members: pd.DataFrame, obs: pd.DataFrame, confi
     if purpose == "privacy":
         source = of("train" if row["regime"] == "negative_control" else "member")
         return _in_proportion(source, len(by_role["member"]), rng)
+    if purpose == "held_out_level":
+        hidden = config["combination"][f"{row['regime'].split('_')[0]}_level"]
+        level = obs[obs["level"] == hidden].iloc[[0]]
+        n = config["held_out_level"]["n_synthetic"]
+        return _as_request(level.iloc[np.zeros(n, dtype=int)], np.repeat(row["task"], n))
     tissue = obs[obs["level"] == config["combination"]["tissue_level"]].iloc[[0]]
     conditions = np.repeat(config["combination"]["conditions"], config["combination"]["n_synthetic"])
     return _as_request(tissue.iloc[np.zeros(len(conditions), dtype=int)], conditions)

@@ -1,4 +1,4 @@
-"""Write the demo's raw files in public formats."""
+"""Write the raw files of a simulation in public formats."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
