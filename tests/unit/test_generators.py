@@ -420,3 +420,25 @@ def test_one_profile_per_level_is_enough_to_fit(name):
     data = ad.AnnData(np.zeros((2, 6), np.float32), obs=pd.concat([tumour, line]))
     x = registry.get(name)().fit(data, settings=FAST.get(name), seed=1).sample(tumour.iloc[[0, 0]], seed=1)
     assert np.isfinite(x).all() and np.abs(x).max() < 2
+
+
+def test_contrast_of_an_unseen_condition_is_taken_by_the_slope_that_the_others_show():
+    """Lines show twice the contrasts of tissue: the unseen one is halved; with permuted lines nothing is left of it."""
+    rng = np.random.default_rng(4)
+    contrast = rng.normal(size=(9, 200))
+    names = [f"c{i}" for i in range(9)]
+    x = np.concatenate([contrast[:8], 2 * contrast])
+    obs = pd.DataFrame(
+        {
+            "condition": names[:8] + names,
+            "level": ["tumour"] * 8 + ["pseudobulk"] * 9,
+            "donor": [f"d{i}" for i in range(17)],
+        },
+        index=[f"s{i}" for i in range(17)],
+    )
+    fitted = fit_class_means(ad.AnnData(x, obs=obs))
+    origin = contrast[:8].mean(0)
+    np.testing.assert_allclose(fitted.mean["c8", "tumour"] - origin, contrast[8] - origin, atol=1e-6)
+    obs.loc[obs["level"] == "pseudobulk", "condition"] = np.roll(names[:8], 1).tolist() + ["c8"]
+    permuted = fit_class_means(ad.AnnData(x, obs=obs)).mean["c8", "tumour"] - origin
+    assert np.linalg.norm(permuted) < 0.3 * np.linalg.norm(contrast[8] - origin)

@@ -21,7 +21,7 @@ from pseudocohort.ingest.delimited import read_delimited
 from pseudocohort.ingest.gct import read_gct
 from pseudocohort.ingest.h5ad import read_h5ad
 from pseudocohort.ingest.matrix import Matrix
-from pseudocohort.ingest.samples import name_of_condition, read_samples, select_conditions
+from pseudocohort.ingest.samples import column_of, name_of_condition, read_samples, select_conditions
 from pseudocohort.ingest.tenx import read_tenx
 from pseudocohort.ingest.units import check_unit
 
@@ -273,3 +273,18 @@ def test_nan_names_gene_and_sample(row, tmp_path):
     (tmp_path / "m.tsv").write_text(tsv().replace("\t30\t", "\tNaN\t"))
     with pytest.raises(UserError, match=r"gene 'TP53' in sample 's2'"):
         ingest_dataset(row, conditions={"min_donors": 1})
+
+
+def test_row_names_without_a_header_are_the_samples(tmp_path):
+    """R's write.csv: one column name fewer than columns; the first column names the samples."""
+    path = tmp_path / "metadata.csv"
+    path.write_text('"batch","line"\n"A1","p1","H1975"\n"A2","p1","A549"\n')
+    table = read_samples(path)
+    assert list(table.columns) == ["sample", "batch", "line"]
+    assert table["sample"].tolist() == ["A1", "A2"]
+
+
+def test_condition_that_is_the_same_for_all_samples(row):
+    table = pd.DataFrame({"line": ["x", "y"]})
+    constant = {**row, "condition_column": "=LUAD"}
+    assert column_of(table, constant, "condition_column", "samples.tsv").tolist() == ["LUAD", "LUAD"]

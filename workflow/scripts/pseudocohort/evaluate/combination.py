@@ -18,6 +18,7 @@ from typing import Any
 import anndata as ad
 import numpy as np
 import pandas as pd
+from sklearn.isotonic import IsotonicRegression
 
 from ..errors import ContractError
 from ..io import evaluation_table
@@ -261,6 +262,26 @@ def _paired(plan: _Study) -> None:
                 plan.rows.append({**row, "metric": metric, "value": value - accuracy[key]})
 
 
+def _saved(plan: _Study) -> None:
+    """Real profiles per condition that the cell level saves: how many more would be as good without it.
+
+    The curve of the real profiles alone is their mean over draws, made monotone (isotonic regression), from chance at
+    k = 0 to the largest k, where the count ends: a value there is "at least".
+    """
+    alone: dict[int, list[float]] = {0: [1 / len(plan.conditions)]}
+    for (generator, arm, k, _), value in plan.accuracy.items():
+        if (generator, arm) == ("real", "tissue_only"):
+            alone.setdefault(k, []).append(value)
+    ks = np.array(sorted(alone))
+    if len(ks) < 2:
+        return
+    curve = IsotonicRegression().fit_transform(ks, [np.mean(alone[k]) for k in ks])
+    for row in [r for r in plan.rows if r["metric"] == "balanced_accuracy"]:
+        if row["regime"] in COMBINED and row["generator"] != "real":
+            worth = float(np.interp(row["value"], curve, ks))
+            plan.rows.append({**row, "metric": "real_profiles_saved", "value": worth - row["n_real"]})
+
+
 def combination(
     profiles: ad.AnnData,
     synthetic: Mapping[str, ad.AnnData],
@@ -298,7 +319,7 @@ def combination(
         Long evaluation table: ``n_real`` = k per condition, ``regime`` = arm, ``n_synthetic`` per condition. Metrics:
         those of :func:`.classifiers.metrics`; ``centroid_r``; paired over draws, in balanced accuracy,
         ``gain_over_real_only``, ``gain_over_stacking``, ``both_minus_tissue_only`` and ``both_minus_permuted`` (at
-        k = 0 "both" is the arm ``cell_only``).
+        k = 0 "both" is the arm ``cell_only``); ``real_profiles_saved``, in profiles per condition.
 
     Raises
     ------
@@ -316,9 +337,11 @@ def combination(
         _level_shift(plan)
         _empirical_bayes(plan)
         _paired(plan)
+        _saved(plan)
         return evaluation_table(plan.rows)
     _generated(plan, synthetic, generator)
     _paired(plan)
+    _saved(plan)
     return evaluation_table([row for row in plan.rows if row["generator"] == generator])
 
 

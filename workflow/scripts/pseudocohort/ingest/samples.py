@@ -37,13 +37,15 @@ def read_samples(path: str | Path) -> pd.DataFrame:
         header_and_width(file, separator, str(path))
     try:
         with open_text(path) as file, readable(path):
-            return pd.read_csv(file, sep=separator, dtype=str, keep_default_na=False)
+            table = pd.read_csv(file, sep=separator, dtype=str, keep_default_na=False)
     except pd.errors.ParserError as error:
         raise UserError(f"cannot be read: {error}", where=str(path), remedy="fetch the file again") from error
+    # R writes row names without a header of their own: the first column is the samples'.
+    return table if isinstance(table.index, pd.RangeIndex) else table.rename_axis("sample").reset_index()
 
 
 def column_of(table: pd.DataFrame, row: dict[str, Any], key: str, where: str) -> pd.Series:
-    """The column of the sample table that the sheet names under `key`.
+    """The column of the sample table that the sheet names under `key`; ``=text`` is that text for every sample.
 
     Raises
     ------
@@ -51,6 +53,8 @@ def column_of(table: pd.DataFrame, row: dict[str, Any], key: str, where: str) ->
         If there is none of that name.
     """
     name = row[key]
+    if name.startswith("="):
+        return pd.Series(name[1:], index=table.index, name=name)
     if name not in table:
         raise UserError(
             f"no column {name!r} ({key} of dataset {row['dataset']!r}); "

@@ -21,8 +21,12 @@ SECTIONS = (
     ("privacy", "Privacy", ("privacy",)),
     ("interventions", "Interventions", ("interventions",)),
     ("combination", "Cell level and tissue level", ("combination",)),
+    ("held_out_level", "Conditions never seen at a level", ("held_out_level",)),
     ("fidelity", "Fidelity", ("fidelity", "map", "training")),
 )
+
+#: Questions below the three of the users.
+_EVIDENCE = ("combination", "held_out_level", "fidelity")
 
 
 def caption_html(text: str) -> Markup:
@@ -126,7 +130,7 @@ def render(
         if name not in summaries:
             continue
         summary = summaries[name]
-        overall = summary[summary["task"].isna()] if name == "fidelity" else summary
+        overall = summary if name == "augmentation" else summary[summary["task"].isna()]
         tables = [summary_table(name, overall.assign(task=[titles.get(t, t) for t in overall["task"]]))]
         if name == "fidelity" and summary["task"].notna().any():
             tables.append(_conditions(summary[summary["task"].notna()]))
@@ -158,7 +162,7 @@ def render(
         simulated=config["simulated"],
         facts=facts,
         questions=[verdicts["questions"][n] | {"name": n} for n in ("augmentation", "privacy", "interventions")],
-        evidence=[verdicts["questions"][n] | {"name": n} for n in ("combination", "fidelity")],
+        evidence=[verdicts["questions"][n] | {"name": n} for n in _EVIDENCE if n in summaries or n != "held_out_level"],
         status=STATUS,
         sections=sections,
         quality=quality_tables(quality),

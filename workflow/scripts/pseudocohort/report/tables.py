@@ -59,7 +59,14 @@ COLUMNS = {
     "combination": {
         "balanced_accuracy": "Balanced accuracy", "gain_over_real_only": "Over real only",
         "gain_over_stacking": "Over stacking", "both_minus_permuted": "Over permuted",
-        "both_minus_tissue_only": "Over tissue only", "centroid_r": "Centroid r",
+        "both_minus_tissue_only": "Over tissue only", "real_profiles_saved": "Real profiles saved",
+        "centroid_r": "Centroid r",
+    },
+    "held_out_level": {
+        "centroid_r": "Centroid r", "type_rank": "Rank of its type", "detection_auc": "Detection AUC", "mmd": "MMD",
+        "coverage": "Coverage", "precision": "Precision", "recall": "Recall", "correlation_score": "γ within",
+        "centroid_r_over_level_shift": "r over shift", "detection_auc_over_level_shift": "AUC over shift",
+        "mmd_over_level_shift": "MMD below shift", "detection_auc_over_permuted": "AUC over permuted",
     },
     "interventions": {
         "pearson_delta": "Correlation with truth", "pearson_delta_gain_over_see": "Over SEE",
@@ -78,6 +85,7 @@ KEYS = {
     },
     "privacy": {"generator": "Generator", "estimator": "Attack", "regime": "Audit or control"},
     "combination": {"n_real": "Real per condition", "generator": "Generator", "regime": "Arm"},
+    "held_out_level": {"level": "Hidden at", "generator": "Generator", "regime": "Labels"},
     "interventions": {"generator": "Operator", "estimator": "Graph", "level": "Level"},
 }  # fmt: skip
 
