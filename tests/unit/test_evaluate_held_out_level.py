@@ -1,4 +1,4 @@
-"""Held-out level: what is hidden stays hidden, baselines against closed forms, and scores that tell right from wrong."""
+"""Held-out level: what is hidden stays hidden, baselines equal closed forms, scores tell right from wrong."""
 
 from __future__ import annotations
 
