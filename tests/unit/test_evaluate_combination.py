@@ -68,6 +68,8 @@ def _config(**combination_settings: object) -> dict:
         "draws": 4,
         "generator_draws": 2,
         "arms": ["tissue_only", "cell_only", "both", "permuted"],
+        "variants": [],
+        "variant_k": [1],
         "n_synthetic": 30,
         "n_test": 300,
     }

@@ -15,6 +15,7 @@ from pseudocohort.generators.registry import MODULES, TRAINED
 from pseudocohort.plan.enumerate import (
     EVALUATION_OF_PURPOSE,
     PURPOSE_OF_EVALUATION,
+    alignments,
     batches,
     generators_of,
     purposes,
@@ -111,6 +112,11 @@ def settings_of_generator(wildcards):
 def sets_of_batch(wildcards):
     """Training sets of a training job."""
     return batches(config, wildcards.purpose, wildcards.generator)[wildcards.batch]
+
+
+def alignments_of_batch(wildcards):
+    """Alignments of the training sets of a job that have one."""
+    return alignments(config, wildcards.purpose, sets_of_batch(wildcards))
 
 
 def checkpoints_of_job(wildcards):

@@ -20,6 +20,7 @@ rule train:
         gpu=gpus_of_generator,
     params:
         training_sets=sets_of_batch,
+        alignments=alignments_of_batch,
         settings=settings_of_generator,
         device=config["training"]["device"],
         checkpoint_minutes=config["training"]["checkpoint_minutes"],

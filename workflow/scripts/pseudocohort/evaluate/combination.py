@@ -147,10 +147,10 @@ class _Study:
 
 
 def _arms(plan: _Study) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every training set that holds cell-level profiles, with its arm."""
+    """Every training set that holds cell-level profiles, with its arm; variants of an arm hold the same ones."""
     for sets in plan.sets.values():
         for arm, row in sets.items():
-            if arm != "tissue_only":
+            if arm != "tissue_only" and "+" not in arm:
                 yield arm, row
 
 
@@ -256,6 +256,8 @@ def _paired(plan: _Study) -> None:
         if arm in COMBINED:
             others["both_minus_permuted"] = (generator, "permuted", k, draw)
             others["both_minus_tissue_only"] = (generator, "tissue_only", k, draw)
+        if "+" in arm:
+            others["gain_over_both"] = (generator, "both" if k else "cell_only", k, draw)
         row = used[generator, arm, k, draw]
         for metric, key in others.items():
             if key in accuracy:
@@ -319,7 +321,8 @@ def combination(
         Long evaluation table: ``n_real`` = k per condition, ``regime`` = arm, ``n_synthetic`` per condition. Metrics:
         those of :func:`.classifiers.metrics`; ``centroid_r``; paired over draws, in balanced accuracy,
         ``gain_over_real_only``, ``gain_over_stacking``, ``both_minus_tissue_only`` and ``both_minus_permuted`` (at
-        k = 0 "both" is the arm ``cell_only``); ``real_profiles_saved``, in profiles per condition.
+        k = 0 "both" is the arm ``cell_only``); ``real_profiles_saved``, in profiles per condition;
+        ``gain_over_both`` of variants.
 
     Raises
     ------

@@ -19,6 +19,7 @@ from ..levels import FACTORS
 from ..prepare.scale import Scaler
 from ..seeds import derive
 from . import registry
+from .alignment import COMMON_SCALE, STANDARDISED, add_technology_offset, align
 from .base import Generator
 from .storage import load_state, save_state
 
@@ -78,12 +79,17 @@ def fit(
     device: str,
     folder: Path,
     checkpoint_minutes: float,
+    alignment: str = "",
 ) -> tuple[Generator, Scaler]:
     """Fit one generator on one training set, resuming from a checkpoint in `folder`."""
     kind = registry.get(generator)
     learned, scaled = training_profiles(profiles, members, training_set, unlabeled=kind.capabilities.unlabeled)
-    scaler = Scaler(by_level=True).fit(scaled.X, scaled.obs)
+    if alignment == "offset":
+        learned.X, scaled.X = add_technology_offset(learned), add_technology_offset(scaled)
+    scaler = Scaler(by_level=alignment not in COMMON_SCALE).fit(scaled.X, scaled.obs)
     learned.X = scaler.transform(learned.X, learned.obs)
+    if alignment in STANDARDISED:
+        learned.X = align(learned, alignment)
     checkpoint = None
     if kind.capabilities.trained:
         from .checkpoint import Checkpoint  # imports torch, which the controls do without
@@ -108,6 +114,7 @@ def train_batch(
     device: str,
     checkpoints: Path,
     checkpoint_minutes: float,
+    alignments: dict[str, str] | None = None,
 ) -> None:
     """Train a generator on each training set and store the models in `out_dir`, one folder each.
 
@@ -136,6 +143,8 @@ def train_batch(
         Folder for unfinished work.
     checkpoint_minutes : float
         Between two checkpoints of a training run.
+    alignments : dict of str, optional
+        Alignment of the levels (:mod:`.alignment`), by training set; others are standardised by level.
     """
     kind = registry.get(generator)
     checkpoints.mkdir(parents=True, exist_ok=True)
@@ -158,6 +167,7 @@ def train_batch(
         model, scaler = fit(
             profiles, members, training_set, generator=generator, settings=settings, seed=seed, device=device,
             folder=checkpoints, checkpoint_minutes=checkpoint_minutes,
+            alignment=(alignments or {}).get(training_set, ""),
         )  # fmt: skip
         with atomic(target) as folder:
             folder.mkdir(parents=True)

@@ -66,6 +66,16 @@ def _combination(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
                     "repeat": draw,
                     "generators": settings["generators"] if draw < settings["generator_draws"] else [],
                 }
+        if draw < settings["generator_draws"]:
+            for k in settings["variant_k"]:
+                for variant in settings["variants"]:
+                    yield {
+                        "training_set": f"comb-both+{variant}-k{k}-d{draw}",
+                        "regime": f"both+{variant}",
+                        "n_real": k,
+                        "repeat": draw,
+                        "generators": settings["generators"],
+                    }
 
 
 def _held_out_level(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -130,6 +140,15 @@ def batches(config: dict[str, Any], purpose: str, generator: str) -> dict[str, l
     ]
     size = config["training"]["sets_per_job"]
     return {f"b{i // size:03d}": ids[i : i + size] for i in range(0, len(ids), size)}
+
+
+def alignments(config: dict[str, Any], purpose: str, training_sets_of_job: list[str]) -> dict[str, str]:
+    """Alignment of the levels before training, by training set; sets without one are left out."""
+    if purpose != "combination":
+        return {}
+    rows = {row["training_set"]: row["regime"] for row in training_sets(config) if row["purpose"] == purpose}
+    named = {name: rows[name].partition("+")[2] for name in training_sets_of_job}
+    return {name: variant for name, variant in named.items() if variant not in ("", "line_bulk")}
 
 
 def purposes(config: dict[str, Any]) -> list[str]:

@@ -183,7 +183,10 @@ def _share_of_donors(obs: pd.DataFrame, labels: pd.Series, share: float, rng: np
 
 
 def combination(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) -> pd.DataFrame:
-    """Combination: k real tissue profiles per condition, the cell level, both, or both with line labels permuted."""
+    """Combination: k real tissue profiles per condition, the cell level, both, or both with line labels permuted.
+
+    Variants of both: ``both+line_bulk`` has bulk profiles of lines besides; the others align the same profiles.
+    """
     settings = config["combination"]
     merged, tissue, cells = _both_levels(obs, settings)
     rng = generator(config["seed"], "combination", row["repeat"])
@@ -205,6 +208,15 @@ def combination(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) 
         if arm == "permuted":
             labels = _permuted(labels, cells["donor"], rng)
         parts.append(_rows(obs, cells.index, "train", labels))
+    if arm in ("both+line_bulk", "both+offset"):
+        bulk = obs.index[merged.isin(settings["conditions"]) & (obs["level"] == "line_bulk")]
+        if bulk.empty:
+            raise UserError(
+                "there is no bulk profile of a cell line of the conditions compared",
+                where="combination.variants",
+                remedy=f"add a dataset with such profiles, or leave out {arm.partition('+')[2]}",
+            )
+        parts.append(_rows(obs, bulk, "train", merged[bulk]))
     parts.append(_rows(obs, train.index.difference(chosen), "unlabeled", ""))
     parts.append(_rows(obs, pd.Index(test_ids), "test", merged[test_ids]))
     return pd.concat(parts)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from .style import GREY, INK, PURPLE, SKY, YELLOW, colour_of
+from .style import GREY, INK, PURPLE, SKY, YELLOW, colour_of, dots
 
 BASELINES = {
     "real": ("tissue_only", INK, "real tissue only"),
@@ -25,9 +26,14 @@ def _curve(table: pd.DataFrame, generator: str, arm: str) -> pd.DataFrame:
 
 def draw(summary: pd.DataFrame) -> Figure:
     """Figure from the summary table of combination."""
-    table = summary[summary["metric"] == "balanced_accuracy"]
+    table = summary[(summary["metric"] == "balanced_accuracy") & summary["task"].isna()]
     made = [g for g in dict.fromkeys(table["generator"]) if g not in BASELINES]
-    figure, axes = plt.subplots(1, 1 + len(made), figsize=(3.4 + 3.2 * len(made), 3.4), sharey=True, squeeze=False)
+    variants = table[table["regime"].astype(str).str.contains("+", regex=False)]
+    rows = 2 if len(variants) else 1
+    figure = plt.figure(figsize=(3.4 + 3.2 * len(made), 3.4 * rows))
+    grid = figure.add_gridspec(rows, 1 + len(made))
+    first = figure.add_subplot(grid[0, 0])
+    axes = np.array([[first, *(figure.add_subplot(grid[0, i + 1], sharey=first) for i in range(len(made)))]])
     ks = sorted(k for k in table["n_real"].dropna().unique() if k >= 0)
     place = {k: i for i, k in enumerate(ks)}
     ceiling = table[(table["generator"] == "real") & (table["regime"] == "ceiling")]
@@ -65,6 +71,32 @@ def draw(summary: pd.DataFrame) -> Figure:
         ax.set_xticks(range(len(ks)), [f"{int(k)}" for k in ks])
         ax.set_xlabel("real tissue profiles per condition")
         ax.legend(fontsize=7.5, loc="lower right")
+    if len(variants):
+        _ablation(figure.add_subplot(grid[1, :]), table, made, min(variants["n_real"]))
     axes[0, 0].set_ylabel("balanced accuracy")
     axes[0, 0].set_ylim(max(0, table["value"].min() - 0.15), 1.02)
     return figure
+
+
+def _ablation(ax, table: pd.DataFrame, made: list[str], k: float) -> None:
+    """What a generator saw, and how its levels were aligned, at one k: accuracy with its interval."""
+    at = table[table["n_real"] == k]
+    arms = [a for a in ("tissue_only", "permuted", "both") if (at["regime"] == a).any()]
+    arms += sorted(a for a in at["regime"].unique() if "+" in str(a))
+    step = 0.7 / max(len(made), 1)
+    for i, generator in enumerate(made):
+        for y, arm in enumerate(arms):
+            rows = at[(at["generator"] == generator) & (at["regime"] == arm)]
+            if len(rows):
+                dots(ax, y + (i - (len(made) - 1) / 2) * step, rows.iloc[0], colour_of(generator))
+        ax.plot([], [], "o", color=colour_of(generator), label=generator)
+    for name, (arm, colour, label) in BASELINES.items():
+        value = at.loc[(at["generator"] == name) & (at["regime"] == arm), "value"]
+        if len(value) and name in ("real", "stacking"):
+            ax.axvline(float(value.iloc[0]), color=colour, linewidth=0.9, linestyle=(0, (4, 3)), label=label)
+    names = {"tissue_only": "tissue only", "permuted": "both, lines permuted", "both": "both, scaled by level"}
+    ax.set_yticks(range(len(arms)), [names.get(a, a.replace("both+", "both, ").replace("_", " ")) for a in arms])
+    ax.invert_yaxis()
+    ax.set_title(f"What the generator saw, and how levels were aligned ({int(k)} per condition)")
+    ax.set_xlabel("balanced accuracy")
+    ax.legend(fontsize=7.5, loc="center left", bbox_to_anchor=(1.0, 0.5))
