@@ -220,3 +220,24 @@ def test_page_is_self_contained_and_escaped(html):
         assert anchor in ids
     assert "Joint embedding" in html and "9.10" in html
     assert html.index("Do synthetic profiles improve") < html.index("<figure")
+
+
+def test_levels_figure_shows_three_panels_with_and_two_without_synthetic_tissue(tmp_path):
+    import anndata as ad
+
+    from pseudocohort.report.figures import levels
+
+    rng = np.random.default_rng(0)
+
+    def profiles(level: str, n: int) -> ad.AnnData:
+        obs = pd.DataFrame(
+            {"condition": np.resize(["a", "b"], n), "level": level}, index=[f"{level}{i}" for i in range(n)]
+        )
+        return ad.AnnData(rng.normal(size=(n, 6)).astype(np.float32), obs=obs)
+
+    tissue, lines = profiles("tumour", 30), profiles("pseudobulk", 8)
+    for synthetic, panels in ((profiles("tumour", 20), 3), (None, 2)):
+        figure = levels.draw(tissue, lines, ["a", "b"], synthetic, "mvn")
+        assert len(figure.axes) == panels
+        save(figure, tmp_path / "levels.svg")
+    assert b"Scaled by level" in (tmp_path / "levels.svg").read_bytes()

@@ -53,6 +53,8 @@ TASK_TITLES = {
 FIGURES = [f"<results>/figures/{name}.svg" for name in config["evaluations"]]
 if "fidelity" in config["evaluations"]:
     FIGURES += ["<results>/figures/map.svg", "<results>/figures/training.svg"]
+if "combination" in config["evaluations"]:
+    FIGURES += ["<results>/figures/levels.svg"]
 
 # One caption per figure, shown in the report and in Snakemake's own.
 CAPTIONS = [str(WORKFLOW / f"report/{Path(name).stem}.rst") for name in FIGURES]
@@ -199,6 +201,16 @@ def fidelity_samples(wildcards):
     return [
         f"<results>/synthetic/full/{name}/b000.h5ad"
         for name in generators_of(config, "full")
+    ]
+
+
+def combination_samples(wildcards):
+    """Synthetic profiles of the first generator of the combination, for the map of levels."""
+    names = generators_of(config, "combination")[:1]
+    return [
+        f"<results>/synthetic/combination/{name}/{batch}.h5ad"
+        for name in names
+        for batch in batches(config, "combination", name)
     ]
 
 

@@ -86,6 +86,36 @@ rule cohort_figures:
         "../scripts/cohort_figures.py"
 
 
+rule level_figure:
+    input:
+        profiles="<results>/prepared/harmonised.h5ad",
+        donors="<results>/prepared/donors.tsv",
+        synthetic=combination_samples,
+    output:
+        figure=report(
+            "<results>/figures/levels.svg",
+            caption="../report/levels.rst",
+            category="Figures",
+            labels={"figure": "levels"},
+        ),
+    log:
+        "<logs>/level_figure.log",
+    benchmark:
+        "<benchmarks>/level_figure.tsv"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        settings=config["combination"],
+        generator=(config["combination"]["generators"] or [""])[0],
+        code=code_version("report.figures.levels"),
+    script:
+        "../scripts/level_figure.py"
+
+
 rule provenance:
     input:
         "<results>/tables/verdicts.json",

@@ -20,7 +20,7 @@ SECTIONS = (
     ("augmentation", "Augmentation", ("augmentation",)),
     ("privacy", "Privacy", ("privacy",)),
     ("interventions", "Interventions", ("interventions",)),
-    ("combination", "Cell level and tissue level", ("combination",)),
+    ("combination", "Cell level and tissue level", ("combination", "levels")),
     ("held_out_level", "Conditions never seen at a level", ("held_out_level",)),
     ("fidelity", "Fidelity", ("fidelity", "map", "training")),
 )
