@@ -442,3 +442,71 @@ def test_contrast_of_an_unseen_condition_is_taken_by_the_slope_that_the_others_s
     obs.loc[obs["level"] == "pseudobulk", "condition"] = np.roll(names[:8], 1).tolist() + ["c8"]
     permuted = fit_class_means(ad.AnnData(x, obs=obs)).mean["c8", "tumour"] - origin
     assert np.linalg.norm(permuted) < 0.3 * np.linalg.norm(contrast[8] - origin)
+
+
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, caplog):
+    import torch
+
+    from pseudocohort.generators.checkpoint import Checkpoint
+
+    checkpoint = Checkpoint(tmp_path / "c.safetensors", 0, "same")
+    for step in (1, 2):
+        checkpoint.save({"w": torch.full((3,), float(step))}, {"step": step})
+    assert checkpoint.load()[1] == {"step": 2}
+    whole = checkpoint.path.read_bytes()
+    checkpoint.path.write_bytes(whole[: len(whole) // 2])
+    tensors, metadata = checkpoint.load()
+    assert metadata == {"step": 1}
+    assert torch.equal(tensors["w"], torch.ones(3))
+    assert "is damaged" in caplog.text
+    checkpoint.path.unlink()  # killed between the two renames
+    assert checkpoint.load()[1] == {"step": 1}
+    assert Checkpoint(checkpoint.path, 0, "other").load() is None
+    checkpoint.remove()
+    assert checkpoint.load() is None
+
+
+@pytest.mark.parametrize("name", ["mvn", "independent", "ddpm", "gan"])
+def test_per_condition_scope_fits_each_condition_alone(name, tmp_path):
+    """Means are each condition's own; a condition of few donors comes from a joint model; storage gives the same."""
+    from pseudocohort.generators.per_condition import PerCondition, load_model
+
+    data = toy()
+    few = np.flatnonzero((data.obs["condition"] == "B").to_numpy())
+    data = data[np.setdiff1d(np.arange(data.n_obs), few[3:])].copy()
+    names: list[str] = []
+    model = PerCondition(registry.get(name)).fit(
+        data, settings=FAST.get(name), seed=3, device="cpu", checkpoint=lambda condition, part: names.append(condition)
+    )
+    assert names == [*sorted(set(data.obs["condition"]) - {"B"}), ""]
+    wanted = data.obs.drop(columns=["donor"]).iloc[np.resize(np.arange(data.n_obs), 400)].reset_index(drop=True)
+    made = model.sample(wanted, seed=5)
+    assert made.dtype == np.float32 and np.isfinite(made).all()
+    for condition in set(names) - {""}:
+        real = np.asarray(data.X)[(data.obs["condition"] == condition).to_numpy()]
+        of_it = made[(wanted["condition"] == condition).to_numpy()]
+        assert np.corrcoef(real.mean(0), of_it.mean(0))[0, 1] > 0.8
+    model.save(tmp_path / "model")
+    again = load_model(tmp_path / "model", registry.get(name))
+    np.testing.assert_allclose(again.sample(wanted, seed=5), made, atol=1e-5)
+    with pytest.raises(UserError, match="'Z'"):
+        PerCondition(registry.get(name)).fit(
+            data[(data.obs["condition"] != "B").to_numpy()].copy(), settings=FAST.get(name), seed=3, device="cpu",
+            checkpoint=lambda condition, part: None,
+        ).sample(wanted.assign(condition="Z"), seed=1)  # fmt: skip
+
+
+def test_a_condition_of_its_own_is_what_a_joint_fit_of_it_alone_gives():
+    from pseudocohort.generators.per_condition import PerCondition
+    from pseudocohort.seeds import derive
+
+    data = toy()
+    model = PerCondition(registry.get("mvn")).fit(
+        data, settings=None, seed=3, device="cpu", checkpoint=lambda condition, part: None
+    )
+    alone = data[(data.obs["condition"] == "A").to_numpy()].copy()
+    wanted = alone.obs.drop(columns=["donor"]).reset_index(drop=True)
+    expected = registry.get("mvn")().fit(alone, seed=derive(3, "condition", "A"))
+    np.testing.assert_array_equal(
+        model.sample(wanted, seed=5), expected.sample(wanted, seed=derive(5, "condition", "A"))
+    )

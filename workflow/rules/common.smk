@@ -121,6 +121,12 @@ def alignments_of_batch(wildcards):
     return alignments(config, wildcards.purpose, sets_of_batch(wildcards))
 
 
+def scope_of_purpose(wildcards):
+    """One model for all conditions, or one each; where a condition is generated at a new level it learns from others."""
+    crosses_levels = wildcards.purpose in ("combination", "held_out_level")
+    return "joint" if crosses_levels else config["training"]["scope"]
+
+
 def checkpoints_of_job(wildcards):
     """Folder of a training job's unfinished work; parameters have no path variables."""
     job = f"{wildcards.purpose}/{wildcards.generator}/{wildcards.batch}"

@@ -21,6 +21,7 @@ rule train:
     params:
         training_sets=sets_of_batch,
         alignments=alignments_of_batch,
+        scope=scope_of_purpose,
         settings=settings_of_generator,
         device=config["training"]["device"],
         checkpoint_minutes=config["training"]["checkpoint_minutes"],

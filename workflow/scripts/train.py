@@ -23,4 +23,5 @@ train_batch(
     checkpoints=Path(snakemake.params.checkpoints),
     checkpoint_minutes=snakemake.params.checkpoint_minutes,
     alignments=snakemake.params.alignments,
+    scope=snakemake.params.scope,
 )

@@ -7,7 +7,7 @@ import json
 import logging
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anndata as ad
 import numpy as np
@@ -21,7 +21,11 @@ from ..seeds import derive
 from . import registry
 from .alignment import COMMON_SCALE, STANDARDISED, add_technology_offset, align
 from .base import Generator
+from .per_condition import PerCondition, load_model
 from .storage import load_state, save_state
+
+if TYPE_CHECKING:
+    from .checkpoint import Checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -80,8 +84,9 @@ def fit(
     folder: Path,
     checkpoint_minutes: float,
     alignment: str = "",
-) -> tuple[Generator, Scaler]:
-    """Fit one generator on one training set, resuming from a checkpoint in `folder`."""
+    scope: str = "joint",
+) -> tuple[Generator | PerCondition, Scaler]:
+    """Fit one generator, or one per condition, on one training set, resuming from a checkpoint in `folder`."""
     kind = registry.get(generator)
     learned, scaled = training_profiles(profiles, members, training_set, unlabeled=kind.capabilities.unlabeled)
     if alignment == "offset":
@@ -90,16 +95,20 @@ def fit(
     learned.X = scaler.transform(learned.X, learned.obs)
     if alignment in STANDARDISED:
         learned.X = align(learned, alignment)
-    checkpoint = None
-    if kind.capabilities.trained:
+
+    def checkpoint(condition: str, part: ad.AnnData) -> Checkpoint | None:
+        if not kind.capabilities.trained:
+            return None
         from .checkpoint import Checkpoint  # imports torch, which the controls do without
 
-        digest = fingerprint(generator, settings, seed, learned)
-        checkpoint = Checkpoint(folder / f"{training_set}.safetensors", checkpoint_minutes, digest)
-    model = kind().fit(
-        learned, settings=settings, seed=derive(seed, training_set), device=device, checkpoint=checkpoint
-    )
-    return model, scaler
+        name = f"{training_set}@{condition}" if condition else training_set
+        digest = fingerprint(generator, settings, seed, part)
+        return Checkpoint(folder / f"{name}.safetensors", checkpoint_minutes, digest)
+
+    own = {"settings": settings, "seed": derive(seed, training_set), "device": device}
+    if scope == "per_condition":
+        return PerCondition(kind).fit(learned, checkpoint=checkpoint, **own), scaler
+    return kind().fit(learned, checkpoint=checkpoint("", learned), **own), scaler
 
 
 def train_batch(
@@ -115,6 +124,7 @@ def train_batch(
     checkpoints: Path,
     checkpoint_minutes: float,
     alignments: dict[str, str] | None = None,
+    scope: str = "joint",
 ) -> None:
     """Train a generator on each training set and store the models in `out_dir`, one folder each.
 
@@ -145,6 +155,8 @@ def train_batch(
         Between two checkpoints of a training run.
     alignments : dict of str, optional
         Alignment of the levels (:mod:`.alignment`), by training set; others are standardised by level.
+    scope : {'joint', 'per_condition'}
+        One model for all conditions of a training set, or one for each.
     """
     kind = registry.get(generator)
     checkpoints.mkdir(parents=True, exist_ok=True)
@@ -167,7 +179,7 @@ def train_batch(
         model, scaler = fit(
             profiles, members, training_set, generator=generator, settings=settings, seed=seed, device=device,
             folder=checkpoints, checkpoint_minutes=checkpoint_minutes,
-            alignment=(alignments or {}).get(training_set, ""),
+            alignment=(alignments or {}).get(training_set, ""), scope=scope,
         )  # fmt: skip
         with atomic(target) as folder:
             folder.mkdir(parents=True)
@@ -175,7 +187,8 @@ def train_batch(
             save_state(folder / "scale", "scale", *scaler.state())
             if model.history is not None:
                 write_table(model.history, folder / "history.tsv")
-        (checkpoints / f"{training_set}.safetensors").unlink(missing_ok=True)
+        for left in checkpoints.glob("*.safetensors*"):
+            left.unlink()
         log.info("%s: %d of %d (%s)", training_set, number, len(training_sets), kind.name)
     with atomic(out_dir) as folder:
         folder.mkdir()
@@ -220,7 +233,7 @@ def sample_batch(
     for training_set, wanted in requests.items():
         folder = models_dir / training_set
         scaler = Scaler.from_state(*load_state(folder / "scale", "scale"))
-        model = kind.load(folder / "model")
+        model = load_model(folder / "model", kind)
         z = model.sample(wanted, seed=derive(seeds[training_set], generator, "sample"), device=device)
         parts.append(np.maximum(scaler.inverse(z, wanted), 0).astype(np.float32))
         table = wanted.copy()

@@ -1,4 +1,4 @@
-"""State of a training run in one file: safetensors with a JSON header, replaced in one rename."""
+"""State of a training run in one file: safetensors with a JSON header, the one before kept beside it."""
 
 from __future__ import annotations
 
@@ -41,29 +41,39 @@ class Checkpoint:
         """Whether it is time to save."""
         return time.monotonic() - self._last >= 60 * self.minutes
 
+    @property
+    def previous(self) -> Path:
+        """The file saved before the last one."""
+        return self.path.with_name(f"{self.path.name}.previous")
+
     def save(self, tensors: dict[str, torch.Tensor], metadata: dict[str, Any]) -> None:
-        """Replace the file."""
+        """Write the file; the one before becomes :attr:`previous`."""
         with atomic(self.path) as temporary:
             header = {"state": json.dumps({"fingerprint": self.fingerprint, **metadata})}
             save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary, header)
+            if self.path.is_file():
+                self.path.replace(self.previous)
         self._last = time.monotonic()
 
     def load(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
-        """What was saved last; None if nothing was, or it is damaged or of another run."""
-        if not self.path.is_file():
-            return None
+        """What was saved last, or before it if that is damaged; None if there is none of this run."""
+        found = [path for path in (self.path, self.previous) if path.is_file()]
+        return next((saved for path in found if (saved := self._read(path)) is not None), None)
+
+    def _read(self, path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
         try:
-            with safe_open(self.path, framework="pt") as file:
+            with safe_open(path, framework="pt") as file:
                 metadata = json.loads((file.metadata() or {})["state"])
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  not a dict
         except (SafetensorError, OSError, KeyError, ValueError) as error:
-            log.warning("checkpoint %s is damaged (%s): training starts anew", self.path, error)
+            log.warning("checkpoint %s is damaged (%s) and is not used", path, error)
             return None
         if metadata.pop("fingerprint", None) != self.fingerprint:
-            log.warning("checkpoint %s is of another run: training starts anew", self.path)
+            log.warning("checkpoint %s is of another run and is not used", path)
             return None
         return tensors, metadata
 
     def remove(self) -> None:
-        """Delete the file."""
+        """Delete the files."""
         self.path.unlink(missing_ok=True)
+        self.previous.unlink(missing_ok=True)
