@@ -29,7 +29,7 @@ def data_root() -> Path:
 
 
 COPIED = ("Snakefile", "workflow", "config", "envs", "profiles", "resources", "tools")
-MADE = {"resources": ("downloads", "demo")}
+MADE = {"resources": ("downloads", "demo", "twelve")}
 
 
 @pytest.fixture(scope="session")

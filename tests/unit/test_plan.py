@@ -255,3 +255,22 @@ def test_requests_have_the_right_conditions_levels_and_sizes(config):
             else:
                 assert asked["condition"].value_counts().to_dict() == {"A": 100, "B": 100}
                 assert set(asked["level"]) == {"tumour"}
+
+
+def test_mixtures_of_lines_are_for_training_and_never_beside_a_tested_line(config):
+    obs = make_obs(lines=4)
+    mixed = obs[(obs["level"] == "pseudobulk").to_numpy()].drop_duplicates("condition").copy()
+    mixed["donor"] = [f"mixture:0-{c}" for c in mixed["condition"]]
+    mixed.index = [f"mix{c}" for c in mixed["condition"]]
+    donors = obs.drop_duplicates("donor")[["donor", "dataset", "split"]]
+    both = with_split(pd.concat([obs, mixed]).drop(columns="split"), donors)
+    assert (both.loc[mixed.index, "split"] == "train").all()
+    held = copy.deepcopy(config)
+    held["evaluations"] = ["held_out_level"]
+    held["combination"]["conditions"] = ["A", "B", "C"]
+    rows, table = planned(both, held, "held_out_level")
+    for row in rows:
+        ids = set(table.loc[table["training_set"] == row["training_set"], "sample_id"])
+        assert bool(ids & set(mixed.index)) <= row["regime"].startswith("tissue")
+    with pytest.raises(ContractError, match="has no split"):
+        with_split(both.assign(donor="stranger"), donors)

@@ -253,3 +253,25 @@ def test_datasets_without_a_common_gene_are_refused(table):
     donors = pd.DataFrame({"donor": a.obs["donor"], "dataset": "toy", "split": "train"})
     with pytest.raises(UserError, match="no gene is in all datasets"):
         harmonise([a, b], donors, {"kind": "all", "min_median": 0, "min_sd": 0, "min_cell_level_mean": 0}, table)
+
+
+def test_mixtures_thinning_and_single_cells():
+    data = cells()
+    plain = pseudobulk(data, bootstraps=2, min_cells=5, seed=1)
+    full = pseudobulk(data, bootstraps=2, min_cells=5, mixtures=3, depth=500, single_cells=4, seed=1)
+    contracts.PREPARED.check(full, "test")
+    of_cells = full[(full.obs["level"] == "cell").to_numpy()]
+    lines = plain.obs["donor"].nunique()
+    assert of_cells.n_obs == 4 * lines
+    for name in of_cells.obs_names:  # every one is a cell of its line, untouched
+        own = data[(data.obs["donor"] == of_cells.obs.loc[name, "donor"]).to_numpy()].X.toarray()
+        assert (own == of_cells[name].X.toarray()).all(axis=1).any()
+    mixed = full.obs["donor"].str.startswith("mixture:").to_numpy()
+    assert mixed.sum() == 3 * full.obs.loc[mixed, "condition"].nunique() > 0
+    bulk = (full.obs["level"] == "pseudobulk").to_numpy()
+    total = np.asarray(full.X[bulk].sum(1)).ravel()
+    assert (np.asarray(plain.X.sum(1)).ravel() > 600).all()
+    assert (np.abs(total - 500) < 6 * np.sqrt(500)).all()
+    shared = [n for n in plain.obs_names if n in full.obs_names]
+    assert len(shared) == plain.n_obs
+    assert (full[shared].X.toarray() <= plain[shared].X.toarray()).all()

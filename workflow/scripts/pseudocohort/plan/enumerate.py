@@ -148,7 +148,7 @@ def alignments(config: dict[str, Any], purpose: str, training_sets_of_job: list[
         return {}
     rows = {row["training_set"]: row["regime"] for row in training_sets(config) if row["purpose"] == purpose}
     named = {name: rows[name].partition("+")[2] for name in training_sets_of_job}
-    return {name: variant for name, variant in named.items() if variant not in ("", "line_bulk")}
+    return {name: variant for name, variant in named.items() if variant not in ("", "line_bulk", "cells")}
 
 
 def purposes(config: dict[str, Any]) -> list[str]:

@@ -14,6 +14,7 @@ import pandas as pd
 from ..contracts import MEMBERS_COLUMNS
 from ..errors import ContractError, UserError
 from ..levels import TISSUE_LEVELS
+from ..prepare.pseudobulk import MIXTURE
 from ..seeds import generator
 
 
@@ -32,6 +33,7 @@ def with_split(obs: pd.DataFrame, donors: pd.DataFrame) -> pd.DataFrame:
         )
     out = obs.copy()
     out["split"] = out["donor"].astype(str).map(split)
+    out.loc[out["donor"].astype(str).str.startswith(MIXTURE), "split"] = "train"  # of lines, which are all for training
     if out["split"].isna().any():
         raise ContractError(f"donor {out['donor'][out['split'].isna()].iloc[0]!r} has no split", where="donors.tsv")
     return out
@@ -185,7 +187,8 @@ def _share_of_donors(obs: pd.DataFrame, labels: pd.Series, share: float, rng: np
 def combination(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) -> pd.DataFrame:
     """Combination: k real tissue profiles per condition, the cell level, both, or both with line labels permuted.
 
-    Variants of both: ``both+line_bulk`` has bulk profiles of lines besides; the others align the same profiles.
+    Variants of both: ``both+line_bulk`` has bulk profiles of lines besides, ``both+cells`` single cells;
+    the others align the same profiles.
     """
     settings = config["combination"]
     merged, tissue, cells = _both_levels(obs, settings)
@@ -208,15 +211,16 @@ def combination(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) 
         if arm == "permuted":
             labels = _permuted(labels, cells["donor"], rng)
         parts.append(_rows(obs, cells.index, "train", labels))
-    if arm in ("both+line_bulk", "both+offset"):
-        bulk = obs.index[merged.isin(settings["conditions"]) & (obs["level"] == "line_bulk")]
-        if bulk.empty:
+    added = {"both+line_bulk": "line_bulk", "both+offset": "line_bulk", "both+cells": "cell"}.get(arm)
+    if added:
+        further = obs.index[merged.isin(settings["conditions"]) & (obs["level"] == added)]
+        if further.empty:
             raise UserError(
-                "there is no bulk profile of a cell line of the conditions compared",
+                f"there is no {added.replace('_', ' ')} profile of the conditions compared",
                 where="combination.variants",
-                remedy=f"add a dataset with such profiles, or leave out {arm.partition('+')[2]}",
+                remedy=f"add such profiles (a dataset, or prepare.pseudobulk.single_cells), or leave out {arm[5:]}",
             )
-        parts.append(_rows(obs, bulk, "train", merged[bulk]))
+        parts.append(_rows(obs, further, "train", merged[further]))
     parts.append(_rows(obs, train.index.difference(chosen), "unlabeled", ""))
     parts.append(_rows(obs, pd.Index(test_ids), "test", merged[test_ids]))
     return pd.concat(parts)
@@ -227,8 +231,9 @@ def held_out_level(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any
 
     Four fifths of the donors are drawn anew in every repeat. Hidden tissue is tested on held-out patients, and its
     training patients are the reference (the ceiling). Lines are not split by the study: of those of the hidden
-    condition half are tested and half are the reference, of the others a fifth is tested. In the arm ``permuted`` the
-    profiles at the other level have the labels of other donors.
+    condition half are tested and half are the reference, of the others a fifth is tested; mixtures of lines, which hold
+    cells of tested lines, are left out. In the arm ``permuted`` the profiles at the other level have the labels of other
+    donors.
     """
     settings = config["combination"]
     merged, tissue, cells = _both_levels(obs, settings)
@@ -244,6 +249,8 @@ def held_out_level(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any
         reference = patients[(merged[patients.index] == row["task"]).to_numpy()]
     else:
         here, source = lines, patients
+        cells = cells[~cells["donor"].astype(str).str.startswith(MIXTURE)]
+        here = here[here.index.isin(cells.index)]
         mine = cells[(merged[cells.index] == row["task"]).to_numpy()]
         tested = _share_of_donors(mine, merged[mine.index], 0.5, rng)
         reference = mine[~mine["donor"].isin(tested)]

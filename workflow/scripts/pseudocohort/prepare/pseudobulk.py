@@ -17,10 +17,20 @@ log = logging.getLogger(__name__)
 
 #: Annotation that holds for a line as a whole.
 PER_LINE = ("donor", "dataset", "condition", "technology", "context")
+#: How the donor of a pseudo-bulk of several lines is called; it holds cells of theirs, so it is never held out.
+MIXTURE = "mixture:"
 
 
 def pseudobulk(
-    profiles: ad.AnnData, *, bootstraps: int = 5, cells: int = 0, min_cells: int = 10, seed: int
+    profiles: ad.AnnData,
+    *,
+    bootstraps: int = 5,
+    cells: int = 0,
+    min_cells: int = 10,
+    mixtures: int = 0,
+    depth: int = 0,
+    single_cells: int = 0,
+    seed: int,
 ) -> ad.AnnData:
     """Sums of raw counts over the cells of each line and condition.
 
@@ -35,6 +45,13 @@ def pseudobulk(
         Cells drawn for each further pseudo-bulk; 0 = as many as the line has.
     min_cells : int
         Lines with fewer cells are left out.
+    mixtures : int
+        Further pseudo-bulks per condition: cells of two of its lines in random shares, as Scaden mixes cell types (Menden
+        et al. 2020, Science Advances 6:eaba2619).
+    depth : int
+        Counts of every pseudo-bulk with more are thinned to about so many (binomial); 0 = as they are.
+    single_cells : int
+        Cells of each line that are kept as profiles of their own, at level ``cell``.
     seed : int
         Master seed; the draw of a line does not depend on the other lines.
 
@@ -80,13 +97,37 @@ def pseudobulk(
             annotation.append(
                 {c: str(first[c]) for c in PER_LINE} | {"n_cells": int(weight.sum()), "bootstrap": bootstrap}
             )
+    for condition in sorted({name.split("|", 1)[1] for name in kept}) if mixtures else ():
+        lines = [name for name in kept if name.endswith(f"|{condition}")]
+        rng = generator(seed, "mixtures", dataset, condition)
+        for number in range(mixtures if len(lines) > 1 else 0):
+            pair, share = rng.choice(len(lines), 2, replace=False), rng.random()
+            weight = np.zeros(profiles.n_obs)
+            for line_number, part in zip(pair, (share, 1 - share), strict=True):
+                rows = rows_of[lines[line_number]]
+                np.add.at(weight, rng.choice(rows, max(1, round(part * (cells or len(rows))))), 1)
+            weights.append(sparse.csr_matrix(weight))
+            about = {c: str(obs.iloc[rows_of[lines[pair[0]]][0]][c]) for c in PER_LINE}
+            mixed = {"donor": f"{MIXTURE}{number}-{condition}", "n_cells": int(weight.sum()), "bootstrap": 0}
+            annotation.append(about | mixed)
+    for name in kept if single_cells else ():
+        rng = generator(seed, "single cells", dataset, name)
+        for number, row in enumerate(np.sort(rng.permutation(rows_of[name])[:single_cells])):
+            weights.append(sparse.csr_matrix((np.ones(1), ([0], [row])), shape=(1, profiles.n_obs)))
+            about = {c: str(obs.iloc[row][c]) for c in PER_LINE}
+            annotation.append(about | {"n_cells": 1, "bootstrap": number, "aggregation": "cell"})
     counts = (sparse.vstack(weights) @ sparse.csr_matrix(profiles.X)).tocsr()
     table = pd.DataFrame(annotation)
-    table["aggregation"] = "pseudobulk"
+    single = np.zeros(len(table), dtype=bool)
+    if single_cells:
+        single = table["aggregation"].eq("cell").to_numpy()
+    if depth:
+        counts = _thinned(counts, depth, ~single, generator(seed, "depth", dataset))
+    table["aggregation"] = np.where(single, "cell", "pseudobulk")
     several = obs["condition"].astype(str).groupby(obs["donor"].astype(str)).nunique().max() > 1
     names = table["donor"] + ("." + table["condition"] if several else "")
-    table.index = dataset + ":" + names + ".b" + table["bootstrap"].astype(str)
-    log.info("%d pseudo-bulks of %d lines", len(table), len(kept))
+    table.index = dataset + ":" + names + np.where(single, ".c", ".b") + table["bootstrap"].astype(str)
+    log.info("%d pseudo-bulks of %d lines, %d single cells", (~single).sum(), len(kept), single.sum())
     return ad.AnnData(
         counts,
         obs=add_level(table),
@@ -94,3 +135,13 @@ def pseudobulk(
         uns=dict(profiles.uns),
         layers={"counts": counts.copy()},
     )
+
+
+def _thinned(counts: sparse.csr_matrix, depth: int, rows: np.ndarray, rng: np.random.Generator) -> sparse.csr_matrix:
+    """Counts of `rows` with more than `depth` of them thinned, molecule by molecule, to `depth` on average."""
+    total = np.asarray(counts.sum(1)).ravel()
+    share = np.where(rows & (total > depth), depth / np.maximum(total, 1), 1.0)
+    out = counts.copy()
+    out.data = rng.binomial(out.data.astype(np.int64), np.repeat(share, np.diff(out.indptr))).astype(counts.dtype)
+    out.eliminate_zeros()
+    return out
