@@ -232,7 +232,7 @@ def held_out_level(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any
     Four fifths of the donors are drawn anew in every repeat. Hidden tissue is tested on held-out patients, and its
     training patients are the reference (the ceiling). Lines are not split by the study: of those of the hidden
     condition half are tested and half are the reference, of the others a fifth is tested; mixtures of lines, which hold
-    cells of tested lines, are left out. In the arm ``permuted`` the profiles at the other level have the labels of other
+    cells of tested lines, are left out. In the arm ``permuted`` the profiles at the other level have labels of other
     donors.
     """
     settings = config["combination"]

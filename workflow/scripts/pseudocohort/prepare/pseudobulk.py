@@ -46,8 +46,8 @@ def pseudobulk(
     min_cells : int
         Lines with fewer cells are left out.
     mixtures : int
-        Further pseudo-bulks per condition: cells of two of its lines in random shares, as Scaden mixes cell types (Menden
-        et al. 2020, Science Advances 6:eaba2619).
+        Further pseudo-bulks per condition: cells of two of its lines in random shares, as Scaden mixes cell types
+        (Menden et al. 2020, Science Advances 6:eaba2619).
     depth : int
         Counts of every pseudo-bulk with more are thinned to about so many (binomial); 0 = as they are.
     single_cells : int
