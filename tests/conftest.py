@@ -9,6 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is no bug: examples have no time limit.
+settings.register_profile("pseudocohort", deadline=None)
+settings.load_profile("pseudocohort")
 
 ROOT = Path(__file__).resolve().parents[1]
 

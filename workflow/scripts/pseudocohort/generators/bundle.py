@@ -21,6 +21,7 @@ from ..seeds import derive
 from . import registry
 from .alignment import COMMON_SCALE, STANDARDISED, add_technology_offset, align
 from .base import Generator
+from .counts import LibrarySizes, counts_of
 from .per_condition import PerCondition, load_model
 from .storage import load_state, save_state
 
@@ -59,6 +60,14 @@ def training_profiles(
         raise ContractError(f"training set {training_set!r} has no training profile", where="plan/members")
     subset.obs.loc[~labelled, "condition"] = ""
     return (subset if unlabeled else subset[labelled].copy()), subset
+
+
+def library_sizes(profiles: ad.AnnData, members: pd.DataFrame, training_set: str) -> LibrarySizes:
+    """Library sizes of the profiles that a generator learns from in a training set."""
+    own = members[(members["training_set"] == training_set).to_numpy()]
+    role = own["role"].astype(str)
+    learned = own.loc[(role == ("train" if (role == "train").any() else "member")).to_numpy(), "sample_id"]
+    return LibrarySizes.fit(profiles.obs.loc[learned.to_numpy()])
 
 
 def fingerprint(generator: str, settings: dict[str, Any], seed: int, profiles: ad.AnnData) -> str:
@@ -185,6 +194,7 @@ def train_batch(
             folder.mkdir(parents=True)
             model.save(folder / "model")
             save_state(folder / "scale", "scale", *scaler.state())
+            save_state(folder / "library", "library", *library_sizes(profiles, members, training_set).state())
             if model.history is not None:
                 write_table(model.history, folder / "history.tsv")
         for left in checkpoints.glob("*.safetensors*"):
@@ -226,16 +236,20 @@ def sample_batch(
     Returns
     -------
     AnnData
-        log2 expression, not below 0; keeps ``contracts.SYNTHETIC``.
+        log2 expression, not below 0; keeps ``contracts.SYNTHETIC``. Where the profiles that all models were trained on
+        were counts, the layer ``counts`` has integers at library sizes drawn like theirs.
     """
     kind = registry.get(generator)
-    parts, tables = [], []
+    parts, tables, counts = [], [], []
     for training_set, wanted in requests.items():
         folder = models_dir / training_set
         scaler = Scaler.from_state(*load_state(folder / "scale", "scale"))
         model = load_model(folder / "model", kind)
         z = model.sample(wanted, seed=derive(seeds[training_set], generator, "sample"), device=device)
         parts.append(np.maximum(scaler.inverse(z, wanted), 0).astype(np.float32))
+        rng = np.random.default_rng(derive(seeds[training_set], generator, "counts"))
+        library = LibrarySizes.from_state(*load_state(folder / "library", "library")).draw(wanted, rng)
+        counts.append(None if library is None else counts_of(parts[-1], library, rng))
         table = wanted.copy()
         table.insert(0, "training_set", training_set)
         table.insert(1, "generator", generator)
@@ -244,5 +258,9 @@ def sample_batch(
     obs = pd.concat(tables, ignore_index=True)
     obs.index = obs["training_set"] + ":" + generator + ":" + obs.groupby("training_set").cumcount().astype(str)
     return ad.AnnData(
-        np.concatenate(parts), obs=obs, var=var, uns={"pseudocohort": {"unit": "log2 expression", "synthetic": True}}
+        np.concatenate(parts),
+        obs=obs,
+        var=var,
+        layers={} if any(part is None for part in counts) else {"counts": np.concatenate(counts)},
+        uns={"pseudocohort": {"unit": "log2 expression", "synthetic": True}},
     )

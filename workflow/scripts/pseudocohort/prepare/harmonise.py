@@ -12,7 +12,7 @@ import pandas as pd
 from ..errors import UserError
 from ..levels import CELL_LEVELS, TISSUE_LEVELS
 from .gene_table import GeneTable
-from .log_scale import log2_expression, log_unit
+from .log_scale import library_sizes, log2_expression, log_unit
 
 log = logging.getLogger(__name__)
 
@@ -115,6 +115,7 @@ def harmonise(
         parts.append(log2_expression(data)[:, data.var_names.get_indexer(genes)])
         table = data.obs[[c for c in KEPT if c in data.obs]].copy()
         table["unit"] = log_unit(data)
+        table["library_size"] = library_sizes(data)
         tables.append(table)
     x, obs = np.concatenate(parts), pd.concat(tables)
     for column in ("n_cells", "bootstrap"):

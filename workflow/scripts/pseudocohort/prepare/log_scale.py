@@ -31,6 +31,13 @@ def log2_expression(profiles: ad.AnnData) -> np.ndarray:
     return np.log2(np.maximum(x, 0) + 1).astype(np.float32)
 
 
+def library_sizes(profiles: ad.AnnData) -> np.ndarray:
+    """Sum of counts of each profile (n,); 0 where the source holds no counts."""
+    if profiles.uns["pseudocohort"]["unit"] != "counts":
+        return np.zeros(profiles.n_obs)
+    return np.asarray(profiles.X.sum(1), dtype=np.float64).ravel()
+
+
 def log_unit(profiles: ad.AnnData) -> str:
     """Name of the log scale that :func:`log2_expression` gives."""
     unit = profiles.uns["pseudocohort"]["unit"]

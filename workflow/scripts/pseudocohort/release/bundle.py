@@ -48,13 +48,14 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_matrix(profiles: ad.AnnData, path: Path) -> None:
-    """Write expression as gzipped TSV, genes × samples, first column ``gene``; the same values give the same bytes.
+def write_matrix(profiles: ad.AnnData, path: Path, layer: str | None = None) -> None:
+    """Write expression, or a layer, as gzipped TSV, genes × samples, first column ``gene``; same values, same bytes.
 
     Values are the shortest decimals that read back as the same 32-bit floats. The gzip header holds neither name nor
     time.
     """
-    table = pd.DataFrame(np.asarray(profiles.X).T, index=profiles.var_names, columns=profiles.obs_names)
+    values = profiles.X if layer is None else profiles.layers[layer]
+    table = pd.DataFrame(np.asarray(values).T, index=profiles.var_names, columns=profiles.obs_names)
     with path.open("wb") as raw, gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as file:
         table.to_csv(file, sep="\t", index_label="gene", lineterminator="\n")
 
@@ -72,7 +73,8 @@ def write(
     model: dict[str, Any],
     software: dict[str, Any],
 ) -> None:
-    """Write the bundle: ``synthetic.h5ad``, ``synthetic.tsv.gz``, ``samples.tsv``, the card, ``SHA256SUMS``.
+    """Write the bundle: ``synthetic.h5ad``, ``synthetic.tsv.gz``, ``counts.tsv.gz`` where the sources were counts,
+    ``samples.tsv``, the card, ``SHA256SUMS``.
 
     All is written to a temporary folder beside `folder` that is renamed at the end. A :class:`.gate.Decision` exists
     only where the gate let the release pass, so that nothing is written where it refuses.
@@ -101,6 +103,8 @@ def write(
         temporary.mkdir()
         cohort.write_h5ad(temporary / "synthetic.h5ad", compression="gzip")
         write_matrix(cohort, temporary / "synthetic.tsv.gz")
+        if "counts" in cohort.layers:
+            write_matrix(cohort, temporary / "counts.tsv.gz", "counts")
         cohort.obs.to_csv(temporary / "samples.tsv", sep="\t", index_label="sample", lineterminator="\n")
         card = cards.build(
             cohort,
