@@ -31,6 +31,9 @@ class Capabilities:
         Can clamp any subset of genes (``sample_masked``).
     log_density : bool
         Has ``log_density(profiles) -> ndarray (n,)`` in nats.
+    private : bool
+        Counts all that it fits in a ledger (:mod:`.ledger`). It gets profiles in log2 units, not standardised ones, for
+        the scale would be an exact statistic of the training donors; and what is public in ``uns["public"]``.
     """
 
     trained: bool = False
@@ -38,6 +41,7 @@ class Capabilities:
     unlabeled: bool = False
     mask: bool = False
     log_density: bool = False
+    private: bool = False
 
 
 class Generator(ABC):

@@ -20,6 +20,7 @@ from ..prepare.scale import Scaler
 from ..seeds import derive
 from . import registry
 from .base import Generator
+from .private_statistics import LABELS, Public
 from .storage import load_state, save_state
 
 log = logging.getLogger(__name__)
@@ -67,6 +68,27 @@ def fingerprint(generator: str, settings: dict[str, Any], seed: int, profiles: a
     return digest.hexdigest()
 
 
+def _without_scale(profiles: ad.AnnData) -> Scaler:
+    """Scale that changes nothing: an exact scale of the training donors would void a guarantee."""
+    scaler = Scaler(by_level=True)
+    for level in profiles.obs["level"].astype(str).unique():
+        scaler.mean[level], scaler.sd[level] = np.zeros(profiles.n_vars), np.ones(profiles.n_vars)
+    return scaler
+
+
+def _with_public(learned: ad.AnnData, profiles: ad.AnnData, members: pd.DataFrame, training_set: str) -> ad.AnnData:
+    """Training profiles with what is public beside them: the study's labels, and donors with role reference."""
+    own = members[(members["training_set"] == training_set).to_numpy()]
+    trained = set(learned.obs["donor"])
+    rows = own[(own["role"].astype(str) == "reference").to_numpy()]
+    reference = profiles[rows["sample_id"].to_numpy()].copy()
+    # The negative control is trained on the reference, which then is not public.
+    shared = reference.n_obs and not trained.isdisjoint(reference.obs["donor"].astype(str))
+    labels = profiles.obs[list(LABELS)].astype(str).drop_duplicates()
+    learned.uns["public"] = Public(labels, None if shared or not reference.n_obs else reference)
+    return learned
+
+
 def fit(
     profiles: ad.AnnData,
     members: pd.DataFrame,
@@ -82,8 +104,11 @@ def fit(
     """Fit one generator on one training set, resuming from a checkpoint in `folder`."""
     kind = registry.get(generator)
     learned, scaled = training_profiles(profiles, members, training_set, unlabeled=kind.capabilities.unlabeled)
-    scaler = Scaler(by_level=True).fit(scaled.X, scaled.obs)
-    learned.X = scaler.transform(learned.X, learned.obs)
+    if kind.capabilities.private:
+        scaler, learned = _without_scale(profiles), _with_public(learned, profiles, members, training_set)
+    else:
+        scaler = Scaler(by_level=True).fit(scaled.X, scaled.obs)
+        learned.X = scaler.transform(learned.X, learned.obs)
     checkpoint = None
     if kind.capabilities.trained:
         from .checkpoint import Checkpoint  # imports torch, which the controls do without

@@ -66,6 +66,10 @@ class Flow(NetworkGenerator):
         noise = torch.randn(len(condition), self.space.dim, generator=random, device=self.device)
         return torch.einsum("nij,nj->ni", network.root[condition], noise)
 
+    def row_losses(self, network, x1, condition, factors, x0, t) -> torch.Tensor:
+        x = x0 + t[:, None] * (x1 - x0)
+        return (network(x, TIME_SCALE * t, condition, factors) - (x1 - x0)).square().mean(1)
+
     def train(self, network: nn.Module, batches: Batches, seed: int, checkpoint: Checkpoint | None) -> nn.Module:
         s = self.settings
         self._fit_gaussians(network, batches)
@@ -82,8 +86,7 @@ class Flow(NetworkGenerator):
             x0 = self._start(network, condition, run.random)
             x0 = x0[pairing(x0, x1, condition)]
             t = torch.rand(len(x1), generator=run.random, device=self.device)
-            x = x0 + t[:, None] * (x1 - x0)
-            loss = (network(x, TIME_SCALE * t, condition, factors) - (x1 - x0)).square().mean()
+            loss = self.row_losses(network, x1, condition, factors, x0, t).mean()
             optimiser.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
