@@ -31,7 +31,7 @@ FAST = {
     "dp_cvae": {**NOISE_OFF, "steps": 150, "noise_multiplicity": 1},
     "dp_ddpm": {**NOISE_OFF, "steps": 120, "sampling_steps": 10, "noise_multiplicity": 2},
     "dp_flow": {**NOISE_OFF, "steps": 100, "noise_multiplicity": 2},
-    "dp_wgan_gp": {**NOISE_OFF, "steps": 250, "critic_steps": 5, "max_grad_norm": 20.0},
+    "dp_wgan_gp": {**NOISE_OFF, "steps": 250, "critic_steps": 5, "max_grad_norm": 1e4},
 }
 FACTORS = {
     "tumour": {"technology": "bulk", "aggregation": "bulk", "context": "tumour"},

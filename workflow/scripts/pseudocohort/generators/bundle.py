@@ -13,6 +13,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
+from ..contracts import SIGNALS_COLUMNS
 from ..errors import ContractError
 from ..io import atomic, write_table
 from ..levels import FACTORS
@@ -248,3 +249,57 @@ def sample_batch(
     return ad.AnnData(
         np.concatenate(parts), obs=obs, var=var, uns={"pseudocohort": {"unit": "log2 expression", "synthetic": True}}
     )
+
+
+def signals_batch(
+    models_dir: Path,
+    profiles: ad.AnnData,
+    members: pd.DataFrame,
+    training_sets: list[str],
+    *,
+    generator: str,
+    device: str,
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """White-box signals of each model about the candidates of its audit, and the models' privacy ledgers.
+
+    Parameters
+    ----------
+    models_dir : Path
+        Written by :func:`train_batch`.
+    profiles : AnnData
+        Harmonised profiles (log2 units).
+    members : DataFrame
+        Members of the training sets; the candidates are those with role member or non_member.
+    training_sets : list of str
+        Their ids.
+    generator : str
+        Name in the registry.
+    device : {'auto', 'cpu', 'cuda'}
+        Where networks run.
+
+    Returns
+    -------
+    signals : DataFrame
+        ``training_set sample_id signal score``, higher for members; without rows if the generator has no such attack.
+    ledgers : dict
+        Training set -> state of its :class:`.ledger.Ledger`; empty for generators without one.
+    """
+    kind = registry.get(generator)
+    parts, ledgers = [pd.DataFrame(columns=list(SIGNALS_COLUMNS))], {}
+    for training_set in training_sets:
+        folder = models_dir / training_set
+        scaler = Scaler.from_state(*load_state(folder / "scale", "scale"))
+        model = kind.load(folder / "model")
+        if model.ledger is not None:
+            ledgers[training_set] = model.ledger.state()
+        own = members[(members["training_set"] == training_set).to_numpy()]
+        rows = own[own["role"].astype(str).isin(["member", "non_member"]).to_numpy()]
+        seen = profiles[rows["sample_id"].to_numpy()]
+        obs = seen.obs[list(OBS)].astype(str)
+        obs["condition"] = rows["condition"].astype(str).to_numpy()
+        candidates = ad.AnnData(scaler.transform(np.asarray(seen.X), obs), obs=obs, var=profiles.var)
+        for signal, score in model.member_signals(candidates, device=device).items():
+            ids = {"training_set": training_set, "sample_id": seen.obs_names, "signal": signal, "score": score}
+            parts.append(pd.DataFrame(ids))
+        log.info("%s: signals of %d candidates", training_set, len(rows))
+    return pd.concat(parts[1:] or parts, ignore_index=True)[list(SIGNALS_COLUMNS)], ledgers

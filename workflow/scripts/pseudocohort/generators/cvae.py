@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from .checkpoint import Checkpoint
-from .network_generator import Batches, NetworkGenerator
+from .network_generator import BANK, Batches, NetworkGenerator
 from .networks import ConditionEmbedding, mlp
 from .training import Training, cosine, number_of_steps
 
@@ -97,6 +97,15 @@ class CVAE(NetworkGenerator):
         steps = number_of_steps(s["steps"], s["passes"], len(batches.h), batches.size)
         self.history = run.run(one_step, steps, checkpoint, self.name)
         return run.average
+
+    def signals(self, h, condition, factors) -> dict[str, torch.Tensor]:
+        """Minus the reconstruction error and the evidence lower bound (Hilprecht et al. 2019, PoPETs 2019(4):232)."""
+        noises = [torch.zeros(self.network.latent, device=self.device), *self.bank(BANK, self.network.latent)]
+        parts = [self.bounds(self.network, h, condition, factors, noise.expand(len(h), -1)) for noise in noises]
+        return {
+            "reconstruction": -parts[0][0],
+            "evidence": -torch.stack([error + divergence for error, divergence in parts[1:]]).mean(0),
+        }
 
     def draw(self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator) -> torch.Tensor:
         u = torch.randn(len(condition), self.network.latent, generator=random, device=self.device)

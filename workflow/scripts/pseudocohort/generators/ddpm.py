@@ -7,7 +7,8 @@ from torch import nn
 
 from .checkpoint import Checkpoint
 from .diffusion_schedule import Schedule
-from .network_generator import Batches, NetworkGenerator
+from .diffusion_signals import denoising_signals
+from .network_generator import BANK, Batches, NetworkGenerator
 from .networks import Denoiser
 from .training import Training, cosine, number_of_steps
 
@@ -89,17 +90,28 @@ class DDPM(NetworkGenerator):
         self.history = run.run(one_step, steps, checkpoint, self.name)
         return run.average
 
-    def draw(self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+    def signals(self, h, condition, factors) -> dict[str, torch.Tensor]:
+        """Denoising loss over a bank of noises and a grid of times, and the error of one deterministic step."""
+        predict = self._noise_of(condition, factors, guidance=1.0)
+        return denoising_signals(self._schedule(), predict, h, self.bank(BANK, h.shape[1]))
+
+    def _noise_of(self, condition: torch.Tensor, factors: torch.Tensor, guidance: float):
+        """The predicted noise as a function of x_t and t."""
         s, schedule = self.settings, self._schedule()
         none = torch.full_like(condition, len(self.conditions))
 
         def predict(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
             output = self.network(x, t, condition, factors)
-            if s["guidance"] != 1.0:
+            if guidance != 1.0:
                 free = self.network(x, t, none, factors)
-                output = free + s["guidance"] * (output - free)
+                output = free + guidance * (output - free)
             return output if s["prediction"] == "noise" else schedule.noise_of(x, output, t)
 
+        return predict
+
+    def draw(self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+        s, schedule = self.settings, self._schedule()
+        predict = self._noise_of(condition, factors, s["guidance"])
         shape = (len(condition), self.space.dim)
         if s["sampler"] == "ancestral":
             return schedule.sample_ancestral(predict, shape, random)

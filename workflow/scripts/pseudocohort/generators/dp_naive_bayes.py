@@ -57,6 +57,11 @@ class DPNaiveBayes(Generator):
         noise = np.random.default_rng(seed).standard_normal((len(obs), len(self.sd)))
         return (self.mean[[number[k] for k in keys]] + self.sd * noise).astype(np.float32)
 
+    def member_signals(self, profiles: ad.AnnData, *, device: str = "cpu") -> dict[str, np.ndarray]:
+        number = {key: i for i, key in enumerate(self.keys)}
+        mean = self.mean[[number[k] for k in keys_of(profiles.obs)]]
+        return {"density": -0.5 * (((np.asarray(profiles.X, np.float64) - mean) / self.sd) ** 2).sum(1)}
+
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         metadata = {"keys": self.keys, "settings": self.settings, "ledger": self.ledger.state()}
         return {"mean": self.mean, "sd": self.sd}, metadata

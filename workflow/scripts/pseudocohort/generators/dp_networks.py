@@ -12,7 +12,6 @@ from torch import nn
 
 from ..levels import FACTORS
 from ..seeds import derive
-from .adversarial import AdversarialGenerator
 from .base import Capabilities
 from .checkpoint import Checkpoint
 from .cvae import CVAE
@@ -25,7 +24,6 @@ from .latent import LatentSpace
 from .ledger import Ledger, Mechanism, noise_for
 from .means import ClassMeans
 from .network_generator import NetworkGenerator, factor_numbers
-from .networks import ProjectionCritic
 from .private import PRIVACY, open_ledger, secret_seed, statistics, vocabulary
 from .private_statistics import LEAST_VARIANCE, principal_components, reference_centre
 from .training import Training, cosine
@@ -207,9 +205,9 @@ class DPWGANGP(PrivateNetwork, WGANGP):
     name = "dp_wgan_gp"
     summary = "conditional Wasserstein GAN, critic trained with differential privacy"
     reference = "Xie et al. 2018, arXiv:1802.06739; Gulrajani et al. 2017, NeurIPS"
-    defaults = _defaults(WGANGP, components=16, noise=16, width=64, steps=150, critic_steps=3, noise_multiplicity=1)
-    build = AdversarialGenerator.build
-    draw = AdversarialGenerator.draw
+    defaults = _defaults(
+        WGANGP, components=16, noise=16, width=128, max_grad_norm=5.0, steps=150, critic_steps=3, noise_multiplicity=1
+    )
 
     @property
     def gradients_per_step(self) -> int:
@@ -229,7 +227,7 @@ class DPWGANGP(PrivateNetwork, WGANGP):
 
     def train(self, network: nn.Module, batches: DonorBatches, seed: int, checkpoint: Checkpoint | None) -> nn.Module:
         s = self.settings
-        critic = ProjectionCritic(self.space.dim, len(self.conditions), s["width"], s["layers"]).to(self.device)
+        critic = self.critic = self.build_critic().to(self.device)
         optimisers = {
             name: torch.optim.Adam(module.parameters(), lr=s["learning_rate"], betas=self.betas)
             for name, module in (("generator", network), ("critic", critic))

@@ -10,12 +10,14 @@ from torch import nn
 
 from .checkpoint import Checkpoint
 from .covariance import square_root
-from .network_generator import Batches, NetworkGenerator
+from .network_generator import BANK, Batches, NetworkGenerator
 from .networks import Denoiser
 from .training import Training, cosine, number_of_steps
 
 #: Time is given to the network on the scale of diffusion steps.
 TIME_SCALE = 1000.0
+#: Times at which the matching loss of a candidate is taken.
+TIMES = (0.1, 0.3, 0.5, 0.7, 0.9)
 #: A condition's own covariance counts as much as the pooled one when it has so many profiles.
 EQUAL_WEIGHT = 30.0
 
@@ -96,6 +98,16 @@ class Flow(NetworkGenerator):
         steps = number_of_steps(s["steps"], s["passes"], len(batches.h), batches.size)
         self.history = run.run(one_step, steps, checkpoint, self.name)
         return run.average
+
+    def signals(self, h, condition, factors) -> dict[str, torch.Tensor]:
+        """Minus the matching loss over a bank of starts, at five times."""
+        total = torch.zeros(len(h), device=self.device)
+        for noise in self.bank(BANK, h.shape[1]):
+            start = torch.einsum("nij,j->ni", self.network.root[condition], noise)
+            for share in TIMES:
+                t = torch.full((len(h),), share, device=self.device)
+                total += self.row_losses(self.network, h, condition, factors, start, t)
+        return {"matching": -total / (BANK * len(TIMES))}
 
     def draw(self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator) -> torch.Tensor:
         x = self._start(self.network, condition, random)

@@ -36,6 +36,8 @@ MODULES = {
 TRAINED = (
     "gan", "wgan_gp", "cvae", "ddpm", "flow", "unclip", "dp_cvae", "dp_ddpm", "dp_flow", "dp_wgan_gp",
 )  # fmt: skip
+#: Generators with differential privacy; their models hold a ledger.
+PRIVATE = ("dp_naive_bayes", "dp_cvae", "dp_ddpm", "dp_flow", "dp_wgan_gp")
 
 
 def names() -> list[str]:
