@@ -38,9 +38,11 @@ def test_locks_hold_exact_public_pins_of_everything_declared(project_root):
 def test_conda_files_agree_with_the_lock(project_root, name):
     lock = pins(project_root / "requirements.lock")
     for entry in yaml.safe_load((project_root / f"envs/{name}.yaml").read_text())["dependencies"]:
-        package, pinned = entry.split("=")
-        if package != "python":
-            assert lock[CONDA_NAMES.get(package, package)] == pinned
+        if isinstance(entry, dict):  # what pip installs into it
+            assert all(lock[package] == pinned for package, pinned in (line.split("==") for line in entry["pip"]))
+        elif entry != "pip":
+            package, pinned = entry.split("=")
+            assert package == "python" or lock[CONDA_NAMES.get(package, package)] == pinned
 
 
 def test_this_environment_is_the_lock(project_root):

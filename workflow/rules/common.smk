@@ -11,7 +11,7 @@ sys.path.insert(0, str(WORKFLOW / "scripts"))
 from pseudocohort import study as study_files
 from pseudocohort.acquire import catalogue, sources
 from pseudocohort.errors import UserError
-from pseudocohort.generators.registry import MODULES, TRAINED
+from pseudocohort.generators.registry import MODULES, PRIVATE, TRAINED
 from pseudocohort.plan.enumerate import (
     EVALUATION_OF_PURPOSE,
     PURPOSE_OF_EVALUATION,
@@ -172,6 +172,25 @@ def synthetic_files(wildcards):
     return [
         f"<results>/synthetic/{purpose}/{wildcards.generator}/{batch}.h5ad"
         for batch in jobs
+    ]
+
+
+def sets_of_audit(wildcards):
+    """Training sets of a training job of the audits."""
+    return batches(config, "privacy", wildcards.generator)[wildcards.batch]
+
+
+def signal_files(wildcards):
+    """White-box signals and ledgers that the privacy evaluation of a generator reads, if it has any and is to."""
+    wanted = wildcards.generator in PRIVATE or (
+        config["privacy"]["white_box"] and wildcards.generator in TRAINED
+    )
+    if wildcards.evaluation != "privacy" or not wanted:
+        return []
+    return [
+        f"<results>/signals/{wildcards.generator}/{batch}.{kind}"
+        for batch in batches(config, "privacy", wildcards.generator)
+        for kind in ("tsv", "json")
     ]
 
 

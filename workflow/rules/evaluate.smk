@@ -7,6 +7,7 @@ rule evaluate:
         training_sets="<results>/plan/training_sets.tsv",
         members=members_of_evaluation,
         synthetic=synthetic_files,
+        signals=signal_files,
     output:
         table="<results>/evaluated/{evaluation}/{generator}.tsv",
     log:
@@ -28,6 +29,33 @@ rule evaluate:
         code=code_of_evaluation,
     script:
         "../scripts/evaluate.py"
+
+
+rule member_signals:
+    input:
+        profiles="<results>/prepared/harmonised.h5ad",
+        members="<results>/plan/members/privacy.parquet",
+        models="<results>/models/privacy/{generator}/{batch}",
+    output:
+        signals="<results>/signals/{generator}/{batch}.tsv",
+        ledgers="<results>/signals/{generator}/{batch}.json",
+    log:
+        "<logs>/member_signals/{generator}/{batch}.log",
+    benchmark:
+        "<benchmarks>/member_signals/{generator}/{batch}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=60,
+        gpu=gpus_of_generator,
+    params:
+        training_sets=sets_of_audit,
+        device=config["training"]["device"],
+        code=code_of_generator,
+    script:
+        "../scripts/member_signals.py"
 
 
 rule interventions:

@@ -3,6 +3,8 @@
 import importlib
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from pseudocohort import contracts, io, logs
 from pseudocohort.generators.store import SyntheticStore
 from pseudocohort.plan.enumerate import PURPOSE_OF_EVALUATION
@@ -14,6 +16,11 @@ logs.configure(snakemake.log[0])
 evaluation, generator = snakemake.wildcards.evaluation, snakemake.wildcards.generator
 score = getattr(importlib.import_module(f"pseudocohort.evaluate.{evaluation}"), evaluation)
 training_sets = io.read_table(snakemake.input.training_sets, contracts.TRAINING_SETS_COLUMNS)
+further = {}
+if snakemake.input.signals:
+    parts = {kind: [f for f in snakemake.input.signals if f.endswith(kind)] for kind in (".tsv", ".json")}
+    further["signals"] = pd.concat([io.read_table(f, contracts.SIGNALS_COLUMNS) for f in parts[".tsv"]])
+    further["ledgers"] = {name: ledger for f in parts[".json"] for name, ledger in io.read_json(f).items()}
 table = score(
     io.read_profiles(snakemake.input.profiles, contracts.HARMONISED),
     SyntheticStore(snakemake.input.synthetic),
@@ -23,5 +30,6 @@ table = score(
     generator=generator,
     settings=snakemake.params.settings,
     seed=snakemake.params.seed,
+    **further,
 )
 io.write_evaluation(table, snakemake.output.table)

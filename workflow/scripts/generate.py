@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from pseudocohort import contracts, io, logs
 from pseudocohort.generators.bundle import sample_batch
+from pseudocohort.generators.registry import get
 from pseudocohort.plan.requests import request
 
 if TYPE_CHECKING:
@@ -18,7 +19,11 @@ sets = io.read_table(snakemake.input.training_sets, contracts.TRAINING_SETS_COLU
 members = io.read_table(snakemake.input.members, contracts.MEMBERS_COLUMNS)
 requests = {
     name: request(
-        sets.loc[name].to_dict(), members[members["training_set"] == name], profiles.obs, snakemake.params.config
+        sets.loc[name].to_dict(),
+        members[members["training_set"] == name],
+        profiles.obs,
+        snakemake.params.config,
+        private=get(snakemake.wildcards.generator).capabilities.private,
     )
     for name in snakemake.params.training_sets
 }

@@ -21,6 +21,8 @@ EVALUATION_KEYS = (
     "study", "dataset", "task", "generator", "regime", "level",
     "n_real", "n_synthetic", "repeat", "seed", "estimator",
 )  # fmt: skip
+#: White-box signals about the candidates of an audit.
+SIGNALS_COLUMNS = ("training_set", "sample_id", "signal", "score")
 ROLES = ("train", "test", "reference", "member", "non_member", "unlabeled")
 PURPOSES = ("full", "augmentation", "privacy", "combination", "held_out_level")
 

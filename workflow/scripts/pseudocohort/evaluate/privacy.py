@@ -9,6 +9,8 @@ finding is no evidence of privacy beyond its attacks and its ``epsilon_ceiling``
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,11 +21,14 @@ import pandas as pd
 from ..errors import ContractError, UserError
 from ..io import evaluation_table
 from ..seeds import derive
-from .attacks import ATTACKS, AttackSpace, attack_space
+from .attacks import ATTACKS, AttackSpace, CannotRun, attack_space
 from .audit import epsilon_lower_bound
 from .leaks import Members, check_no_leak
 from .memorisation import closer_to_train_share
+from .shadow import FEWEST_COINS, shadow_scores
 from .statistics import corrected_maximum, delong, tpr_at_fpr
+
+log = logging.getLogger(__name__)
 
 #: False-positive rate at which the true-positive rate is reported, where there are enough non-members.
 FALSE_POSITIVE_RATE = 0.1
@@ -118,12 +123,19 @@ class _Split:
         )
 
 
-def _attack(name: str, space: AttackSpace, seed: int) -> np.ndarray:
+def _attack(name: str, split: _Split, seed: int) -> np.ndarray | str:
+    """Scores of the donors, or why there are none."""
     if name not in ATTACKS:
         raise UserError(
             f"unknown attack {name!r}", where="privacy.attacks", remedy=f"choose among {', '.join(sorted(ATTACKS))}"
         )
-    return ATTACKS[name](space, seed=seed)
+    try:
+        scores = donor_scores(ATTACKS[name](split.space, seed=seed), split.donors)
+    except CannotRun as reason:
+        return str(reason)
+    except np.linalg.LinAlgError as error:
+        return f"linear algebra failed ({error})"
+    return scores if np.isfinite(scores).all() else "scores are not finite"
 
 
 def _measures(scores: np.ndarray, member: np.ndarray) -> dict[str, float]:
@@ -134,29 +146,84 @@ def _measures(scores: np.ndarray, member: np.ndarray) -> dict[str, float]:
     return found if rate is None else found | {f"tpr_at_fpr_{FALSE_POSITIVE_RATE:g}": rate}
 
 
-def _split_rows(split: _Split, row: Mapping[str, Any], attacks: list[str], seed: int) -> list[dict[str, Any]]:
-    """Rows of every attack, of the battery and, for an audit, of the similarity."""
-    scores = np.stack([_attack(name, split.space, derive(seed, name)) for name in attacks], axis=1)
-    scores = donor_scores(scores, split.donors)
-    by_attack = {name: _measures(scores[:, k], split.member) for k, name in enumerate(attacks)}
-    bound, ceiling = epsilon_lower_bound(scores, split.member, seed=derive(seed, "ties"))
-    by_attack["battery"] = {
-        "max_auc": max(measures["auc"] for measures in by_attack.values()),
-        "p_corrected": corrected_maximum(scores, split.member, seed=derive(seed, "permutations")),
-        "epsilon_lower_bound": bound,
-        "epsilon_ceiling": ceiling,
-        # Measures, not keys: coins fall differently, and summaries are over coins.
-        "members": len(split.members),
-        "synthetic": split.synthetic.n_obs,
-    }
-    table = [
-        {"regime": row["regime"], "estimator": name, "metric": metric, "value": value}
-        for name, measures in by_attack.items()
+def _rows(regime: str, by_estimator: Mapping[str, Mapping[str, float]]) -> list[dict[str, Any]]:
+    return [
+        {"regime": regime, "estimator": estimator, "metric": metric, "value": value}
+        for estimator, measures in by_estimator.items()
         for metric, value in measures.items()
     ]
-    if row["regime"] == "audit" and (share := split.closer_to_members()) is not None:
-        found = {"metric": "dcr_member_share", "value": share}
-        table.append({"regime": "similarity", "estimator": "similarity", **found})
+
+
+def _battery(
+    regime: str, scores: Mapping[str, np.ndarray | str], member: np.ndarray, seed: int, **further: float
+) -> list[dict[str, Any]]:
+    """Rows of attacks on donors and of all of them together; one that cannot run has no area, and says why."""
+    by_estimator: dict[str, dict[str, float]] = {}
+    for name, values in scores.items():
+        if isinstance(values, str):
+            log.warning("%s: attack %s cannot run: %s", regime, name, values)
+            by_estimator[name] = {"auc": np.nan, "not_run_" + re.sub(r"[^a-z]+", "_", values.lower()).strip("_"): 1.0}
+        else:
+            by_estimator[name] = _measures(values, member)
+    by_estimator["battery"] = dict(further)
+    if ran := {name: values for name, values in scores.items() if not isinstance(values, str)}:
+        used = np.stack(list(ran.values()), axis=1)
+        bound, ceiling = epsilon_lower_bound(used, member, seed=derive(seed, "ties"))
+        by_estimator["battery"] = {
+            "max_auc": max(by_estimator[name]["auc"] for name in ran),
+            "p_corrected": corrected_maximum(used, member, seed=derive(seed, "permutations")),
+            "epsilon_lower_bound": bound,
+            "epsilon_ceiling": ceiling,
+            **further,
+        }
+    return _rows(regime, by_estimator)
+
+
+def _similarity(split: _Split) -> list[dict[str, Any]]:
+    share = split.closer_to_members()
+    return [] if share is None else _rows("similarity", {"similarity": {"dcr_member_share": share}})
+
+
+def signals_of(signals: pd.DataFrame, training_set: str, split: _Split) -> dict[str, np.ndarray]:
+    """White-box signals of a model about the donors of its audit, by name.
+
+    Raises
+    ------
+    ContractError
+        If a candidate has no signal.
+    """
+    own = signals[(signals["training_set"] == training_set).to_numpy()]
+    wide = own.pivot(index="sample_id", columns="signal", values="score").reindex(split.profiles.obs_names[split.rows])
+    if wide.isna().to_numpy().any():
+        raise ContractError(
+            f"a candidate of {training_set!r} has no white-box signal",
+            where="signals",
+            remedy="delete the signals and run the workflow again",
+        )
+    return {name: donor_scores(wide[name].to_numpy(np.float64), split.donors) for name in wide.columns}
+
+
+def _shadow(
+    coins: list[tuple[dict[str, Any], dict[str, np.ndarray | str], np.ndarray]], seed: int
+) -> list[dict[str, Any]]:
+    """Rows of the shadow attacks of each coin; with too few coins, how many there were."""
+    table = []
+    for target, (keys, signals, member) in enumerate(coins):
+        if len(coins) < FEWEST_COINS:
+            reason = {f"not_run_fewer_than_{FEWEST_COINS}_coins": float(len(coins))}
+            found = _rows("shadow", {"battery": reason})
+        else:
+            members = np.stack([m for _, _, m in coins], axis=1)
+            scores = {
+                f"{attack}_{name}": values
+                for name in signals
+                if not any(isinstance(s[name], str) for _, s, _ in coins)
+                for attack, values in shadow_scores(
+                    np.stack([s[name] for _, s, _ in coins], axis=1), members, target
+                ).items()
+            }
+            found = _battery("shadow", scores, member, derive(seed, "shadow", str(target)))
+        table += [{**keys, **row} for row in found]
     return table
 
 
@@ -170,6 +237,8 @@ def privacy(
     generator: str,
     settings: Mapping[str, Any],
     seed: int,
+    signals: pd.DataFrame | None = None,
+    ledgers: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> pd.DataFrame:
     """Attack the synthetic cohorts of a generator, and those of its negative control.
 
@@ -186,9 +255,13 @@ def privacy(
     generator : str
         Registry name.
     settings : mapping
-        ``privacy`` of the configuration: attacks.
+        ``privacy`` of the configuration: ``attacks``, ``white_box`` and ``shadow``.
     seed : int
         Master seed.
+    signals : DataFrame, optional
+        White-box signals of the models, of columns ``contracts.SIGNALS_COLUMNS``.
+    ledgers : mapping, optional
+        Training set -> privacy ledger of its model (the state of :class:`..generators.ledger.Ledger`).
 
     Returns
     -------
@@ -197,7 +270,10 @@ def privacy(
         there are enough non-members, and ``tied_share``. Of the ``battery`` the largest area (choice of attack not
         corrected for), its corrected p-value, the lower bound on epsilon with the ceiling that so many donors allow,
         and the numbers of members' and synthetic profiles. ``dcr_member_share`` is similarity (.5: no nearer to
-        members), not privacy.
+        members), not privacy. Attacks with the model in hand have the regime ``white_box`` (in the negative control
+        ``white_box_control``), those that compare with the other coins' models ``shadow``; each has a ``battery``.
+        An attack that cannot run has an ``auc`` of NA and a metric ``not_run_<reason>``. Of a model with a ledger there
+        are ``guarantee`` (1 or 0), ``delta`` and, with a guarantee, the ``epsilon`` claimed.
 
     Raises
     ------
@@ -212,10 +288,11 @@ def privacy(
     plan, attacks = Members(profiles, members), list(settings["attacks"])
     level = profiles.obs["level"].astype(str).to_numpy(dtype=object)
     table: list[dict[str, Any]] = []
+    coins = []
     for row in training_sets[training_sets["purpose"] == "privacy"].to_dict("records"):
         if generator not in str(row["generators"]).split(";"):
             continue
-        name = row["training_set"]
+        name, audit = row["training_set"], row["regime"] == "audit"
         split = _Split(profiles, synthetic[name], plan, name)
         keys = {
             "study": study,
@@ -224,6 +301,21 @@ def privacy(
             "repeat": int(row["repeat"]),
             "seed": row["seed"],
         }
-        found = _split_rows(split, row, attacks, derive(seed, "privacy", name))
+        own = derive(seed, "privacy", name)
+        scores = {attack: _attack(attack, split, derive(own, attack)) for attack in attacks}
+        # Measures, not keys: coins fall differently, and summaries are over coins.
+        size = {"members": len(split.members), "synthetic": split.synthetic.n_obs}
+        found = _battery(row["regime"], scores, split.member, own, **size)
+        found += _similarity(split) if audit else []
+        read = {} if signals is None else signals_of(signals, name, split)
+        if read and settings.get("white_box"):
+            found += _battery("white_box" if audit else "white_box_control", read, split.member, own)
+        if ledgers and name in ledgers:
+            claimed = {k: ledgers[name][k] for k in ("guarantee", "delta", "epsilon")}
+            found += _rows(row["regime"], {"ledger": {k: float(v) for k, v in claimed.items() if v is not None}})
         table += [{**keys, **measure} for measure in found]
+        if audit:
+            coins.append((keys, scores | read, split.member))
+    if settings.get("shadow"):
+        table += _shadow(coins, seed)
     return evaluation_table(table)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from typing import Any, Self
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -38,9 +40,13 @@ class AdversarialGenerator(NetworkGenerator):
         s = self.settings
         return Synthesiser(s["noise"], dim, conditions, s["width"], s["layers"])
 
+    def build_critic(self) -> nn.Module:
+        """Critic with fresh weights."""
+        return ProjectionCritic(self.space.dim, len(self.conditions), self.settings["width"], self.settings["layers"])
+
     def train(self, network: nn.Module, batches: Batches, seed: int, checkpoint: Checkpoint | None) -> nn.Module:
         s = self.settings
-        critic = ProjectionCritic(self.space.dim, len(self.conditions), s["width"], s["layers"]).to(self.device)
+        critic = self.critic = self.build_critic().to(self.device)
         optimisers = {
             name: torch.optim.Adam(module.parameters(), lr=s["learning_rate"], betas=self.betas, fused=True)
             for name, module in (("generator", network), ("critic", critic))
@@ -61,6 +67,23 @@ class AdversarialGenerator(NetworkGenerator):
     def draw(self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator) -> torch.Tensor:
         z = torch.randn(len(condition), self.settings["noise"], generator=random, device=self.device)
         return self.network(z, condition, factors)
+
+    def signals(self, h, condition, factors) -> dict[str, torch.Tensor]:
+        """Score of the critic, which was trained to be high on members (Hayes et al. 2019, PoPETs 2019(1):133)."""
+        return {"critic": self.critic.to(self.device)(h, condition, factors)}
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        arrays, metadata = super().state()
+        return arrays | {f"critic/{k}": v.detach().cpu().numpy() for k, v in self.critic.state_dict().items()}, metadata
+
+    @classmethod
+    def from_state(cls, arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> Self:
+        out = super().from_state(arrays, metadata)
+        out.critic = out.build_critic().requires_grad_(False)
+        out.critic.load_state_dict(
+            {k.removeprefix("critic/"): torch.as_tensor(v) for k, v in arrays.items() if k.startswith("critic/")}
+        )
+        return out
 
 
 class Duel:

@@ -13,6 +13,7 @@ import pandas as pd
 
 if TYPE_CHECKING:
     from .checkpoint import Checkpoint
+    from .ledger import Ledger
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,9 @@ class Capabilities:
         Can clamp any subset of genes (``sample_masked``).
     log_density : bool
         Has ``log_density(profiles) -> ndarray (n,)`` in nats.
+    private : bool
+        Counts all that it fits in a ledger (:mod:`.ledger`). It gets profiles in log2 units, not standardised ones, for
+        the scale would be an exact statistic of the training donors; and what is public in ``uns["public"]``.
     """
 
     trained: bool = False
@@ -38,6 +42,7 @@ class Capabilities:
     unlabeled: bool = False
     mask: bool = False
     log_density: bool = False
+    private: bool = False
 
 
 class Generator(ABC):
@@ -102,6 +107,19 @@ class Generator(ABC):
 
         return cls.from_state(*load_state(path, cls.name))
 
+    def member_signals(self, profiles: ad.AnnData, *, device: str = "cpu") -> dict[str, np.ndarray]:
+        """What an attacker who holds the model reads from it about `profiles` (n × genes, scaled as for :meth:`fit`).
+
+        Returns
+        -------
+        dict of ndarray (n,)
+            Scores by name of the attack, higher for members; empty for a generator without a white-box attack. A score
+            depends on no other of the profiles.
+        """
+        return {}
+
+    #: What was fitted on private data, and epsilon; None for a generator that makes no claim of privacy.
+    ledger: Ledger | None = None
     #: Loss curve of the last ``fit``: one row per logged step (``step``, then one column per loss); None if untrained.
     history: pd.DataFrame | None = None
 

@@ -13,6 +13,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
+from ..contracts import SIGNALS_COLUMNS
 from ..errors import ContractError
 from ..io import atomic, write_table
 from ..levels import FACTORS
@@ -23,6 +24,7 @@ from .alignment import COMMON_SCALE, STANDARDISED, add_technology_offset, align
 from .base import Generator
 from .counts import LibrarySizes, counts_of
 from .per_condition import PerCondition, load_model
+from .private_statistics import LABELS, Public
 from .storage import load_state, save_state
 
 if TYPE_CHECKING:
@@ -81,6 +83,27 @@ def fingerprint(generator: str, settings: dict[str, Any], seed: int, profiles: a
     return digest.hexdigest()
 
 
+def _without_scale(profiles: ad.AnnData) -> Scaler:
+    """Scale that changes nothing: an exact scale of the training donors would void a guarantee."""
+    scaler = Scaler(by_level=True)
+    for level in profiles.obs["level"].astype(str).unique():
+        scaler.mean[level], scaler.sd[level] = np.zeros(profiles.n_vars), np.ones(profiles.n_vars)
+    return scaler
+
+
+def _with_public(learned: ad.AnnData, profiles: ad.AnnData, members: pd.DataFrame, training_set: str) -> ad.AnnData:
+    """Training profiles with what is public beside them: the study's labels, and donors with role reference."""
+    own = members[(members["training_set"] == training_set).to_numpy()]
+    trained = set(learned.obs["donor"])
+    rows = own[(own["role"].astype(str) == "reference").to_numpy()]
+    reference = profiles[rows["sample_id"].to_numpy()].copy()
+    # The negative control is trained on the reference, which then is not public.
+    shared = reference.n_obs and not trained.isdisjoint(reference.obs["donor"].astype(str))
+    labels = profiles.obs[list(LABELS)].astype(str).drop_duplicates()
+    learned.uns["public"] = Public(labels, None if shared or not reference.n_obs else reference)
+    return learned
+
+
 def fit(
     profiles: ad.AnnData,
     members: pd.DataFrame,
@@ -98,12 +121,17 @@ def fit(
     """Fit one generator, or one per condition, on one training set, resuming from a checkpoint in `folder`."""
     kind = registry.get(generator)
     learned, scaled = training_profiles(profiles, members, training_set, unlabeled=kind.capabilities.unlabeled)
-    if alignment == "offset":
-        learned.X, scaled.X = add_technology_offset(learned), add_technology_offset(scaled)
-    scaler = Scaler(by_level=alignment not in COMMON_SCALE).fit(scaled.X, scaled.obs)
-    learned.X = scaler.transform(learned.X, learned.obs)
-    if alignment in STANDARDISED:
-        learned.X = align(learned, alignment)
+    if kind.capabilities.private:
+        # One model for all conditions, no alignment: whatever else is fitted would have to be noised as well.
+        scaler, scope = _without_scale(profiles), "joint"
+        learned = _with_public(learned, profiles, members, training_set)
+    else:
+        if alignment == "offset":
+            learned.X, scaled.X = add_technology_offset(learned), add_technology_offset(scaled)
+        scaler = Scaler(by_level=alignment not in COMMON_SCALE).fit(scaled.X, scaled.obs)
+        learned.X = scaler.transform(learned.X, learned.obs)
+        if alignment in STANDARDISED:
+            learned.X = align(learned, alignment)
 
     def checkpoint(condition: str, part: ad.AnnData) -> Checkpoint | None:
         if not kind.capabilities.trained:
@@ -194,7 +222,9 @@ def train_batch(
             folder.mkdir(parents=True)
             model.save(folder / "model")
             save_state(folder / "scale", "scale", *scaler.state())
-            save_state(folder / "library", "library", *library_sizes(profiles, members, training_set).state())
+            # Exact library sizes would void a guarantee.
+            sizes = LibrarySizes() if kind.capabilities.private else library_sizes(profiles, members, training_set)
+            save_state(folder / "library", "library", *sizes.state())
             if model.history is not None:
                 write_table(model.history, folder / "history.tsv")
         for left in checkpoints.glob("*.safetensors*"):
@@ -264,3 +294,57 @@ def sample_batch(
         layers={} if any(part is None for part in counts) else {"counts": np.concatenate(counts)},
         uns={"pseudocohort": {"unit": "log2 expression", "synthetic": True}},
     )
+
+
+def signals_batch(
+    models_dir: Path,
+    profiles: ad.AnnData,
+    members: pd.DataFrame,
+    training_sets: list[str],
+    *,
+    generator: str,
+    device: str,
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """White-box signals of each model about the candidates of its audit, and the models' privacy ledgers.
+
+    Parameters
+    ----------
+    models_dir : Path
+        Written by :func:`train_batch`.
+    profiles : AnnData
+        Harmonised profiles (log2 units).
+    members : DataFrame
+        Members of the training sets; the candidates are those with role member or non_member.
+    training_sets : list of str
+        Their ids.
+    generator : str
+        Name in the registry.
+    device : {'auto', 'cpu', 'cuda'}
+        Where networks run.
+
+    Returns
+    -------
+    signals : DataFrame
+        ``training_set sample_id signal score``, higher for members; without rows if the generator has no such attack.
+    ledgers : dict
+        Training set -> state of its :class:`.ledger.Ledger`; empty for generators without one.
+    """
+    kind = registry.get(generator)
+    parts, ledgers = [pd.DataFrame(columns=list(SIGNALS_COLUMNS))], {}
+    for training_set in training_sets:
+        folder = models_dir / training_set
+        scaler = Scaler.from_state(*load_state(folder / "scale", "scale"))
+        model = kind.load(folder / "model")
+        if model.ledger is not None:
+            ledgers[training_set] = model.ledger.state()
+        own = members[(members["training_set"] == training_set).to_numpy()]
+        rows = own[own["role"].astype(str).isin(["member", "non_member"]).to_numpy()]
+        seen = profiles[rows["sample_id"].to_numpy()]
+        obs = seen.obs[list(OBS)].astype(str)
+        obs["condition"] = rows["condition"].astype(str).to_numpy()
+        candidates = ad.AnnData(scaler.transform(np.asarray(seen.X), obs), obs=obs, var=profiles.var)
+        for signal, score in model.member_signals(candidates, device=device).items():
+            ids = {"training_set": training_set, "sample_id": seen.obs_names, "signal": signal, "score": score}
+            parts.append(pd.DataFrame(ids))
+        log.info("%s: signals of %d candidates", training_set, len(rows))
+    return pd.concat(parts[1:] or parts, ignore_index=True)[list(SIGNALS_COLUMNS)], ledgers

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from .checkpoint import Checkpoint
-from .network_generator import Batches, NetworkGenerator
+from .network_generator import BANK, Batches, NetworkGenerator
 from .networks import ConditionEmbedding, mlp
 from .training import Training, cosine, number_of_steps
 
@@ -59,6 +59,21 @@ class CVAE(NetworkGenerator):
         s = self.settings
         return Autoencoder(dim, conditions, s["latent"], s["width"], s["layers"])
 
+    def loss_draws(self, n: int, random: torch.Generator) -> tuple[torch.Tensor, ...]:
+        return (torch.randn(n, self.settings["latent"], generator=random, device=self.device),)
+
+    def bounds(self, network, h, condition, factors, noise) -> tuple[torch.Tensor, torch.Tensor]:
+        """Reconstruction error and divergence of each row, the two parts of minus the evidence lower bound."""
+        context = network.embed(condition, factors)
+        mean, log_variance = network.encode(h, context)
+        made = network.decode(mean + noise * (0.5 * log_variance).exp(), context)
+        error = 0.5 * ((h - made).square() / network.log_variance.exp() + network.log_variance).sum(1)
+        return error, 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)
+
+    def row_losses(self, network, h, condition, factors, *draws) -> torch.Tensor:
+        error, divergence = self.bounds(network, h, condition, factors, *draws)
+        return error + self.settings["beta"] * divergence
+
     def train(self, network: nn.Module, batches: Batches, seed: int, checkpoint: Checkpoint | None) -> nn.Module:
         s = self.settings
         optimiser = torch.optim.AdamW(
@@ -71,12 +86,8 @@ class CVAE(NetworkGenerator):
 
         def one_step() -> dict[str, torch.Tensor]:
             h, condition, factors = batches.draw(run.random)
-            context = network.embed(condition, factors)
-            mean, log_variance = network.encode(h, context)
-            noise = torch.randn(mean.shape, generator=run.random, device=self.device)
-            made = network.decode(mean + noise * (0.5 * log_variance).exp(), context)
-            error = 0.5 * ((h - made).square() / network.log_variance.exp() + network.log_variance).sum(1).mean()
-            divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1).mean()
+            draws = self.loss_draws(len(h), run.random)
+            error, divergence = (part.mean() for part in self.bounds(network, h, condition, factors, *draws))
             optimiser.zero_grad()
             (error + s["beta"] * divergence).backward()
             nn.utils.clip_grad_norm_(network.parameters(), 5.0)
@@ -86,6 +97,15 @@ class CVAE(NetworkGenerator):
         steps = number_of_steps(s["steps"], s["passes"], len(batches.h), batches.size)
         self.history = run.run(one_step, steps, checkpoint, self.name)
         return run.average
+
+    def signals(self, h, condition, factors) -> dict[str, torch.Tensor]:
+        """Minus the reconstruction error and the evidence lower bound (Hilprecht et al. 2019, PoPETs 2019(4):232)."""
+        noises = [torch.zeros(self.network.latent, device=self.device), *self.bank(BANK, self.network.latent)]
+        parts = [self.bounds(self.network, h, condition, factors, noise.expand(len(h), -1)) for noise in noises]
+        return {
+            "reconstruction": -parts[0][0],
+            "evidence": -torch.stack([error + divergence for error, divergence in parts[1:]]).mean(0),
+        }
 
     def draw(self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator) -> torch.Tensor:
         u = torch.randn(len(condition), self.network.latent, generator=random, device=self.device)

@@ -7,7 +7,8 @@ from torch import nn
 
 from .checkpoint import Checkpoint
 from .diffusion_schedule import Schedule
-from .network_generator import Batches, NetworkGenerator
+from .diffusion_signals import denoising_signals
+from .network_generator import BANK, Batches, NetworkGenerator
 from .networks import Denoiser
 from .training import Training, cosine, number_of_steps
 
@@ -53,8 +54,20 @@ class DDPM(NetworkGenerator):
     def _schedule(self) -> Schedule:
         return Schedule.make(self.settings["schedule"], self.settings["diffusion_steps"], self.device)
 
-    def train(self, network: nn.Module, batches: Batches, seed: int, checkpoint: Checkpoint | None) -> nn.Module:
+    def loss_draws(self, n: int, random: torch.Generator) -> tuple[torch.Tensor, ...]:
+        t = torch.randint(0, self.settings["diffusion_steps"], (n,), generator=random, device=self.device)
+        noise = torch.randn(n, self.space.dim, generator=random, device=self.device)
+        return t, noise, torch.rand(n, generator=random, device=self.device)
+
+    def row_losses(self, network, x0, condition, factors, t, noise, coin) -> torch.Tensor:
         s, schedule = self.settings, self._schedule()
+        condition = torch.where(coin < s["condition_dropout"], len(self.conditions), condition)
+        target = noise if s["prediction"] == "noise" else schedule.velocity(x0, noise, t)
+        made = network(schedule.add_noise(x0, noise, t), t, condition, factors)
+        return (made - target).square().mean(1)
+
+    def train(self, network: nn.Module, batches: Batches, seed: int, checkpoint: Checkpoint | None) -> nn.Module:
+        s = self.settings
         optimiser = torch.optim.AdamW(
             network.parameters(), lr=s["learning_rate"], weight_decay=s["weight_decay"], fused=True
         )
@@ -62,17 +75,11 @@ class DDPM(NetworkGenerator):
             {"denoiser": network}, {"denoiser": optimiser},
             averaged="denoiser", decay=s["decay"], seed=seed, device=self.device, learning_rate=cosine,
         )  # fmt: skip
-        none = len(self.conditions)
 
         def one_step() -> dict[str, torch.Tensor]:
             x0, condition, factors = batches.draw(run.random)
-            n = len(x0)
-            t = torch.randint(0, s["diffusion_steps"], (n,), generator=run.random, device=self.device)
-            noise = torch.randn(x0.shape, generator=run.random, device=self.device)
-            dropped = torch.rand(n, generator=run.random, device=self.device) < s["condition_dropout"]
-            condition = torch.where(dropped, none, condition)
-            target = noise if s["prediction"] == "noise" else schedule.velocity(x0, noise, t)
-            loss = (network(schedule.add_noise(x0, noise, t), t, condition, factors) - target).square().mean()
+            draws = self.loss_draws(len(x0), run.random)
+            loss = self.row_losses(network, x0, condition, factors, *draws).mean()
             optimiser.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -83,17 +90,28 @@ class DDPM(NetworkGenerator):
         self.history = run.run(one_step, steps, checkpoint, self.name)
         return run.average
 
-    def draw(self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+    def signals(self, h, condition, factors) -> dict[str, torch.Tensor]:
+        """Denoising loss over a bank of noises and a grid of times, and the error of one deterministic step."""
+        predict = self._noise_of(condition, factors, guidance=1.0)
+        return denoising_signals(self._schedule(), predict, h, self.bank(BANK, h.shape[1]))
+
+    def _noise_of(self, condition: torch.Tensor, factors: torch.Tensor, guidance: float):
+        """The predicted noise as a function of x_t and t."""
         s, schedule = self.settings, self._schedule()
         none = torch.full_like(condition, len(self.conditions))
 
         def predict(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
             output = self.network(x, t, condition, factors)
-            if s["guidance"] != 1.0:
+            if guidance != 1.0:
                 free = self.network(x, t, none, factors)
-                output = free + s["guidance"] * (output - free)
+                output = free + guidance * (output - free)
             return output if s["prediction"] == "noise" else schedule.noise_of(x, output, t)
 
+        return predict
+
+    def draw(self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+        s, schedule = self.settings, self._schedule()
+        predict = self._noise_of(condition, factors, s["guidance"])
         shape = (len(condition), self.space.dim)
         if s["sampler"] == "ancestral":
             return schedule.sample_ancestral(predict, shape, random)

@@ -10,12 +10,14 @@ from torch import nn
 
 from .checkpoint import Checkpoint
 from .covariance import square_root
-from .network_generator import Batches, NetworkGenerator
+from .network_generator import BANK, Batches, NetworkGenerator
 from .networks import Denoiser
 from .training import Training, cosine, number_of_steps
 
 #: Time is given to the network on the scale of diffusion steps.
 TIME_SCALE = 1000.0
+#: Times at which the matching loss of a candidate is taken.
+TIMES = (0.1, 0.3, 0.5, 0.7, 0.9)
 #: A condition's own covariance counts as much as the pooled one when it has so many profiles.
 EQUAL_WEIGHT = 30.0
 
@@ -66,6 +68,10 @@ class Flow(NetworkGenerator):
         noise = torch.randn(len(condition), self.space.dim, generator=random, device=self.device)
         return torch.einsum("nij,nj->ni", network.root[condition], noise)
 
+    def row_losses(self, network, x1, condition, factors, x0, t) -> torch.Tensor:
+        x = x0 + t[:, None] * (x1 - x0)
+        return (network(x, TIME_SCALE * t, condition, factors) - (x1 - x0)).square().mean(1)
+
     def train(self, network: nn.Module, batches: Batches, seed: int, checkpoint: Checkpoint | None) -> nn.Module:
         s = self.settings
         self._fit_gaussians(network, batches)
@@ -82,8 +88,7 @@ class Flow(NetworkGenerator):
             x0 = self._start(network, condition, run.random)
             x0 = x0[pairing(x0, x1, condition)]
             t = torch.rand(len(x1), generator=run.random, device=self.device)
-            x = x0 + t[:, None] * (x1 - x0)
-            loss = (network(x, TIME_SCALE * t, condition, factors) - (x1 - x0)).square().mean()
+            loss = self.row_losses(network, x1, condition, factors, x0, t).mean()
             optimiser.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -93,6 +98,16 @@ class Flow(NetworkGenerator):
         steps = number_of_steps(s["steps"], s["passes"], len(batches.h), batches.size)
         self.history = run.run(one_step, steps, checkpoint, self.name)
         return run.average
+
+    def signals(self, h, condition, factors) -> dict[str, torch.Tensor]:
+        """Minus the matching loss over a bank of starts, at five times."""
+        total = torch.zeros(len(h), device=self.device)
+        for noise in self.bank(BANK, h.shape[1]):
+            start = torch.einsum("nij,j->ni", self.network.root[condition], noise)
+            for share in TIMES:
+                t = torch.full((len(h),), share, device=self.device)
+                total += self.row_losses(self.network, h, condition, factors, start, t)
+        return {"matching": -total / (BANK * len(TIMES))}
 
     def draw(self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator) -> torch.Tensor:
         x = self._start(self.network, condition, random)

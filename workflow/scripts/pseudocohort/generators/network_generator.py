@@ -16,7 +16,7 @@ from ..seeds import derive
 from .base import Capabilities, Generator
 from .checkpoint import Checkpoint
 from .device import choose_device
-from .groups import donor_weights
+from .groups import donor_weights, keys_of
 from .latent import LatentSpace
 
 
@@ -35,6 +35,10 @@ class Batches:
         u = torch.rand(self.size, generator=random, device=self.h.device)
         rows = torch.searchsorted(self.cumulative, u).clamp_(max=len(self.h) - 1)
         return self.h[rows], self.condition[rows], self.factors[rows]
+
+
+#: Noises that white-box attacks average over.
+BANK = 16
 
 
 class NetworkGenerator(Generator):
@@ -94,6 +98,33 @@ class NetworkGenerator(Generator):
         random = torch.Generator(device=self.device).manual_seed(derive(seed, "latent"))
         h = self.draw(condition, factors, random).float().cpu().numpy()
         return self.space.decode(h.astype(np.float64), obs, np.random.default_rng(derive(seed, "genes")))
+
+    @torch.no_grad()
+    def member_signals(self, profiles: ad.AnnData, *, device: str = "cpu") -> dict[str, np.ndarray]:
+        self.device = choose_device(device)
+        self.network.to(self.device)
+        # A condition that the model does not know is held against the nearest one that it does.
+        known = set(self.space.means.mean)
+        labels = [c if (c, at) in known else "" for c, at in keys_of(profiles.obs)]
+        keys = self.space.keys(ad.AnnData(profiles.X, obs=profiles.obs.assign(condition=labels)))
+        x = np.asarray(profiles.X, np.float64)
+        h = torch.as_tensor(self.space.encode(x, keys), device=self.device)
+        condition = torch.tensor([self.conditions.index(c) for c, _ in keys], device=self.device)
+        factors = torch.as_tensor(factor_numbers(profiles.obs), device=self.device)
+        found = self.signals(h, condition, factors)
+        residual = x - self.space.means.of(keys)
+        outside = residual - residual @ self.space.basis.T @ self.space.basis
+        return {"latent_space": -(outside**2).sum(1)} | {k: v.double().cpu().numpy() for k, v in found.items()}
+
+    def signals(self, h: torch.Tensor, condition: torch.Tensor, factors: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Signals of the network itself about latent rows (n × components); higher for members."""
+        return {}
+
+    def bank(self, size: int, *shape: int, uniform: bool = False) -> torch.Tensor:
+        """Draws (size × shape) that are the same for every row, model and coin: signals differ by the row alone."""
+        random = torch.Generator().manual_seed(derive(0, "noise bank", str(shape)))
+        draw = torch.rand if uniform else torch.randn
+        return draw(size, *shape, generator=random).to(self.device)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         arrays, metadata = self.space.state()

@@ -26,9 +26,18 @@ MODULES = {
     "ddpm": "ddpm",
     "flow": "flow",
     "unclip": "unclip",
+    "dp_naive_bayes": "dp_naive_bayes",
+    "dp_cvae": "dp_networks",
+    "dp_ddpm": "dp_networks",
+    "dp_flow": "dp_networks",
+    "dp_wgan_gp": "dp_networks",
 }
 #: Generators trained by gradient descent; they use a GPU where there is one.
-TRAINED = ("gan", "wgan_gp", "cvae", "ddpm", "flow", "unclip")
+TRAINED = (
+    "gan", "wgan_gp", "cvae", "ddpm", "flow", "unclip", "dp_cvae", "dp_ddpm", "dp_flow", "dp_wgan_gp",
+)  # fmt: skip
+#: Generators with differential privacy; their models hold a ledger.
+PRIVATE = ("dp_naive_bayes", "dp_cvae", "dp_ddpm", "dp_flow", "dp_wgan_gp")
 
 
 def names() -> list[str]:

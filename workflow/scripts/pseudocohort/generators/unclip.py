@@ -15,9 +15,10 @@ from ..levels import LEVELS
 from ..seeds import derive
 from .checkpoint import Checkpoint
 from .diffusion_schedule import Schedule
+from .diffusion_signals import denoising_signals
 from .embedding import Encoder, degeneracy, supervised_contrastive
 from .groups import keys_of
-from .network_generator import Batches, NetworkGenerator, factor_numbers
+from .network_generator import BANK, Batches, NetworkGenerator, factor_numbers
 from .networks import Denoiser
 from .training import Training, cosine, number_of_steps
 
@@ -241,6 +242,34 @@ class UnCLIP(NetworkGenerator):
     def draw(self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator) -> torch.Tensor:
         level = self._levels
         return self._decode(self._draw_z(condition, factors, level, random), factors, random)
+
+    def member_signals(self, profiles: ad.AnnData, *, device: str = "cpu") -> dict[str, np.ndarray]:
+        self._candidates = np.asarray(profiles.X, np.float64)
+        found = super().member_signals(profiles, device=device)
+        del self._candidates
+        return found
+
+    def signals(self, h, condition, factors) -> dict[str, torch.Tensor]:
+        """Every stage by itself: reconstruction from the embedding, the stored embeddings, prior and decoder."""
+        schedule = Schedule.make("cosine", self.settings["diffusion_steps"], self.device)
+        y = torch.as_tensor(self._candidates, dtype=torch.float32, device=self.device) @ self.network.basis.T
+        z = self.network.encoder(y)
+
+        def prior(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+            return schedule.noise_of(x, self.network.prior(x, t, condition, factors), t)
+
+        def decoder(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+            return schedule.noise_of(x, self.network.decode(x, t, z, factors), t)
+
+        stored = torch.as_tensor(self.z, device=self.device)
+        found = {
+            "embedding": -(self.network.reconstruct(z) - y).square().sum(1),
+            "stored_embeddings": -torch.cdist(z, stored).min(1).values,
+        }
+        for name, predict, rows in (("prior", prior, z), ("decoder", decoder, h)):
+            parts = denoising_signals(schedule, predict, rows, self.bank(BANK, rows.shape[1]))
+            found |= {f"{name}_{key}": value for key, value in parts.items()}
+        return found
 
     def sample(self, obs: pd.DataFrame, *, seed: int, device: str = "cpu") -> np.ndarray:
         self._levels = np.array([LEVELS.index(v) for v in obs["level"].astype(str)])

@@ -29,7 +29,9 @@ def _in_proportion(request: pd.DataFrame, n: int, rng: np.random.Generator) -> p
     return request.iloc[np.concatenate(rounds)[:n]].reset_index(drop=True)
 
 
-def request(row: dict[str, Any], members: pd.DataFrame, obs: pd.DataFrame, config: dict[str, Any]) -> pd.DataFrame:
+def request(
+    row: dict[str, Any], members: pd.DataFrame, obs: pd.DataFrame, config: dict[str, Any], *, private: bool = False
+) -> pd.DataFrame:
     """Conditions and levels to sample for one training set.
 
     Parameters
@@ -42,6 +44,9 @@ def request(row: dict[str, Any], members: pd.DataFrame, obs: pd.DataFrame, confi
         ``obs`` of the harmonised profiles.
     config : dict
         The study's configuration.
+    private : bool
+        For a generator with differential privacy: in an audit the conditions are those of all candidates and the number
+        is half of theirs, which say nothing of the coins.
 
     Returns
     -------
@@ -67,6 +72,9 @@ def request(row: dict[str, Any], members: pd.DataFrame, obs: pd.DataFrame, confi
         target = of("train")[inside]
         return _in_proportion(target.reset_index(drop=True), max(config["augmentation"]["n_synthetic"]), rng)
     if purpose == "privacy":
+        if private:
+            pool = pd.concat([of("member"), of("non_member")], ignore_index=True)
+            return _in_proportion(pool, len(pool) // 2, rng)
         source = of("train" if row["regime"] == "negative_control" else "member")
         return _in_proportion(source, len(by_role["member"]), rng)
     if purpose == "held_out_level":

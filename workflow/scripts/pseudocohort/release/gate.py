@@ -117,6 +117,8 @@ def evidence(table: pd.DataFrame, generator: str) -> Evidence | None:
     """
     own = table[(table["generator"] == generator).to_numpy()]
     audit, control = (own[(own["regime"] == regime).to_numpy()] for regime in ("audit", "negative_control"))
+    # An attack that could not run has no area and a metric that says why: it is no evidence, for or against.
+    audit = audit[~((audit["metric"] == "auc") & audit["value"].isna()).to_numpy()]
     names = list(dict.fromkeys(audit.loc[audit["metric"] == "auc", "estimator"]))
     if not names:
         return None

@@ -9,7 +9,7 @@ from .density import density_ratio
 from .distances import dpi, monte_carlo, nearest_neighbour, nearest_neighbour_calibrated
 from .gaussian import gaussian_likelihood_ratio, gaussian_likelihood_ratio_class
 from .shift import mean_shift
-from .space import AttackSpace, attack_space
+from .space import AttackSpace, CannotRun, attack_space
 from .subspaces import pca_residual, span_residual
 
 #: Attack name (``privacy.attacks`` of the configuration) -> ``attack(space, *, seed)``, scores of the candidates.
@@ -28,4 +28,4 @@ ATTACKS: dict[str, Callable] = {
     "pca_residual": pca_residual,
 }
 
-__all__ = ["ATTACKS", "AttackSpace", "attack_space"]
+__all__ = ["ATTACKS", "AttackSpace", "CannotRun", "attack_space"]

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
 from .gaussian import principal_axes
-from .space import AttackSpace
+from .space import AttackSpace, CannotRun
 
 FOLDS = 5
 #: Inverse penalty on genes divided by the square root of their number. A weak penalty: what the fit memorises of the
@@ -54,12 +54,17 @@ def downstream_confidence(space: AttackSpace, *, seed: int) -> np.ndarray:
     """Log odds of the candidate's own condition under a classifier trained on the synthetic rows.
 
     The loss attack of Yeom et al. 2018 (CSF), log(p / (1 - p)) in place of log p as in Carlini et al. 2022 (IEEE S&P),
-    which does not saturate. 0 where the cohort has one condition, or none of the candidate's.
+    which does not saturate. 0 where the cohort has none of the candidate's condition.
+
+    Raises
+    ------
+    CannotRun
+        If the cohort has one condition.
     """
     conditions = np.unique(space.synthetic_condition)
     scores = np.zeros(len(space.candidates))
     if len(conditions) < 2:
-        return scores
+        raise CannotRun("the cohort has one condition")
     x, candidates = _row_space(space.synthetic, space.candidates)
     model = _logistic().fit(x, space.synthetic_condition)
     logits = model.decision_function(candidates)

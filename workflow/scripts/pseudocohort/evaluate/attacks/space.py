@@ -16,6 +16,10 @@ FEWEST_GENES = 50
 SD_FLOOR = 0.1
 
 
+class CannotRun(Exception):
+    """An attack has nothing to go by on these cohorts; the message says why, in a few words."""
+
+
 @dataclass(frozen=True)
 class AttackSpace:
     """What an attacker has: candidate profiles, a reference of the same population and the synthetic cohort.

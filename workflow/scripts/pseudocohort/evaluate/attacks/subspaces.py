@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .gaussian import principal_axes
-from .space import AttackSpace
+from .space import AttackSpace, CannotRun
 
 #: Singular values below this share of the largest are rounding, not a direction of the cohort.
 RANK_TOLERANCE = 1e-6
@@ -36,13 +36,22 @@ def span_residual(space: AttackSpace, *, seed: int) -> np.ndarray:
     Attack of this project (no publication): samples of N(mean, sample covariance) of a class with fewer members than
     genes lie in the affine span of the members; as many samples as members span it whole. Candidates of a condition
     with fewer than two synthetic rows are held against the span of all rows.
+
+    Raises
+    ------
+    CannotRun
+        If the span is the whole space for every candidate: with more rows than genes, of a generator of full rank.
     """
     scores = np.empty(len(space.candidates))
+    whole = True
     for condition in np.unique(space.candidate_condition):
         mine = space.candidate_condition == condition
         rows = space.synthetic[space.synthetic_condition == condition]
         mean, axes = span_axes(rows if len(rows) > 1 else space.synthetic)
+        whole &= len(axes) == space.candidates.shape[1]
         scores[mine] = -residual_norm(space.candidates[mine], mean, axes)
+    if whole:
+        raise CannotRun("the synthetic rows span the whole space")
     return scores
 
 

@@ -17,13 +17,16 @@ def draw(summary: pd.DataFrame) -> Figure:
     """Figure from the summary table of privacy."""
     auc = summary[summary["metric"] == "auc"]
     generators = order_of(list(auc["generator"]))
-    attacks = list(dict.fromkeys(auc["estimator"]))
+    attacks = list(dict.fromkeys(auc.loc[auc["regime"] == "audit", "estimator"]))
+    white_box = auc[auc["regime"] == "white_box"].groupby("generator")["value"].max()
     audit = auc[auc["regime"] == "audit"].pivot_table(index="generator", columns="estimator", values="value")
     control = auc[auc["regime"] == "negative_control"].pivot_table(
         index="generator", columns="estimator", values="value"
     )
     audit, control = audit.reindex(generators)[attacks], control.reindex(generators).reindex(columns=attacks)
     table = audit.assign(**{"control: largest": control.max(axis=1)})
+    if len(white_box):
+        table["model in hand: largest"] = white_box.reindex(generators)
     figure, ax = plt.subplots(figsize=(1.9 + 1.15 * len(table.columns), 1.1 + 0.32 * len(generators)))
     ax.imshow(np.abs(table.to_numpy() - 0.5) + 0.5, cmap=SHADES, vmin=0.5, vmax=1, aspect="auto")
     for i in range(len(generators)):
