@@ -17,6 +17,7 @@ from pseudocohort.plan.enumerate import (
     PURPOSE_OF_EVALUATION,
     batches,
     generators_of,
+    lengths,
     purposes,
 )
 from pseudocohort.versions import code_version, folder_version
@@ -51,6 +52,10 @@ TASK_TITLES = {
 FIGURES = [f"<results>/figures/{name}.svg" for name in config["evaluations"]]
 if "fidelity" in config["evaluations"]:
     FIGURES += ["<results>/figures/map.svg", "<results>/figures/training.svg"]
+if "privacy" in config["evaluations"] and (
+    config["privacy"]["training_lengths"] or config["privacy"]["release_sizes"]
+):
+    FIGURES += ["<results>/figures/leakage.svg"]
 
 # One caption per figure, shown in the report and in Snakemake's own.
 CAPTIONS = [str(WORKFLOW / f"report/{Path(name).stem}.rst") for name in FIGURES]
@@ -109,6 +114,11 @@ def settings_of_generator(wildcards):
 def sets_of_batch(wildcards):
     """Training sets of a training job."""
     return batches(config, wildcards.purpose, wildcards.generator)[wildcards.batch]
+
+
+def lengths_of_batch(wildcards):
+    """Training sets of a training job that are trained for longer or shorter than the settings say."""
+    return lengths(config, sets_of_batch(wildcards))
 
 
 def checkpoints_of_job(wildcards):

@@ -21,6 +21,7 @@ rule train:
     params:
         training_sets=sets_of_batch,
         settings=settings_of_generator,
+        lengths=lengths_of_batch,
         device=config["training"]["device"],
         checkpoint_minutes=config["training"]["checkpoint_minutes"],
         checkpoints=checkpoints_of_job,

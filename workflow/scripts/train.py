@@ -22,4 +22,5 @@ train_batch(
     device=snakemake.params.device,
     checkpoints=Path(snakemake.params.checkpoints),
     checkpoint_minutes=snakemake.params.checkpoint_minutes,
+    lengths=snakemake.params.lengths,
 )

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ..contracts import SIGNALS_COLUMNS
-from ..errors import ContractError
+from ..errors import ContractError, UserError
 from ..io import atomic, write_table
 from ..levels import FACTORS
 from ..prepare.scale import Scaler
@@ -122,6 +122,27 @@ def fit(
     return model, scaler
 
 
+def lengthened(kind: type[Generator], settings: dict[str, Any], factor: float) -> dict[str, Any]:
+    """Settings under which a generator trains `factor` times as long: its steps and passes over the rows.
+
+    Raises
+    ------
+    UserError
+        If the generator has no steps.
+    """
+    if factor == 1:
+        return settings
+    whole = kind.merge_settings(settings)
+    changed = {k: max(1, round(whole[k] * factor)) for k in ("steps", "passes", "embedding_steps") if k in whole}
+    if not changed:
+        raise UserError(
+            f"generator {kind.name!r} has no training length",
+            where="privacy.training_lengths",
+            remedy="name generators with networks",
+        )
+    return settings | changed
+
+
 def train_batch(
     profiles: ad.AnnData,
     members: pd.DataFrame,
@@ -134,6 +155,7 @@ def train_batch(
     device: str,
     checkpoints: Path,
     checkpoint_minutes: float,
+    lengths: dict[str, float] | None = None,
 ) -> None:
     """Train a generator on each training set and store the models in `out_dir`, one folder each.
 
@@ -162,11 +184,13 @@ def train_batch(
         Folder for unfinished work.
     checkpoint_minutes : float
         Between two checkpoints of a training run.
+    lengths : dict of float, optional
+        By training set: length of its training, in lengths of the settings; 1 where none is given.
     """
     kind = registry.get(generator)
     checkpoints.mkdir(parents=True, exist_ok=True)
     run = (
-        fingerprint(generator, settings, seed, profiles)
+        fingerprint(generator, {**settings, "lengths": lengths or {}}, seed, profiles)
         + hashlib.sha256(pd.util.hash_pandas_object(members.astype(str), index=False).to_numpy().tobytes()).hexdigest()
     )
     stamp = checkpoints / "run.txt"
@@ -182,7 +206,8 @@ def train_batch(
             log.info("%s: done before the interruption", training_set)
             continue
         model, scaler = fit(
-            profiles, members, training_set, generator=generator, settings=settings, seed=seed, device=device,
+            profiles, members, training_set, generator=generator,
+            settings=lengthened(kind, settings, (lengths or {}).get(training_set, 1.0)), seed=seed, device=device,
             folder=checkpoints, checkpoint_minutes=checkpoint_minutes,
         )  # fmt: skip
         with atomic(target) as folder:

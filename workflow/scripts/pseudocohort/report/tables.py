@@ -76,7 +76,7 @@ KEYS = {
         "task": "Task", "n_real": "Real", "regime": "Regime", "generator": "Generator", "n_synthetic": "Synthetic",
         "estimator": "Classifier",
     },
-    "privacy": {"generator": "Generator", "estimator": "Attack", "regime": "Audit or control"},
+    "privacy": {"generator": "Generator", "estimator": "Attack", "regime": "Audit or control", "task": "Changed"},
     "combination": {"n_real": "Real per condition", "generator": "Generator", "regime": "Arm"},
     "interventions": {"generator": "Operator", "estimator": "Graph", "level": "Level"},
 }  # fmt: skip
