@@ -24,7 +24,7 @@ def curves(summary: pd.DataFrame, regime: str) -> pd.DataFrame:
     if regime == "release_size":  # the model does not change with what is drawn from it
         at_one = at_one[at_one["regime"] == "audit"]
     table = pd.concat([own, at_one])
-    factor = table["task"].astype(str).str.rpartition(" x")[2]
+    factor = table["task"].astype(str).str.split(" x").str[-1]
     table = table.assign(
         white_box=table["regime"].str.endswith("white_box"),
         factor=np.where(table["regime"].isin(["audit", "white_box"]), "1", factor),
