@@ -1,6 +1,7 @@
 # make demo   the whole workflow on simulated data, in minutes, without any download
 # make test   the test suite
 # make lint   ruff, snakefmt and snakemake --lint
+# make bench-attacks   time and memory of the privacy battery at 20,000 profiles (ARGS="--candidates 2000 ..." for less)
 # Each builds .venv from the lock file when needed. Options for Snakemake: make demo ARGS="-n"
 
 PYTHON ?= python3
@@ -11,10 +12,10 @@ ARGS ?=
 STUDY_DEMO := results/demo/report/index.html
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lint format lock clean
+.PHONY: help env demo test lint format lock clean bench-attacks
 
 help:
-	@sed -n 's/^# //p' Makefile | head -4
+	@sed -n 's/^# //p' Makefile | head -5
 
 $(VENV)/.runtime: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=python3.x" >&2; exit 1; }
@@ -49,6 +50,9 @@ format: $(VENV)/.dev
 
 lock: $(VENV)/.runtime
 	$(BIN)/python tools/lock.py
+
+bench-attacks: $(VENV)/.runtime
+	$(BIN)/python tools/benchmark_attacks.py $(ARGS)
 
 clean:
 	rm -rf results logs benchmarks resources/demo .snakemake

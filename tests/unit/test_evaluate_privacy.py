@@ -28,7 +28,7 @@ from pseudocohort.evaluate.attacks.space import expressed
 from pseudocohort.evaluate.attacks.subspaces import residual_norm, span_axes, span_residual
 from pseudocohort.evaluate.audit import epsilon_bound, epsilon_lower_bound, guess_sizes, right_guesses
 from pseudocohort.evaluate.privacy import donor_scores, privacy, tied_share
-from pseudocohort.evaluate.statistics import delong
+from pseudocohort.evaluate.statistics import corrected_maximum, delong
 from pseudocohort.plan.enumerate import training_sets
 from pseudocohort.plan.members import members
 
@@ -435,3 +435,41 @@ def test_brca_copies_are_found(brca) -> None:
 def test_brca_generators_of_the_reference_tell_no_member(brca) -> None:
     auc = _brca_aucs(brca, _ledoit_wolf, seen="reference", splits=5)
     assert auc.between(0.44, 0.56).all(), auc.to_dict()
+
+
+# --- type-I error --------------------------------------------------------------------------------------------------
+
+
+def test_corrected_maximum_is_significant_in_no_more_than_its_share_of_null_splits() -> None:
+    """300 splits of a null cohort, twelve correlated attacks each; binomial at 5 % gives at most 25 with 99.7 %."""
+    rng = np.random.default_rng(0)
+    p_values, uncorrected = [], []
+    for split in range(300):
+        member = rng.random(80) < 0.5
+        common = rng.normal(size=(80, 1))
+        scores = common + rng.normal(size=(80, 12))
+        scores[:, 3] = np.round(scores[:, 3])  # ties
+        scores[:, 4] = 0.0  # an attack that says nothing
+        p_values.append(corrected_maximum(scores, member, permutations=199, seed=split))
+        uncorrected.append(
+            min(stats.mannwhitneyu(s[member], s[~member], alternative="greater").pvalue for s in scores.T[:3])
+        )
+    assert np.mean(np.array(p_values) < 0.05) <= 25 / 300
+    # The correction is not merely large: the p-values are those of a uniform variable, in steps of 1 / 200.
+    assert stats.kstest(np.array(p_values) - rng.random(300) / 200, "uniform").pvalue > 0.001
+    assert np.mean(np.array(uncorrected) < 0.05) > 0.06
+
+
+def test_negative_control_is_not_significant_in_95_percent_of_splits() -> None:
+    """The battery on synthetic cohorts that saw the reference alone, with a fresh coin in each of 120 splits."""
+    significant = 0
+    for split in range(120):
+        rng = np.random.default_rng(split)
+        (x, y), (reference, reference_y), (made, made_y) = (_draw(rng, n, 60) for n in (80, 40, 40))
+        member = rng.random(80) < 0.5
+        space = attack_space(x, reference, made, y, reference_y, made_y)
+        names = ("nearest_neighbour", "gaussian_likelihood_ratio", "span_residual", "pca_residual", "mean_shift")
+        scores = np.stack([ATTACKS[name](space, seed=0) for name in names], axis=1)
+        significant += corrected_maximum(scores, member, permutations=199, seed=split) < 0.05
+    # 5 % of 120 are 6; more than 13 have probability .003.
+    assert significant <= 13

@@ -11,14 +11,19 @@ from scipy import stats
 from test_generators import FAST, annotation, study_of, toy
 
 from pseudocohort.contracts import SIGNALS_COLUMNS, check_evaluation
-from pseudocohort.errors import ContractError
+from pseudocohort.errors import ContractError, UserError
 from pseudocohort.evaluate.privacy import privacy
 from pseudocohort.evaluate.shadow import shadow_scores
-from pseudocohort.evaluate.statistics import delong
+from pseudocohort.evaluate.statistics import delong, summarise
 from pseudocohort.generators import registry
-from pseudocohort.generators.bundle import signals_batch, train_batch
+from pseudocohort.generators.bundle import lengthened, signals_batch, train_batch
 from pseudocohort.generators.diffusion_schedule import Schedule
 from pseudocohort.generators.diffusion_signals import denoising_loss, step_error
+from pseudocohort.plan.enumerate import length_of, lengths, training_sets
+from pseudocohort.plan.members import members
+from pseudocohort.plan.requests import request
+from pseudocohort.report.figures.leakage import curves, draw
+from pseudocohort.report.figures.style import save
 
 #: Signals of each family, and the settings under which a network learns 80 random profiles by heart.
 OVERFITTED = {
@@ -213,3 +218,107 @@ def test_signals_of_stored_models(name, wanted, tmp_path):
     assert signals["signal"].nunique() == wanted
     assert set(ledgers) == ({"set"} if name.startswith("dp_") else set())
     assert not set(signals["sample_id"]) & set(members["sample_id"][60:])
+
+
+# --- training length and release size ----------------------------------------------------------------------------
+
+PRIVACY = {
+    "generators": ["ddpm", "mvn"], "coins": 2, "reference_share": 0.3, "level": "tumour",
+    "attacks": ["nearest_neighbour", "span_residual"],
+}  # fmt: skip
+
+
+def study(**privacy_settings):
+    return {
+        "seed": 1, "generators": ["ddpm", "mvn"], "evaluations": ["privacy"], "training": {"sets_per_job": 3},
+        "privacy": PRIVACY | privacy_settings,
+    }  # fmt: skip
+
+
+def test_training_lengths_are_audits_of_the_named_generators_with_the_same_coins():
+    config = study(training_lengths={"ddpm": [0.25, 4]})
+    rows = {row["training_set"]: row for row in training_sets(config)}
+    assert len(rows) == 4 + 4 and rows["privlen-x0.25-c1"]["generators"] == "ddpm"
+    assert {row["training_set"] for row in training_sets(study())} == {n for n in rows if "len" not in n}
+    assert length_of(rows["privlen-x0.25-c1"]) == 0.25 and length_of(rows["priv-c1"]) == 1
+    assert lengths(config, ["priv-c0", "privlen-x4-c0"]) == {"privlen-x4-c0": 4.0}
+    obs = toy(n=60).obs.assign(split="train", dataset="d")
+    a, b = (members(obs, [rows[n]], config).drop(columns="training_set") for n in ("priv-c1", "privlen-x0.25-c1"))
+    pd.testing.assert_frame_equal(a, b)
+
+
+def test_a_release_is_the_prefix_of_a_larger_one():
+    data = toy(n=60)
+    config, larger = study(), study(release_sizes=[0.5, 3])
+    row = next(r for r in training_sets(config) if r["training_set"] == "priv-c0")
+    rows = members(data.obs.assign(split="train", dataset="d"), [row], config)
+    one, many = (request(row, rows, data.obs, c) for c in (config, larger))
+    assert len(many) == 3 * len(one)
+    pd.testing.assert_frame_equal(one, many[: len(one)])
+    control = row | {"regime": "negative_control", "training_set": "x"}
+    trained = pd.concat([rows, rows[rows["role"] == "reference"].assign(role="train")])
+    assert len(request(control, trained, data.obs, larger)) == len(one)
+
+
+def test_lengthened_settings_scale_steps_and_passes():
+    kind = registry.get("unclip")
+    whole = kind.merge_settings(None)
+    changed = lengthened(kind, {"steps": 1000}, 0.25)
+    assert changed == {"steps": 250, "passes": whole["passes"] // 4, "embedding_steps": whole["embedding_steps"] // 4}
+    assert lengthened(kind, {"width": 3}, 1) == {"width": 3}
+    with pytest.raises(UserError, match="'mvn' has no training length"):
+        lengthened(registry.get("mvn"), {}, 2)
+
+
+def test_batches_train_each_set_for_its_length(tmp_path):
+    data, plan = study_of(toy())
+    plan = pd.concat([plan, plan.assign(training_set="long")])
+    train_batch(
+        data, plan, ["set", "long"], tmp_path / "m", generator="cvae", settings={"steps": 100}, seed=1, device="cpu",
+        checkpoints=tmp_path / "c", checkpoint_minutes=5, lengths={"long": 3.0},
+    )  # fmt: skip
+    steps = {n: pd.read_csv(tmp_path / f"m/{n}/history.tsv", sep="\t")["step"].max() for n in ("set", "long")}
+    assert steps == {"set": 100, "long": 300}
+
+
+def leaking(members_known: int, seed: int):
+    """An audit whose synthetic cohort holds ever more copies of members, the longer it is."""
+    data, synthetic, sets, plan, signals = audits(2)
+    for name in list(synthetic):
+        own = plan[plan["training_set"] == name]
+        member = own[own["role"] == "member"]["sample_id"].to_numpy()
+        fresh = data[own[own["role"] == "reference"]["sample_id"].to_numpy()].copy()
+        fresh.X = fresh.X + np.random.default_rng(seed).normal(size=fresh.shape).astype(np.float32)
+        copies = data[member[:members_known]].copy()
+        synthetic[name] = ad.concat([fresh, copies])
+    return data, synthetic, sets, plan, signals
+
+
+def test_release_sizes_and_training_lengths_have_rows_of_their_own_and_a_figure(tmp_path):
+    data, synthetic, sets, plan, signals = leaking(30, 0)
+    sets["generators"] = "ddpm"
+    longer = sets.assign(
+        training_set=sets["training_set"].str.replace("priv", "privlen"), regime="training_length",
+        task="training length x4",
+    )  # fmt: skip
+    plan = pd.concat([plan, plan.assign(training_set=plan["training_set"].str.replace("priv", "privlen"))])
+    also = signals.assign(training_set=signals["training_set"].str.replace("priv", "privlen"))
+    synthetic |= {name.replace("priv", "privlen"): made for name, made in synthetic.items()}
+    table = privacy(
+        data, synthetic, pd.concat([sets, longer]), plan, study="s", generator="ddpm", seed=1,
+        signals=pd.concat([signals, also]),
+        settings={"attacks": ["nearest_neighbour"], "white_box": True, "release_sizes": [0.5, 2]},
+    )  # fmt: skip
+    check_evaluation(table, "here")
+    auc = table[(table["metric"] == "auc") & (table["repeat"] == 0)].set_index(["regime", "task"])["value"]
+    assert auc["release_size", "release x2"] > auc.xs("audit").iloc[0] + 0.1
+    assert abs(auc["release_size", "release x0.5"] - 0.5) < 0.2
+    assert auc["training_length", "training length x4"] > 0.8
+    found = summarise(table)
+    length, size = curves(found, "training_length"), curves(found, "release_size")
+    assert list(size["factor"]) == [0.5, 1, 2] and not size["white_box"].any()
+    assert sorted(length.loc[length["white_box"], "factor"]) == [1, 4]
+    save(draw(found), tmp_path / "leakage.svg")
+    assert "synthetic profiles per member" in (tmp_path / "leakage.svg").read_text()
+    save(draw(found[found["regime"] == "audit"]), tmp_path / "none.svg")
+    assert "privacy.release_sizes is empty" in (tmp_path / "none.svg").read_text()

@@ -18,6 +18,7 @@ from pseudocohort.plan.enumerate import (
     alignments,
     batches,
     generators_of,
+    lengths,
     purposes,
 )
 from pseudocohort.versions import code_version, folder_version
@@ -55,6 +56,10 @@ if "fidelity" in config["evaluations"]:
     FIGURES += ["<results>/figures/map.svg", "<results>/figures/training.svg"]
 if "combination" in config["evaluations"]:
     FIGURES += ["<results>/figures/levels.svg"]
+if "privacy" in config["evaluations"] and (
+    config["privacy"]["training_lengths"] or config["privacy"]["release_sizes"]
+):
+    FIGURES += ["<results>/figures/leakage.svg"]
 
 # One caption per figure, shown in the report and in Snakemake's own.
 CAPTIONS = [str(WORKFLOW / f"report/{Path(name).stem}.rst") for name in FIGURES]
@@ -125,6 +130,11 @@ def scope_of_purpose(wildcards):
     """One model for all conditions, or one each; where a condition is generated at a new level it learns from others."""
     crosses_levels = wildcards.purpose in ("combination", "held_out_level")
     return "joint" if crosses_levels else config["training"]["scope"]
+
+
+def lengths_of_batch(wildcards):
+    """Training sets of a training job that are trained for longer or shorter than the settings say."""
+    return lengths(config, sets_of_batch(wildcards))
 
 
 def checkpoints_of_job(wildcards):

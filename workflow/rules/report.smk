@@ -51,6 +51,32 @@ rule figure:
         "../scripts/figure.py"
 
 
+rule leakage:
+    input:
+        summary="<results>/tables/privacy_summary.tsv",
+    output:
+        figure=report(
+            "<results>/figures/leakage.svg",
+            caption="../report/leakage.rst",
+            category="Figures",
+            labels={"figure": "leakage"},
+        ),
+    log:
+        "<logs>/leakage.log",
+    benchmark:
+        "<benchmarks>/leakage.tsv"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code_version("report.figures.leakage"),
+    script:
+        "../scripts/leakage.py"
+
+
 rule cohort_figures:
     input:
         profiles="<results>/prepared/harmonised.h5ad",

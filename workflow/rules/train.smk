@@ -23,6 +23,7 @@ rule train:
         alignments=alignments_of_batch,
         scope=scope_of_purpose,
         settings=settings_of_generator,
+        lengths=lengths_of_batch,
         device=config["training"]["device"],
         checkpoint_minutes=config["training"]["checkpoint_minutes"],
         checkpoints=checkpoints_of_job,

@@ -24,4 +24,5 @@ train_batch(
     checkpoint_minutes=snakemake.params.checkpoint_minutes,
     alignments=snakemake.params.alignments,
     scope=snakemake.params.scope,
+    lengths=snakemake.params.lengths,
 )

@@ -30,6 +30,12 @@ from .statistics import corrected_maximum, delong, tpr_at_fpr
 
 log = logging.getLogger(__name__)
 
+#: Regime of the white-box attacks on the models of a training set's regime.
+WHITE_BOX = {
+    "audit": "white_box",
+    "negative_control": "white_box_control",
+    "training_length": "training_length_white_box",
+}
 #: False-positive rate at which the true-positive rate is reported, where there are enough non-members.
 FALSE_POSITIVE_RATE = 0.1
 
@@ -255,7 +261,7 @@ def privacy(
     generator : str
         Registry name.
     settings : mapping
-        ``privacy`` of the configuration: ``attacks``, ``white_box`` and ``shadow``.
+        ``privacy`` of the configuration: ``attacks``, ``white_box``, ``shadow`` and ``release_sizes``.
     seed : int
         Master seed.
     signals : DataFrame, optional
@@ -286,6 +292,7 @@ def privacy(
     """
     check_no_leak(profiles, members)
     plan, attacks = Members(profiles, members), list(settings["attacks"])
+    sizes = [factor for factor in settings.get("release_sizes", []) if factor != 1]
     level = profiles.obs["level"].astype(str).to_numpy(dtype=object)
     table: list[dict[str, Any]] = []
     coins = []
@@ -293,7 +300,10 @@ def privacy(
         if generator not in str(row["generators"]).split(";"):
             continue
         name, audit = row["training_set"], row["regime"] == "audit"
-        split = _Split(profiles, synthetic[name], plan, name)
+        made = synthetic[name]
+        # What an audit releases beyond as many profiles as members is for the curve of release sizes.
+        released = round(made.n_obs / max([1.0, *sizes])) if audit else made.n_obs
+        split = _Split(profiles, made[:released], plan, name)
         keys = {
             "study": study,
             "generator": generator,
@@ -309,10 +319,18 @@ def privacy(
         found += _similarity(split) if audit else []
         read = {} if signals is None else signals_of(signals, name, split)
         if read and settings.get("white_box"):
-            found += _battery("white_box" if audit else "white_box_control", read, split.member, own)
+            found += _battery(WHITE_BOX[row["regime"]], read, split.member, own)
         if ledgers and name in ledgers:
             claimed = {k: ledgers[name][k] for k in ("guarantee", "delta", "epsilon")}
             found += _rows(row["regime"], {"ledger": {k: float(v) for k, v in claimed.items() if v is not None}})
+        if row["regime"] == "training_length":
+            found = [{"task": row["task"], **measure} for measure in found]
+        for factor in sizes if audit else []:
+            part = _Split(profiles, made[: max(2, round(factor * released))], plan, name)
+            again = {attack: _attack(attack, part, derive(own, attack)) for attack in attacks}
+            size = {"members": len(part.members), "synthetic": part.synthetic.n_obs}
+            rows = _battery("release_size", again, part.member, own, **size)
+            found += [{"task": f"release x{factor:g}", **measure} for measure in rows]
         table += [{**keys, **measure} for measure in found]
         if audit:
             coins.append((keys, scores | read, split.member))

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ..contracts import SIGNALS_COLUMNS
-from ..errors import ContractError
+from ..errors import ContractError, UserError
 from ..io import atomic, write_table
 from ..levels import FACTORS
 from ..prepare.scale import Scaler
@@ -148,6 +148,27 @@ def fit(
     return kind().fit(learned, checkpoint=checkpoint("", learned), **own), scaler
 
 
+def lengthened(kind: type[Generator], settings: dict[str, Any], factor: float) -> dict[str, Any]:
+    """Settings under which a generator trains `factor` times as long: its steps and passes over the rows.
+
+    Raises
+    ------
+    UserError
+        If the generator has no steps.
+    """
+    if factor == 1:
+        return settings
+    whole = kind.merge_settings(settings)
+    changed = {k: max(1, round(whole[k] * factor)) for k in ("steps", "passes", "embedding_steps") if k in whole}
+    if not changed:
+        raise UserError(
+            f"generator {kind.name!r} has no training length",
+            where="privacy.training_lengths",
+            remedy="name generators with networks",
+        )
+    return settings | changed
+
+
 def train_batch(
     profiles: ad.AnnData,
     members: pd.DataFrame,
@@ -162,6 +183,7 @@ def train_batch(
     checkpoint_minutes: float,
     alignments: dict[str, str] | None = None,
     scope: str = "joint",
+    lengths: dict[str, float] | None = None,
 ) -> None:
     """Train a generator on each training set and store the models in `out_dir`, one folder each.
 
@@ -194,11 +216,13 @@ def train_batch(
         Alignment of the levels (:mod:`.alignment`), by training set; others are standardised by level.
     scope : {'joint', 'per_condition'}
         One model for all conditions of a training set, or one for each.
+    lengths : dict of float, optional
+        By training set: length of its training, in lengths of the settings; 1 where none is given.
     """
     kind = registry.get(generator)
     checkpoints.mkdir(parents=True, exist_ok=True)
     run = (
-        fingerprint(generator, settings, seed, profiles)
+        fingerprint(generator, {**settings, "lengths": lengths or {}}, seed, profiles)
         + hashlib.sha256(pd.util.hash_pandas_object(members.astype(str), index=False).to_numpy().tobytes()).hexdigest()
     )
     stamp = checkpoints / "run.txt"
@@ -214,7 +238,8 @@ def train_batch(
             log.info("%s: done before the interruption", training_set)
             continue
         model, scaler = fit(
-            profiles, members, training_set, generator=generator, settings=settings, seed=seed, device=device,
+            profiles, members, training_set, generator=generator,
+            settings=lengthened(kind, settings, (lengths or {}).get(training_set, 1.0)), seed=seed, device=device,
             folder=checkpoints, checkpoint_minutes=checkpoint_minutes,
             alignment=(alignments or {}).get(training_set, ""), scope=scope,
         )  # fmt: skip
@@ -334,7 +359,10 @@ def signals_batch(
     for training_set in training_sets:
         folder = models_dir / training_set
         scaler = Scaler.from_state(*load_state(folder / "scale", "scale"))
-        model = kind.load(folder / "model")
+        model = load_model(folder / "model", kind)
+        if isinstance(model, PerCondition):
+            log.info("%s: one model per condition; white-box attacks are defined for joint models", training_set)
+            continue
         if model.ledger is not None:
             ledgers[training_set] = model.ledger.state()
         own = members[(members["training_set"] == training_set).to_numpy()]

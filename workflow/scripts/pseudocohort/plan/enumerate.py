@@ -11,6 +11,9 @@ from ..seeds import derive
 TISSUE_ARMS = ("tissue_only", "both", "permuted")
 CELL_ARMS = ("cell_only", "both", "permuted")
 
+#: Before the factor in the task of the training sets that are trained for another length than the settings say.
+LENGTH = "training length x"
+
 
 def _full(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for repeat in range(config["fidelity"]["repeats"]):
@@ -49,6 +52,22 @@ def _privacy(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
                 "repeat": coin,
                 "generators": settings["generators"] or config["generators"],
             }
+    lengths = settings.get("training_lengths", {})
+    for factor in sorted({f for factors in lengths.values() for f in factors}):
+        for coin in range(settings["coins"]):
+            yield {
+                "training_set": f"privlen-x{factor:g}-c{coin}",
+                "task": f"{LENGTH}{factor:g}",
+                "regime": "training_length",
+                "repeat": coin,
+                "generators": [name for name, factors in lengths.items() if factor in factors],
+            }
+
+
+def length_of(row: dict[str, Any]) -> float:
+    """Length of training of a training set's models, in lengths of the generator's settings."""
+    task = str(row.get("task"))
+    return float(task.removeprefix(LENGTH)) if task.startswith(LENGTH) else 1.0
 
 
 def _combination(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -149,6 +168,12 @@ def alignments(config: dict[str, Any], purpose: str, training_sets_of_job: list[
     rows = {row["training_set"]: row["regime"] for row in training_sets(config) if row["purpose"] == purpose}
     named = {name: rows[name].partition("+")[2] for name in training_sets_of_job}
     return {name: variant for name, variant in named.items() if variant not in ("", "line_bulk", "cells")}
+
+
+def lengths(config: dict[str, Any], ids: list[str]) -> dict[str, float]:
+    """Training lengths, other than 1, of the training sets `ids`."""
+    wanted = {row["training_set"]: length_of(row) for row in training_sets(config) if row["training_set"] in set(ids)}
+    return {name: factor for name, factor in wanted.items() if factor != 1}
 
 
 def purposes(config: dict[str, Any]) -> list[str]:

@@ -72,11 +72,13 @@ def request(
         target = of("train")[inside]
         return _in_proportion(target.reset_index(drop=True), max(config["augmentation"]["n_synthetic"]), rng)
     if purpose == "privacy":
+        # Releases of several sizes are prefixes of the largest.
+        times = max([1.0, *config["privacy"].get("release_sizes", [])]) if row["regime"] == "audit" else 1.0
         if private:
             pool = pd.concat([of("member"), of("non_member")], ignore_index=True)
-            return _in_proportion(pool, len(pool) // 2, rng)
+            return _in_proportion(pool, round(times * (len(pool) // 2)), rng)
         source = of("train" if row["regime"] == "negative_control" else "member")
-        return _in_proportion(source, len(by_role["member"]), rng)
+        return _in_proportion(source, round(times * len(by_role["member"])), rng)
     if purpose == "held_out_level":
         hidden = config["combination"][f"{row['regime'].split('_')[0]}_level"]
         level = obs[obs["level"] == hidden].iloc[[0]]

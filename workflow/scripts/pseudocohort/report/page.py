@@ -18,7 +18,7 @@ STATUS = {"yes": "Yes", "no": "No", "unclear": "It depends", "not_run": "Not run
 #: Sections in the order of the page: evaluation, title, figures.
 SECTIONS = (
     ("augmentation", "Augmentation", ("augmentation",)),
-    ("privacy", "Privacy", ("privacy",)),
+    ("privacy", "Privacy", ("privacy", "leakage")),
     ("interventions", "Interventions", ("interventions",)),
     ("combination", "Cell level and tissue level", ("combination", "levels")),
     ("held_out_level", "Conditions never seen at a level", ("held_out_level",)),

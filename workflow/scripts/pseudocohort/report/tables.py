@@ -84,7 +84,7 @@ KEYS = {
         "task": "Task", "n_real": "Real", "regime": "Regime", "generator": "Generator", "n_synthetic": "Synthetic",
         "estimator": "Classifier",
     },
-    "privacy": {"generator": "Generator", "estimator": "Attack", "regime": "Audit or control"},
+    "privacy": {"generator": "Generator", "estimator": "Attack", "regime": "Audit or control", "task": "Changed"},
     "combination": {"n_real": "Real per condition", "generator": "Generator", "regime": "Arm"},
     "held_out_level": {"level": "Hidden at", "generator": "Generator", "regime": "Labels"},
     "interventions": {"generator": "Operator", "estimator": "Graph", "level": "Level"},

@@ -61,6 +61,9 @@ def dpi(space: AttackSpace, *, seed: int) -> np.ndarray:
     pooled = np.concatenate([space.synthetic, space.reference])
     counted = np.empty(len(space.candidates))
     for rows, distances in distance_blocks(space.candidates, pooled):
-        # Of tied rows the synthetic ones come first, as the order of the columns has it.
-        counted[rows] = (np.argsort(distances, axis=1, kind="stable")[:, :k] < n_synthetic).sum(1)
+        # Of tied rows the synthetic ones come first.
+        limit = np.partition(distances, k - 1, axis=1)[:, [k - 1]]
+        below, made = distances < limit, distances[:, :n_synthetic]
+        tied = np.minimum((made == limit).sum(1), k - below.sum(1))
+        counted[rows] = below[:, :n_synthetic].sum(1) + tied
     return np.log((counted + 0.5) / n_synthetic) - np.log((k - counted + 0.5) / n_reference)

@@ -1,0 +1,59 @@
+"""Leakage against training length and against the size of the release."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from .style import CYCLE, GREY, empty, order_of
+
+#: Regime, axis, and the regimes at a factor of 1 (the audit itself).
+PANELS = (
+    ("training_length", "training length, times the setting"),
+    ("release_size", "synthetic profiles per member"),
+)
+
+
+def curves(summary: pd.DataFrame, regime: str) -> pd.DataFrame:
+    """Largest AUC by generator, kind of attack and factor: columns ``generator white_box factor value``."""
+    auc = summary[(summary["metric"] == "auc") & summary["value"].notna()]
+    own = auc[auc["regime"].isin([regime, f"{regime}_white_box"])]
+    at_one = auc[auc["regime"].isin(["audit", "white_box"]) & auc["generator"].isin(own["generator"])]
+    if regime == "release_size":  # the model does not change with what is drawn from it
+        at_one = at_one[at_one["regime"] == "audit"]
+    table = pd.concat([own, at_one])
+    factor = table["task"].astype(str).str.split(" x").str[-1]
+    table = table.assign(
+        white_box=table["regime"].str.endswith("white_box"),
+        factor=np.where(table["regime"].isin(["audit", "white_box"]), "1", factor),
+    )
+    table["factor"] = table["factor"].astype(float)
+    return table.groupby(["generator", "white_box", "factor"], as_index=False)["value"].max()
+
+
+def draw(summary: pd.DataFrame) -> Figure:
+    """Figure from the summary table of privacy."""
+    figure, axes = plt.subplots(1, 2, figsize=(8.4, 3.1), sharey=True)
+    for ax, (regime, label) in zip(axes, PANELS, strict=True):
+        table = curves(summary, regime)
+        if table.empty:
+            empty(ax, f"privacy.{regime}s is empty")
+            continue
+        for colour, name in zip(CYCLE * 3, order_of(list(table["generator"])), strict=False):
+            for white_box, line in ((False, "-"), (True, "--")):
+                own = table[(table["generator"] == name) & (table["white_box"] == white_box)].sort_values("factor")
+                if len(own):
+                    ax.plot(own["factor"], own["value"], line, marker="o", markersize=3.5, color=colour,
+                            label=None if white_box else name)  # fmt: skip
+        ax.axhline(0.5, color=GREY, linewidth=1)
+        ax.set_xscale("log")
+        ticks = sorted(table["factor"].unique())
+        ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
+        ax.minorticks_off()
+        ax.set_xlabel(label)
+        ax.legend(fontsize=7.5)
+    axes[0].set_ylabel("AUC of the best attack")
+    axes[0].set_ylim(0.45, 1.02)
+    return figure
