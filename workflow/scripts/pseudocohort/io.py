@@ -39,8 +39,8 @@ def atomic(path: str | Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def read_profiles(path: str | Path, contract: ProfilesContract) -> ad.AnnData:
-    """Profiles of an h5ad file, checked against `contract`.
+def read_profiles(path: str | Path, contract: ProfilesContract, *, backed: bool = False) -> ad.AnnData:
+    """Profiles of an h5ad file, checked against `contract`; with `backed`, ``X`` stays in the file.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def read_profiles(path: str | Path, contract: ProfilesContract) -> ad.AnnData:
         If the file is missing, is no h5ad or breaks the contract.
     """
     try:
-        profiles = ad.read_h5ad(path)
+        profiles = ad.read_h5ad(path, backed="r" if backed else None)
     except (OSError, KeyError, ValueError) as error:
         raise ContractError(
             f"cannot be read as h5ad: {error}", where=str(path), remedy="delete the file and run the rule again"

@@ -67,13 +67,14 @@ def join_samples(table: pd.DataFrame, ids: pd.Index, row: dict[str, Any], where:
     Raises
     ------
     UserError
-        If sample ids repeat, or fewer than half of the matrix's samples are in the table.
+        If sample ids repeat, or fewer than half of the samples of the smaller one of matrix and table are in the
+        other.
     """
     names = column_of(table, row, "sample_column", where) if "sample_column" in row else table.iloc[:, 0].astype(str)
     check_ids(pd.Index(names), "sample", f"{where}, column {names.name!r}")
     indexed = table.set_axis(pd.Index(names), axis=0)
     found = ids[ids.isin(indexed.index)]
-    if len(found) < 0.5 * len(ids):
+    if len(found) < 0.5 * min(len(ids), len(names)):
         first = ids[~ids.isin(indexed.index)][0]
         raise UserError(
             f"{len(ids) - len(found)} of {len(ids)} samples of the matrix are not in the sample table; "
