@@ -163,7 +163,7 @@ def write_dataset(folder, format, x, genes):
 @pytest.mark.parametrize("format", ["gct", "tsv", "csv", "mtx", "h5ad", "h5ad csc"])
 def test_file_written_in_blocks_is_the_matrix_in_memory(tmp_path, small_pieces, monkeypatch, format, kind):
     monkeypatch.setattr("pseudocohort.ingest.dataset.CELLS_AT_A_TIME", 7)
-    monkeypatch.setattr("pseudocohort.ingest.h5ad.row_blocks", lambda x: blocks.row_blocks(x, 100))
+    monkeypatch.setattr(blocks, "BLOCK", 100)
     x = counts_of()
     x[4, 7] = 2**24 + 1  # in the file's middle: what is written by then is float32
     genes = [f"g{j // 2}" for j in range(30)]

@@ -20,21 +20,21 @@ _SPARSE_CHUNK = 1 << 18
 _GROUPS = ("layers", "obsm", "varm", "obsp", "varp")
 
 
-def row_slices(x: Any, values: int = BLOCK) -> Iterator[slice]:
-    """Ranges of rows of a matrix (dense or CSR, in memory or in a file) with about `values` stored values each."""
+def row_slices(x: Any) -> Iterator[slice]:
+    """Ranges of rows of a matrix (dense or CSR, in memory or in a file) with about ``BLOCK`` stored values each."""
     rows, columns = x.shape
     filled = 1.0
     if hasattr(x, "indptr") or not isinstance(x, np.ndarray | h5py.Dataset):
         stored = x.nnz if sparse.issparse(x) else int(x.group["indptr"][-1])
         filled = max(stored / max(rows * columns, 1), 1e-9)
-    step = int(min(max(values / max(columns * filled, 1), 1), max(rows, 1)))
+    step = int(min(max(BLOCK / max(columns * filled, 1), 1), max(rows, 1)))
     for start in range(0, rows, step):
         yield slice(start, min(start + step, rows))
 
 
-def row_blocks(x: Any, values: int = BLOCK) -> Iterator[np.ndarray | sparse.csr_matrix]:
+def row_blocks(x: Any) -> Iterator[np.ndarray | sparse.csr_matrix]:
     """Blocks of rows of a matrix (dense or sparse, in memory or in a file), in memory, in order."""
-    for rows in row_slices(x, values):
+    for rows in row_slices(x):
         yield x[rows]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from ..blocks import row_blocks
 from ..errors import UserError
 from ..levels import add_level
 from ..seeds import generator
@@ -27,7 +28,7 @@ def pseudobulk(
     Parameters
     ----------
     profiles : AnnData
-        Raw counts (cells × genes).
+        Raw counts (cells × genes); ``X`` may stay in its file.
     bootstraps : int
         Pseudo-bulks per line. The first sums all cells of the line once; each further one sums cells drawn with
         replacement, which shows how much a pseudo-bulk varies for want of cells.
@@ -80,7 +81,12 @@ def pseudobulk(
             annotation.append(
                 {c: str(first[c]) for c in PER_LINE} | {"n_cells": int(weight.sum()), "bootstrap": bootstrap}
             )
-    counts = (sparse.vstack(weights) @ sparse.csr_matrix(profiles.X)).tocsr()
+    weight = sparse.vstack(weights, format="csc")
+    sums, start = np.zeros((len(weights), profiles.n_vars)), 0
+    for block in row_blocks(profiles.X):
+        sums += (weight[:, start : start + block.shape[0]] @ sparse.csr_matrix(block)).toarray()
+        start += block.shape[0]
+    counts = sparse.csr_matrix(sums)
     table = pd.DataFrame(annotation)
     table["aggregation"] = "pseudobulk"
     several = obs["condition"].astype(str).groupby(obs["donor"].astype(str)).nunique().max() > 1
