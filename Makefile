@@ -11,7 +11,7 @@ ARGS ?=
 STUDY_DEMO := results/demo/report/index.html
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lint format lock clean
+.PHONY: help env demo test lint format lock bench-ingest clean
 
 help:
 	@sed -n 's/^# //p' Makefile | head -4
@@ -49,6 +49,9 @@ format: $(VENV)/.dev
 
 lock: $(VENV)/.runtime
 	$(BIN)/python tools/lock.py
+
+bench-ingest: $(VENV)/.runtime
+	$(BIN)/python tools/benchmark_ingest.py $(ARGS)
 
 clean:
 	rm -rf results logs benchmarks resources/demo .snakemake
