@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from .delimited import open_delimited
 from .gct import open_gct
 from .h5ad import H5adRows
 from .matrix import Matrix, Source, assemble, check_values
+from .recount import counts_of_coverage, read_lengths
 from .samples import contract_obs, join_samples, read_samples, select_conditions
 from .tenx import TenxEntries
 from .units import UnitCheck
@@ -106,6 +107,7 @@ class Ingestion:
     dropped: dict[str, int]
 
     def __post_init__(self) -> None:
+        self.read_lengths = read_lengths(self.obs, self.row)
         self.unit = UnitCheck(self.row["unit"], self.row.get("log_offset"), self.row["source"])
         self.genes: list[pd.Index] = []
         self.symbols: list[pd.Index] = []
@@ -122,6 +124,9 @@ class Ingestion:
         for block in self.source.blocks(wanted):
             check_values(block, self.row["source"])
             self.unit.add(block, self.source.by)
+            if self.row["unit"] == "coverage":
+                lengths = self.read_lengths.loc[block.samples].to_numpy()
+                block = replace(block, x=counts_of_coverage(block.x, lengths))
             if self.source.by == "genes" or not self.genes:
                 self.genes.append(block.genes)
                 self.symbols += [] if block.symbols is None else [block.symbols]
@@ -146,7 +151,7 @@ class Ingestion:
         """``uns["pseudocohort"]``, once all blocks have gone by."""
         row = self.row
         uns = {
-            "unit": row["unit"],
+            "unit": "counts" if row["unit"] == "coverage" else row["unit"],
             "dataset": row["dataset"],
             "source": str(row["source"]),
             "citation": row.get("citation", ""),

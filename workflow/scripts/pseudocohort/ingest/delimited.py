@@ -17,6 +17,8 @@ from .matrix import Matrix, check_ids, read_all
 from .text import encoding_of, is_gzip, line_blocks, open_text
 
 SEPARATORS = {"tsv": "\t", "csv": ","}
+#: Lines before the header that begin so are left out (recount3 has two).
+COMMENT = "##"
 NAMES = {"\t": "tab", ",": "comma", ";": "semicolon", " ": "space"}
 
 
@@ -204,15 +206,16 @@ class SampleLines:
                 yield Matrix(values[chosen], pd.Index(ids, dtype=object)[chosen], genes)
 
 
-def annotation_rows(path: Path, separator: str, count: int, width: int) -> pd.DataFrame:
+def annotation_rows(path: Path, separator: str, skip: int, count: int, width: int) -> pd.DataFrame:
     """Annotation of the samples in the `count` lines below the header: samples × lines, named by their first fields.
 
     Kinker et al. 2020 publish their counts so: ``Cell_line`` and ``Pool_ID`` come before the genes.
     """
     with open_text(path) as file:
-        file.readline()
+        for _ in range(skip):
+            file.readline()
         rows = [_fields(file.readline(), separator) for _ in range(count)]
-    for number, row in enumerate(rows, 2):
+    for number, row in enumerate(rows, skip + 1):
         if len(row) != width:
             raise UserError(
                 f"{len(row)} fields where {width} are expected",
@@ -247,6 +250,10 @@ def open_delimited(
     """
     path, separator = Path(path), SEPARATORS[format]
     with open_text(path) as file:
+        comments, position = 0, 0
+        while file.readline().startswith(COMMENT):
+            comments, position = comments + 1, file.tell()
+        file.seek(position)
         header, width = header_and_width(file, separator, str(path))
     # R writes no name for the column of row names: its header has one field less.
     columns = header if len(header) == width - 1 else header[1:]
@@ -261,12 +268,12 @@ def open_delimited(
             raise UserError(
                 "annotation_rows is for genes_by_samples only", where=str(path), remedy="leave annotation_rows empty"
             )
-        return SampleLines(TextTable(path, separator, columns, 1), exact)
+        return SampleLines(TextTable(path, separator, columns, comments + 1), exact)
     check_ids(pd.Index(columns), "sample", f"{path}, line 1")
     obs = None
     if annotation:
-        obs = annotation_rows(path, separator, annotation, width).set_axis(pd.Index(columns), axis=0)
-    return GeneLines(TextTable(path, separator, columns, 1 + annotation), columns, exact, obs)
+        obs = annotation_rows(path, separator, comments + 1, annotation, width).set_axis(pd.Index(columns), axis=0)
+    return GeneLines(TextTable(path, separator, columns, comments + 1 + annotation), columns, exact, obs)
 
 
 def read_delimited(path: str | Path, *, format: str, orientation: str, exact: bool = False) -> Matrix:

@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 #: Labels that sources write where they have none.
 ABSENT = {"", "nan", "na", "n/a", "none", "unknown", "<not provided>", "not reported"}
+#: Name of a first column that has none.
+ROW_NAMES = "row_names"
 REMEDY = "correct the column names in the dataset sheet"
 
 
@@ -34,10 +36,14 @@ def read_samples(path: str | Path) -> pd.DataFrame:
     name = path.name.removesuffix(".gz")
     separator = SEPARATORS["csv" if name.endswith(".csv") else "tsv"]
     with open_text(path) as file:
-        header_and_width(file, separator, str(path))
+        header, width = header_and_width(file, separator, str(path))
+    # R writes no name for the column of row names: its header has one field less.
+    names = [ROW_NAMES, *header] if len(header) == width - 1 else None
     try:
         with open_text(path) as file, readable(path):
-            return pd.read_csv(file, sep=separator, dtype=str, keep_default_na=False)
+            return pd.read_csv(
+                file, sep=separator, dtype=str, keep_default_na=False, names=names, skiprows=1 if names else 0
+            )
     except pd.errors.ParserError as error:
         raise UserError(f"cannot be read: {error}", where=str(path), remedy="fetch the file again") from error
 
@@ -123,7 +129,7 @@ def context_of(table: pd.DataFrame, row: dict[str, Any], where: str) -> pd.Serie
 
 
 def contract_obs(table: pd.DataFrame, row: dict[str, Any], where: str) -> pd.DataFrame:
-    """``donor dataset condition technology aggregation context level``, the doublet label and covariates."""
+    """``donor dataset condition technology aggregation context level``, doublet label, read length, covariates."""
     obs = pd.DataFrame(index=table.index.astype(str))
     obs["donor"] = column_of(table, row, "donor_column", where).str.strip()
     obs["dataset"] = row["dataset"]
@@ -132,6 +138,8 @@ def contract_obs(table: pd.DataFrame, row: dict[str, Any], where: str) -> pd.Dat
     obs["context"] = context_of(table, row, where)
     if "doublet_column" in row:
         obs["doublet"] = column_of(table, row, "doublet_column", where)
+    if "read_length_column" in row:
+        obs["read_length"] = column_of(table, row, "read_length_column", where)
     for name in filter(None, (c.strip() for c in row.get("covariates", "").split(","))):
         obs[name.lstrip("_")] = column_of(table, {**row, "covariates": name}, "covariates", where)
     return obs

@@ -87,7 +87,7 @@ class UnitCheck:
                 remedy="declare log_offset if the values are logarithms, or correct the value",
             )
         if self.unit in WHOLE:
-            self._add_whole(block, values, largest)
+            self._add_whole(block, values, largest, by)
         elif self.unit in MILLION:
             sums = np.asarray(block.x.sum(axis=1, dtype=np.float64)).ravel()
             if by == "genes" and self.sums:
@@ -114,13 +114,17 @@ class UnitCheck:
                 f"declared {declared}, but the largest value is {largest:.6g}", where=self.where, remedy=remedy
             )
 
-    def _add_whole(self, block: Matrix, values: np.ndarray, largest: float) -> None:
+    def _add_whole(self, block: Matrix, values: np.ndarray, largest: float, by: str) -> None:
         if np.issubdtype(values.dtype, np.integer) or not (bad := _first(block, lambda v: v != np.round(v))):
             return
-        if block.x.shape[1] >= FEWEST_FOR_SUMS and (sums := self._constant_sum(block)):
+        if by == "samples" and block.x.shape[1] >= FEWEST_FOR_SUMS and (sums := self._constant_sum(block)):
             looks = f"they look like counts per {sums} (every cell has the same sum)"
         else:
-            looks = "they look log-normalised" if largest < 25 else "RSEM's expected counts are declared as rsem"
+            looks = (
+                "they look log-normalised"
+                if largest < 25
+                else "expected counts are declared as rsem, counts per million as cpm"
+            )
         raise UserError(
             f"declared {self.unit}, but value {bad[0]:.6g} is not whole; {looks}",
             where=f"{self.where}, {bad[1]}",

@@ -15,7 +15,10 @@ from ..errors import UserError
 from .gene_table import GeneTable
 
 #: Rows of count files that are no genes: spike-ins, counters of STAR and HTSeq, gene lengths.
-NO_GENES = r"^(?:ERCC-\d+|N_\w+|__\w+|length|gene_?length)$"
+NO_GENES = (
+    r"^(?:ERCC-\d+|N_\w+|__\w+|[Ll]ength|gene_?length"
+    r"|no_feature|ambiguous|too_low_aQual|not_aligned|alignment_not_unique)$"
+)
 #: Versions are stripped; the copies of the pseudo-autosomal region on Y are genes of their own in GENCODE, not here.
 VERSION = r"\.\d+(?:_PAR_Y)?$"
 ENSEMBL = r"^ENSG\d{11}$"

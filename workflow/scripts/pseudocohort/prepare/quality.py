@@ -16,6 +16,7 @@ from ..io import write_blocks
 from .gene_ids import gene_map, map_genes
 from .gene_table import GeneTable
 from .sample_quality import filter_samples
+from .tpm import to_tpm
 
 
 def _report(adata: ad.AnnData, row: dict[str, Any], genes: dict[str, Any]) -> dict[str, Any]:
@@ -43,7 +44,7 @@ def control_samples(
     adata : AnnData
         Ingested profiles, in memory.
     row : dict
-        Row of the dataset sheet: ``kind``, ``gene_ids``.
+        Row of the dataset sheet: ``kind``, ``gene_ids``, ``convert``.
     settings : dict
         ``sample_quality``, ``gene_duplicates``.
     gene_table : GeneTable
@@ -55,8 +56,11 @@ def control_samples(
         If gene ids are not of the declared type, or nothing passes.
     """
     mapped, genes = map_genes(adata, row["gene_ids"], settings["gene_duplicates"], gene_table)
+    conversion = {}
+    if row.get("convert") == "tpm":
+        mapped, conversion["conversion"] = to_tpm(mapped, gene_table)
     kept, samples = filter_samples(mapped, settings["sample_quality"])
-    return kept, _count(_report(adata, row, genes) | {"samples": samples}, kept.obs)
+    return kept, _count(_report(adata, row, genes) | conversion | {"samples": samples}, kept.obs)
 
 
 def control_cells(
