@@ -150,11 +150,12 @@ def run_cells_ingest(folder: Path) -> None:
 def run_cells_pseudobulk(folder: Path) -> None:
     """Quality control and pseudo-bulk of the ingested cells."""
     from pseudocohort import contracts, io
+    from pseudocohort.prepare.cell_lines import LineNames
     from pseudocohort.prepare.gene_table import load_gene_table
     from pseudocohort.prepare.pseudobulk import pseudobulk
     from pseudocohort.prepare.quality import control_cells
 
-    settings = {"cell_quality": QUALITY, "gene_duplicates": "sum", "seed": 1}
+    settings = {"cell_quality": QUALITY, "gene_duplicates": "sum", "lines": LineNames(), "seed": 1}
     table = load_gene_table("resources/genes.tsv.gz")
     cells = io.read_profiles(folder / "out.h5ad", contracts.INGESTED, backed=True)
     control_cells(cells, cell_row(folder), settings, table, folder / "kept.h5ad")

@@ -14,6 +14,7 @@ from scipy import sparse
 from pseudocohort import contracts
 from pseudocohort import io as profile_io
 from pseudocohort.errors import UserError
+from pseudocohort.prepare.cell_lines import LineNames
 from pseudocohort.prepare.cell_quality import filter_cells
 from pseudocohort.prepare.donors import assign_donors
 from pseudocohort.prepare.gene_ids import map_genes, map_ids
@@ -132,12 +133,13 @@ def test_cells_in_a_file_are_controlled_and_summed_as_in_memory(tmp_path, table,
     monkeypatch.setattr("pseudocohort.blocks.BLOCK", 500)
     symbols = ["MT-CO1", "TP53", "TP53", "EGFR", *table.genes["symbol"].iloc[:36]]
     data = cells()
+    data.obs["donor"] = data.obs["donor"].str.upper()
     data.var["source_id"] = symbols
     data.obs["doublet"] = ["doublet" if i == 2 else "singlet" for i in range(data.n_obs)]
     data.write_h5ad(tmp_path / "in.h5ad")
     row = {"dataset": "toy", "kind": "single_cell", "gene_ids": "symbol"}
     for rule in ("sum", "highest_mean"):
-        settings = {"cell_quality": QUALITY, "gene_duplicates": rule, "seed": 1}
+        settings = {"cell_quality": QUALITY, "gene_duplicates": rule, "seed": 1, "lines": LineNames()}
         opened = profile_io.read_profiles(tmp_path / "in.h5ad", contracts.INGESTED, backed=True)
         report = control_cells(opened, row, settings, table, tmp_path / "out.h5ad")
         mapped, genes = map_genes(data, "symbol", rule, table)

@@ -13,6 +13,7 @@ from pseudocohort.ingest.dataset import ingest_dataset, ingest_to_file
 from pseudocohort.ingest.delimited import read_delimited
 from pseudocohort.ingest.h5ad import read_h5ad
 from pseudocohort.ingest.units import check_unit
+from pseudocohort.prepare.cell_lines import LineNames
 from pseudocohort.prepare.gene_table import load_gene_table
 from pseudocohort.prepare.quality import control_cells, control_samples
 from pseudocohort.prepare.tpm import to_tpm
@@ -24,7 +25,7 @@ ROW = {
     "technology": "bulk", "aggregation": "bulk", "context": "tumour",
 }  # fmt: skip
 SETTINGS = {
-    "gene_duplicates": "highest_mean", "seed": 1,
+    "gene_duplicates": "highest_mean", "seed": 1, "lines": LineNames(),
     "sample_quality": {"min_detected_genes": 1, "max_correlation_outlier_mads": 6},
     "cell_quality": {"min_counts": 1, "min_genes": 1, "max_mitochondrial_share": 1.0, "doublets": "none"},
 }  # fmt: skip

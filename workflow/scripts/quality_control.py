@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from pseudocohort import contracts, io, logs
+from pseudocohort.prepare.cell_lines import LineNames, read_line_names
 from pseudocohort.prepare.gene_table import load_gene_table
 from pseudocohort.prepare.quality import control_cells, control_samples
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 logs.configure(snakemake.log[0])
 row, out = snakemake.params.row, snakemake.output
 settings = {name: snakemake.params[name] for name in ("cell_quality", "sample_quality", "gene_duplicates", "seed")}
+aliases = snakemake.input.get("lines")
+settings["lines"] = read_line_names(aliases) if aliases else LineNames()
 genes = load_gene_table(snakemake.input.genes)
 cells = row["kind"] == "single_cell"
 ingested = io.read_profiles(snakemake.input.profiles, contracts.INGESTED, backed=cells)

@@ -13,19 +13,21 @@ from scipy import sparse
 from .. import contracts
 from ..blocks import row_blocks
 from ..io import write_blocks
+from .cell_lines import name_lines
 from .gene_ids import gene_map, map_genes
 from .gene_table import GeneTable
 from .sample_quality import filter_samples
 from .tpm import to_tpm
 
 
-def _report(adata: ad.AnnData, row: dict[str, Any], genes: dict[str, Any]) -> dict[str, Any]:
+def _report(adata: ad.AnnData, row: dict[str, Any], genes: dict[str, Any], lines: dict[str, Any]) -> dict[str, Any]:
     return {
         "dataset": row["dataset"],
         "kind": row["kind"],
         "unit": adata.uns["pseudocohort"]["unit_verdict"],
         "ingestion": {k: int(v) for k, v in adata.uns["pseudocohort"]["dropped"].items()},
         "genes": genes,
+        **({"cell_lines": lines} if lines["lines"] else {}),
     }
 
 
@@ -46,7 +48,7 @@ def control_samples(
     row : dict
         Row of the dataset sheet: ``kind``, ``gene_ids``, ``convert``.
     settings : dict
-        ``sample_quality``, ``gene_duplicates``.
+        ``sample_quality``, ``gene_duplicates``, ``lines`` (known names of cell lines).
     gene_table : GeneTable
         Known genes.
 
@@ -55,12 +57,13 @@ def control_samples(
     UserError
         If gene ids are not of the declared type, or nothing passes.
     """
+    adata.obs, lines = name_lines(adata.obs, settings["lines"])
     mapped, genes = map_genes(adata, row["gene_ids"], settings["gene_duplicates"], gene_table)
     conversion = {}
     if row.get("convert") == "tpm":
         mapped, conversion["conversion"] = to_tpm(mapped, gene_table)
     kept, samples = filter_samples(mapped, settings["sample_quality"])
-    return kept, _count(_report(adata, row, genes) | conversion | {"samples": samples}, kept.obs)
+    return kept, _count(_report(adata, row, genes, lines) | conversion | {"samples": samples}, kept.obs)
 
 
 def control_cells(
@@ -75,7 +78,7 @@ def control_cells(
     row : dict
         Row of the dataset sheet: ``kind``, ``gene_ids``.
     settings : dict
-        ``cell_quality``, ``gene_duplicates``, ``seed``.
+        ``cell_quality``, ``gene_duplicates``, ``lines`` (known names of cell lines), ``seed``.
     gene_table : GeneTable
         Known genes.
     path : path
@@ -88,6 +91,7 @@ def control_cells(
     """
     from .cell_quality import choose_cells  # scanpy takes seconds to import
 
+    obs, lines = name_lines(adata.obs, settings["lines"])
     mapping = gene_map(adata, row["gene_ids"], settings["gene_duplicates"], gene_table)
     var = mapping.var(gene_table)
 
@@ -96,7 +100,7 @@ def control_cells(
             yield sparse.csr_matrix(mapping.apply(block))
 
     chosen = choose_cells(
-        adata.obs, blocks, settings["cell_quality"], var["symbol"], dataset=row["dataset"], seed=settings["seed"]
+        obs, blocks, settings["cell_quality"], var["symbol"], dataset=row["dataset"], seed=settings["seed"]
     )
 
     def kept() -> Iterator[sparse.csr_matrix]:
@@ -106,4 +110,4 @@ def control_cells(
             start += block.shape[0]
 
     write_blocks(kept(), chosen.obs, var, dict(adata.uns), path, contracts.PREPARED)
-    return _count(_report(adata, row, mapping.report) | {"cells": chosen.report}, chosen.obs)
+    return _count(_report(adata, row, mapping.report, lines) | {"cells": chosen.report}, chosen.obs)
