@@ -1,6 +1,8 @@
 # make demo   the whole workflow on simulated data, in minutes, without any download
 # make test   the test suite
 # make lint   ruff, snakefmt and snakemake --lint
+# make check-dataset DATASET=name   what of a dataset would enter a study, before anything trains
+# make bench-ingest   time and memory of reading large files
 # Each builds .venv from the lock file when needed. Options for Snakemake: make demo ARGS="-n"
 
 PYTHON ?= python3
@@ -11,10 +13,10 @@ ARGS ?=
 STUDY_DEMO := results/demo/report/index.html
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lint format lock bench-ingest clean
+.PHONY: help env demo test lint format lock check-dataset bench-ingest clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -4
+	@sed -n 's/^# //p' Makefile | head -6
 
 $(VENV)/.runtime: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=python3.x" >&2; exit 1; }
@@ -49,6 +51,10 @@ format: $(VENV)/.dev
 
 lock: $(VENV)/.runtime
 	$(BIN)/python tools/lock.py
+
+check-dataset: $(VENV)/.runtime
+	@test -n "$(DATASET)" || { echo "Name a dataset of the sheet: make check-dataset DATASET=name" >&2; exit 1; }
+	@$(BIN)/python tools/check_dataset.py $(DATASET) $(ARGS)
 
 bench-ingest: $(VENV)/.runtime
 	$(BIN)/python tools/benchmark_ingest.py $(ARGS)
