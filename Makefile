@@ -2,6 +2,7 @@
 # make test   the test suite
 # make lint   ruff, snakefmt and snakemake --lint
 # make check-dataset DATASET=name   what of a dataset would enter a study, before anything trains
+# make plan-summary CONFIG=config/full.yaml   what a study would download and train
 # make bench-ingest   time and memory of reading large files
 # Each builds .venv from the lock file when needed. Options for Snakemake: make demo ARGS="-n"
 
@@ -10,13 +11,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 CORES ?= 2
 ARGS ?=
+CONFIG ?= config/full.yaml
 STUDY_DEMO := results/demo/report/index.html
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lint format lock check-dataset bench-ingest clean
+.PHONY: help env demo test lint format lock check-dataset plan-summary bench-ingest clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -6
+	@sed -n 's/^# //p' Makefile | head -7
 
 $(VENV)/.runtime: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=python3.x" >&2; exit 1; }
@@ -55,6 +57,10 @@ lock: $(VENV)/.runtime
 check-dataset: $(VENV)/.runtime
 	@test -n "$(DATASET)" || { echo "Name a dataset of the sheet: make check-dataset DATASET=name" >&2; exit 1; }
 	@$(BIN)/python tools/check_dataset.py $(DATASET) $(ARGS)
+
+plan-summary: $(VENV)/.runtime
+	@$(BIN)/python tools/summarise_study.py $(CONFIG) $(ARGS)
+	@$(BIN)/snakemake -n --quiet rules --configfile $(CONFIG)
 
 bench-ingest: $(VENV)/.runtime
 	$(BIN)/python tools/benchmark_ingest.py $(ARGS)

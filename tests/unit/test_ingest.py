@@ -269,6 +269,14 @@ def test_wrong_columns_are_named(row, change, message):
         ingest_dataset(row | change, conditions={"min_donors": 1})
 
 
+def test_donor_is_taken_from_a_part_of_an_id(row):
+    data = ingest_dataset(row | {"donor_column": "@patient:^p(.)"}, conditions={"min_donors": 1})
+    assert list(data.obs["donor"]) == ["1", "2", "3"]
+    for pattern, message in (("^q(.)", "matches no value"), ("^p.", "has 0 groups"), ("^p(", "is no pattern")):
+        with pytest.raises(UserError, match=message):
+            ingest_dataset(row | {"donor_column": f"@patient:{pattern}"}, conditions={"min_donors": 1})
+
+
 def test_nan_names_gene_and_sample(row, tmp_path):
     (tmp_path / "m.tsv").write_text(tsv().replace("\t30\t", "\tNaN\t"))
     with pytest.raises(UserError, match=r"gene 'TP53' in sample 's2'"):

@@ -49,14 +49,17 @@ def read_samples(path: str | Path) -> pd.DataFrame:
 
 
 def column_of(table: pd.DataFrame, row: dict[str, Any], key: str, where: str) -> pd.Series:
-    """The column of the sample table that the sheet names under `key`.
+    """The column of the sample table that the sheet names under `key`, as text.
+
+    ``@column:pattern`` takes what the pattern's group matches: ``@SAMPID:^(GTEX-[^-]+)`` is GTEx's subject. Values
+    without a match become empty.
 
     Raises
     ------
     UserError
-        If there is none of that name.
+        If there is no such column, the pattern is none, or it matches nowhere.
     """
-    name = row[key]
+    name, _, pattern = row[key].removeprefix("@").partition(":") if row[key].startswith("@") else (row[key], "", "")
     if name not in table:
         raise UserError(
             f"no column {name!r} ({key} of dataset {row['dataset']!r}); "
@@ -64,7 +67,26 @@ def column_of(table: pd.DataFrame, row: dict[str, Any], key: str, where: str) ->
             where=where,
             remedy=REMEDY,
         )
-    return table[name].astype(str)
+    values = table[name].astype(str)
+    if not row[key].startswith("@"):
+        return values
+    sheet = f"dataset {row['dataset']!r}, column {key!r}"
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise UserError(f"{pattern!r} is no pattern: {error}", where=sheet, remedy="correct it") from error
+    if compiled.groups != 1:
+        raise UserError(
+            f"{pattern!r} has {compiled.groups} groups", where=sheet, remedy="write @column:pattern with one (group)"
+        )
+    found = values.str.extract(compiled, expand=False).fillna("")
+    if not (found != "").any():
+        raise UserError(
+            f"{pattern!r} matches no value of column {name!r}; the first is {values.iloc[0]!r}",
+            where=sheet,
+            remedy="correct the pattern",
+        )
+    return found
 
 
 def join_samples(table: pd.DataFrame, ids: pd.Index, row: dict[str, Any], where: str) -> pd.DataFrame:
