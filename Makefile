@@ -2,6 +2,9 @@
 # make test   the test suite
 # make lint   ruff, snakefmt and snakemake --lint
 # make bench-attacks   time and memory of the privacy battery at 20,000 profiles (ARGS="--candidates 2000 ..." for less)
+# make check-dataset DATASET=name   what of a dataset would enter a study, before anything trains
+# make plan-summary CONFIG=config/full.yaml   what a study would download and train
+# make bench-ingest   time and memory of reading large files
 # Each builds .venv from the lock file when needed. Options for Snakemake: make demo ARGS="-n"
 
 PYTHON ?= python3
@@ -9,13 +12,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 CORES ?= 2
 ARGS ?=
+CONFIG ?= config/full.yaml
 STUDY_DEMO := results/demo/report/index.html
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lint format lock clean bench-attacks
+.PHONY: help env demo test lint format lock check-dataset plan-summary bench-ingest bench-attacks clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -5
+	@sed -n 's/^# //p' Makefile | head -8
 
 $(VENV)/.runtime: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=python3.x" >&2; exit 1; }
@@ -53,6 +57,17 @@ lock: $(VENV)/.runtime
 
 bench-attacks: $(VENV)/.runtime
 	$(BIN)/python tools/benchmark_attacks.py $(ARGS)
+
+check-dataset: $(VENV)/.runtime
+	@test -n "$(DATASET)" || { echo "Name a dataset of the sheet: make check-dataset DATASET=name" >&2; exit 1; }
+	@$(BIN)/python tools/check_dataset.py $(DATASET) $(ARGS)
+
+plan-summary: $(VENV)/.runtime
+	@$(BIN)/python tools/summarise_study.py $(CONFIG) $(ARGS)
+	@$(BIN)/snakemake -n --quiet rules --configfile $(CONFIG)
+
+bench-ingest: $(VENV)/.runtime
+	$(BIN)/python tools/benchmark_ingest.py $(ARGS)
 
 clean:
 	rm -rf results logs benchmarks resources/demo .snakemake

@@ -269,6 +269,14 @@ def test_wrong_columns_are_named(row, change, message):
         ingest_dataset(row | change, conditions={"min_donors": 1})
 
 
+def test_donor_is_taken_from_a_part_of_an_id(row):
+    data = ingest_dataset(row | {"donor_column": "@patient:^p(.)"}, conditions={"min_donors": 1})
+    assert list(data.obs["donor"]) == ["1", "2", "3"]
+    for pattern, message in (("^q(.)", "matches no value"), ("^p.", "has 0 groups"), ("^p(", "is no pattern")):
+        with pytest.raises(UserError, match=message):
+            ingest_dataset(row | {"donor_column": f"@patient:{pattern}"}, conditions={"min_donors": 1})
+
+
 def test_nan_names_gene_and_sample(row, tmp_path):
     (tmp_path / "m.tsv").write_text(tsv().replace("\t30\t", "\tNaN\t"))
     with pytest.raises(UserError, match=r"gene 'TP53' in sample 's2'"):
@@ -280,8 +288,8 @@ def test_row_names_without_a_header_are_the_samples(tmp_path):
     path = tmp_path / "metadata.csv"
     path.write_text('"batch","line"\n"A1","p1","H1975"\n"A2","p1","A549"\n')
     table = read_samples(path)
-    assert list(table.columns) == ["sample", "batch", "line"]
-    assert table["sample"].tolist() == ["A1", "A2"]
+    assert list(table.columns) == ["row_names", "batch", "line"]
+    assert table["row_names"].tolist() == ["A1", "A2"]
 
 
 def test_condition_that_is_the_same_for_all_samples(row):

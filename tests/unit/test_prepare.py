@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from pseudocohort import contracts
+from pseudocohort import io as profile_io
 from pseudocohort.errors import UserError
+from pseudocohort.prepare.cell_lines import LineNames
 from pseudocohort.prepare.cell_quality import filter_cells
 from pseudocohort.prepare.donors import assign_donors
 from pseudocohort.prepare.gene_ids import map_genes, map_ids
@@ -20,6 +22,7 @@ from pseudocohort.prepare.gene_table import load_gene_table
 from pseudocohort.prepare.harmonise import harmonise
 from pseudocohort.prepare.log_scale import log2_expression
 from pseudocohort.prepare.pseudobulk import pseudobulk
+from pseudocohort.prepare.quality import control_cells
 from pseudocohort.prepare.sample_quality import median_correlation, stands_out
 
 QUALITY = {"min_counts": 10, "min_genes": 3, "max_mitochondrial_share": 0.2, "doublets": "label"}
@@ -124,6 +127,30 @@ def test_cells_are_filtered_as_by_scanpys_metrics():
     good.iloc[2] = False
     assert list(kept.obs_names) == list(data.obs_names[good])
     assert report["removed"]["doublet"] == 1 and report["removed"]["mitochondrial"] >= 1
+
+
+def test_cells_in_a_file_are_controlled_and_summed_as_in_memory(tmp_path, table, monkeypatch):
+    monkeypatch.setattr("pseudocohort.blocks.BLOCK", 500)
+    symbols = ["MT-CO1", "TP53", "TP53", "EGFR", *table.genes["symbol"].iloc[:36]]
+    data = cells()
+    data.obs["donor"] = data.obs["donor"].str.upper()
+    data.var["source_id"] = symbols
+    data.obs["doublet"] = ["doublet" if i == 2 else "singlet" for i in range(data.n_obs)]
+    data.write_h5ad(tmp_path / "in.h5ad")
+    row = {"dataset": "toy", "kind": "single_cell", "gene_ids": "symbol"}
+    for rule in ("sum", "highest_mean"):
+        settings = {"cell_quality": QUALITY, "gene_duplicates": rule, "seed": 1, "lines": LineNames()}
+        opened = profile_io.read_profiles(tmp_path / "in.h5ad", contracts.INGESTED, backed=True)
+        report = control_cells(opened, row, settings, table, tmp_path / "out.h5ad")
+        mapped, genes = map_genes(data, "symbol", rule, table)
+        expected, judged = filter_cells(mapped, settings["cell_quality"], mapped.var["symbol"], 1)
+        written = profile_io.read_profiles(tmp_path / "out.h5ad", contracts.PREPARED)
+        np.testing.assert_array_equal(written.X.toarray(), expected.X.toarray())
+        pd.testing.assert_frame_equal(written.obs.astype(str), expected.obs.astype(str))
+        assert report["cells"] == judged and report["genes"] == genes and genes["repeated"] == 1
+        in_file = profile_io.read_profiles(tmp_path / "out.h5ad", contracts.PREPARED, backed=True)
+        summed, again = (pseudobulk(part, bootstraps=3, min_cells=5, seed=1) for part in (in_file, expected))
+        np.testing.assert_array_equal(summed.X.toarray(), again.X.toarray())
 
 
 def test_no_cell_left_is_an_error():

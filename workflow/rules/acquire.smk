@@ -70,3 +70,20 @@ rule download_gdc:
         cache="resources/downloads/_gdc/_files",
     script:
         "../scripts/download_gdc.py"
+
+
+rule by_hand:
+    output:
+        "resources/manual/{file}",
+    log:
+        "logs/by_hand/{file}.log",
+    benchmark:
+        "benchmarks/by_hand/{file}.tsv"
+    conda:
+        "../../envs/base.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    script:
+        "../scripts/by_hand.py"

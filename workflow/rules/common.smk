@@ -92,6 +92,14 @@ def dataset_files(wildcards):
     return [files[0], *(f for f in files[1:] if not f.startswith(f"{files[0]}/"))]
 
 
+def line_alias_file(wildcards):
+    """The table of names of cell lines, where one is given; for tissue it is of no use."""
+    path = config["prepare"]["line_aliases"]
+    path = path.replace("{data_root}", study_files.data_root(config).rstrip("/"))
+    cultured = "in_vitro" in DATASETS[wildcards.dataset]["context"]
+    return {"lines": path} if path and cultured else {}
+
+
 def gdc_api(wildcards):
     """Address of the GDC's API, from the catalogue of sources."""
     return catalogue.lookup("gdc_star_counts")["url"]

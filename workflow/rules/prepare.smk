@@ -3,6 +3,7 @@
 
 rule quality_control:
     input:
+        unpack(line_alias_file),
         profiles="<results>/ingested/{dataset}.h5ad",
         genes="resources/genes.tsv.gz",
     output:
@@ -57,6 +58,7 @@ rule assign_donors:
         collect("<results>/prepared/quality/{dataset}.h5ad", dataset=DATASETS),
     output:
         donors="<results>/prepared/donors.tsv",
+        lines="<results>/prepared/lines.tsv",
     log:
         "<logs>/assign_donors.log",
     benchmark:
@@ -70,7 +72,7 @@ rule assign_donors:
     params:
         test_share=config["prepare"]["test_share"],
         seed=config["seed"],
-        code=code_version("prepare.donors"),
+        code=code_version("prepare.donors", "prepare.cell_lines"),
     script:
         "../scripts/assign_donors.py"
 

@@ -2,12 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from pseudocohort import contracts, io, logs
-from pseudocohort.ingest.dataset import ingest_dataset
+from pseudocohort import logs
+from pseudocohort.ingest.dataset import ingest_to_file
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 logs.configure(snakemake.log[0])
-profiles = ingest_dataset(snakemake.params.row, conditions=snakemake.params.conditions)
-io.write_profiles(profiles, snakemake.output.profiles, contracts.INGESTED)
+ingest_to_file(snakemake.params.row, snakemake.output.profiles, conditions=snakemake.params.conditions)

@@ -9,6 +9,6 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 logs.configure(snakemake.log[0])
-cells = io.read_profiles(snakemake.input.profiles, contracts.PREPARED)
+cells = io.read_profiles(snakemake.input.profiles, contracts.PREPARED, backed=True)
 profiles = pseudobulk(cells, **snakemake.params.pseudobulk, seed=snakemake.params.seed)
 io.write_profiles(profiles, snakemake.output.profiles, contracts.PREPARED)

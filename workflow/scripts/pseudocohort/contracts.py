@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from .blocks import row_blocks
 from .errors import ContractError
 from .levels import FACTORS, LEVELS
 
@@ -38,10 +39,27 @@ class ProfilesContract:
 
     def check(self, profiles: ad.AnnData, where: str) -> None:
         """Raise :class:`ContractError` naming the first thing wrong with `profiles`."""
+        self.check_annotation(profiles, where)
+        for block in row_blocks(profiles.X):
+            self.check_values(block, where)
+
+    def _fail(self, what: str, where: str) -> None:
         remedy = f"this file is written by the workflow as {self.kind!r}; delete it and run the rule again"
+        raise ContractError(what, where=where, remedy=remedy)
+
+    def check_values(self, x: np.ndarray | sparse.csr_matrix, where: str) -> None:
+        """Check a block of values: finite, and float32 on log scale."""
+        values = x.data if sparse.issparse(x) else np.asarray(x)
+        if self.needs_log_scale and values.dtype != np.float32:
+            self._fail(f"X is {values.dtype}, not float32", where)
+        if not np.isfinite(values).all():
+            self._fail("X holds NaN or infinite values", where)
+
+    def check_annotation(self, profiles: ad.AnnData, where: str) -> None:
+        """Check everything but the values."""
 
         def fail(what: str) -> None:
-            raise ContractError(what, where=where, remedy=remedy)
+            self._fail(what, where)
 
         if profiles.n_obs == 0 or profiles.n_vars == 0:
             fail(f"no data: {profiles.n_obs} profiles x {profiles.n_vars} genes")
@@ -72,11 +90,6 @@ class ProfilesContract:
                     fail(f"obs column {factor!r} holds {sorted(wrong)[0]!r}, not one of {', '.join(allowed)}")
         if "level" in self.obs and (wrong := set(profiles.obs["level"].astype(str)) - set(LEVELS)):
             fail(f"obs column 'level' holds {sorted(wrong)[0]!r}, not one of {', '.join(LEVELS)}")
-        values = profiles.X.data if sparse.issparse(profiles.X) else np.asarray(profiles.X)
-        if self.needs_log_scale and values.dtype != np.float32:
-            fail(f"X is {values.dtype}, not float32")
-        if not np.isfinite(values).all():
-            fail("X holds NaN or infinite values")
         if "pseudocohort" not in profiles.uns or "unit" not in profiles.uns["pseudocohort"]:
             fail("uns['pseudocohort']['unit'] is missing")
 

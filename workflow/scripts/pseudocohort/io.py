@@ -6,14 +6,17 @@ import gzip
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import anndata as ad
+import h5py
 import pandas as pd
+from scipy import sparse
 
+from .blocks import SparseWriter, write_annotation
 from .contracts import EVALUATION_KEYS, ProfilesContract, check_evaluation
 from .errors import ContractError
 
@@ -39,8 +42,8 @@ def atomic(path: str | Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def read_profiles(path: str | Path, contract: ProfilesContract) -> ad.AnnData:
-    """Profiles of an h5ad file, checked against `contract`.
+def read_profiles(path: str | Path, contract: ProfilesContract, *, backed: bool = False) -> ad.AnnData:
+    """Profiles of an h5ad file, checked against `contract`; with `backed`, ``X`` stays in the file.
 
     Raises
     ------
@@ -48,7 +51,7 @@ def read_profiles(path: str | Path, contract: ProfilesContract) -> ad.AnnData:
         If the file is missing, is no h5ad or breaks the contract.
     """
     try:
-        profiles = ad.read_h5ad(path)
+        profiles = ad.read_h5ad(path, backed="r" if backed else None)
     except (OSError, KeyError, ValueError) as error:
         raise ContractError(
             f"cannot be read as h5ad: {error}", where=str(path), remedy="delete the file and run the rule again"
@@ -62,6 +65,25 @@ def write_profiles(profiles: ad.AnnData, path: str | Path, contract: ProfilesCon
     contract.check(profiles, str(path))
     with atomic(path) as temporary:
         profiles.write_h5ad(temporary, compression="gzip", compression_opts=1)
+
+
+def write_blocks(
+    blocks: Iterable[sparse.csr_matrix],
+    obs: pd.DataFrame,
+    var: pd.DataFrame,
+    uns: dict[str, Any],
+    path: str | Path,
+    contract: ProfilesContract,
+) -> None:
+    """Write sparse profiles that come in blocks of rows, checked against `contract`, in one rename."""
+    contract.check_annotation(ad.AnnData(obs=obs, var=var, uns=uns), str(path))
+    with atomic(path) as temporary, h5py.File(temporary, "w") as file:
+        writer = SparseWriter(file, len(var))
+        for block in blocks:
+            contract.check_values(block, str(path))
+            writer.add(block)
+        writer.close()
+        write_annotation(file, obs, var, uns)
 
 
 def read_table(path: str | Path, columns: tuple[str, ...] = ()) -> pd.DataFrame:

@@ -14,6 +14,9 @@ import yaml
 from .errors import UserError
 from .plan.enumerate import training_sets
 
+#: Columns of the dataset sheet that are numbers.
+NUMBERS = (("log_offset", float, "1 or 0.001"), ("annotation_rows", int, "2"))
+
 
 def _field(path: Any) -> str:
     text = ""
@@ -97,16 +100,23 @@ def read_datasets(config: dict[str, Any], schema_file: Path) -> dict[str, dict[s
             hint = f"did you mean {close[0]!r}?" if close else f"datasets in the sheet: {', '.join(rows)}"
             raise UserError(f"dataset {name!r} is not in {sheet}", where="datasets", remedy=hint)
         row = rows[name]
-        if "log_offset" in row:
-            try:
-                row["log_offset"] = float(row["log_offset"])
-            except ValueError:
-                raise UserError(
-                    f"log_offset {row['log_offset']!r} is not a number",
-                    where=f"{sheet}, row {name!r}",
-                    remedy="e.g. 1 or 0.001",
-                ) from None
+        for column, number, example in NUMBERS:
+            if column in row:
+                try:
+                    row[column] = number(row[column])
+                except ValueError:
+                    raise UserError(
+                        f"{column} {row[column]!r} is not a number",
+                        where=f"{sheet}, row {name!r}",
+                        remedy=f"e.g. {example}",
+                    ) from None
         validate(row, schema_file, f"{sheet}, row {name!r}")
+        if "convert" in row and row["kind"] != "bulk":
+            raise UserError(
+                "convert is for bulk samples only",
+                where=f"{sheet}, row {name!r}, column 'convert'",
+                remedy="leave it empty: UMIs are counted at the end of a transcript, whatever its length",
+            )
         for column in ("source", "samples"):
             if "{data_root}" in row.get(column, ""):
                 if not data_root(config):

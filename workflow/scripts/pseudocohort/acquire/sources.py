@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from ..errors import UserError
 from ..io import read_json
@@ -56,6 +56,24 @@ def destination(dataset: str, column: str, source: str) -> str:
         return f"resources/downloads/_gdc/{dataset}/{_GDC_FILES[column]}"
     name = catalogue.resolve(source)["file"] if catalogue.is_catalogued(source) else Path(source.split("?")[0]).name
     return f"resources/downloads/{dataset}/{name}"
+
+
+def ask_for_file(path: Path) -> NoReturn:
+    """Say how a person gets a file that cannot be downloaded by a program.
+
+    Raises
+    ------
+    UserError
+        Always, with the catalogue's instructions if it knows a file of that name.
+    """
+    for entry in catalogue.load_catalogue().values():
+        if entry["access"] == "manual" and entry.get("file") == path.name:
+            raise UserError(
+                f"{path.name} ({entry['name']}) has to be downloaded by hand",
+                where=str(path),
+                remedy=" ".join(filter(None, (entry.get("url"), entry["notes"]))) + f" Put it at {path}.",
+            )
+    raise UserError("the file is not there", where=str(path), remedy="put it there, or correct the dataset sheet")
 
 
 def fetch_row(row: dict[str, Any], path: Path, *, offline: bool = False) -> dict[str, Any]:

@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import anndata as ad
+import h5py
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from .. import contracts
+from ..blocks import DenseWriter, SparseWriter, needs_float64, write_annotation
 from ..errors import UserError
-from .delimited import read_delimited
-from .gct import read_gct
-from .h5ad import read_h5ad
-from .matrix import Matrix, check_values
+from ..io import atomic
+from .delimited import open_delimited
+from .gct import open_gct
+from .h5ad import H5adRows
+from .matrix import Matrix, Source, assemble, check_values
+from .recount import counts_of_coverage, read_lengths
 from .samples import contract_obs, join_samples, read_samples, select_conditions
-from .tenx import read_tenx
-from .units import check_unit
+from .tenx import TenxEntries
+from .units import UnitCheck
 
 log = logging.getLogger(__name__)
 
-#: float32 holds every whole number up to here.
-EXACT_IN_FLOAT32 = 2**24
+#: Cells whose genes are put side by side at a time.
+CELLS_AT_A_TIME = 1 << 12
 
 
-def read_matrix(row: dict[str, Any]) -> Matrix:
+def open_matrix(row: dict[str, Any]) -> Source:
     """Matrix of a dataset in its declared format.
 
     Raises
@@ -33,20 +41,26 @@ def read_matrix(row: dict[str, Any]) -> Matrix:
     UserError
         If the file is not what the row declares.
     """
-    exact = row["unit"] == "counts"
+    exact = row["unit"] in ("counts", "coverage")
     path = row["source"].removeprefix("file://")
     match row["format"]:
         case "gct":
-            return read_gct(path, exact=exact)
+            return open_gct(path, exact=exact)
         case "mtx":
-            return read_tenx(path)
+            return TenxEntries(path)
         case "h5ad":
-            return read_h5ad(path, exact=exact)
+            return H5adRows(path, exact=exact)
         case format:
-            return read_delimited(path, format=format, orientation=row["orientation"], exact=exact)
+            return open_delimited(
+                path,
+                format=format,
+                orientation=row["orientation"],
+                exact=exact,
+                annotation=row.get("annotation_rows", 0),
+            )
 
 
-def sample_table(matrix: Matrix, row: dict[str, Any]) -> tuple[pd.DataFrame, str]:
+def sample_table(matrix: Source, row: dict[str, Any]) -> tuple[pd.DataFrame, str]:
     """Sample annotation in the matrix's order (rows without annotation left out), and the file that it is from.
 
     Raises
@@ -68,13 +82,113 @@ def sample_table(matrix: Matrix, row: dict[str, Any]) -> tuple[pd.DataFrame, str
 
 def smallest_exact(x: np.ndarray | sparse.csr_matrix) -> np.ndarray | sparse.csr_matrix:
     """`x` in float32 where that loses nothing, else in float64."""
-    values = x.data if sparse.issparse(x) else x
-    fits = not values.size or np.issubdtype(values.dtype, np.floating) and values.dtype.itemsize <= 4
-    return x.astype(np.float32 if fits or np.abs(values).max() <= EXACT_IN_FLOAT32 else np.float64)
+    return x.astype(np.float64 if needs_float64(x.data if sparse.issparse(x) else x) else np.float32)
+
+
+@dataclass
+class Ingestion:
+    """One dataset on its way in: annotated and checked block by block.
+
+    Attributes
+    ----------
+    row : dict
+        Row of the dataset sheet, paths resolved.
+    source : Source
+        The open matrix.
+    obs : DataFrame
+        Annotation of the samples that enter, in the matrix's order; index: ids of the matrix.
+    dropped : dict
+        How many samples were left out, by reason.
+    """
+
+    row: dict[str, Any]
+    source: Source
+    obs: pd.DataFrame
+    dropped: dict[str, int]
+
+    def __post_init__(self) -> None:
+        self.read_lengths = read_lengths(self.obs, self.row)
+        self.unit = UnitCheck(self.row["unit"], self.row.get("log_offset"), self.row["source"])
+        self.genes: list[pd.Index] = []
+        self.symbols: list[pd.Index] = []
+
+    def blocks(self) -> Iterator[Matrix]:
+        """Checked blocks of the samples that enter.
+
+        Raises
+        ------
+        UserError
+            If a value is missing or contradicts the declared unit.
+        """
+        wanted = self.source.samples.get_indexer(self.obs.index)
+        for block in self.source.blocks(wanted):
+            check_values(block, self.row["source"])
+            self.unit.add(block, self.source.by)
+            if self.row["unit"] == "coverage":
+                lengths = self.read_lengths.loc[block.samples].to_numpy()
+                block = replace(block, x=counts_of_coverage(block.x, lengths))
+            if self.source.by == "genes" or not self.genes:
+                self.genes.append(block.genes)
+                self.symbols += [] if block.symbols is None else [block.symbols]
+            yield block
+
+    def var(self) -> pd.DataFrame:
+        """Annotation of the genes, once all blocks have gone by.
+
+        Ids may repeat until they are mapped; the contract wants them unique, so repeats are numbered.
+        """
+        genes = pd.Series(self.genes[0].append(self.genes[1:]).astype(str))
+        repeat = genes.groupby(genes).cumcount()
+        var = pd.DataFrame(
+            {"source_id": genes.to_numpy(dtype=object)},
+            index=pd.Index(np.where(repeat == 0, genes, genes + "#" + repeat.astype(str)), dtype=str),
+        )
+        if self.symbols:
+            var["symbol"] = self.symbols[0].append(self.symbols[1:]).astype(str).to_numpy()
+        return var
+
+    def uns(self) -> dict[str, Any]:
+        """``uns["pseudocohort"]``, once all blocks have gone by."""
+        row = self.row
+        uns = {
+            "unit": "counts" if row["unit"] == "coverage" else row["unit"],
+            "dataset": row["dataset"],
+            "source": str(row["source"]),
+            "citation": row.get("citation", ""),
+            "unit_verdict": self.unit.verdict(),
+            "dropped": self.dropped,
+        }
+        if "log_offset" in row:
+            uns["log_offset"] = float(row["log_offset"])
+        log.info("%s: %d profiles; %s", row["dataset"], len(self.obs), uns["unit_verdict"])
+        return uns
+
+    def profile_obs(self) -> pd.DataFrame:
+        """Annotation under the profile ids ``<dataset>:<sample>``."""
+        index = pd.Index((self.row["dataset"] + ":" + self.obs.index).to_numpy(dtype=object), dtype=str)
+        return self.obs.set_axis(index, axis=0)
+
+
+def open_dataset(row: dict[str, Any], conditions: dict[str, Any]) -> Ingestion:
+    """Open a dataset and join its samples; no value is read yet.
+
+    Raises
+    ------
+    UserError
+        If the files contradict the row, or each other.
+    """
+    source = open_matrix(row)
+    table, table_file = sample_table(source, row)
+    obs, dropped = select_conditions(contract_obs(table, row, table_file), conditions, table_file)
+    dropped["not in the sample table"] = len(source.samples) - len(table)
+    for reason, count in dropped.items():
+        if count:
+            log.info("%s: %d left out: %s", row["dataset"], count, reason)
+    return Ingestion(row, source, obs, dropped)
 
 
 def ingest_dataset(row: dict[str, Any], *, conditions: dict[str, Any]) -> ad.AnnData:
-    """Profiles of one dataset on the unit of its source.
+    """Profiles of one dataset on the unit of its source, in memory.
 
     Parameters
     ----------
@@ -94,37 +208,49 @@ def ingest_dataset(row: dict[str, Any], *, conditions: dict[str, Any]) -> ad.Ann
     UserError
         If the files contradict the row, or each other.
     """
-    matrix = read_matrix(row)
-    where = row["source"]
-    check_values(matrix, where)
-    verdict = check_unit(matrix, row["unit"], row.get("log_offset"), where)
-    log.info("%s: %d samples x %d genes; %s", row["dataset"], *matrix.x.shape, verdict)
-    table, table_file = sample_table(matrix, row)
-    obs, dropped = select_conditions(contract_obs(table, row, table_file), conditions, table_file)
-    dropped["not in the sample table"] = len(matrix.samples) - len(table)
-    for reason, count in dropped.items():
-        if count:
-            log.info("%s: %d left out: %s", row["dataset"], count, reason)
-    order = matrix.samples.get_indexer(obs.index)
-    # Ids of genes may repeat until they are mapped; the contract wants them unique, so repeats are numbered.
-    genes = pd.Series(matrix.genes.astype(str))
-    repeat = genes.groupby(genes).cumcount()
-    var = pd.DataFrame(
-        {"source_id": genes.to_numpy(dtype=str)},
-        index=pd.Index(np.where(repeat == 0, genes, genes + "#" + repeat.astype(str)), dtype=str),
-    )
-    if matrix.symbols is not None:
-        var["symbol"] = matrix.symbols.astype(str).to_numpy()
-    obs.index = pd.Index((row["dataset"] + ":" + obs.index).to_numpy(dtype=object), dtype=str)
-    uns = {
-        "unit": row["unit"],
-        "dataset": row["dataset"],
-        "source": str(row["source"]),
-        "citation": row.get("citation", ""),
-        "unit_verdict": verdict,
-        "dropped": dropped,
-    }
-    if "log_offset" in row:
-        uns["log_offset"] = float(row["log_offset"])
-    log.info("%s: %d profiles of %d conditions", row["dataset"], len(obs), obs["condition"].nunique())
-    return ad.AnnData(smallest_exact(matrix.x[order]), obs=obs, var=var, uns={"pseudocohort": uns})
+    opened = open_dataset(row, conditions)
+    matrix = assemble(list(opened.blocks()), opened.source.by)
+    x = smallest_exact(matrix.x)
+    return ad.AnnData(x, obs=opened.profile_obs(), var=opened.var(), uns={"pseudocohort": opened.uns()})
+
+
+def ingest_to_file(row: dict[str, Any], path: str | Path, *, conditions: dict[str, Any]) -> None:
+    """Like :func:`ingest_dataset`, written to an h5ad file as the values are read.
+
+    Memory holds some blocks, and for single cells in a table of text, which come gene by gene, their entries that are
+    not 0.
+
+    Raises
+    ------
+    UserError
+        If the files contradict the row, or each other.
+    """
+    opened = open_dataset(row, conditions)
+    by, samples = opened.source.by, len(opened.obs)
+    with atomic(path) as temporary:
+        with h5py.File(temporary, "w") as file:
+            writer = None
+            turned: list[sparse.csr_matrix] = []
+            for block in opened.blocks():
+                if by == "genes" and row["kind"] == "single_cell":
+                    turned.append(sparse.csr_matrix(smallest_exact(block.x)))
+                    continue
+                if writer is None and sparse.issparse(block.x):
+                    writer = SparseWriter(file, block.x.shape[1])
+                elif writer is None:
+                    writer = DenseWriter(file, *((samples, None) if by == "genes" else (None, block.x.shape[1])))
+                writer.add(block.x)
+            if turned:
+                writer = SparseWriter(file, sum(part.shape[1] for part in turned))
+                for start in range(0, samples, CELLS_AT_A_TIME):
+                    rows = slice(start, start + CELLS_AT_A_TIME)
+                    writer.add(sparse.hstack([part[rows] for part in turned], format="csr"))
+            if writer is None:
+                raise UserError("the matrix has no values", where=row["source"], remedy="fetch the file again")
+            writer.close()
+            write_annotation(file, opened.profile_obs(), opened.var(), {"pseudocohort": opened.uns()})
+        written = ad.read_h5ad(temporary, backed="r")
+        try:
+            contracts.INGESTED.check_annotation(written, str(path))
+        finally:
+            written.file.close()

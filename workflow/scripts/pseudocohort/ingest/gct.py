@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from ..errors import UserError
-from .delimited import read_values
-from .matrix import Matrix, check_ids
+from .delimited import GeneLines, TextTable
+from .matrix import Matrix, check_ids, read_all
 from .text import open_text
 
 
-def read_gct(path: str | Path, *, exact: bool = False) -> Matrix:
-    """Read a GCT file: ``#1.2``, the dimensions, then Name, Description and one column per sample.
+class GctLines(GeneLines):
+    """Genes × samples, with the number of genes announced."""
+
+    announced: int
+
+    def blocks(self, wanted: np.ndarray) -> Iterator[Matrix]:
+        """Blocks of genes for the samples at the positions `wanted`."""
+        found = 0
+        for block in super().blocks(wanted):
+            found += len(block.genes)
+            yield block
+        if found != self.announced:
+            raise UserError(
+                f"{found} genes where line 2 announces {self.announced}",
+                where=str(self.table.path),
+                remedy="the file is cut; fetch it again",
+            )
+
+
+def open_gct(path: str | Path, *, exact: bool = False) -> GctLines:
+    """Open a GCT file: ``#1.2``, the dimensions, then Name, Description and one column per sample.
 
     Raises
     ------
@@ -44,12 +64,11 @@ def read_gct(path: str | Path, *, exact: bool = False) -> Matrix:
             remedy="fetch the file again",
         )
     check_ids(pd.Index(columns[2:]), "sample", f"{path}, line 3")
-    table = read_values(path, "\t", columns[1:], 3, exact, text_columns=("Description",))
-    if len(table) != genes:
-        raise UserError(
-            f"{len(table)} genes where line 2 announces {genes}",
-            where=str(path),
-            remedy="the file is cut; fetch it again",
-        )
-    symbols = pd.Index(table.pop("Description"))
-    return Matrix(np.ascontiguousarray(table.to_numpy().T), pd.Index(columns[2:]), table.index.astype(str), symbols)
+    source = GctLines(TextTable(path, "\t", columns[1:], 3, note=True), columns[2:], exact)
+    source.announced = genes
+    return source
+
+
+def read_gct(path: str | Path, *, exact: bool = False) -> Matrix:
+    """All of a GCT file, in memory; see :func:`open_gct`."""
+    return read_all(open_gct(path, exact=exact))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -32,6 +34,49 @@ class Matrix:
     genes: pd.Index
     symbols: pd.Index | None = None
     obs: pd.DataFrame | None = field(default=None)
+
+
+class Source(Protocol):
+    """A matrix in a file, read block by block.
+
+    Attributes
+    ----------
+    samples : Index
+        All sample ids, in the order of the file.
+    by : {'genes', 'samples'}
+        Whether a block holds some genes of all wanted samples, or some of the wanted samples with all genes.
+    obs : DataFrame or None
+        Sample annotation that the file itself holds.
+    """
+
+    samples: pd.Index
+    by: str
+    obs: pd.DataFrame | None
+
+    def blocks(self, wanted: np.ndarray) -> Iterator[Matrix]:
+        """Blocks for the samples at the positions `wanted` (ascending), in order."""
+        ...
+
+
+def assemble(blocks: list[Matrix], by: str) -> Matrix:
+    """One matrix from its blocks."""
+    if by == "samples":
+        x = [block.x for block in blocks]
+        joined = sparse.vstack(x, format="csr") if sparse.issparse(x[0]) else np.concatenate(x)
+        samples = blocks[0].samples.append([block.samples for block in blocks[1:]])
+        return Matrix(joined, samples, blocks[0].genes, blocks[0].symbols)
+    genes = blocks[0].genes.append([block.genes for block in blocks[1:]])
+    symbols = None
+    if blocks[0].symbols is not None:
+        symbols = blocks[0].symbols.append([block.symbols for block in blocks[1:]])
+    return Matrix(np.concatenate([block.x for block in blocks], axis=1), blocks[0].samples, genes, symbols)
+
+
+def read_all(source: Source) -> Matrix:
+    """The whole matrix, in memory."""
+    matrix = assemble(list(source.blocks(np.arange(len(source.samples)))), source.by)
+    x = matrix.x if sparse.issparse(matrix.x) else np.ascontiguousarray(matrix.x)
+    return replace(matrix, x=x, obs=source.obs)
 
 
 def check_ids(ids: pd.Index, what: str, where: str) -> None:

@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 #: Labels that sources write where they have none.
 ABSENT = {"", "nan", "na", "n/a", "none", "unknown", "<not provided>", "not reported"}
+#: Name of a first column that has none.
+ROW_NAMES = "row_names"
 REMEDY = "correct the column names in the dataset sheet"
 
 
@@ -34,27 +36,32 @@ def read_samples(path: str | Path) -> pd.DataFrame:
     name = path.name.removesuffix(".gz")
     separator = SEPARATORS["csv" if name.endswith(".csv") else "tsv"]
     with open_text(path) as file:
-        header_and_width(file, separator, str(path))
+        header, width = header_and_width(file, separator, str(path))
+    # R writes no name for the column of row names: its header has one field less.
+    names = [ROW_NAMES, *header] if len(header) == width - 1 else None
     try:
         with open_text(path) as file, readable(path):
-            table = pd.read_csv(file, sep=separator, dtype=str, keep_default_na=False)
+            return pd.read_csv(
+                file, sep=separator, dtype=str, keep_default_na=False, names=names, skiprows=1 if names else 0
+            )
     except pd.errors.ParserError as error:
         raise UserError(f"cannot be read: {error}", where=str(path), remedy="fetch the file again") from error
-    # R writes row names without a header of their own: the first column is the samples'.
-    return table if isinstance(table.index, pd.RangeIndex) else table.rename_axis("sample").reset_index()
 
 
 def column_of(table: pd.DataFrame, row: dict[str, Any], key: str, where: str) -> pd.Series:
-    """The column of the sample table that the sheet names under `key`; ``=text`` is that text for every sample.
+    """The column of the sample table that the sheet names under `key`, as text.
+
+    ``@column:pattern`` takes what the pattern's group matches: ``@SAMPID:^(GTEX-[^-]+)`` is GTEx's subject. Values
+    without a match become empty. ``=text`` is that text for every sample.
 
     Raises
     ------
     UserError
-        If there is none of that name.
+        If there is no such column, the pattern is none, or it matches nowhere.
     """
-    name = row[key]
-    if name.startswith("="):
-        return pd.Series(name[1:], index=table.index, name=name)
+    if row[key].startswith("="):
+        return pd.Series(row[key][1:], index=table.index, name=row[key])
+    name, _, pattern = row[key].removeprefix("@").partition(":") if row[key].startswith("@") else (row[key], "", "")
     if name not in table:
         raise UserError(
             f"no column {name!r} ({key} of dataset {row['dataset']!r}); "
@@ -62,7 +69,26 @@ def column_of(table: pd.DataFrame, row: dict[str, Any], key: str, where: str) ->
             where=where,
             remedy=REMEDY,
         )
-    return table[name].astype(str)
+    values = table[name].astype(str)
+    if not row[key].startswith("@"):
+        return values
+    sheet = f"dataset {row['dataset']!r}, column {key!r}"
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise UserError(f"{pattern!r} is no pattern: {error}", where=sheet, remedy="correct it") from error
+    if compiled.groups != 1:
+        raise UserError(
+            f"{pattern!r} has {compiled.groups} groups", where=sheet, remedy="write @column:pattern with one (group)"
+        )
+    found = values.str.extract(compiled, expand=False).fillna("")
+    if not (found != "").any():
+        raise UserError(
+            f"{pattern!r} matches no value of column {name!r}; the first is {values.iloc[0]!r}",
+            where=sheet,
+            remedy="correct the pattern",
+        )
+    return found
 
 
 def join_samples(table: pd.DataFrame, ids: pd.Index, row: dict[str, Any], where: str) -> pd.DataFrame:
@@ -71,13 +97,14 @@ def join_samples(table: pd.DataFrame, ids: pd.Index, row: dict[str, Any], where:
     Raises
     ------
     UserError
-        If sample ids repeat, or fewer than half of the matrix's samples are in the table.
+        If sample ids repeat, or fewer than half of the samples of the smaller one of matrix and table are in the
+        other.
     """
     names = column_of(table, row, "sample_column", where) if "sample_column" in row else table.iloc[:, 0].astype(str)
     check_ids(pd.Index(names), "sample", f"{where}, column {names.name!r}")
     indexed = table.set_axis(pd.Index(names), axis=0)
     found = ids[ids.isin(indexed.index)]
-    if len(found) < 0.5 * len(ids):
+    if len(found) < 0.5 * min(len(ids), len(names)):
         first = ids[~ids.isin(indexed.index)][0]
         raise UserError(
             f"{len(ids) - len(found)} of {len(ids)} samples of the matrix are not in the sample table; "
@@ -126,7 +153,7 @@ def context_of(table: pd.DataFrame, row: dict[str, Any], where: str) -> pd.Serie
 
 
 def contract_obs(table: pd.DataFrame, row: dict[str, Any], where: str) -> pd.DataFrame:
-    """``donor dataset condition technology aggregation context level``, the doublet label and covariates."""
+    """``donor dataset condition technology aggregation context level``, doublet label, read length, covariates."""
     obs = pd.DataFrame(index=table.index.astype(str))
     obs["donor"] = column_of(table, row, "donor_column", where).str.strip()
     obs["dataset"] = row["dataset"]
@@ -135,6 +162,8 @@ def contract_obs(table: pd.DataFrame, row: dict[str, Any], where: str) -> pd.Dat
     obs["context"] = context_of(table, row, where)
     if "doublet_column" in row:
         obs["doublet"] = column_of(table, row, "doublet_column", where)
+    if "read_length_column" in row:
+        obs["read_length"] = column_of(table, row, "read_length_column", where)
     for name in filter(None, (c.strip() for c in row.get("covariates", "").split(","))):
         obs[name.lstrip("_")] = column_of(table, {**row, "covariates": name}, "covariates", where)
     return obs

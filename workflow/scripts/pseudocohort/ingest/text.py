@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -12,12 +13,28 @@ from typing import IO
 from ..errors import UserError
 
 GZIP_MAGIC = b"\x1f\x8b"
+#: Bytes of text that are read at a time.
+PIECE = 1 << 24
 
 
 def is_gzip(path: Path) -> bool:
     """Whether the file's first bytes are those of gzip, whatever its name."""
     with path.open("rb") as file:
         return file.read(2) == GZIP_MAGIC
+
+
+def check_file(path: Path) -> None:
+    """Refuse a file that is missing or empty.
+
+    Raises
+    ------
+    UserError
+        Naming it.
+    """
+    if not path.is_file():
+        raise UserError("file not found", where=str(path), remedy="check the path in the dataset sheet and data_root")
+    if path.stat().st_size == 0:
+        raise UserError("the file is empty", where=str(path), remedy="fetch it again")
 
 
 @contextmanager
@@ -30,13 +47,36 @@ def open_text(path: str | Path) -> Iterator[IO[str]]:
         If the file is missing, empty, or its gzip stream is truncated or corrupt.
     """
     path = Path(path)
-    if not path.is_file():
-        raise UserError("file not found", where=str(path), remedy="check the path in the dataset sheet and data_root")
-    if path.stat().st_size == 0:
-        raise UserError("the file is empty", where=str(path), remedy="fetch it again")
+    check_file(path)
     packed = is_gzip(path)
     with readable(path), (gzip.open if packed else open)(path, "rt", encoding=encoding_of(path, packed)) as file:
         yield file
+
+
+def line_blocks(path: Path, skip: int) -> Iterator[bytes]:
+    """Whole lines of a file in pieces of some megabytes, without the first `skip`; the last one ends with a line feed.
+
+    The next piece is read and decompressed in a thread while the caller works on this one.
+
+    Raises
+    ------
+    UserError
+        If the gzip stream is truncated or corrupt.
+    """
+    with readable(path), (gzip.open if is_gzip(path) else open)(path, "rb") as file, ThreadPoolExecutor(1) as reader:
+        for _ in range(skip):
+            file.readline()
+        rest: list[bytes] = []
+        coming = reader.submit(file.read, PIECE)
+        while piece := coming.result():
+            coming = reader.submit(file.read, PIECE)
+            cut = piece.rfind(b"\n") + 1
+            if cut:
+                yield b"".join([*rest, piece[:cut]])
+                rest = []
+            rest.append(piece[cut:])
+        if last := b"".join(rest):
+            yield last + b"\n"
 
 
 @contextmanager

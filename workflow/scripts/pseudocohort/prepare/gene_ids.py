@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import anndata as ad
@@ -9,11 +10,15 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from ..blocks import row_blocks
 from ..errors import UserError
 from .gene_table import GeneTable
 
 #: Rows of count files that are no genes: spike-ins, counters of STAR and HTSeq, gene lengths.
-NO_GENES = r"^(?:ERCC-\d+|N_\w+|__\w+|length|gene_?length)$"
+NO_GENES = (
+    r"^(?:ERCC-\d+|N_\w+|__\w+|[Ll]ength|gene_?length"
+    r"|no_feature|ambiguous|too_low_aQual|not_aligned|alignment_not_unique)$"
+)
 #: Versions are stripped; the copies of the pseudo-autosomal region on Y are genes of their own in GENCODE, not here.
 VERSION = r"\.\d+(?:_PAR_Y)?$"
 ENSEMBL = r"^ENSG\d{11}$"
@@ -43,29 +48,55 @@ def map_ids(ids: pd.Series, kind: str, table: GeneTable) -> pd.Series:
     return parts["entrez"].map(table.by_entrez).fillna(symbol.map(table.by_symbol)).fillna("")
 
 
-def _collapse(x: np.ndarray | sparse.csr_matrix, target: np.ndarray, rule: str) -> tuple[np.ndarray, Any]:
-    """First position of each target and the matrix with one column per target."""
-    names, first, codes = np.unique(target, return_index=True, return_inverse=True)
-    if rule == "sum":
-        spread = sparse.csr_matrix(
-            (np.ones(len(codes)), (np.arange(len(codes)), codes)), shape=(len(codes), len(names))
-        )
-        summed = x @ spread
-        return first, (summed.tocsr() if sparse.issparse(summed) else np.asarray(summed)).astype(x.dtype)
-    if rule == "highest_mean":
-        mean = np.asarray(x.mean(axis=0)).ravel()
-        order = np.lexsort((np.arange(len(codes)), -mean, codes))
-        first = order[np.r_[True, np.diff(codes[order]) > 0]]
-    return first, x[:, first]
+@dataclass(frozen=True)
+class GeneMap:
+    """What becomes of a source's columns.
+
+    Attributes
+    ----------
+    genes : Index
+        Ensembl ids, sorted, one per gene.
+    columns : ndarray of int64
+        For ``highest_mean`` and ``first``: the source's column of each gene. For ``sum``: all columns with a gene.
+    codes : ndarray of int64
+        For ``sum``: position in `genes` of each of `columns`; else empty.
+    report : dict
+        What became of the source's ids, JSON-able.
+    """
+
+    genes: pd.Index
+    columns: np.ndarray
+    codes: np.ndarray
+    report: dict[str, Any]
+
+    def apply(self, x: np.ndarray | sparse.csr_matrix) -> np.ndarray | sparse.csr_matrix:
+        """Block of profiles (n × source columns) as n × genes, of the same type."""
+        chosen = x[:, self.columns]
+        if not len(self.codes):
+            return chosen
+        shape = (len(self.codes), len(self.genes))
+        spread = sparse.csr_matrix((np.ones(shape[0]), (np.arange(shape[0]), self.codes)), shape=shape)
+        summed = chosen @ spread
+        return (summed.tocsr() if sparse.issparse(summed) else np.asarray(summed)).astype(x.dtype)
+
+    def var(self, table: GeneTable) -> pd.DataFrame:
+        """Annotation of the genes."""
+        return pd.DataFrame({"symbol": table.symbol(self.genes).to_numpy(dtype=str)}, index=self.genes)
 
 
-def map_genes(adata: ad.AnnData, kind: str, rule: str, table: GeneTable) -> tuple[ad.AnnData, dict[str, Any]]:
-    """Profiles with unversioned Ensembl ids, and a report of what became of the source's ids.
+def _means(x: Any) -> np.ndarray:
+    """Mean of each column of a matrix, in memory or in a file."""
+    total = sum(np.asarray(block.sum(axis=0, dtype=np.float64)).ravel() for block in row_blocks(x))
+    return total / x.shape[0]
+
+
+def gene_map(adata: ad.AnnData, kind: str, rule: str, table: GeneTable) -> GeneMap:
+    """How the columns of ingested profiles become unversioned Ensembl ids.
 
     Parameters
     ----------
     adata : AnnData
-        Ingested profiles; ``var["source_id"]`` holds the ids as in the source.
+        Ingested profiles, ``X`` in memory or in the file; ``var["source_id"]`` holds the ids as in the source.
     kind : {'ensembl', 'symbol', 'symbol_entrez'}
         Declared id type.
     rule : {'highest_mean', 'sum', 'first'}
@@ -100,10 +131,14 @@ def map_genes(adata: ad.AnnData, kind: str, rule: str, table: GeneTable) -> tupl
             where=f"dataset {source['dataset']!r}, prepare.gene_duplicates",
             remedy="use highest_mean or first",
         )
-    first, x = _collapse(adata.X[:, known], target[known], rule)
-    genes = pd.Index(target[known][first], dtype=str)
-    var = pd.DataFrame({"symbol": table.symbol(genes).to_numpy(dtype=str)}, index=genes)
-    out = ad.AnnData(x, obs=adata.obs.copy(), var=var, uns=dict(adata.uns))
+    genes, first, codes = np.unique(target[known], return_index=True, return_inverse=True)
+    columns = known[first]
+    if repeated and rule == "sum":
+        columns = known
+    elif repeated and rule == "highest_mean":
+        mean = _means(adata.X)[known]
+        order = np.lexsort((np.arange(len(codes)), -mean, codes))
+        columns = known[order[np.r_[True, np.diff(codes[order]) > 0]]]
     report = {
         "ids": len(ids),
         "genes": len(genes),
@@ -113,4 +148,12 @@ def map_genes(adata: ad.AnnData, kind: str, rule: str, table: GeneTable) -> tupl
         "repeated": repeated,
         "rule": rule,
     }
-    return out, report
+    summed = codes if repeated and rule == "sum" else np.empty(0, np.int64)
+    return GeneMap(pd.Index(genes, dtype=str), columns, summed, report)
+
+
+def map_genes(adata: ad.AnnData, kind: str, rule: str, table: GeneTable) -> tuple[ad.AnnData, dict[str, Any]]:
+    """Profiles in memory with unversioned Ensembl ids, and a report; see :func:`gene_map`."""
+    mapping = gene_map(adata, kind, rule, table)
+    out = ad.AnnData(mapping.apply(adata.X), obs=adata.obs.copy(), var=mapping.var(table), uns=dict(adata.uns))
+    return out, mapping.report

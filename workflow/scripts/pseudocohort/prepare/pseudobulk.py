@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from ..blocks import row_blocks
 from ..errors import UserError
 from ..levels import add_level
 from ..seeds import generator
@@ -37,7 +38,7 @@ def pseudobulk(
     Parameters
     ----------
     profiles : AnnData
-        Raw counts (cells × genes).
+        Raw counts (cells × genes); ``X`` may stay in its file.
     bootstraps : int
         Pseudo-bulks per line. The first sums all cells of the line once; each further one sums cells drawn with
         replacement, which shows how much a pseudo-bulk varies for want of cells.
@@ -116,7 +117,12 @@ def pseudobulk(
             weights.append(sparse.csr_matrix((np.ones(1), ([0], [row])), shape=(1, profiles.n_obs)))
             about = {c: str(obs.iloc[row][c]) for c in PER_LINE}
             annotation.append(about | {"n_cells": 1, "bootstrap": number, "aggregation": "cell"})
-    counts = (sparse.vstack(weights) @ sparse.csr_matrix(profiles.X)).tocsr()
+    weight = sparse.vstack(weights, format="csc")
+    sums, start = np.zeros((len(weights), profiles.n_vars)), 0
+    for block in row_blocks(profiles.X):
+        sums += (weight[:, start : start + block.shape[0]] @ sparse.csr_matrix(block)).toarray()
+        start += block.shape[0]
+    counts = sparse.csr_matrix(sums)
     table = pd.DataFrame(annotation)
     single = np.zeros(len(table), dtype=bool)
     if single_cells:

@@ -2,28 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import anndata as ad
+import pandas as pd
+from scipy import sparse
 
-from .gene_ids import map_genes
+from .. import contracts
+from ..blocks import row_blocks
+from ..io import write_blocks
+from .cell_lines import name_lines
+from .gene_ids import gene_map, map_genes
 from .gene_table import GeneTable
 from .sample_quality import filter_samples
+from .tpm import to_tpm
 
 
-def quality_control(
+def _report(adata: ad.AnnData, row: dict[str, Any], genes: dict[str, Any], lines: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "dataset": row["dataset"],
+        "kind": row["kind"],
+        "unit": adata.uns["pseudocohort"]["unit_verdict"],
+        "ingestion": {k: int(v) for k, v in adata.uns["pseudocohort"]["dropped"].items()},
+        "genes": genes,
+        **({"cell_lines": lines} if lines["lines"] else {}),
+    }
+
+
+def _count(report: dict[str, Any], obs: pd.DataFrame) -> dict[str, Any]:
+    conditions = {str(k): int(v) for k, v in obs["condition"].value_counts().items()}
+    return report | {"profiles_per_condition": conditions, "donors": int(obs["donor"].nunique())}
+
+
+def control_samples(
     adata: ad.AnnData, row: dict[str, Any], settings: dict[str, Any], gene_table: GeneTable
 ) -> tuple[ad.AnnData, dict[str, Any]]:
-    """Profiles with Ensembl ids that pass quality control, and a report (JSON-able).
+    """Bulk samples with Ensembl ids that pass quality control, and a report (JSON-able).
 
     Parameters
     ----------
     adata : AnnData
-        Ingested profiles.
+        Ingested profiles, in memory.
     row : dict
-        Row of the dataset sheet: ``kind``, ``gene_ids``.
+        Row of the dataset sheet: ``kind``, ``gene_ids``, ``convert``.
     settings : dict
-        ``cell_quality``, ``sample_quality``, ``gene_duplicates``, ``seed``.
+        ``sample_quality``, ``gene_duplicates``, ``lines`` (known names of cell lines).
     gene_table : GeneTable
         Known genes.
 
@@ -32,20 +57,57 @@ def quality_control(
     UserError
         If gene ids are not of the declared type, or nothing passes.
     """
+    adata.obs, lines = name_lines(adata.obs, settings["lines"])
     mapped, genes = map_genes(adata, row["gene_ids"], settings["gene_duplicates"], gene_table)
-    report: dict[str, Any] = {
-        "dataset": row["dataset"],
-        "kind": row["kind"],
-        "unit": adata.uns["pseudocohort"]["unit_verdict"],
-        "ingestion": {k: int(v) for k, v in adata.uns["pseudocohort"]["dropped"].items()},
-        "genes": genes,
-    }
-    if row["kind"] == "single_cell":
-        from .cell_quality import filter_cells  # scanpy takes seconds to import
+    conversion = {}
+    if row.get("convert") == "tpm":
+        mapped, conversion["conversion"] = to_tpm(mapped, gene_table)
+    kept, samples = filter_samples(mapped, settings["sample_quality"])
+    return kept, _count(_report(adata, row, genes, lines) | conversion | {"samples": samples}, kept.obs)
 
-        kept, report["cells"] = filter_cells(mapped, settings["cell_quality"], mapped.var["symbol"], settings["seed"])
-    else:
-        kept, report["samples"] = filter_samples(mapped, settings["sample_quality"])
-    report["profiles_per_condition"] = {str(k): int(v) for k, v in kept.obs["condition"].value_counts().items()}
-    report["donors"] = int(kept.obs["donor"].nunique())
-    return kept, report
+
+def control_cells(
+    adata: ad.AnnData, row: dict[str, Any], settings: dict[str, Any], gene_table: GeneTable, path: str | Path
+) -> dict[str, Any]:
+    """Write the cells with Ensembl ids that pass quality control to `path`, block by block; a report (JSON-able).
+
+    Parameters
+    ----------
+    adata : AnnData
+        Ingested cells; ``X`` may stay in its file.
+    row : dict
+        Row of the dataset sheet: ``kind``, ``gene_ids``.
+    settings : dict
+        ``cell_quality``, ``gene_duplicates``, ``lines`` (known names of cell lines), ``seed``.
+    gene_table : GeneTable
+        Known genes.
+    path : path
+        The file to write, which keeps ``contracts.PREPARED``.
+
+    Raises
+    ------
+    UserError
+        If gene ids are not of the declared type, or no cell passes.
+    """
+    from .cell_quality import choose_cells  # scanpy takes seconds to import
+
+    obs, lines = name_lines(adata.obs, settings["lines"])
+    mapping = gene_map(adata, row["gene_ids"], settings["gene_duplicates"], gene_table)
+    var = mapping.var(gene_table)
+
+    def blocks() -> Iterator[sparse.csr_matrix]:
+        for block in row_blocks(adata.X):
+            yield sparse.csr_matrix(mapping.apply(block))
+
+    chosen = choose_cells(
+        obs, blocks, settings["cell_quality"], var["symbol"], dataset=row["dataset"], seed=settings["seed"]
+    )
+
+    def kept() -> Iterator[sparse.csr_matrix]:
+        start = 0
+        for block in blocks():
+            yield block[chosen.keep[start : start + block.shape[0]]]
+            start += block.shape[0]
+
+    write_blocks(kept(), chosen.obs, var, dict(adata.uns), path, contracts.PREPARED)
+    return _count(_report(adata, row, mapping.report, lines) | {"cells": chosen.report}, chosen.obs)

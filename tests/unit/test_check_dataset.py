@@ -1,0 +1,74 @@
+"""What would enter a study, said before anything trains."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+SHEET = (
+    "dataset\tkind\tformat\torientation\tsource\tsamples\tgene_ids\tunit\tsample_column\tdonor_column\t"
+    "condition_column\ttechnology\taggregation\tcontext\n"
+    "{name}\tbulk\ttsv\tgenes_by_samples\t{source}\t{samples}\tsymbol\t{unit}\tsample\tdonor\ttype\tbulk\tbulk\t{context}\n"
+)
+
+
+@pytest.fixture
+def check(tmp_path, project_root):
+    """Write a sheet of one dataset, check it, and give the finished process."""
+
+    def run(name="mine", asked="mine", unit="counts", source=None, context="tumour"):
+        genes = pd.read_csv(project_root / "resources/genes.tsv.gz", sep="\t")["symbol"].drop_duplicates()[:300]
+        x = np.random.default_rng(1).poisson(5, (302, 12))
+        ids = [*genes, "ERCC-00002", "NOT_A_GENE"]
+        pd.DataFrame(x, index=ids, columns=[f"s{i}" for i in range(12)]).to_csv(tmp_path / "m.tsv", sep="\t")
+        table = pd.DataFrame({"sample": [f"s{i}" for i in range(12)], "donor": "MCF-7", "type": ["A", "B"] * 6})
+        table["donor"] = [f"T-{i // 2}" for i in range(12)]
+        table.loc[0, "type"] = ""
+        table.to_csv(tmp_path / "s.tsv", sep="\t", index=False)
+        sheet = {"name": name, "unit": unit, "context": context, "samples": tmp_path / "s.tsv"}
+        (tmp_path / "sheet.tsv").write_text(SHEET.format(source=source or tmp_path / "m.tsv", **sheet))
+        (tmp_path / "study.yaml").write_text(f"datasets_sheet: {tmp_path / 'sheet.tsv'}\n")
+        command = [sys.executable, project_root / "tools/check_dataset.py", asked]
+        return subprocess.run(
+            [*command, "--configfile", tmp_path / "study.yaml"], capture_output=True, text=True, cwd=tmp_path
+        )
+
+    return run
+
+
+def test_samples_conditions_genes_and_losses_are_shown(check):
+    done = check(context="in_vitro")
+    assert done.returncode == 0, done.stderr
+    text = done.stdout
+    assert "mine: 11 profiles x 300 genes of 6 donors would enter" in text
+    assert "300 genes of 302 ids; 1 unknown" in text and "unknown: NOT_A_GENE" in text
+    assert "set aside as no genes: ERCC-00002" in text
+    assert "left out  1 no condition or donor" in text
+    assert "whole numbers up to" in text and "6; 6 renamed" in text
+    assert [line.split() for line in text.splitlines()[-2:]] == [
+        ["A", "line_bulk", "5", "profiles", "of", "5", "donors"],
+        ["B", "line_bulk", "6", "profiles", "of", "6", "donors"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"asked": "mien"}, "did you mean 'mine'"),
+        ({"unit": "count"}, "did you mean 'counts'"),
+        ({"unit": "vst"}, None),
+        ({"source": "absent.tsv"}, "file not found"),
+        ({"source": "catalogue:gtex_v8_tpm"}, "is not downloaded yet"),
+    ],
+)
+def test_what_is_wrong_is_said_without_a_traceback(check, change, message):
+    done = check(**change)
+    assert "Traceback" not in done.stderr
+    if message is None:
+        assert done.returncode == 0, done.stderr
+    else:
+        assert done.returncode == 1 and message in done.stderr and not done.stdout

@@ -1,0 +1,78 @@
+"""What a study would download and train, from its configuration alone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+import yaml
+from snakemake.utils import update_config
+
+from pseudocohort import study
+from pseudocohort.acquire import sources
+from pseudocohort.errors import UserError
+from pseudocohort.plan.enumerate import training_sets
+from pseudocohort.plan.summary import downloads, summarise
+
+
+def load(project_root, monkeypatch, name):
+    monkeypatch.chdir(project_root)
+    config = yaml.safe_load((project_root / "config/config.yaml").read_text())
+    update_config(config, yaml.safe_load((project_root / name).read_text()))
+    return config, sources.check(study.check_study(config, project_root / "workflow/schemas"))
+
+
+def test_full_study_names_every_source(project_root, monkeypatch, tmp_path):
+    config, datasets = load(project_root, monkeypatch, "config/full.yaml")
+    files = downloads(datasets, tmp_path)
+    cohorts = [f["source"] for f in files if f["origin"] == "GDC"]
+    assert len(cohorts) == len(set(cohorts)) == 33 and all(c.startswith("gdc:TCGA-") for c in cohorts)
+    assert {f["dataset"] for f in files} >= {"gtex_v10", "depmap", "kinker"}
+    assert [f["dataset"] for f in files if f["origin"] == "by hand"] == ["kinker"]
+    text = summarise(config, datasets, tmp_path)
+    assert "38 of 38 sources are not here: 507 MB known" in text
+    models = sum(len(r["generators"].split(";")) for r in training_sets(config) if r["generators"])
+    assert f"{models:,} models in all" in text
+
+
+def test_what_is_here_is_not_counted(project_root, monkeypatch, tmp_path):
+    config, datasets = load(project_root, monkeypatch, "config/full.yaml")
+    folder = tmp_path / "resources/downloads/depmap"
+    folder.mkdir(parents=True)
+    (folder / "OmicsExpressionProteinCodingGenesTPMLogp1.csv").write_text("x")
+    text = summarise(config, datasets, tmp_path)
+    assert "37 of 38 sources are not here: 0 bytes known" in text
+
+
+def test_local_studies_download_nothing(project_root, monkeypatch, tmp_path):
+    config, datasets = load(project_root, monkeypatch, "config/demo.yaml")
+    assert "0 of 7 sources are not here" in summarise(config, datasets, tmp_path)
+
+
+def test_the_tool_says_what_is_wrong(project_root):
+    command = [sys.executable, project_root / "tools/summarise_study.py", "absent.yaml"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1 and "no such file" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_file_that_needs_a_login_is_asked_for_by_name(tmp_path):
+    with pytest.raises(UserError, match="kinker2020_counts.*by hand") as caught:
+        sources.ask_for_file(tmp_path / "UMIcount_data.txt")
+    assert "SCP542" in caught.value.remedy and str(tmp_path) in caught.value.remedy
+    with pytest.raises(UserError, match="not there"):
+        sources.ask_for_file(tmp_path / "other.txt")
+
+
+def test_full_study_is_planned_without_network(project_root, tmp_path, copy_project, snakemake):
+    """A proxy that nobody listens at, and the environment variable: whoever asked the network would fail."""
+    folder = copy_project(tmp_path / "project")
+    dead = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "-n", "--quiet", "rules", "--configfile", "config/full.yaml"],
+        cwd=folder, env=os.environ | dead | {"PSEUDOCOHORT_OFFLINE": "1"}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    jobs = dict(line.split() for line in (done.stdout + done.stderr).splitlines() if len(line.split()) == 2)
+    assert jobs["download_gdc"] == "33" and jobs["by_hand"] == "1" and int(jobs["train"]) > 100

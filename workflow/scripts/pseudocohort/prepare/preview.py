@@ -1,0 +1,119 @@
+"""What of a dataset would enter a study, in words, before anything trains."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import anndata as ad
+import pandas as pd
+
+from .. import contracts
+from ..ingest.dataset import ingest_to_file
+from ..io import read_profiles
+from .cell_lines import LineNames
+from .gene_table import GeneTable
+from .quality import control_cells, control_samples
+
+#: Longest list that is written out.
+SHOWN = 8
+
+
+def _some(items: list[str]) -> str:
+    more = f" and {len(items) - SHOWN} more" if len(items) > SHOWN else ""
+    return ", ".join(map(str, items[:SHOWN])) + more
+
+
+def _conditions(obs: pd.DataFrame) -> list[str]:
+    keys = [obs[c].astype(str) for c in ("condition", "level")]
+    table = obs.groupby(keys)["donor"].agg(["size", "nunique"])
+    width = max(len(str(condition)) for condition, _ in table.index)
+    return [
+        f"  {condition:<{width}}  {level:<10} {row['size']:>7,} profiles of {row['nunique']:,} donors"
+        for (condition, level), row in table.iterrows()
+    ]
+
+
+def render(report: dict[str, Any], obs: pd.DataFrame, gene_count: int) -> str:
+    """The quality report of a dataset as text.
+
+    Parameters
+    ----------
+    report : dict
+        As :func:`.quality.control_samples` and :func:`.quality.control_cells` return it.
+    obs : DataFrame
+        Annotation of the profiles that enter.
+    gene_count : int
+        Genes that they have.
+    """
+    genes = report["genes"]
+    lines = [
+        f"{report['dataset']}: {len(obs):,} profiles x {gene_count:,} genes of {report['donors']:,} donors would enter",
+        "",
+        f"unit      {report['unit']}",
+    ]
+    if "conversion" in report:
+        conversion = report["conversion"]
+        lines.append(
+            f"          {conversion['from']} -> {conversion['to']}; {conversion['genes_without_length']:,} genes "
+            "without a length left out"
+        )
+    lines.append(f"gene ids  {genes['genes']:,} genes of {genes['ids']:,} ids; {genes['unknown']:,} unknown")
+    if genes["unknown"]:
+        lines.append(f"          unknown: {_some(genes['unknown_examples'])}")
+    if genes["repeated"]:
+        lines.append(f"          {genes['repeated']:,} rows repeat a gene: {genes['rule']}")
+    if genes["set_aside"]:
+        lines.append(f"          set aside as no genes: {_some(genes['set_aside'])}")
+    left_out = {reason: n for reason, n in report["ingestion"].items() if n}
+    lines.append("left out  " + (", ".join(f"{n:,} {reason}" for reason, n in left_out.items()) or "none"))
+    if "cells" in report:
+        removed = {reason: n for reason, n in report["cells"]["removed"].items() if n}
+        lines.append("cells     removed: " + (", ".join(f"{n:,} {reason}" for reason, n in removed.items()) or "none"))
+    else:
+        samples = report["samples"]
+        lines.append(f"samples   removed for few genes: {_some(samples['removed']) or 'none'}")
+        lines.append(f"          flagged as outliers: {_some(samples['outliers']) or 'none'}")
+    if names := report.get("cell_lines"):
+        lines.append(f"lines     {names['lines']:,}; {len(names['renamed']):,} renamed")
+        for kind in ("ambiguous", "unmatched"):
+            if names[kind]:
+                lines.append(f"          {kind}: {_some(names[kind])}")
+    return "\n".join([*lines, "", "conditions", *_conditions(obs)])
+
+
+def preview(row: dict[str, Any], settings: dict[str, Any], genes: GeneTable, lines: LineNames, seed: int) -> str:
+    """Ingest and quality-control a dataset in a temporary folder, and say what would enter.
+
+    Parameters
+    ----------
+    row : dict
+        Row of the dataset sheet, paths resolved to files that exist.
+    settings : dict
+        ``prepare`` of the configuration.
+    genes : GeneTable
+        Known genes.
+    lines : LineNames
+        Known cell lines.
+    seed : int
+        Master seed.
+
+    Raises
+    ------
+    UserError
+        For the first thing wrong with the row or its files.
+    """
+    keys = ("cell_quality", "sample_quality", "gene_duplicates")
+    quality = {key: settings[key] for key in keys} | {"lines": lines, "seed": seed}
+    cells = row["kind"] == "single_cell"
+    with tempfile.TemporaryDirectory() as folder:
+        ingested, kept = Path(folder) / "ingested.h5ad", Path(folder) / "kept.h5ad"
+        ingest_to_file(row, ingested, conditions=settings["conditions"])
+        profiles = read_profiles(ingested, contracts.INGESTED, backed=cells)
+        if cells:
+            report = control_cells(profiles, row, quality, genes, kept)
+            out = ad.read_h5ad(kept, backed="r")
+        else:
+            out, report = control_samples(profiles, row, quality, genes)
+        return render(report, out.obs, out.n_vars)
