@@ -268,7 +268,8 @@ def _saved(plan: _Study) -> None:
     """Real profiles per condition that the cell level saves: how many more would be as good without it.
 
     The curve of the real profiles alone is their mean over draws, made monotone (isotonic regression), from chance at
-    k = 0 to the largest k, where the count ends: a value there is "at least".
+    k = 0 to the largest k. What is as good as that k or better counts as that k, so the largest k has no saving of its
+    own, and savings just below it are "at least".
     """
     alone: dict[int, list[float]] = {0: [1 / len(plan.conditions)]}
     for (generator, arm, k, _), value in plan.accuracy.items():
@@ -279,7 +280,7 @@ def _saved(plan: _Study) -> None:
         return
     curve = IsotonicRegression().fit_transform(ks, [np.mean(alone[k]) for k in ks])
     for row in [r for r in plan.rows if r["metric"] == "balanced_accuracy"]:
-        if row["regime"] in COMBINED and row["generator"] != "real":
+        if row["regime"] in COMBINED and row["generator"] != "real" and row["n_real"] < ks[-1]:
             worth = float(np.interp(row["value"], curve, ks))
             plan.rows.append({**row, "metric": "real_profiles_saved", "value": worth - row["n_real"]})
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import fill
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -64,7 +66,8 @@ def draw(summary: pd.DataFrame, titles: dict[str, str]) -> Figure:
                 ax.axvline(
                     100 * (float(ceiling["value"].iloc[0]) - none), color=GREY, linewidth=1, linestyle=(0, (4, 3))
                 )
-            ax.set_title(f"{titles.get(task, task)}, {size_of(n)} (alone: {none:.2f})", fontsize=8.5)
+            title = f"{titles.get(task, task)}, {size_of(n)} (alone: {none:.2f})"
+            ax.set_title(fill(title, 52), fontsize=8.5)
             ax.set_xlabel("gain in balanced accuracy, points" if i == len(tasks) - 1 else "")
         axes[i, 0].set_yticks(np.arange(len(generators) + 1), [*generators, "source profiles"])
     axes[0, 0].invert_yaxis()
