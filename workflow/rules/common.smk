@@ -43,6 +43,7 @@ PLAN_CONFIG = {
         "privacy",
         "combination",
         "held_out_level",
+        "camda",
     )
 }
 

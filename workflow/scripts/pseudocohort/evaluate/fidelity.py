@@ -139,7 +139,7 @@ def _halves(
         stand_in = test[there] if made is None else made[matched_subset(made.classes, test.classes[there], rng)]
         reality = test[here]
         values: dict[tuple[str | None, str], float] = {
-            (None, metric): v for metric, v in _overall(train, reality, stand_in, k, rng, seed).items()
+            (None, metric): v for metric, v in compare(train, reality, stand_in, k, rng, seed).items()
         }
         for condition in np.unique(reality.condition):
             left, right = reality[reality.condition == condition], stand_in[stand_in.condition == condition]
@@ -154,9 +154,22 @@ def _both_ways(test: Profiles, seed: int) -> Iterator[tuple[np.ndarray, np.ndarr
     yield b, a
 
 
-def _overall(
+def compare(
     train: Profiles, reality: Profiles, stand_in: Profiles, k: int, rng: np.random.Generator, seed: int
 ) -> dict[str, float]:
+    """Metrics of likeness of `stand_in` to `reality`, and of copying from `train`.
+
+    Parameters
+    ----------
+    train, reality, stand_in : Profiles
+        Standardised profiles that the generator saw, that it did not see, and that it made.
+    k : int
+        Neighbours; fewer where there are few profiles.
+    rng : Generator
+        Of the size-matched subsets.
+    seed : int
+        Of the discriminator.
+    """
     k = max(1, min(k, len(reality) - 2, len(stand_in) - 2))
     out = precision_recall_density_coverage(reality.x, stand_in.x, k)
     seen = train[matched_subset(train.classes, reality.classes, rng)]

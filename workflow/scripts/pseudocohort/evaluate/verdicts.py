@@ -30,6 +30,7 @@ QUESTIONS = {
     "interventions": "What happens when a gene is perturbed?",
     "combination": "Is the cell level worth anything for tissues?",
     "held_out_level": "Can a condition be generated at a level where it was never seen?",
+    "camda": "How do the generators do in the protocol of the CAMDA challenge?",
     "fidelity": "Do synthetic profiles look like patients never seen?",
 }
 #: What a generated condition is compared by, in words.
@@ -385,6 +386,61 @@ def held_out_level(table: pd.DataFrame, titles: dict[str, str]) -> dict[str, Any
     return {"status": "unclear", "answer": answer, "points": sentences}
 
 
+#: Metrics compared with the Gaussians in the CAMDA track, in words; -1 where lower is better.
+_CAMDA = {
+    "coverage": ("coverage", 1),
+    "correlation_score_within": ("within-condition γ", 1),
+    "mmd": ("MMD", -1),
+    "discriminator_auc": ("real-vs-synthetic AUC", -1),
+}
+
+
+def camda(table: pd.DataFrame, titles: dict[str, str]) -> dict[str, Any]:
+    """Verdict on the CAMDA track, paired over folds: accuracy and likeness against the two Gaussians."""
+    wide = table.pivot_table(index="repeat", columns=["generator", "metric"], values="value")
+    names = list(dict.fromkeys(table["generator"]))
+    deep = [g for g in names if g not in ("real", *CONTROLS)]
+    real = wide["real", "accuracy"].mean()
+    baseline = "mvn_camda" if "mvn_camda" in names else "mvn"
+    sentences = []
+    for g in [n for n in names if n != "real"]:
+        mine = wide[g]
+        text = (
+            f"{g}: accuracy synthetic to real {number(mine['accuracy'].mean(), 3)} (real to real {number(real, 3)}), "
+            f"coverage {number(mine['coverage'].mean())}, within-condition γ "
+            f"{number(mine['correlation_score_within'].mean())}, real-vs-synthetic AUC "
+            f"{number(mine['discriminator_auc'].mean())}, closer to training than to held-out profiles "
+            f"{number(mine['closer_to_train_share'].mean())}."
+        )
+        if g in deep:
+            for other in [o for o in ("mvn_camda", "mvn") if o in names]:
+                gain = interval(mine["accuracy"] - wide[other, "accuracy"])
+                text += f" Against {other}: accuracy {points(gain.mean)}{between(gain.low, gain.high, points)} points;"
+                better = [
+                    said
+                    for metric, (said, sign) in _CAMDA.items()
+                    if interval(sign * (mine[metric] - wide[other, metric])).low > 0
+                ]
+                text += f" better in {', '.join(better) or 'none'} of the four likenesses."
+        sentences.append(text)
+    if not deep or baseline not in names:
+        return {
+            "status": "unclear",
+            "answer": "No trained generator, or no Gaussian to compare with.",
+            "points": sentences,
+        }
+    best = max(deep, key=lambda g: wide[g, "accuracy"].mean())
+    gain = interval(wide[best, "accuracy"] - wide[baseline, "accuracy"], confidence=1 - 0.05 / len(deep))
+    reached = {g: number(wide[g, "accuracy"].mean(), 3) for g in (best, baseline)}
+    answer = (
+        f"Trained on synthetic profiles of {best}, a classifier is right in {reached[best]} of held-out patients, on those "
+        f"of {baseline} in {reached[baseline]}, on real ones in {number(real, 3)}: {points(gain.mean)} points"
+        f"{between(gain.low, gain.high, points)} over five dependent folds."
+    )
+    status = "yes" if gain.low > 0 else "no" if gain.high < 0 else "unclear"
+    return {"status": status, "answer": answer, "points": sentences}
+
+
 def fidelity(table: pd.DataFrame, titles: dict[str, str]) -> dict[str, Any]:
     """Verdict on fidelity from the long table: the discriminator, with coverage and memorisation beside it."""
     overall = table[table["task"].isna()]
@@ -418,6 +474,7 @@ _VERDICTS = {
     "interventions": interventions,
     "combination": combination,
     "held_out_level": held_out_level,
+    "camda": camda,
     "fidelity": fidelity,
 }
 

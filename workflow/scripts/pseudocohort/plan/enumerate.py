@@ -97,6 +97,13 @@ def _combination(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
                     }
 
 
+def _camda(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    settings = config["camda"]
+    for fold in range(settings["folds"]):
+        generators = settings["generators"] or config["generators"]
+        yield {"training_set": f"camda-f{fold}", "repeat": fold, "generators": generators}
+
+
 def _held_out_level(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
     settings = config["held_out_level"]
     for condition in config["combination"]["conditions"]:
@@ -118,6 +125,7 @@ _PURPOSES = {
     "privacy": ("privacy", _privacy),
     "combination": ("combination", _combination),
     "held_out_level": ("held_out_level", _held_out_level),
+    "camda": ("camda", _camda),
 }
 #: The evaluation that reads the training sets of a purpose.
 EVALUATION_OF_PURPOSE = {purpose: evaluation for purpose, (evaluation, _) in _PURPOSES.items()}

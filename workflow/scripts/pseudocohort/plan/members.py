@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.model_selection import StratifiedGroupKFold
 
 from ..contracts import MEMBERS_COLUMNS
 from ..errors import ContractError, UserError
 from ..levels import TISSUE_LEVELS
 from ..prepare.pseudobulk import MIXTURE
-from ..seeds import generator
+from ..seeds import derive, generator
 
 
 def with_split(obs: pd.DataFrame, donors: pd.DataFrame) -> pd.DataFrame:
@@ -270,12 +271,33 @@ def held_out_level(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any
     )
 
 
+def camda(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) -> pd.DataFrame:
+    """CAMDA track: folds of all donors of a level, stratified by condition; one is tested, the others train."""
+    settings = config["camda"]
+    inside = obs[obs["level"] == settings["level"]]
+    condition = inside["condition"].astype(str)
+    fewest = inside["donor"].groupby(condition.to_numpy()).nunique()
+    if fewest.empty or fewest.min() < settings["folds"]:
+        raise UserError(
+            f"condition {fewest.idxmin()!r} has {fewest.min()} donors at level {settings['level']!r}, fewer than folds"
+            if len(fewest)
+            else f"no profile at level {settings['level']!r}",
+            where="camda",
+            remedy="lower camda.folds, choose another level, or exclude the condition",
+        )
+    seed = derive(config["seed"], "camda") % 2**32
+    folds = StratifiedGroupKFold(settings["folds"], shuffle=True, random_state=seed)
+    train, test = list(folds.split(np.zeros(len(inside)), condition, inside["donor"].astype(str)))[row["repeat"]]
+    return pd.concat([_rows(obs, inside.index[train], "train"), _rows(obs, inside.index[test], "test")])
+
+
 _MEMBERS = {
     "full": full,
     "augmentation": augmentation,
     "privacy": privacy,
     "combination": combination,
     "held_out_level": held_out_level,
+    "camda": camda,
 }
 
 

@@ -79,6 +79,8 @@ def request(
             return _in_proportion(pool, round(times * (len(pool) // 2)), rng)
         source = of("train" if row["regime"] == "negative_control" else "member")
         return _in_proportion(source, round(times * len(by_role["member"])), rng)
+    if purpose == "camda":
+        return _in_proportion(of("train"), len(by_role["train"]), rng)
     if purpose == "held_out_level":
         hidden = config["combination"][f"{row['regime'].split('_')[0]}_level"]
         level = obs[obs["level"] == hidden].iloc[[0]]

@@ -69,6 +69,14 @@ COLUMNS = {
         "centroid_r_over_level_shift": "r over shift", "detection_auc_over_level_shift": "AUC over shift",
         "mmd_over_level_shift": "MMD below shift", "detection_auc_over_permuted": "AUC over permuted",
     },
+    "camda": {
+        "accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "auprc": "AUPRC",
+        "feature_overlap": "Features shared", "mmd_challenge": "MMD (theirs)",
+        "discriminative_f1": "Discriminative F1", "dcr": "DCR", "dcr_base": "DCR of real", "density": "Density",
+        "coverage": "Coverage", "aa_test_truth_half": "AA truth half", "aa_test_synthetic_half": "AA synthetic half",
+        "correlation_score_within": "γ within", "mmd": "MMD", "discriminator_auc": "Discriminator AUC",
+        "memorisation_share": "Memorised", "closer_to_train_share": "Closer to train",
+    },
     "interventions": {
         "pearson_delta": "Correlation with truth", "pearson_delta_gain_over_see": "Over SEE",
         "pearson_delta_gain_over_see_pc5": "Over SEE, 5 PCs",
@@ -87,6 +95,7 @@ KEYS = {
     "privacy": {"generator": "Generator", "estimator": "Attack", "regime": "Audit or control", "task": "Changed"},
     "combination": {"n_real": "Real per condition", "generator": "Generator", "regime": "Arm"},
     "held_out_level": {"level": "Hidden at", "generator": "Generator", "regime": "Labels"},
+    "camda": {"generator": "Generator"},
     "interventions": {"generator": "Operator", "estimator": "Graph", "level": "Level"},
 }  # fmt: skip
 
