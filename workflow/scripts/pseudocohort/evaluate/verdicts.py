@@ -433,8 +433,8 @@ def camda(table: pd.DataFrame, titles: dict[str, str]) -> dict[str, Any]:
     gain = interval(wide[best, "accuracy"] - wide[baseline, "accuracy"], confidence=1 - 0.05 / len(deep))
     reached = {g: number(wide[g, "accuracy"].mean(), 3) for g in (best, baseline)}
     answer = (
-        f"Trained on synthetic profiles of {best}, a classifier is right in {reached[best]} of held-out patients, on those "
-        f"of {baseline} in {reached[baseline]}, on real ones in {number(real, 3)}: {points(gain.mean)} points"
+        f"Trained on synthetic profiles of {best}, a classifier is right in {reached[best]} of held-out patients, on "
+        f"those of {baseline} in {reached[baseline]}, on real ones in {number(real, 3)}: {points(gain.mean)} points"
         f"{between(gain.low, gain.high, points)} over five dependent folds."
     )
     status = "yes" if gain.low > 0 else "no" if gain.high < 0 else "unclear"
