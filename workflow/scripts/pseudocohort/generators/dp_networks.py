@@ -206,7 +206,7 @@ class DPWGANGP(PrivateNetwork, WGANGP):
     summary = "conditional Wasserstein GAN, critic trained with differential privacy"
     reference = "Xie et al. 2018, arXiv:1802.06739; Gulrajani et al. 2017, NeurIPS"
     defaults = _defaults(
-        WGANGP, components=16, noise=16, width=128, max_grad_norm=5.0, steps=150, critic_steps=3, noise_multiplicity=1
+        WGANGP, components=16, width=128, max_grad_norm=5.0, steps=150, critic_steps=3, noise_multiplicity=1
     )
 
     @property
