@@ -211,7 +211,7 @@ class Recorded(PrivateStatistics):
 def released(data: ad.AnnData, keys: list[Key]) -> dict:
     made = Recorded(DonorProfiles.of(data, keys), keys, Ledger(1e-5), None, {}, np.random.default_rng(0))
     made.release_counts()
-    made.centre(0.0, 0.4)
+    made.centre(0.0, 0.1, 0.4)
     centre = np.zeros((len(keys), data.n_vars))
     made.class_means(centre, 0.5)
     made.variances(centre, None, 0.8)
@@ -225,7 +225,7 @@ def test_a_donor_with_many_profiles_changes_no_statistic_by_more_than_its_sensit
     keys = [(c, v) for c in "AB" for v in ("pseudobulk", "tumour")]
     data.obs["donor"] = ["many" if i % 9 == 0 else f"d{i // 2}" for i in range(data.n_obs)]
     whole = released(data, keys)
-    assert set(whole) == {"class counts", "mean profile", "class means", "variances", "covariance"}
+    assert set(whole) == {"class counts", "mean level", "mean profile", "class means", "variances", "covariance"}
     largest = dict.fromkeys(whole, 0.0)
     for donor in ("many", "d1", "d5", "d30"):
         rest = released(data[(data.obs["donor"] != donor).to_numpy()].copy(), keys)
@@ -329,7 +329,7 @@ def test_requests_of_private_generators_say_nothing_of_the_coins():
             "sample_id": data.obs_names, "condition": data.obs["condition"].to_numpy(),
             "role": np.where(coin, "member", "non_member"),
         }).sort_values("sample_id")  # fmt: skip
-        made = request(row, members, data.obs, {"seed": 1}, private=True)
+        made = request(row, members, data.obs, {"seed": 1, "privacy": {}}, private=True)
         assert len(made) == 20
         asked.append(made["condition"].value_counts().to_dict())
     assert abs(asked[0]["A"] - asked[1]["A"]) <= 4 and sum(asked[0].values()) == 20

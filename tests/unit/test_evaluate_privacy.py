@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -473,3 +475,13 @@ def test_negative_control_is_not_significant_in_95_percent_of_splits() -> None:
         significant += corrected_maximum(scores, member, permutations=199, seed=split) < 0.05
     # 5 % of 120 are 6; more than 13 have probability .003.
     assert significant <= 13
+
+
+def test_benchmark_of_attacks_prints_a_line_each_and_fails_beyond_the_memory_allowed(project_root: Path) -> None:
+    sizes = ["--candidates", "60", "--synthetic", "90", "--reference", "50", "--genes", "30"]
+    command = [sys.executable, str(project_root / "tools/benchmark_attacks.py"), *sizes]
+    made = subprocess.run(
+        [*command, "--attacks", "nearest_neighbour", "span_residual"], capture_output=True, text=True, check=True
+    ).stdout
+    assert "nearest_neighbour\t" in made and "60 scores" in made and "NA: the synthetic rows span" in made
+    assert subprocess.run([*command, "--attacks", "mean_shift", "--most", "0.001"], capture_output=True).returncode == 1

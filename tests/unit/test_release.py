@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pseudocohort.contracts import SYNTHETIC
@@ -489,6 +489,7 @@ def test_card_escapes_every_text_and_loads_nothing():
     assert page.addresses == [] and "@import" not in html and "url(" not in html
 
 
+@settings(deadline=None)  # no test fails for being slow
 @given(st.text(max_size=40))
 def test_any_reason_shows_as_it_is(reason):
     decision = decide(LEAKING, override=f"x{reason}x")
@@ -526,3 +527,35 @@ def test_card_table_of_a_written_study_reads_back(tmp_path):
     write_evaluation(privacy_table(SILENT), tmp_path / "privacy.tsv")
     again = gate.evidence(read_table(tmp_path / "privacy.tsv"), "mvn")
     assert again == gate.evidence(privacy_table(SILENT), "mvn")
+
+
+# --- claims of differential privacy -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("guarantees", "bound", "said"),
+    [
+        (None, 0.1, None),
+        ([1, 1], 0.1, "no audit's lower bound lies above"),
+        ([1, 1], 3.2, "the claim is false"),
+        ([1, 0], 0.1, "No DP guarantee"),
+    ],
+)
+def test_card_holds_the_claim_of_the_ledger_against_the_audits(guarantees, bound, said):
+    keys = {"generator": "dp_ddpm", "regime": "audit", "level": "tumour"}
+    rows = []
+    for coin in range(2):
+        own = {**keys, "repeat": coin}
+        rows += [{**own, "estimator": "nearest_neighbour", "metric": m, "value": v}
+                 for m, v in {"auc": 0.5 + coin / 100, "auc_low": 0.45, "auc_high": 0.55}.items()]  # fmt: skip
+        rows.append({**own, "estimator": "span_residual", "metric": "auc", "value": np.nan})
+        battery = {"epsilon_lower_bound": bound, "epsilon_ceiling": 4.0, "p_corrected": 0.5}
+        rows += [{**own, "estimator": "battery", "metric": m, "value": v} for m, v in battery.items()]  # fmt: skip
+        if guarantees:
+            claim = {"guarantee": guarantees[coin], "delta": 1e-5} | ({"epsilon": 3.0} if guarantees[coin] else {})
+            rows += [{**own, "estimator": "ledger", "metric": m, "value": float(v)} for m, v in claim.items()]
+    found = gate.evidence(pd.DataFrame(rows), "dp_ddpm")
+    assert [a.name for a in found.attacks] == ["nearest_neighbour"]  # the other one could not run
+    sentences = card.guarantee(found)
+    assert (sentences == []) if said is None else said in sentences[0]
+    assert said is None or "No DP" in said or "epsilon 3.00" in sentences[0]

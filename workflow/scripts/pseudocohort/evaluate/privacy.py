@@ -22,6 +22,7 @@ from ..errors import ContractError, UserError
 from ..io import evaluation_table
 from ..seeds import derive
 from .attacks import ATTACKS, AttackSpace, CannotRun, attack_space
+from .attributes import ATTRIBUTES, excess
 from .audit import epsilon_lower_bound
 from .leaks import Members, check_no_leak
 from .memorisation import closer_to_train_share
@@ -36,6 +37,8 @@ WHITE_BOX = {
     "negative_control": "white_box_control",
     "training_length": "training_length_white_box",
 }
+#: Regime of attribute inference on the cohort of a training set's regime.
+ATTRIBUTE_REGIME = {"audit": "attribute_inference", "negative_control": "attribute_inference_control"}
 #: False-positive rate at which the true-positive rate is reported, where there are enough non-members.
 FALSE_POSITIVE_RATE = 0.1
 
@@ -190,6 +193,13 @@ def _similarity(split: _Split) -> list[dict[str, Any]]:
     return [] if share is None else _rows("similarity", {"similarity": {"dcr_member_share": share}})
 
 
+def _attributes(split: _Split, seed: int) -> dict[str, dict[str, float]]:
+    return {
+        name: excess(donor_scores(agreement(split.space, seed=derive(seed, name)), split.donors), split.member)
+        for name, agreement in ATTRIBUTES.items()
+    }
+
+
 def signals_of(signals: pd.DataFrame, training_set: str, split: _Split) -> dict[str, np.ndarray]:
     """White-box signals of a model about the donors of its audit, by name.
 
@@ -261,7 +271,8 @@ def privacy(
     generator : str
         Registry name.
     settings : mapping
-        ``privacy`` of the configuration: ``attacks``, ``white_box``, ``shadow`` and ``release_sizes``.
+        ``privacy`` of the configuration: ``attacks``, ``white_box``, ``shadow``, ``attributes`` and
+        ``release_sizes``.
     seed : int
         Master seed.
     signals : DataFrame, optional
@@ -278,8 +289,11 @@ def privacy(
         and the numbers of members' and synthetic profiles. ``dcr_member_share`` is similarity (.5: no nearer to
         members), not privacy. Attacks with the model in hand have the regime ``white_box`` (in the negative control
         ``white_box_control``), those that compare with the other coins' models ``shadow``; each has a ``battery``.
-        An attack that cannot run has an ``auc`` of NA and a metric ``not_run_<reason>``. Of a model with a ledger there
-        are ``guarantee`` (1 or 0), ``delta`` and, with a guarantee, the ``epsilon`` claimed.
+        An attack that cannot run has an ``auc`` of NA and a metric ``not_run_<reason>``. Other training lengths and
+        release sizes have the regimes ``training_length`` (``training_length_white_box``) and ``release_size``, and the
+        factor in ``task``; ``attribute_inference`` (``attribute_inference_control``) has the agreement of ``members``
+        and ``non_members`` with what the cohort says about them, and the ``excess``. Of a model with a ledger there are
+        ``guarantee`` (1 or 0), ``delta`` and, with a guarantee, the ``epsilon`` claimed.
 
     Raises
     ------
@@ -320,6 +334,8 @@ def privacy(
         read = {} if signals is None else signals_of(signals, name, split)
         if read and settings.get("white_box"):
             found += _battery(WHITE_BOX[row["regime"]], read, split.member, own)
+        if settings.get("attributes") and row["regime"] in ATTRIBUTE_REGIME:
+            found += _rows(ATTRIBUTE_REGIME[row["regime"]], _attributes(split, own))
         if ledgers and name in ledgers:
             claimed = {k: ledgers[name][k] for k in ("guarantee", "delta", "epsilon")}
             found += _rows(row["regime"], {"ledger": {k: float(v) for k, v in claimed.items() if v is not None}})

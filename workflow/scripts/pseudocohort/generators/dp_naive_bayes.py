@@ -15,7 +15,7 @@ from .private import PRIVACY, open_ledger, statistics, vocabulary
 from .private_statistics import LEAST_VARIANCE, reference_centre
 
 #: Parts of the budget.
-SHARES = {"class counts": 0.05, "mean profile": 0.25, "class means": 0.5, "variances": 0.2}
+SHARES = {"class counts": 0.05, "mean level": 0.02, "mean profile": 0.23, "class means": 0.5, "variances": 0.2}
 REFERENCE_SHARES = {"class counts": 0.1, "class means": 0.6, "variances": 0.3}
 
 
@@ -45,7 +45,7 @@ class DPNaiveBayes(Generator):
             centre, residual = reference_centre(public.reference, self.keys)
             prior = np.maximum((residual**2).mean(0), LEAST_VARIANCE)
         else:
-            centre = np.tile(made.centre(s["centre"], s["centre_radius"]), (len(self.keys), 1))
+            centre = np.tile(made.centre(s["centre"], s["centre_span"], s["centre_radius"]), (len(self.keys), 1))
         self.mean = made.class_means(centre, s["radius"])
         self.sd = np.sqrt(made.variances(self.mean, prior, s["bound"]))
         return self

@@ -29,7 +29,7 @@ from .private_statistics import LEAST_VARIANCE, principal_components, reference_
 from .training import Training, cosine
 from .wgan_gp import WGANGP
 
-SHARES = {"class counts": 0.05, "mean profile": 0.25, "class means": 0.4, "covariance": 0.3}
+SHARES = {"class counts": 0.05, "mean level": 0.02, "mean profile": 0.23, "class means": 0.4, "covariance": 0.3}
 REFERENCE_SHARES = {"class counts": 0.2, "class means": 0.8}
 #: ``statistics_share``: of epsilon, for counts, means and covariance. ``noise_multiplicity``: draws of time and noise
 #: that a donor's gradient is the mean of, before it is clipped (Dockhorn et al. 2023, TMLR, section 3.2).
@@ -58,7 +58,7 @@ class PrivateNetwork(NetworkGenerator):
         made = statistics(profiles, keys, s, self.ledger, shares, epsilon=part, seed=seed)
         made.release_counts()
         if reference is None:
-            centre = np.tile(made.centre(s["centre"], s["centre_radius"]), (len(keys), 1))
+            centre = np.tile(made.centre(s["centre"], s["centre_span"], s["centre_radius"]), (len(keys), 1))
             mean = made.class_means(centre, s["radius"])
             covariance, noise = made.covariance(mean, s["radius"])
             parts = principal_components(covariance, noise, s["components"], made.total)
@@ -206,7 +206,7 @@ class DPWGANGP(PrivateNetwork, WGANGP):
     summary = "conditional Wasserstein GAN, critic trained with differential privacy"
     reference = "Xie et al. 2018, arXiv:1802.06739; Gulrajani et al. 2017, NeurIPS"
     defaults = _defaults(
-        WGANGP, components=16, noise=16, width=128, max_grad_norm=5.0, steps=150, critic_steps=3, noise_multiplicity=1
+        WGANGP, components=16, width=128, max_grad_norm=5.0, steps=150, critic_steps=3, noise_multiplicity=1
     )
 
     @property

@@ -124,17 +124,23 @@ class PrivateStatistics:
         """Number of donors, from the noised counts."""
         return float(self.count.sum())
 
-    def centre(self, start: float, radius: float) -> np.ndarray:
-        """Mean profile (genes,) of all donors, each cut to `radius` (root mean square) around the constant `start`."""
-        x = self.donors.x - start
-        genes = x.shape[1]
+    def centre(self, start: float, span: float, radius: float) -> np.ndarray:
+        """Mean profile (genes,) of all donors, in two releases.
+
+        First the mean over donors and genes, one number, each donor's cut to `start` ± `span`; then the genes around
+        it, each donor's profile cut to `radius` (root mean square): the better the centre, the shorter the vectors.
+        """
         # The first profile of a donor of several conditions stands for it.
-        first = np.unique(self.donors.donor, return_index=True)[1]
-        norm = np.linalg.norm(x[first], axis=1)
-        limit = radius * np.sqrt(genes)
-        total = (x[first] * np.minimum(1.0, limit / np.maximum(norm, 1e-300))[:, None]).sum(0)
-        noised, sd = self._release("mean profile", total, limit, f"donors cut to {radius:g} around {start:g}")
-        return start + shrunk(noised / self.total, sd / self.total)
+        x = self.donors.x[np.unique(self.donors.donor, return_index=True)[1]]
+        deviation = np.clip(x.mean(1) - start, -span, span).sum(keepdims=True)
+        detail = f"over genes, donors cut to {start:g} ± {span:g}"
+        level = start + self._release("mean level", deviation, span, detail)[0][0] / self.total
+        around = x - np.clip(level, start - span, start + span)
+        limit = radius * np.sqrt(x.shape[1])
+        norm = np.maximum(np.linalg.norm(around, axis=1), 1e-300)
+        total = (around * np.minimum(1.0, limit / norm)[:, None]).sum(0)
+        noised, sd = self._release("mean profile", total, limit, f"donors cut to {radius:g} around the mean level")
+        return np.clip(level, start - span, start + span) + shrunk(noised / self.total, sd / self.total)
 
     def class_means(self, centre: np.ndarray, radius: float) -> np.ndarray:
         """Means (keys × genes), donors cut to `radius` (root mean square) around `centre` (keys × genes).

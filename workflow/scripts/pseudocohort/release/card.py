@@ -70,6 +70,20 @@ def fidelity(summary: pd.DataFrame, generator: str) -> list[dict[str, Any]]:
     return [row for row in rows if row["synthetic"]["value"] is not None]
 
 
+def guarantee(found: Evidence) -> list[str]:
+    """What the ledger of a private generator claims, held against the audits' bound; nothing without a ledger."""
+    if found.claim is None:
+        return []
+    epsilon, delta = found.claim
+    if epsilon is None:
+        return ["No DP guarantee: noise was added, but the models' ledgers list something that was fitted without."]
+    broken = max((bound for bound, _ in found.epsilon), default=0.0) > epsilon
+    return [
+        f"The audited models claim differential privacy of each donor, epsilon {number(epsilon)} and delta {delta:g}; "
+        + ("an audit's lower bound lies above: the claim is false." if broken else "no audit's lower bound lies above.")
+    ]
+
+
 def privacy(decision: Decision) -> dict[str, Any]:
     """The gate's decision and the evidence behind it."""
     found = decision.evidence
@@ -81,7 +95,7 @@ def privacy(decision: Decision) -> dict[str, Any]:
             "failed": list(decision.failed),
             "override": decision.override,
         },
-        "says": list(SAYS) if found else [],
+        "says": [*SAYS, *guarantee(found)] if found else [],
         "does_not_say": list(DOES_NOT_SAY),
         "attacks": [],
     }

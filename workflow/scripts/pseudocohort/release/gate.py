@@ -57,6 +57,9 @@ class Evidence:
         Levels of the profiles attacked.
     members, synthetic : float or None
         Mean numbers of members' and of synthetic profiles of an audit; None if the table has none.
+    claim : tuple of (float or None, float) or None
+        Epsilon and delta that the ledgers of the audited models claim, epsilon None if one of them claims nothing;
+        None for a generator without a ledger.
     """
 
     attacks: tuple[Attack, ...]
@@ -66,6 +69,7 @@ class Evidence:
     levels: tuple[str, ...]
     members: float | None
     synthetic: float | None
+    claim: tuple[float | None, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,15 @@ def _area(rows: pd.DataFrame) -> Area:
     return Area(found.mean, float(low), float(high))
 
 
+def _claim(audit: pd.DataFrame) -> tuple[float | None, float] | None:
+    ledger = audit[(audit["estimator"] == "ledger").to_numpy()]
+    by_metric = {metric: rows["value"] for metric, rows in ledger.groupby("metric")}
+    if "guarantee" not in by_metric:
+        return None
+    whole = (by_metric["guarantee"] == 1).all() and "epsilon" in by_metric
+    return (float(by_metric["epsilon"].max()) if whole else None), float(by_metric["delta"].max())
+
+
 def evidence(table: pd.DataFrame, generator: str) -> Evidence | None:
     """Privacy evidence of a generator; None if no attack was run on it.
 
@@ -141,6 +154,7 @@ def evidence(table: pd.DataFrame, generator: str) -> Evidence | None:
         levels=tuple(levels),
         members=mean("members"),
         synthetic=mean("synthetic"),
+        claim=_claim(audit),
     )
 
 

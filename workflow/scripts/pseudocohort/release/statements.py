@@ -42,7 +42,8 @@ DOES_NOT_SAY = (
     "as well as shown.",
     "It does not cover an attacker who has the model or its weights, who can ask for further samples, or who knows "
     "other releases from the same donors.",
-    "It is no guarantee of differential privacy, and no legal finding about whether the data are personal.",
+    "Attacks that fail are no guarantee of differential privacy, and nothing here is a legal finding about whether the "
+    "data are personal.",
     "It is an average over donors: a donor unlike all others, or of a small condition, may stand out more.",
     "Distances between synthetic and real profiles are similarity, and are not part of this evidence.",
 )

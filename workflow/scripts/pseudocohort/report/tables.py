@@ -53,7 +53,8 @@ COLUMNS = {
     "privacy": {
         "auc": "AUC", "tpr_at_fpr_0.1": "TPR at FPR .1", "tied_share": "Tied", "max_auc": "Largest AUC",
         "p_corrected": "Corrected p", "epsilon_lower_bound": "ε lower bound", "epsilon_ceiling": "ε detectable",
-        "members": "Members", "epsilon": "ε claimed", "guarantee": "DP guarantee",
+        "members": "Members",
+        "non_members": "Non-members", "excess": "Excess", "epsilon": "ε claimed", "guarantee": "DP guarantee",
         "dcr_member_share": "Nearer to members",
     },
     "combination": {

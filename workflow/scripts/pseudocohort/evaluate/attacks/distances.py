@@ -17,6 +17,14 @@ NEIGHBOURS = 5
 LEAST_DISTANCE = 1e-6
 
 
+def nearest_row(query: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Number (n,) of the row nearest to each query; the first of several."""
+    found = np.empty(len(query), dtype=np.int64)
+    for part, distances in distance_blocks(query, rows):
+        found[part] = distances.argmin(1)
+    return found
+
+
 def nearest_neighbour(space: AttackSpace, *, seed: int) -> np.ndarray:
     """Minus the distance to the nearest synthetic row (full black-box GAN-Leaks; Chen et al. 2020, CCS).
 

@@ -1,0 +1,76 @@
+"""Attribute inference against truths by construction."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+from test_evaluate_privacy import _toy
+from test_white_box import table_of
+
+from pseudocohort.evaluate.attacks.distances import nearest_row
+from pseudocohort.evaluate.attributes import ATTRIBUTES, condition_agreement, excess, hidden_agreement
+
+
+def test_nearest_row_is_the_row_of_the_least_distance() -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(30, 7)), rng.normal(size=(40, 7))
+    expected = ((a[:, None] - b[None]) ** 2).sum(2).argmin(1)
+    np.testing.assert_array_equal(nearest_row(a, b), expected)
+
+
+def test_copies_tell_all_hidden_genes_of_members_and_an_independent_draw_no_more_than_of_others() -> None:
+    space, member = _toy(0, "copy")
+    agreement = hidden_agreement(space, seed=1)
+    np.testing.assert_allclose(agreement[member], 1.0)
+    found = excess(agreement, member)
+    assert found["members"] == pytest.approx(1) and found["excess_low"] > 0.3
+    null = []
+    for seed in range(5):
+        space, member = _toy(seed, "independent")
+        null.append(excess(hidden_agreement(space, seed=1), member))
+    # What the cohort says about everybody is not leakage: the agreement is well above 0 and the excess is not.
+    assert np.mean([f["non_members"] for f in null]) > 0.15
+    assert abs(np.mean([f["excess"] for f in null])) < 0.04
+
+
+def test_agreement_uses_known_genes_only_to_find_the_row() -> None:
+    space, _ = _toy(2, "independent")
+    genes = np.random.default_rng(1).permutation(space.candidates.shape[1])
+    hidden = genes[len(genes) // 2 :]
+    changed = space.candidates.copy()
+    changed[:, hidden] *= -1
+    np.testing.assert_allclose(
+        hidden_agreement(replace(space, candidates=changed), seed=1), -hidden_agreement(space, seed=1), atol=1e-9
+    )
+
+
+def test_condition_agreement_is_that_of_one_nearest_neighbour() -> None:
+    from sklearn.neighbors import KNeighborsClassifier
+
+    space, _ = _toy(3, "independent")
+    model = KNeighborsClassifier(1).fit(space.synthetic, space.synthetic_condition)
+    expected = model.predict(space.candidates) == space.candidate_condition
+    np.testing.assert_array_equal(condition_agreement(space, seed=0), expected)
+
+
+def test_interval_of_the_excess_is_welchs() -> None:
+    rng = np.random.default_rng(0)
+    x, member = rng.normal(size=50), np.arange(50) < 20
+    found = excess(x, member)
+    low, high = stats.ttest_ind(x[:20], x[20:], equal_var=False).confidence_interval(0.95)
+    assert found["excess"] == pytest.approx(x[:20].mean() - x[20:].mean())
+    assert (found["excess_low"], found["excess_high"]) == pytest.approx((low, high))
+    assert "excess_low" not in excess(np.ones(50), member)
+
+
+def test_table_has_attributes_where_they_are_asked_for() -> None:
+    plain, full = table_of(2).sort_index(), table_of(2, attributes=True).sort_index()
+    assert "attribute_inference" not in plain.index.get_level_values("regime")
+    rows = full.loc[0, "attribute_inference"]
+    assert set(rows.index.get_level_values("estimator")) == set(ATTRIBUTES)
+    assert rows["hidden_genes", "excess"] == pytest.approx(
+        rows["hidden_genes", "members"] - rows["hidden_genes", "non_members"]
+    )
