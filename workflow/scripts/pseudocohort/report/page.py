@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from ..io import atomic
+from .doubts import doubt_tables
 from .tables import plain_table, summary_table
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -161,7 +162,7 @@ def render(
         evidence=[verdicts["questions"][n] | {"name": n} for n in ("combination", "fidelity")],
         status=STATUS,
         sections=sections,
-        quality=quality_tables(quality),
+        quality=quality_tables(quality) + doubt_tables(quality),
         generators=generators,
         software=list(key[["package", "version"]].itertuples(index=False)),
         machine=machine,
