@@ -126,12 +126,11 @@ def preview(row: dict[str, Any], settings: dict[str, Any], genes: GeneTable, lin
     """
     keys = ("cell_quality", "sample_quality", "gene_duplicates")
     quality = {key: settings[key] for key in keys} | {"lines": lines, "seed": seed}
-    cells = row["kind"] == "single_cell"
     with tempfile.TemporaryDirectory() as folder:
         ingested, kept = Path(folder) / "ingested.h5ad", Path(folder) / "kept.h5ad"
         ingest_to_file(row, ingested, conditions=settings["conditions"])
-        profiles = read_profiles(ingested, contracts.INGESTED, backed=cells)
-        if cells:
+        profiles = read_profiles(ingested, contracts.INGESTED, backed=True)
+        if row["kind"] == "single_cell":
             report = control_cells(profiles, row, quality, genes, kept)
             out = ad.read_h5ad(kept, backed="r")
         else:
