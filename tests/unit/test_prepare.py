@@ -89,6 +89,28 @@ def test_rows_that_are_no_genes_are_set_aside(table):
     assert out.n_vars == 2 and report["set_aside"] == ids[2:] and report["unknown"] == 0
 
 
+def test_copies_on_y_are_set_aside_and_do_not_replace_the_gene(table):
+    ids = ["ENSG00000182378.15", "ENSG00000182378.15_PAR_Y", "ENSGR0000182378.10", "ENSG00000141510.18"]
+    out, report = map_genes(ingested(np.array([[1, 9, 8, 2]]), ids), "ensembl", "highest_mean", table)
+    np.testing.assert_array_equal(out[:, "ENSG00000182378"].X, [[1]])
+    assert report["set_aside"] == ids[1:3] and report["unknown"] == report["repeated"] == 0
+
+
+@pytest.mark.parametrize("rule", ["sum", "highest_mean", "first"])
+@pytest.mark.parametrize("as_sparse", [False, True])
+def test_genes_of_a_matrix_in_a_file_are_mapped_as_in_memory(tmp_path, table, monkeypatch, rule, as_sparse):
+    monkeypatch.setattr("pseudocohort.blocks.BLOCK", 10)
+    x = np.random.default_rng(1).poisson(3, (12, 4)).astype(np.float32)
+    data = ingested(sparse.csr_matrix(x) if as_sparse else x, ["TP53", "EGFR", "TP53", "MYC"])
+    data.write_h5ad(tmp_path / "m.h5ad")
+    (here, expected), (there, report) = (
+        map_genes(part, "symbol", rule, table) for part in (data, ad.read_h5ad(tmp_path / "m.h5ad", backed="r"))
+    )
+    dense = [part.X.toarray() if sparse.issparse(part.X) else part.X for part in (here, there)]
+    np.testing.assert_array_equal(*dense)
+    assert report == expected
+
+
 def test_wrong_id_type_is_refused_by_name(table):
     with pytest.raises(UserError, match="probe_1"):
         map_genes(ingested(np.ones((1, 3)), ["probe_1", "probe_2", "TP53"]), "symbol", "first", table)

@@ -65,7 +65,7 @@ def test_a_file_that_needs_a_login_is_asked_for_by_name(tmp_path):
         sources.ask_for_file(tmp_path / "other.txt")
 
 
-def test_full_study_is_planned_without_network(project_root, tmp_path, copy_project, snakemake):
+def test_full_study_is_planned_without_network(tmp_path, copy_project):
     """A proxy that nobody listens at, and the environment variable: whoever asked the network would fail."""
     folder = copy_project(tmp_path / "project")
     dead = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")

@@ -16,9 +16,8 @@ settings = {name: snakemake.params[name] for name in ("cell_quality", "sample_qu
 aliases = snakemake.input.get("lines")
 settings["lines"] = read_line_names(aliases) if aliases else LineNames()
 genes = load_gene_table(snakemake.input.genes)
-cells = row["kind"] == "single_cell"
-ingested = io.read_profiles(snakemake.input.profiles, contracts.INGESTED, backed=cells)
-if cells:
+ingested = io.read_profiles(snakemake.input.profiles, contracts.INGESTED, backed=True)
+if row["kind"] == "single_cell":
     report = control_cells(ingested, row, settings, genes, out.profiles)
 else:
     profiles, report = control_samples(ingested, row, settings, genes)

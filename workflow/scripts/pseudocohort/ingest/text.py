@@ -1,4 +1,7 @@
-"""Opening of text files, gzipped or not, with errors that name the file."""
+"""Opening of text files, gzipped or not, with errors that name the file.
+
+Gzip is undone by ISA-L, which takes a third of zlib's time.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+
+from isal import igzip, isal_zlib
 
 from ..errors import UserError
 
@@ -49,7 +54,7 @@ def open_text(path: str | Path) -> Iterator[IO[str]]:
     path = Path(path)
     check_file(path)
     packed = is_gzip(path)
-    with readable(path), (gzip.open if packed else open)(path, "rt", encoding=encoding_of(path, packed)) as file:
+    with readable(path), (igzip.open if packed else open)(path, "rt", encoding=encoding_of(path, packed)) as file:
         yield file
 
 
@@ -63,7 +68,7 @@ def line_blocks(path: Path, skip: int) -> Iterator[bytes]:
     UserError
         If the gzip stream is truncated or corrupt.
     """
-    with readable(path), (gzip.open if is_gzip(path) else open)(path, "rb") as file, ThreadPoolExecutor(1) as reader:
+    with readable(path), (igzip.open if is_gzip(path) else open)(path, "rb") as file, ThreadPoolExecutor(1) as reader:
         for _ in range(skip):
             file.readline()
         rest: list[bytes] = []
@@ -84,7 +89,7 @@ def readable(path: Path) -> Iterator[None]:
     """Turn the errors of a broken gzip stream into one for people."""
     try:
         yield
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except (EOFError, zlib.error, isal_zlib.error, gzip.BadGzipFile) as error:
         raise UserError(
             f"the gzip stream is truncated or corrupt ({error})", where=str(path), remedy="fetch the file again"
         ) from error
@@ -92,7 +97,7 @@ def readable(path: Path) -> Iterator[None]:
 
 def encoding_of(path: Path, packed: bool) -> str:
     """``utf-8``, or ``latin-1`` when the first megabyte is not valid UTF-8 (UCSC Xena's phenotype tables)."""
-    with readable(path), (gzip.open if packed else open)(path, "rb") as file:
+    with readable(path), (igzip.open if packed else open)(path, "rb") as file:
         head = file.read(1 << 20)
     try:
         head.decode("utf-8")

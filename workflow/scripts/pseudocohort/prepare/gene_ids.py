@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import anndata as ad
+import h5py
 import numpy as np
 import pandas as pd
 from scipy import sparse
@@ -14,10 +15,12 @@ from ..blocks import row_blocks
 from ..errors import UserError
 from .gene_table import GeneTable
 
-#: Rows of count files that are no genes: spike-ins, counters of STAR and HTSeq, gene lengths.
+#: Rows that are no genes: spike-ins, counters of STAR and HTSeq, gene lengths, and the copies of the pseudo-autosomal
+#: region on Y, which GENCODE lists beside those on X (``ENSGR...`` before release 25).
 NO_GENES = (
     r"^(?:ERCC-\d+|N_\w+|__\w+|[Ll]ength|gene_?length"
-    r"|no_feature|ambiguous|too_low_aQual|not_aligned|alignment_not_unique)$"
+    r"|no_feature|ambiguous|too_low_aQual|not_aligned|alignment_not_unique"
+    r"|ENSG\d{11}\.\d+_PAR_Y|ENSGR\d{10}(?:\.\d+)?)$"
 )
 #: Versions are stripped; the copies of the pseudo-autosomal region on Y are genes of their own in GENCODE, not here.
 VERSION = r"\.\d+(?:_PAR_Y)?$"
@@ -153,7 +156,17 @@ def gene_map(adata: ad.AnnData, kind: str, rule: str, table: GeneTable) -> GeneM
 
 
 def map_genes(adata: ad.AnnData, kind: str, rule: str, table: GeneTable) -> tuple[ad.AnnData, dict[str, Any]]:
-    """Profiles in memory with unversioned Ensembl ids, and a report; see :func:`gene_map`."""
+    """Profiles with unversioned Ensembl ids, in memory, and a report; see :func:`gene_map`."""
     mapping = gene_map(adata, kind, rule, table)
-    out = ad.AnnData(mapping.apply(adata.X), obs=adata.obs.copy(), var=mapping.var(table), uns=dict(adata.uns))
+    x, start = adata.X, 0
+    # In blocks: rows of a matrix that stays in its file, and no second copy of one of full size.
+    if isinstance(x, np.ndarray | h5py.Dataset):
+        mapped = np.empty((adata.n_obs, len(mapping.genes)), x.dtype)
+        for block in row_blocks(x):
+            part = mapping.apply(block)
+            mapped[start : start + len(block)] = part.toarray() if sparse.issparse(part) else part
+            start += len(block)
+    else:
+        mapped = sparse.vstack([mapping.apply(block) for block in row_blocks(x)], format="csr")
+    out = ad.AnnData(mapped, obs=adata.obs.copy(), var=mapping.var(table), uns=dict(adata.uns))
     return out, mapping.report

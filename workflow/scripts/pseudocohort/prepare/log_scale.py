@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import anndata as ad
 import numpy as np
 from scipy import sparse
+
+from ..blocks import row_blocks
 
 #: Counts are brought to this library size (counts per million) before the logarithm.
 LIBRARY = 1e6
@@ -19,16 +23,25 @@ def log2_expression(profiles: ad.AnnData) -> np.ndarray:
     so that every source has the offset 1; variance-stabilised values stay (below 0 is cut).
     """
     source = profiles.uns["pseudocohort"]
-    x = profiles.X.toarray() if sparse.issparse(profiles.X) else np.asarray(profiles.X)
-    x = x.astype(np.float64)
+    out, start = np.empty(profiles.shape, np.float32), 0
+    # In blocks: float64 of a matrix of full size would not fit beside it.
+    for block in row_blocks(profiles.X):
+        out[start : start + block.shape[0]] = _log2(block, source)
+        start += block.shape[0]
+    return out
+
+
+def _log2(block: np.ndarray | sparse.csr_matrix, source: dict[str, Any]) -> np.ndarray:
+    """Some profiles, float64."""
+    x = (block.toarray() if sparse.issparse(block) else np.asarray(block)).astype(np.float64)
     if source["unit"] == "counts":
         library = x.sum(1, keepdims=True)
         x = x / np.where(library > 0, library, 1) * LIBRARY
     elif source["unit"] == "vst":
-        return np.maximum(x, 0).astype(np.float32)
+        return np.maximum(x, 0)
     elif "log_offset" in source:
         x = np.exp2(x) - float(source["log_offset"])
-    return np.log2(np.maximum(x, 0) + 1).astype(np.float32)
+    return np.log2(np.maximum(x, 0) + 1)
 
 
 def library_sizes(profiles: ad.AnnData) -> np.ndarray:

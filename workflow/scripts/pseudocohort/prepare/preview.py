@@ -35,6 +35,25 @@ def _conditions(obs: pd.DataFrame) -> list[str]:
     ]
 
 
+def _doubts(samples: dict[str, Any]) -> list[str]:
+    labels, repeated, sex = (samples[name] for name in ("labels", "repeated", "sex"))
+    lines = []
+    if labels["checked"]:
+        first = [f"{r['sample']} ({r['label']}, looks {r['nearest']})" for r in labels["samples"]]
+        lines.append(
+            f"labels    {labels['disagree']:,} of {labels['checked']:,} samples are closer to another condition"
+        )
+        lines += [f"          clearest: {_some(first[:SHOWN])}"] if first else []
+    if repeated["identical"]:
+        lines.append(f"repeated  identical samples: {_some([' = '.join(ids) for ids in repeated['identical']])}")
+    if repeated["donors_with_several"]:
+        lines.append(f"          {repeated['donors_with_several']:,} donors have several samples of one condition")
+    if sex["checked"]:
+        wrong = [f"{r['sample']} ({r['sex']})" for r in sex["samples"]]
+        lines.append(f"sex       {sex['checked']:,} checked; contradicted: {_some(wrong) or 'none'}")
+    return lines
+
+
 def render(report: dict[str, Any], obs: pd.DataFrame, gene_count: int) -> str:
     """The quality report of a dataset as text.
 
@@ -75,6 +94,7 @@ def render(report: dict[str, Any], obs: pd.DataFrame, gene_count: int) -> str:
         samples = report["samples"]
         lines.append(f"samples   removed for few genes: {_some(samples['removed']) or 'none'}")
         lines.append(f"          flagged as outliers: {_some(samples['outliers']) or 'none'}")
+        lines += _doubts(samples)
     if names := report.get("cell_lines"):
         lines.append(f"lines     {names['lines']:,}; {len(names['renamed']):,} renamed")
         for kind in ("ambiguous", "unmatched"):
@@ -106,12 +126,11 @@ def preview(row: dict[str, Any], settings: dict[str, Any], genes: GeneTable, lin
     """
     keys = ("cell_quality", "sample_quality", "gene_duplicates")
     quality = {key: settings[key] for key in keys} | {"lines": lines, "seed": seed}
-    cells = row["kind"] == "single_cell"
     with tempfile.TemporaryDirectory() as folder:
         ingested, kept = Path(folder) / "ingested.h5ad", Path(folder) / "kept.h5ad"
         ingest_to_file(row, ingested, conditions=settings["conditions"])
-        profiles = read_profiles(ingested, contracts.INGESTED, backed=cells)
-        if cells:
+        profiles = read_profiles(ingested, contracts.INGESTED, backed=True)
+        if row["kind"] == "single_cell":
             report = control_cells(profiles, row, quality, genes, kept)
             out = ad.read_h5ad(kept, backed="r")
         else:

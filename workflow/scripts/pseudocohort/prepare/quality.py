@@ -44,7 +44,7 @@ def control_samples(
     Parameters
     ----------
     adata : AnnData
-        Ingested profiles, in memory.
+        Ingested profiles; ``X`` may stay in its file.
     row : dict
         Row of the dataset sheet: ``kind``, ``gene_ids``, ``convert``.
     settings : dict

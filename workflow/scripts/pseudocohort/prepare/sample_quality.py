@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import UserError
 from .log_scale import log2_expression
+from .sanity import sanity
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ def filter_samples(samples: ad.AnnData, settings: dict[str, Any]) -> tuple[ad.An
 
     A sample whose median correlation with its condition lies more than ``max_correlation_outlier_mads`` median absolute
     deviations (scaled to the normal's sd) below that of its condition is flagged, not removed: it may be a rare
-    subtype.
+    subtype. Labels, repeated samples and sex are looked at (:mod:`.sanity`), and reported only.
 
     Parameters
     ----------
@@ -83,6 +84,15 @@ def filter_samples(samples: ad.AnnData, settings: dict[str, Any]) -> tuple[ad.An
     }
     if report["outliers"]:
         log.warning("%d samples correlate poorly with their condition and are flagged", len(report["outliers"]))
-    kept = samples[keep].copy()
+    report |= sanity(expression[keep], samples.obs[keep], samples.var_names)
+    if report["labels"]["disagree"]:
+        log.warning(
+            "%d of %d samples are closer to another condition than to their own",
+            report["labels"]["disagree"], report["labels"]["checked"],
+        )  # fmt: skip
+    for kind, found in (("identical", report["repeated"]["identical"]), ("of the other sex", report["sex"]["samples"])):
+        if found:
+            log.warning("%d samples or groups of samples look %s", len(found), kind)
+    kept = samples if keep.all() else samples[keep].copy()
     kept.obs["outlier"] = outlier[keep]
     return kept, report

@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 
 from ..evaluate.camda import PUBLISHED
 from ..io import atomic
+from .doubts import doubt_tables
 from .tables import plain_table, summary_table
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -171,7 +172,7 @@ def render(
         evidence=[verdicts["questions"][n] | {"name": n} for n in _EVIDENCE if n in summaries or n not in _OPTIONAL],
         status=STATUS,
         sections=sections,
-        quality=quality_tables(quality),
+        quality=quality_tables(quality) + doubt_tables(quality),
         generators=generators,
         software=list(key[["package", "version"]].itertuples(index=False)),
         machine=machine,

@@ -1,0 +1,95 @@
+"""Planted errors of annotation are found; what is right is left alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import pairwise_distances
+
+from pseudocohort.prepare.sanity import RPS4Y1, XIST, repeated_samples, sanity, suspicious_labels, wrong_sex
+from pseudocohort.report.doubts import doubt_tables
+
+
+def cohort(seed=0, n=60, p=80, conditions=3, noise=0.7):
+    rng = np.random.default_rng(seed)
+    code = np.arange(n) % conditions
+    x = (rng.normal(size=(conditions, p))[code] + noise * rng.normal(size=(n, p)) + 5).astype(np.float32)
+    obs = pd.DataFrame(
+        {"donor": [f"d{i}" for i in range(n)], "condition": [f"C{c}" for c in code], "level": "tumour"},
+        index=[f"s{i}" for i in range(n)],
+    )
+    return x, obs
+
+
+def test_swapped_labels_are_the_clearest_suspects():
+    x, obs = cohort()
+    assert suspicious_labels(x, obs)["disagree"] == 0
+    obs.loc[["s4", "s30"], "condition"] = ["C2", "C1"]
+    found = suspicious_labels(x, obs)
+    assert {(r["sample"], r["label"], r["nearest"]) for r in found["samples"]} == {
+        ("s4", "C2", "C1"),
+        ("s30", "C1", "C0"),
+    }
+    assert found["checked"] == 60 and all(r["other"] > r["own"] for r in found["samples"])
+
+
+def test_nearest_centroid_is_that_of_plain_leave_one_donor_out():
+    x, obs = cohort(seed=3, noise=3.0)
+    obs["donor"] = [f"d{i // 2}" for i in range(len(obs))]
+    centred = x - x.mean(0)
+    expected = set()
+    for i, sample in enumerate(obs.index):
+        others = (obs["donor"] != obs["donor"].iloc[i]).to_numpy()
+        names = sorted(obs["condition"].unique())
+        centroids = [centred[others & (obs["condition"] == c).to_numpy()].mean(0) for c in names]
+        nearest = names[pairwise_distances(centred[[i]], centroids, metric="correlation").argmin()]
+        if nearest != obs["condition"].iloc[i]:
+            expected.add((sample, nearest))
+    found = suspicious_labels(x, obs)
+    assert len(expected) > 3
+    assert {(r["sample"], r["nearest"]) for r in found["samples"]} == expected and found["disagree"] == len(expected)
+
+
+def test_conditions_of_one_donor_and_single_conditions_are_not_judged():
+    x, obs = cohort(n=20, conditions=2)
+    obs.loc["s0", "condition"] = "alone"
+    assert suspicious_labels(x, obs)["checked"] == 19
+    assert suspicious_labels(x, obs.assign(condition="A"))["checked"] == 0
+
+
+def test_identical_samples_and_repeated_donors():
+    x, obs = cohort(n=12)
+    x[7] = x[1]
+    obs.loc["s3", "donor"] = "d0"
+    assert repeated_samples(x, obs) == {"identical": [["s1", "s7"]], "donors_with_several": 1}
+
+
+@pytest.mark.parametrize(
+    ("column", "female", "male"), [("sex", "Female", "MALE"), ("SEX", "2", "1"), ("gender", "F", "M")]
+)
+def test_sex_genes_are_compared_with_the_annotation(column, female, male):
+    x, obs = cohort(n=6, p=3)
+    genes = pd.Index(["ENSG00000000003", XIST, RPS4Y1])
+    x[:, 1], x[:, 2] = [8, 0, 8, 0, 0.2, 9], [0, 7, 0, 7, 0.1, 0]
+    obs[column] = [female, male, male, female, female, "not reported"]
+    found = wrong_sex(x, obs, genes)
+    assert [(r["sample"], r["sex"]) for r in found["samples"]] == [("s2", "male"), ("s3", "female")]
+    assert found["checked"] == 4 and found["column"] == column
+    assert wrong_sex(x, obs, genes[:2])["column"] == "" == wrong_sex(x, obs.drop(columns=column), genes)["column"]
+
+
+def test_doubts_are_tables_of_the_report():
+    x, obs = cohort()
+    obs.loc["s4", "condition"] = "C2"
+    obs.index = ["first", *obs.index[1:]]
+    obs.iloc[0, obs.columns.get_loc("condition")] = "C1"
+    report = {"samples": sanity(x, obs, pd.Index([f"g{i}" for i in range(80)]))}
+    lines = {"cell_lines": {"ambiguous": ["TT", "T.T"], "unmatched": []}}
+    tables = doubt_tables({"a": report, "b": lines})
+    assert [t.title for t in tables] == [
+        "Checks of the annotation", "Labels to look at", "Names of cell lines to look at",
+    ]  # fmt: skip
+    suspects = {tuple(str(cell.text) for cell in row)[:3] for row in tables[1].rows}
+    assert suspects == {("first", "C1", "C0"), ("s4", "C2", "C1")}
+    assert doubt_tables({"c": {}}) == []
