@@ -308,6 +308,14 @@ def combination(table: pd.DataFrame, titles: dict[str, str]) -> dict[str, Any]:
             f"Yes: without any tissue profile {g} reaches {number(both.mean)}, with the lines' labels permuted "
             f"{number(permuted)}. Training on the lines' profiles without any generator reaches {number(stacked)}."
         )
+    baselines = _with(accuracy, n_real=k, regime="both" if k else "cell_only")
+    baselines = baselines[~baselines["generator"].isin(["real", *made])].groupby("generator")["value"].mean()
+    if len(baselines):
+        best = baselines.idxmax()
+        answer += (
+            f" {g} reaches {number(both.mean)}; the best way to use the lines without a generator, {words(best)}, "
+            f"{number(baselines[best])}{', which is better' if baselines[best] > both.mean else ''}."
+        )
     last = max(w[0] for w in wins)
     answer += f" The gain is clear up to k = {int(last)}."
     saved = interval(
