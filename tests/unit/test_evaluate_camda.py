@@ -14,6 +14,7 @@ from sklearn.metrics.pairwise import rbf_kernel
 from pseudocohort.contracts import check_evaluation
 from pseudocohort.errors import UserError
 from pseudocohort.evaluate import camda as track
+from pseudocohort.evaluate.statistics import summarise
 from pseudocohort.evaluate.verdicts import verdicts
 from pseudocohort.plan.enumerate import training_sets
 from pseudocohort.plan.members import members
@@ -172,3 +173,9 @@ def test_verdict_quotes_ceiling_and_baseline_and_the_figure_has_a_panel_per_metr
     assert verdicts({"camda": worse}, {})["questions"]["camda"]["status"] == "no"
     summary = named.groupby(["generator", "metric"], as_index=False)["value"].mean().assign(ci_low=0.1, ci_high=0.9)
     assert len(draw(summary).axes) == 4
+
+
+def test_the_summary_is_over_all_folds(scored: pd.DataFrame) -> None:
+    summary = summarise(scored)
+    rows = summary[(summary["generator"] == "copy") & (summary["metric"] == "accuracy")]
+    assert rows["n"].tolist() == [5]

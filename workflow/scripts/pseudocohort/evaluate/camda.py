@@ -151,7 +151,7 @@ def camda(
         values |= _likeness(real, None if generator == "real" else synthetic[name], settings["neighbours"], fold_seed)
         keys = {
             "study": study, "generator": generator, "repeat": row["repeat"], "seed": row["seed"],
-            "n_real": len(x), "level": settings["level"],
+            "level": settings["level"],
         }  # fmt: skip
         rows += [keys | {"metric": metric, "value": value} for metric, value in values.items()]
     return evaluation_table(rows)
