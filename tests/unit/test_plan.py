@@ -274,3 +274,11 @@ def test_mixtures_of_lines_are_for_training_and_never_beside_a_tested_line(confi
         assert bool(ids & set(mixed.index)) <= row["regime"].startswith("tissue")
     with pytest.raises(ContractError, match="has no split"):
         with_split(both.assign(donor="stranger"), donors)
+
+
+def test_networks_may_have_fewer_draws_than_the_rest(config):
+    fewer = copy.deepcopy(config)
+    fewer["combination"] |= {"generators": ["mvn", "ddpm"], "draws": 4, "generator_draws": 3, "network_draws": 1}
+    rows = [r for r in training_sets(fewer) if r["purpose"] == "combination"]
+    trained = {draw: {r["generators"] for r in rows if r["repeat"] == draw} for draw in range(4)}
+    assert trained == {0: {"mvn;ddpm"}, 1: {"mvn"}, 2: {"mvn"}, 3: {""}}

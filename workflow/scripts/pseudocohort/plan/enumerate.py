@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ..generators.registry import TRAINED
 from ..seeds import derive
 
 #: Arms that hold real tissue profiles with labels, and arms that hold cell-level profiles.
@@ -73,6 +74,13 @@ def length_of(row: dict[str, Any]) -> float:
 def _combination(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
     settings = config["combination"]
     for draw in range(settings["draws"]):
+        # Networks take longer than the rest, so that they may have fewer draws.
+        networks = settings["network_draws"] or settings["generator_draws"]
+        generators = [
+            g
+            for g in settings["generators"]
+            if draw < (min(networks, settings["generator_draws"]) if g in TRAINED else settings["generator_draws"])
+        ]
         for k in settings["k"]:
             for arm in settings["arms"]:
                 # Without real tissue there is nothing tissue-only to train on, and "both" is "cell only".
@@ -83,9 +91,9 @@ def _combination(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
                     "regime": arm,
                     "n_real": k,
                     "repeat": draw,
-                    "generators": settings["generators"] if draw < settings["generator_draws"] else [],
+                    "generators": generators,
                 }
-        if draw < settings["generator_draws"]:
+        if generators:
             for k in settings["variant_k"]:
                 for variant in settings["variants"]:
                     yield {
@@ -93,7 +101,7 @@ def _combination(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
                         "regime": f"both+{variant}",
                         "n_real": k,
                         "repeat": draw,
-                        "generators": settings["generators"],
+                        "generators": generators,
                     }
 
 
