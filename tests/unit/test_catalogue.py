@@ -55,6 +55,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.delenv("PSEUDOCOHORT_OFFLINE", raising=False)
+    monkeypatch.setattr("pseudocohort.acquire.fetch._RETRIES", 0)
     with Server() as httpd:
         thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 import os
@@ -18,10 +19,31 @@ from scipy import sparse
 
 from .blocks import SparseWriter, write_annotation
 from .contracts import EVALUATION_KEYS, ProfilesContract, check_evaluation
-from .errors import ContractError
+from .errors import ContractError, UserError
 
 # pandas' nullable strings are written as such only when allowed; plain object columns are what we write.
 ad.settings.allow_write_nullable_strings = True
+
+
+@contextmanager
+def full_disk_said(path: str | Path, kept: str = "nothing half-written is left") -> Iterator[None]:
+    """Turn "no space left" (or a quota that is used up) while writing `path` into an error for people.
+
+    Raises
+    ------
+    UserError
+        If the disk is full; says `kept` of what had been written.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise UserError(
+            f"the disk is full ({os.strerror(error.errno)}): {kept}",
+            where=str(path),
+            remedy="free some space, or put the folder on a larger disk (a symbolic link will do), and run again",
+        ) from error
 
 
 @contextmanager
@@ -31,7 +53,8 @@ def atomic(path: str | Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        yield temporary
+        with full_disk_said(path):
+            yield temporary
         if temporary.is_dir() and path.is_dir():
             shutil.rmtree(path)
         temporary.replace(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
+import shutil
 import zlib
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,16 +17,20 @@ from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
 from ..errors import UserError
-from ..io import read_json, write_json
+from ..io import full_disk_said, read_json, write_json
 from ..logs import progress
 
 OFFLINE_VARIABLE = "PSEUDOCOHORT_OFFLINE"
 _CHUNK = 1 << 16  # what a broken connection loses at most
 _TIMEOUT = (20, 120)  # seconds to connect, and between two pieces of the body
 _RESUMES = 3
+_RETRIES = 5  # of a request that a server is too busy for; figshare answers 202 until it has the file at hand
+_BACKOFF = 1.0  # seconds: the pauses are 0, 2, 4, 8 and 16 times this, or what Retry-After says
+_BUSY = (202, 429, 500, 502, 503, 504)
 _ARCHIVE = (".gz", ".tgz")
 _PAGE = (".html", ".htm")
 _PAGE_STARTS = (b"<!doctype html", b"<html")
+_STARTS = {".h5ad": b"\x89hdf", ".h5": b"\x89hdf", ".zip": b"pk", ".parquet": b"par1", ".gct": b"#1."}
 
 
 def provenance_path(destination: Path) -> Path:
@@ -190,7 +195,9 @@ def _finished(url: str, destination: Path) -> dict[str, Any] | None:
 
 def _session() -> requests.Session:
     session = requests.Session()
-    retry = Retry(total=3, backoff_factor=0.2, status_forcelist=(429, 500, 502, 503, 504), raise_on_status=False)
+    retry = Retry(
+        total=_RETRIES, connect=1, backoff_factor=_BACKOFF, status_forcelist=_BUSY, raise_on_status=False
+    )  # fmt: skip
     for scheme in ("http://", "https://"):
         session.mount(scheme, HTTPAdapter(max_retries=retry))
     session.headers["User-Agent"] = "pseudocohort"
@@ -244,8 +251,10 @@ def _download_once(session: requests.Session, url: str, part: Path) -> dict[str,
         validators = _validators(response)
         write_json(validators, _validator_path(part))
         announced = response.headers.get("Content-Length")
+        _check_space(int(announced or 0), part, url)
         written = 0
         with (
+            full_disk_said(part, "what came is kept, and the next run goes on from there"),
             part.open("ab" if resumed else "wb") as file,
             progress(
                 desc=part.name.removesuffix(".part"), unit="B", unit_scale=True,
@@ -261,6 +270,16 @@ def _download_once(session: requests.Session, url: str, part: Path) -> dict[str,
     return {key: validators[key] for key in ("etag", "last_modified")}
 
 
+def _check_space(needed: int, part: Path, url: str) -> None:
+    free = shutil.disk_usage(part.parent).free
+    if needed > free:
+        raise UserError(
+            f"{needed / 1e9:.2f} GB are to come, and {free / 1e9:.2f} GB are free in {part.parent}",
+            where=url,
+            remedy="free some space, or put the folder on a larger disk (a symbolic link will do), and run again",
+        )
+
+
 def _validators(response: requests.Response) -> dict[str, str]:
     etag, modified = response.headers.get("ETag", ""), response.headers.get("Last-Modified", "")
     strong = (
@@ -270,12 +289,12 @@ def _validators(response: requests.Response) -> dict[str, str]:
 
 
 def check_content(path: Path, name: str, where: str) -> None:
-    """Check that the file at `path`, to be called `name`, has content, is no web page, and is whole if compressed.
+    """Check that the file at `path`, to be called `name`, has content, is what its name says, and is whole if packed.
 
     Raises
     ------
     UserError
-        If it is empty, an HTML page instead of data, or a damaged or truncated gzip file.
+        If it is empty, an HTML page or another file instead of data, or a damaged or truncated gzip file.
     """
     if path.stat().st_size == 0:
         raise UserError("the server sent an empty file", where=where, remedy="try again later, or another mirror")
@@ -286,6 +305,13 @@ def check_content(path: Path, name: str, where: str) -> None:
             "the server sent a web page (HTML) instead of data",
             where=where,
             remedy="open the address in a browser: it may ask for a login or a check; then use the file from there",
+        )
+    expected = _STARTS.get(Path(name.lower()).suffix, b"")
+    if not start.startswith(expected):
+        raise UserError(
+            f"the file begins with {start[:16]!r}, and one of type {Path(name).suffix} begins with {expected!r}",
+            where=where,
+            remedy="check the address: what came is another file, or an error message in its place",
         )
     if name.lower().endswith(_ARCHIVE):
         try:
