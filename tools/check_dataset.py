@@ -64,7 +64,7 @@ def main() -> int:
         if options.data_root:
             config["data_root"] = options.data_root
         config["datasets"] = [options.dataset]
-        study.validate(config, ROOT / "workflow/schemas/config.schema.yaml", "configuration")
+        study.validate_configuration(config, ROOT / "workflow/schemas")
         aliases = config["prepare"]["line_aliases"].replace("{data_root}", study.data_root(config).rstrip("/"))
         lines = read_line_names(aliases) if aliases else LineNames()
         genes = load_gene_table(ROOT / "resources/genes.tsv.gz")

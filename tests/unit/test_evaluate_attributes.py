@@ -10,8 +10,10 @@ from scipy import stats
 from test_evaluate_privacy import _toy
 from test_white_box import table_of
 
+from pseudocohort.evaluate.attacks import CannotRun
 from pseudocohort.evaluate.attacks.distances import nearest_row
 from pseudocohort.evaluate.attributes import ATTRIBUTES, condition_agreement, excess, hidden_agreement
+from pseudocohort.evaluate.genotype import genotype_agreement
 
 
 def test_nearest_row_is_the_row_of_the_least_distance() -> None:
@@ -66,11 +68,46 @@ def test_interval_of_the_excess_is_welchs() -> None:
     assert "excess_low" not in excess(np.ones(50), member)
 
 
+def _cohort(copied: bool) -> tuple[np.ndarray, ...]:
+    """Donors whose first four genes are two-state and whose other twenty are not; 60 members, 60 others."""
+    rng = np.random.default_rng(5)
+
+    def draw(n: int) -> np.ndarray:
+        return np.hstack([6 * (rng.random((n, 4)) < 0.4) + rng.normal(0, 0.2, (n, 4)) + 4, rng.normal(7, 1, (n, 20))])
+
+    candidates, reference = draw(120), draw(200)
+    synthetic = candidates[:60] + rng.normal(0, 0.2, (60, 24)) if copied else draw(60)
+    labels = [np.array(["A", "B"])[np.arange(len(x)) % 2] for x in (candidates, reference, synthetic)]
+    return (candidates, reference, synthetic, np.arange(24) < 4, *labels)
+
+
+def test_genotype_survives_in_near_copies_of_members_only() -> None:
+    member = np.arange(120) < 60
+    found = excess(genotype_agreement(*_cohort(copied=True)), member)
+    assert found["members"] > 0.8 and found["excess_low"] > 0.2
+    null = excess(genotype_agreement(*_cohort(copied=False)), member)
+    assert null["excess_low"] < 0 < null["excess_high"] and null["members"] < 0.6
+
+
+def test_genes_are_in_the_same_state_within_half_a_deviation_of_the_condition() -> None:
+    candidates, reference, synthetic, panel, a, b, c = _cohort(copied=False)
+    synthetic[:, ~panel] = candidates[:60][:, ~panel]  # row i is nearest to candidate i
+    agreement = genotype_agreement(candidates[:60], reference, synthetic, panel, a[:60], b, c)
+    for i in range(60):
+        sd = reference[b == a[i]][:, :4].std(0)
+        assert agreement[i] == (abs(candidates[i, :4] - synthetic[i, :4]) < sd / 2).mean()
+    with pytest.raises(CannotRun):
+        genotype_agreement(candidates, reference, synthetic, panel & False, a, b, c)
+
+
 def test_table_has_attributes_where_they_are_asked_for() -> None:
     plain, full = table_of(2).sort_index(), table_of(2, attributes=True).sort_index()
     assert "attribute_inference" not in plain.index.get_level_values("regime")
     rows = full.loc[0, "attribute_inference"]
-    assert set(rows.index.get_level_values("estimator")) == set(ATTRIBUTES)
+    assert set(rows.index.get_level_values("estimator")) == {*ATTRIBUTES, "genotype"}
+    assert rows["genotype", "not_run_no_gene_of_the_panel_in_the_gene_space"] == 1
+    named = table_of(2, attributes=True, genotype_genes=["G3", "G7"]).sort_index().loc[0, "attribute_inference"]
+    assert named["genotype", "excess"] == pytest.approx(named["genotype", "members"] - named["genotype", "non_members"])
     assert rows["hidden_genes", "excess"] == pytest.approx(
         rows["hidden_genes", "members"] - rows["hidden_genes", "non_members"]
     )

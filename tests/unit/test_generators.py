@@ -269,7 +269,11 @@ def test_storage_refuses_damage_and_other_kinds(tmp_path):
 
 def study_of(data, test=10):
     data = ad.AnnData(
-        data.X + 8, obs=data.obs, var=pd.DataFrame({"symbol": "G"}, index=[f"ENSG{i:011d}" for i in range(data.n_vars)])
+        data.X + 8,
+        obs=data.obs,
+        var=pd.DataFrame(
+            {"symbol": [f"G{i}" for i in range(data.n_vars)]}, index=[f"ENSG{i:011d}" for i in range(data.n_vars)]
+        ),
     )
     role = np.where(np.arange(data.n_obs) % data.n_obs < data.n_obs - test, "train", "test")
     members = pd.DataFrame(

@@ -9,6 +9,8 @@ import pytest
 import yaml
 
 from pseudocohort.errors import UserError
+from pseudocohort.generators.registry import kind_of, settings_of
+from pseudocohort.plan.enumerate import training_sets
 from pseudocohort.study import check_study
 
 STUDIES = ("demo", "breast", "paired", "gtex")
@@ -107,6 +109,36 @@ def test_mistakes_name_field_value_and_remedy(study, changes, where, remedy):
         check(study(**changes))
     assert where in caught.value.where
     assert remedy in caught.value.remedy
+
+
+VARIANT = {"ddpm_short": {"generator": "ddpm", "steps": 200}}
+
+
+def test_a_variant_of_a_generator_stands_beside_it(study):
+    changed = study(generators=["mvn", "ddpm", "ddpm_short"], generator_settings=VARIANT)
+    changed["privacy"]["training_lengths"] = {}
+    changed["combination"] |= {"generators": ["ddpm_short"], "draws": 3, "generator_draws": 3, "network_draws": 1}
+    check(changed)
+    assert kind_of(changed, "ddpm_short") == "ddpm" and kind_of(changed, "mvn") == "mvn"
+    assert settings_of(changed, "ddpm_short") == {"steps": 200} and settings_of(changed, "mvn") == {}
+    trained = [s for s in training_sets(changed) if "ddpm_short" in s["generators"].split(";")]
+    assert {s["repeat"] for s in trained if s["purpose"] == "combination"} == {0}
+
+
+@pytest.mark.parametrize(
+    ("settings", "listed", "where", "remedy"),
+    [
+        (VARIANT, "ddpm_shrt", "generators[0]", "did you mean 'ddpm_short'"),
+        ({"short": {"generator": "dpm"}}, "short", "generator_settings.short.generator", "did you mean 'ddpm'"),
+        ({"a": VARIANT["ddpm_short"], "b": {"generator": "a"}}, "b", "generator_settings.b.generator", "one of"),
+        ({"ddpm": {"generator": "flow"}}, "ddpm", "generator_settings.ddpm", "a name of its own"),
+        ({"ddpm-short": {"generator": "ddpm"}}, "ddpm-short", "generator_settings.ddpm-short", "small letters"),
+    ],
+)
+def test_mistakes_in_variants(study, settings, listed, where, remedy):
+    with pytest.raises(UserError) as caught:
+        check(study(generators=[listed], generator_settings=settings))
+    assert caught.value.where.endswith(where) and remedy in caught.value.remedy
 
 
 def test_missing_data_root_says_how_to_set_it(study, monkeypatch):

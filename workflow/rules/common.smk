@@ -11,7 +11,13 @@ sys.path.insert(0, str(WORKFLOW / "scripts"))
 from pseudocohort import study as study_files
 from pseudocohort.acquire import catalogue, sources
 from pseudocohort.errors import UserError
-from pseudocohort.generators.registry import MODULES, PRIVATE, TRAINED
+from pseudocohort.generators.registry import (
+    MODULES,
+    PRIVATE,
+    TRAINED,
+    kind_of,
+    settings_of,
+)
 from pseudocohort.plan.enumerate import (
     EVALUATION_OF_PURPOSE,
     PURPOSE_OF_EVALUATION,
@@ -46,6 +52,12 @@ PLAN_CONFIG = {
         "camda",
     )
 }
+# Of the generators' settings, the plan needs to know only what the variants are variants of.
+PLAN_CONFIG["generator_settings"] = {
+    name: {"generator": own["generator"]}
+    for name, own in config["generator_settings"].items()
+    if "generator" in own
+}
 
 
 TASK_TITLES = {
@@ -55,6 +67,8 @@ TASK_TITLES = {
 FIGURES = [f"<results>/figures/{name}.svg" for name in config["evaluations"]]
 if "fidelity" in config["evaluations"]:
     FIGURES += ["<results>/figures/map.svg", "<results>/figures/training.svg"]
+if {"fidelity", "privacy"} <= set(config["evaluations"]):
+    FIGURES += ["<results>/figures/frontier.svg"]
 if "combination" in config["evaluations"]:
     FIGURES += ["<results>/figures/levels.svg"]
 if "privacy" in config["evaluations"] and (
@@ -69,7 +83,7 @@ CAPTIONS = [str(WORKFLOW / f"report/{Path(name).stem}.rst") for name in FIGURES]
 wildcard_constraints:
     dataset="|".join(DATASETS),
     purpose="|".join(PURPOSE_OF_EVALUATION.values()),
-    generator=r"[a-z_]+",
+    generator=r"[a-z][a-z0-9_]*",
     evaluation="|".join(config["evaluations"]),
     batch=r"b\d+",
     simulation="demo|twelve",
@@ -120,9 +134,14 @@ def profiles_of_dataset(name):
     return f"<results>/prepared/{stage}/{name}.h5ad"
 
 
+def kind_of_generator(wildcards):
+    """Registry name of a generator, which a variant shares with the generator that it is a variant of."""
+    return kind_of(config, wildcards.generator)
+
+
 def settings_of_generator(wildcards):
     """Settings of a generator that the config overrides."""
-    return config["generator_settings"].get(wildcards.generator, {})
+    return settings_of(config, wildcards.generator)
 
 
 def sets_of_batch(wildcards):
@@ -155,14 +174,17 @@ def checkpoints_of_job(wildcards):
 def code_of_generator(wildcards):
     """Digest of the code that trains and samples a generator."""
     return code_version(
-        "generators.bundle", f"generators.{MODULES[wildcards.generator]}"
+        "generators.bundle", f"generators.{MODULES[kind_of_generator(wildcards)]}"
     )
 
 
 def code_of_generators():
     """Digest of the code of the study's generators."""
     return code_version(
-        *(f"generators.{MODULES[name]}" for name in config["generators"])
+        *(
+            f"generators.{MODULES[kind_of(config, name)]}"
+            for name in config["generators"]
+        )
     )
 
 
@@ -201,9 +223,8 @@ def sets_of_audit(wildcards):
 
 def signal_files(wildcards):
     """White-box signals and ledgers that the privacy evaluation of a generator reads, if it has any and is to."""
-    wanted = wildcards.generator in PRIVATE or (
-        config["privacy"]["white_box"] and wildcards.generator in TRAINED
-    )
+    kind = kind_of_generator(wildcards)
+    wanted = kind in PRIVATE or (config["privacy"]["white_box"] and kind in TRAINED)
     if wildcards.evaluation != "privacy" or not wanted:
         return []
     return [
@@ -265,14 +286,14 @@ def fidelity_models(wildcards):
     return [
         f"<results>/models/full/{name}/b000"
         for name in generators_of(config, "full")
-        if name in TRAINED
+        if kind_of(config, name) in TRAINED
     ]
 
 
 def gpus_of_generator(wildcards):
     """GPUs of a training job: one for a network where CUDA is asked for, else none."""
     asked = config["training"]["device"] == "cuda"
-    return int(asked and wildcards.generator in TRAINED)
+    return int(asked and kind_of_generator(wildcards) in TRAINED)
 
 
 def options_of_figure(wildcards):

@@ -52,6 +52,7 @@ rule member_signals:
         gpu=gpus_of_generator,
     params:
         training_sets=sets_of_audit,
+        kind=kind_of_generator,
         device=config["training"]["device"],
         code=code_of_generator,
     script:

@@ -22,6 +22,7 @@ rule generate:
         gpu=gpus_of_generator,
     params:
         training_sets=sets_of_batch,
+        kind=kind_of_generator,
         config=PLAN_CONFIG,
         device=config["training"]["device"],
         code=code_of_generator,

@@ -27,11 +27,11 @@ rule release:
     params:
         study={key: config[key] for key in ("study", "title", "simulated", "seed")},
         release=config["release"],
-        settings=config["generator_settings"].get(config["release"]["generator"], {}),
+        settings=settings_of(config, config["release"]["generator"]),
         sources=release_inputs.sources(DATASETS, study_files.data_root(config)),
         generator_code=code_version(
             "generators.bundle",
-            f"generators.{MODULES[config['release']['generator']]}",
+            f"generators.{MODULES[kind_of(config, config['release']['generator'])]}",
         ),
         code=code_version("release.bundle"),
         templates=folder_version(WORKFLOW / "scripts/pseudocohort/release/templates"),

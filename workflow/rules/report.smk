@@ -77,6 +77,34 @@ rule leakage:
         "../scripts/leakage.py"
 
 
+rule frontier:
+    input:
+        privacy="<results>/tables/privacy_summary.tsv",
+        fidelity="<results>/tables/fidelity_summary.tsv",
+    output:
+        figure=report(
+            "<results>/figures/frontier.svg",
+            caption="../report/frontier.rst",
+            category="Figures",
+            labels={"figure": "frontier"},
+        ),
+    log:
+        "<logs>/frontier.log",
+    benchmark:
+        "<benchmarks>/frontier.tsv"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        bound=config["release"]["max_auc_high"],
+        code=code_version("report.figures.frontier"),
+    script:
+        "../scripts/frontier.py"
+
+
 rule cohort_figures:
     input:
         profiles="<results>/prepared/harmonised.h5ad",

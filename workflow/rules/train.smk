@@ -22,6 +22,7 @@ rule train:
         training_sets=sets_of_batch,
         alignments=alignments_of_batch,
         scope=scope_of_purpose,
+        kind=kind_of_generator,
         settings=settings_of_generator,
         lengths=lengths_of_batch,
         device=config["training"]["device"],

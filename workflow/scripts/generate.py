@@ -23,7 +23,7 @@ requests = {
         members[members["training_set"] == name],
         profiles.obs,
         snakemake.params.config,
-        private=get(snakemake.wildcards.generator).capabilities.private,
+        private=get(snakemake.params.kind).capabilities.private,
     )
     for name in snakemake.params.training_sets
 }
@@ -31,7 +31,8 @@ synthetic = sample_batch(
     Path(snakemake.input.models),
     requests,
     profiles.var,
-    generator=snakemake.wildcards.generator,
+    generator=snakemake.params.kind,
+    name=snakemake.wildcards.generator,
     seeds=sets["seed"].to_dict(),
     device=snakemake.params.device,
 )

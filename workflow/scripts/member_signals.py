@@ -15,7 +15,7 @@ signals, ledgers = signals_batch(
     io.read_profiles(snakemake.input.profiles, contracts.HARMONISED),
     io.read_table(snakemake.input.members, contracts.MEMBERS_COLUMNS),
     snakemake.params.training_sets,
-    generator=snakemake.wildcards.generator,
+    generator=snakemake.params.kind,
     device=snakemake.params.device,
 )
 io.write_table(signals, snakemake.output.signals)

@@ -16,6 +16,10 @@ with io.atomic(snakemake.output.config) as temporary:
     temporary.write_text(yaml.safe_dump(snakemake.params.config, sort_keys=False))
 io.write_table(provenance.software(), snakemake.output.software)
 io.write_json(provenance.machine(), snakemake.output.machine)
-kinds = [registry.get(name) for name in snakemake.params.config["generators"]]
-rows = [{"name": k.name, "summary": k.summary, "reference": k.reference} for k in kinds]
+config, rows = snakemake.params.config, []
+for name in config["generators"]:
+    kind = registry.get(registry.kind_of(config, name))
+    changed = ", ".join(f"{key} {value}" for key, value in registry.settings_of(config, name).items())
+    variant = f"{kind.name} with {changed}: " if kind.name != name else ""
+    rows.append({"name": name, "summary": variant + kind.summary, "reference": kind.reference})
 io.write_table(pd.DataFrame(rows), snakemake.output.generators)

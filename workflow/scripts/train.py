@@ -16,7 +16,7 @@ train_batch(
     members[members["training_set"].isin(snakemake.params.training_sets)],
     snakemake.params.training_sets,
     Path(snakemake.output.models),
-    generator=snakemake.wildcards.generator,
+    generator=snakemake.params.kind,
     settings=snakemake.params.settings,
     seed=snakemake.params.seed,
     device=snakemake.params.device,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pandas as pd
 import yaml
 
 from .errors import UserError
+from .generators.registry import MODULES
 from .plan.enumerate import training_sets
 
 #: Columns of the dataset sheet that are numbers.
@@ -49,8 +52,8 @@ def _explain(error: jsonschema.ValidationError) -> tuple[str, str]:
     return error.message, schema.get("description", "correct the value")
 
 
-def validate(instance: Any, schema_file: Path, where: str) -> None:
-    """Check `instance` against a YAML schema.
+def validate(instance: Any, schema_file: Path, where: str, generators: Iterable[str] = ()) -> None:
+    """Check `instance` against a YAML schema; `generators` are names beside the registry's.
 
     Raises
     ------
@@ -58,6 +61,8 @@ def validate(instance: Any, schema_file: Path, where: str) -> None:
         Naming the first offending field, its value and what is expected.
     """
     schema = yaml.safe_load(schema_file.read_text())
+    if generators:
+        schema["$defs"]["generator"]["enum"] += generators
     errors = sorted(jsonschema.Draft202012Validator(schema).iter_errors(instance), key=lambda e: list(map(str, e.path)))
     if errors:
         what, remedy = _explain(errors[0])
@@ -135,6 +140,33 @@ def is_remote(source: str) -> bool:
     return source.startswith(("http://", "https://"))
 
 
+def validate_configuration(config: dict[str, Any], schemas: Path) -> None:
+    """Check a configuration against its schema, with the variants of generators that it names itself.
+
+    Raises
+    ------
+    UserError
+        For the first thing wrong.
+    """
+    given = config.get("generator_settings")
+    given = given if isinstance(given, dict) else {}
+    variants = {name: own["generator"] for name, own in given.items() if isinstance(own, dict) and "generator" in own}
+    validate(config, schemas / "config.schema.yaml", "configuration", variants)
+    for name, kind in variants.items():
+        where = f"generator_settings.{name}"
+        if name in MODULES or name == "real" or not re.fullmatch("[a-z][a-z0-9_]*", name):
+            raise UserError(
+                f"{name!r} cannot be the name of a variant", where=where,
+                remedy="take a name of its own, of small letters, digits and _, e.g. ddpm_short",
+            )  # fmt: skip
+        if kind not in MODULES:
+            close = difflib.get_close_matches(str(kind), MODULES, 1)
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            raise UserError(
+                f"{kind!r} is no generator", where=f"{where}.generator", remedy=f"{hint}one of: {', '.join(MODULES)}"
+            )
+
+
 def check_study(config: dict[str, Any], schemas: Path) -> dict[str, dict[str, Any]]:
     """Validate a study's configuration and its datasets; the datasets' rows by name.
 
@@ -143,7 +175,7 @@ def check_study(config: dict[str, Any], schemas: Path) -> dict[str, dict[str, An
     UserError
         For the first thing wrong.
     """
-    validate(config, schemas / "config.schema.yaml", "configuration")
+    validate_configuration(config, schemas)
     datasets = read_datasets(config, schemas / "datasets.schema.yaml")
     asked = config["evaluations"]
     if "augmentation" in asked and not config["augmentation"]["tasks"]:

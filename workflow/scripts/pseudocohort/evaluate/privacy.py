@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import anndata as ad
@@ -24,6 +24,7 @@ from ..seeds import derive
 from .attacks import ATTACKS, AttackSpace, CannotRun, attack_space
 from .attributes import ATTRIBUTES, excess
 from .audit import epsilon_lower_bound
+from .genotype import genotype_agreement, panel_of
 from .leaks import Members, check_no_leak
 from .memorisation import closer_to_train_share
 from .shadow import FEWEST_COINS, shadow_scores
@@ -80,7 +81,7 @@ class _Split:
         self.members, self.member_condition = plan.of(training_set, "member")
         self.others, self.other_condition = plan.of(training_set, "non_member")
         reference, reference_condition = plan.of(training_set, "reference")
-        self.profiles, self.synthetic = profiles, synthetic
+        self.profiles, self.synthetic, self.reference = profiles, synthetic, reference
         self.rows = np.concatenate([self.members, self.others])
         donors = profiles.obs["donor"].astype(str).to_numpy(dtype=object)
         self.donors = donors[self.rows]
@@ -117,6 +118,15 @@ class _Split:
                     where=f"plan/members, training set {training_set!r}",
                     remedy="delete the plan and run the workflow again",
                 )
+
+    def genotype_agreement(self, further: Collection[str]) -> np.ndarray:
+        """Agreement of the candidates' genotype-driven genes with the nearest synthetic row's (:mod:`.genotype`)."""
+        x, space = self.profiles.X, self.space
+        return genotype_agreement(
+            x[self.rows], x[self.reference], np.asarray(self.synthetic.X),
+            panel_of(self.profiles.var["symbol"], further),
+            space.candidate_condition, space.reference_condition, space.synthetic_condition,
+        )  # fmt: skip
 
     def closer_to_members(self) -> float | None:
         """Share of synthetic rows nearer to members than to as many non-members of each condition; None without any.
@@ -163,6 +173,10 @@ def _rows(regime: str, by_estimator: Mapping[str, Mapping[str, float]]) -> list[
     ]
 
 
+def _not_run(reason: str) -> dict[str, float]:
+    return {"not_run_" + re.sub(r"[^a-z]+", "_", reason.lower()).strip("_"): 1.0}
+
+
 def _battery(
     regime: str, scores: Mapping[str, np.ndarray | str], member: np.ndarray, seed: int, **further: float
 ) -> list[dict[str, Any]]:
@@ -171,7 +185,7 @@ def _battery(
     for name, values in scores.items():
         if isinstance(values, str):
             log.warning("%s: attack %s cannot run: %s", regime, name, values)
-            by_estimator[name] = {"auc": np.nan, "not_run_" + re.sub(r"[^a-z]+", "_", values.lower()).strip("_"): 1.0}
+            by_estimator[name] = {"auc": np.nan, **_not_run(values)}
         else:
             by_estimator[name] = _measures(values, member)
     by_estimator["battery"] = dict(further)
@@ -193,11 +207,16 @@ def _similarity(split: _Split) -> list[dict[str, Any]]:
     return [] if share is None else _rows("similarity", {"similarity": {"dcr_member_share": share}})
 
 
-def _attributes(split: _Split, seed: int) -> dict[str, dict[str, float]]:
-    return {
+def _attributes(split: _Split, seed: int, further: Collection[str]) -> dict[str, dict[str, float]]:
+    found = {
         name: excess(donor_scores(agreement(split.space, seed=derive(seed, name)), split.donors), split.member)
         for name, agreement in ATTRIBUTES.items()
     }
+    try:
+        agreement = split.genotype_agreement(further)
+    except CannotRun as reason:
+        return found | {"genotype": _not_run(str(reason))}
+    return found | {"genotype": excess(donor_scores(agreement, split.donors), split.member)}
 
 
 def signals_of(signals: pd.DataFrame, training_set: str, split: _Split) -> dict[str, np.ndarray]:
@@ -335,7 +354,7 @@ def privacy(
         if read and settings.get("white_box"):
             found += _battery(WHITE_BOX[row["regime"]], read, split.member, own)
         if settings.get("attributes") and row["regime"] in ATTRIBUTE_REGIME:
-            found += _rows(ATTRIBUTE_REGIME[row["regime"]], _attributes(split, own))
+            found += _rows(ATTRIBUTE_REGIME[row["regime"]], _attributes(split, own, settings.get("genotype_genes", ())))
         if ledgers and name in ledgers:
             claimed = {k: ledgers[name][k] for k in ("guarantee", "delta", "epsilon")}
             found += _rows(row["regime"], {"ledger": {k: float(v) for k, v in claimed.items() if v is not None}})

@@ -270,6 +270,7 @@ def sample_batch(
     generator: str,
     seeds: dict[str, int],
     device: str,
+    name: str = "",
 ) -> ad.AnnData:
     """Sample from each model of a batch what is asked of it.
 
@@ -287,6 +288,8 @@ def sample_batch(
         Seed of each training set.
     device : {'auto', 'cpu', 'cuda'}
         Where networks run.
+    name : str
+        Name that the profiles carry; `generator` if none is given.
 
     Returns
     -------
@@ -294,7 +297,7 @@ def sample_batch(
         log2 expression, not below 0; keeps ``contracts.SYNTHETIC``. Where the profiles that all models were trained on
         were counts, the layer ``counts`` has integers at library sizes drawn like theirs.
     """
-    kind = registry.get(generator)
+    kind, name = registry.get(generator), name or generator
     parts, tables, counts = [], [], []
     for training_set, wanted in requests.items():
         folder = models_dir / training_set
@@ -307,11 +310,11 @@ def sample_batch(
         counts.append(None if library is None else counts_of(parts[-1], library, rng))
         table = wanted.copy()
         table.insert(0, "training_set", training_set)
-        table.insert(1, "generator", generator)
+        table.insert(1, "generator", name)
         tables.append(table)
         log.info("%s: %d profiles", training_set, len(wanted))
     obs = pd.concat(tables, ignore_index=True)
-    obs.index = obs["training_set"] + ":" + generator + ":" + obs.groupby("training_set").cumcount().astype(str)
+    obs.index = obs["training_set"] + ":" + name + ":" + obs.groupby("training_set").cumcount().astype(str)
     return ad.AnnData(
         np.concatenate(parts),
         obs=obs,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
 
@@ -43,6 +43,16 @@ PRIVATE = ("dp_naive_bayes", "dp_cvae", "dp_ddpm", "dp_flow", "dp_wgan_gp")
 def names() -> list[str]:
     """Names of all generators, controls first."""
     return list(MODULES)
+
+
+def kind_of(config: dict[str, Any], name: str) -> str:
+    """Registry name of a study's generator: its own, or that of the generator of which its settings make a variant."""
+    return config["generator_settings"].get(name, {}).get("generator", name)
+
+
+def settings_of(config: dict[str, Any], name: str) -> dict[str, Any]:
+    """Settings of a study's generator that differ from the defaults of its kind."""
+    return {key: value for key, value in config["generator_settings"].get(name, {}).items() if key != "generator"}
 
 
 def get(name: str) -> type[Generator]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ..generators.registry import TRAINED
+from ..generators.registry import TRAINED, kind_of
 from ..seeds import derive
 
 #: Arms that hold real tissue profiles with labels, and arms that hold cell-level profiles.
@@ -76,11 +76,8 @@ def _combination(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for draw in range(settings["draws"]):
         # Networks take longer than the rest, so that they may have fewer draws.
         networks = settings["network_draws"] or settings["generator_draws"]
-        generators = [
-            g
-            for g in settings["generators"]
-            if draw < (min(networks, settings["generator_draws"]) if g in TRAINED else settings["generator_draws"])
-        ]
+        draws = {True: min(networks, settings["generator_draws"]), False: settings["generator_draws"]}
+        generators = [g for g in settings["generators"] if draw < draws[kind_of(config, g) in TRAINED]]
         for k in settings["k"]:
             for arm in settings["arms"]:
                 # Without real tissue there is nothing tissue-only to train on, and "both" is "cell only".

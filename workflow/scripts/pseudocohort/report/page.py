@@ -20,7 +20,7 @@ STATUS = {"yes": "Yes", "no": "No", "unclear": "It depends", "not_run": "Not run
 #: Sections in the order of the page: evaluation, title, figures.
 SECTIONS = (
     ("augmentation", "Augmentation", ("augmentation",)),
-    ("privacy", "Privacy", ("privacy", "leakage")),
+    ("privacy", "Privacy", ("privacy", "frontier", "leakage")),
     ("interventions", "Interventions", ("interventions",)),
     ("combination", "Cell level and tissue level", ("combination", "levels")),
     ("held_out_level", "Conditions never seen at a level", ("held_out_level",)),

@@ -1,0 +1,15 @@
+"""Draw use against leakage."""
+
+from typing import TYPE_CHECKING
+
+from pseudocohort import io, logs
+from pseudocohort.report.figures import frontier
+from pseudocohort.report.figures.style import save
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+logs.configure(snakemake.log[0])
+given = snakemake.input
+figure = frontier.draw(io.read_table(given.privacy), io.read_table(given.fidelity), bound=snakemake.params.bound)
+save(figure, snakemake.output.figure)

@@ -1,0 +1,120 @@
+"""Use against leakage: what each generator's profiles teach, over how well its training donors can be told."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from .style import BLUE, GREEN, GREY, INK, ORANGE, empty, order_of
+
+USE = "tstr_balanced_accuracy"
+#: Height of a label, as a share of the axis.
+_LINE = 0.052
+
+
+def points(privacy: pd.DataFrame, fidelity: pd.DataFrame) -> pd.DataFrame:
+    """One row per generator audited and scored: ``leakage`` and ``use`` with intervals, and the ``epsilon`` claimed.
+
+    Parameters
+    ----------
+    privacy, fidelity : DataFrame
+        Summary tables.
+    """
+    audit = privacy[privacy["regime"].astype(str) == "audit"]
+    leakage = audit[(audit["estimator"] == "battery") & (audit["metric"] == "max_auc")].set_index("generator")
+    use = fidelity[(fidelity["metric"] == USE) & fidelity["task"].isna()].set_index("generator")
+    ledger = audit[audit["estimator"] == "ledger"].pivot_table(index="generator", columns="metric", values="value")
+    rows = []
+    for name in order_of([g for g in leakage.index if g in use.index]):
+        row = {"generator": name, "epsilon": np.nan, "private": name in ledger.index}
+        if row["private"] and ledger.loc[name].get("guarantee", 0) == 1:
+            row["epsilon"] = ledger.loc[name].get("epsilon", np.nan)
+        for key, table in (("leakage", leakage), ("use", use)):
+            row |= {key: table.loc[name, "value"], f"{key}_low": table.loc[name, "ci_low"]}
+            row[f"{key}_high"] = table.loc[name, "ci_high"]
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def spread(wanted: np.ndarray, gap: float) -> np.ndarray:
+    """Positions at least `gap` apart, in the order of `wanted` and near to it."""
+    order, out = np.argsort(wanted, kind="stable"), np.array(wanted, dtype=float)
+    groups: list[list[int]] = []
+    for i in order:
+        groups.append([i])
+        while len(groups) > 1:
+            a, b = groups[-2], groups[-1]
+            top = np.mean(wanted[a]) + gap * (len(a) - 1) / 2
+            if np.mean(wanted[b]) - gap * (len(b) - 1) / 2 - top >= gap:
+                break
+            groups[-2:] = [a + b]
+    for group in groups:
+        out[group] = np.mean(wanted[group]) + gap * (np.arange(len(group)) - (len(group) - 1) / 2)
+    return out
+
+
+def _labels(ax: Axes, table: pd.DataFrame, low: float, high: float) -> None:
+    """Names beside the points, in a column for those that leak and one for the others."""
+    gap = _LINE * (high - low)
+    for leaks in (True, False):
+        own = table[(table["leakage"] > 0.8) == leaks]
+        if own.empty:
+            continue
+        places = spread(own["use"].to_numpy(), gap)
+        column = 1.04 if leaks else max(0.63, own["leakage"].max() + 0.03)
+        for place, (_, row) in zip(places, own.iterrows(), strict=True):
+            claim = f" (\u03b5 = {row['epsilon']:.3g})" if np.isfinite(row["epsilon"]) else ""
+            ax.annotate(
+                row["generator"] + claim,
+                (row["leakage"], row["use"]),
+                (column, place),
+                fontsize=8, va="center", annotation_clip=False,
+                bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "linewidth": 0},
+                arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.6, "shrinkB": 3},
+            )  # fmt: skip
+
+
+def draw(privacy: pd.DataFrame, fidelity: pd.DataFrame, *, bound: float) -> Figure:
+    """Figure from the summary tables of privacy and fidelity; `bound` is the release gate's."""
+    figure, ax = plt.subplots(figsize=(7.6, 4.4))
+    table = points(privacy, fidelity)
+    if table.empty:
+        empty(ax, "no generator has both an audit and a fidelity score")
+        return figure
+    table[["leakage_low", "leakage_high"]] = table[["leakage_low", "leakage_high"]].clip(0, 1).fillna(0.5)
+    ceiling = fidelity[(fidelity["metric"] == USE) & fidelity["task"].isna() & (fidelity["generator"] == "real")]
+    seen = np.concatenate([table["use"], ceiling["value"]])
+    margin = 0.06 * (seen.max() - seen.min()) + 0.02
+    low, high = seen.min() - margin, seen.max() + margin
+    ax.axvspan(0.4, bound, color=GREEN, alpha=0.09, linewidth=0)
+    ax.text(bound - 0.005, low + 0.2 * margin, "the gate lets pass", ha="right", va="bottom", fontsize=8, color=GREEN)
+    ax.axvline(0.5, color=GREY, linewidth=1)
+    if len(ceiling):
+        ax.axhline(ceiling["value"].iloc[0], color=INK, linewidth=1, linestyle="--")
+        ax.text(bound + 0.01, ceiling["value"].iloc[0], "real profiles", ha="left", va="bottom", fontsize=8)
+    for _, row in table.iterrows():
+        colour = ORANGE if row["private"] else BLUE
+        marker = "s" if row["private"] else "o"
+        ax.plot([row["leakage_low"], row["leakage_high"]], [row["use"]] * 2, color=colour, linewidth=1.2, alpha=0.6)
+        filled = not row["private"] or np.isfinite(row["epsilon"])
+        ax.scatter(row["leakage"], row["use"], s=30, marker=marker, color=colour if filled else "white",
+                   edgecolor=colour, zorder=3)  # fmt: skip
+    ax.set_xlim(0.42, 1.02)
+    ax.set_ylim(low, high)
+    _labels(ax, table, low, high)
+    handles = [
+        plt.Line2D([], [], marker=m, linestyle="", color=c, markerfacecolor=f, label=text)
+        for m, c, f, text in (
+            ("o", BLUE, BLUE, "no guarantee asked for"),
+            ("s", ORANGE, ORANGE, "differentially private"),
+            ("s", ORANGE, "white", "noise, but no guarantee"),
+        )
+    ]
+    if table["private"].any():
+        ax.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=8)
+    ax.set_xlabel("AUC of the attack that does best  (left is better; .5 is a guess)")
+    ax.set_ylabel("balanced accuracy on real donors, trained on synthetic")
+    return figure
