@@ -314,6 +314,9 @@ def test_table_of_copies_and_their_negative_control(cohort) -> None:
         assert control.loc["battery", "epsilon_lower_bound"] < 0.3
         assert control.loc["battery", "epsilon_ceiling"] == battery["epsilon_ceiling"]
         assert control["auc"].drop("battery").between(0.35, 0.65).all()
+        use = audit.loc["use"]  # copies teach what the members do
+        assert abs(use["tstr_balanced_accuracy"] - use["members_balanced_accuracy"]) < 0.1
+        assert use["members_balanced_accuracy"] > 0.6
         assert wide.loc[(coin, "similarity", "similarity"), "dcr_member_share"] > 0.9
 
 

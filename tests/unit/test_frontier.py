@@ -16,25 +16,29 @@ def _row(generator: str, metric: str, value: float, **keys: str) -> dict:
             "task": np.nan, **keys}  # fmt: skip
 
 
-def _tables() -> tuple[pd.DataFrame, pd.DataFrame]:
-    privacy, fidelity = [], [_row("real", frontier.USE, 0.8), _row("mvn", "mmd", 9)]
+def _table() -> pd.DataFrame:
+    privacy = []
     for name, leakage, use, epsilon in (("mvn", 0.97, 0.7, None), ("dp", 0.52, 0.6, 3.0), ("void", 0.51, 0.5, None)):
         privacy += [
             _row(name, "max_auc", leakage, regime="audit", estimator="battery"),
             _row(name, "max_auc", 0.99, regime="white_box", estimator="battery"),
             _row(name, "auc", 0.1, regime="audit", estimator="span_residual"),
         ]
-        fidelity += [_row(name, frontier.USE, use), _row(name, frontier.USE, 0.1) | {"task": "condition:A"}]
+        privacy += [
+            _row(name, frontier.USE, use, regime="audit", estimator="use"),
+            _row(name, frontier.CEILING, 0.8, regime="audit", estimator="use"),
+            _row(name, frontier.USE, 0.1, regime="release_size", estimator="use") | {"task": "release x0.25"},
+        ]
         if name != "mvn":
             keys = {"regime": "audit", "estimator": "ledger"}
             privacy += [_row(name, "guarantee", float(epsilon is not None), **keys), _row(name, "delta", 1e-5, **keys)]
             privacy += [_row(name, "epsilon", epsilon, **keys)] if epsilon else []
-    privacy.append(_row("not scored", "max_auc", 0.5, regime="audit", estimator="battery"))
-    return pd.DataFrame(privacy), pd.DataFrame(fidelity)
+    privacy.append(_row("no classes", "max_auc", 0.5, regime="audit", estimator="battery"))
+    return pd.DataFrame(privacy)
 
 
-def test_points_are_those_of_the_audit_and_the_whole_cohort() -> None:
-    found = frontier.points(*_tables()).set_index("generator")
+def test_points_are_those_of_the_audit_and_the_main_release() -> None:
+    found = frontier.points(_table()).set_index("generator")
     assert list(found.index) == ["mvn", "dp", "void"]
     assert list(found["leakage"]) == [0.97, 0.52, 0.51] and list(found["use"]) == [0.7, 0.6, 0.5]
     assert list(found["private"]) == [False, True, True]
@@ -43,12 +47,12 @@ def test_points_are_those_of_the_audit_and_the_whole_cohort() -> None:
 
 
 def test_figure_names_generators_and_claims(tmp_path) -> None:
-    save(frontier.draw(*_tables(), bound=0.6), tmp_path / "f.svg")
+    save(frontier.draw(_table(), bound=0.6), tmp_path / "f.svg")
     text = (tmp_path / "f.svg").read_text()
-    assert "dp (\u03b5 = 3)" in text and ">void<" in text and "real profiles" in text
-    nothing = frontier.draw(_tables()[0], _tables()[1].iloc[:1], bound=0.6)
+    assert "dp (\u03b5 = 3)" in text and ">void<" in text and "the donors themselves" in text
+    nothing = frontier.draw(_table()[lambda t: t["metric"] != frontier.USE], bound=0.6)
     save(nothing, tmp_path / "g.svg")
-    assert "no generator has both" in (tmp_path / "g.svg").read_text()
+    assert "no cohort has classes" in (tmp_path / "g.svg").read_text()
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=15), st.floats(0.01, 0.2))

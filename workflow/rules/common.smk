@@ -67,7 +67,7 @@ TASK_TITLES = {
 FIGURES = [f"<results>/figures/{name}.svg" for name in config["evaluations"]]
 if "fidelity" in config["evaluations"]:
     FIGURES += ["<results>/figures/map.svg", "<results>/figures/training.svg"]
-if {"fidelity", "privacy"} <= set(config["evaluations"]):
+if "privacy" in config["evaluations"]:
     FIGURES += ["<results>/figures/frontier.svg"]
 if "combination" in config["evaluations"]:
     FIGURES += ["<results>/figures/levels.svg"]

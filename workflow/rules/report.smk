@@ -79,8 +79,7 @@ rule leakage:
 
 rule frontier:
     input:
-        privacy="<results>/tables/privacy_summary.tsv",
-        fidelity="<results>/tables/fidelity_summary.tsv",
+        summary="<results>/tables/privacy_summary.tsv",
     output:
         figure=report(
             "<results>/figures/frontier.svg",

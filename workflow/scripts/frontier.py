@@ -10,6 +10,5 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 logs.configure(snakemake.log[0])
-given = snakemake.input
-figure = frontier.draw(io.read_table(given.privacy), io.read_table(given.fidelity), bound=snakemake.params.bound)
+figure = frontier.draw(io.read_table(snakemake.input.summary), bound=snakemake.params.bound)
 save(figure, snakemake.output.figure)

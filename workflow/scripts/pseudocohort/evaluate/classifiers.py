@@ -217,6 +217,20 @@ def balanced_accuracy(truth: np.ndarray, predictions: np.ndarray) -> float:
     return float(np.mean([(predictions[truth == k] == k).mean() for k in np.unique(truth)]))
 
 
+def transferred_accuracy(x: np.ndarray, y: np.ndarray, x_real: np.ndarray, y_real: np.ndarray) -> float:
+    """Balanced accuracy on real profiles of a plain logistic regression trained on `x`, synthetic ones say (TSTR).
+
+    Parameters
+    ----------
+    x, x_real : ndarray (profiles × genes)
+        Standardised expression.
+    y, y_real : ndarray of str
+        Their classes; `y` has two or more.
+    """
+    model = LogisticRegression(C=0.01, class_weight="balanced", max_iter=500).fit(x, y)
+    return balanced_accuracy(y_real, model.predict(x_real))
+
+
 def majority_rate(y: np.ndarray, truth: np.ndarray) -> float:
     """Accuracy on `truth` of always predicting the most frequent training label of `y`."""
     classes, counts = np.unique(y, return_counts=True)

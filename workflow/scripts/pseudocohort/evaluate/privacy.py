@@ -24,6 +24,7 @@ from ..seeds import derive
 from .attacks import ATTACKS, AttackSpace, CannotRun, attack_space
 from .attributes import ATTRIBUTES, excess
 from .audit import epsilon_lower_bound
+from .classifiers import transferred_accuracy
 from .genotype import genotype_agreement, panel_of
 from .leaks import Members, check_no_leak
 from .memorisation import closer_to_train_share
@@ -207,6 +208,20 @@ def _similarity(split: _Split) -> list[dict[str, Any]]:
     return [] if share is None else _rows("similarity", {"similarity": {"dcr_member_share": share}})
 
 
+def _use(split: _Split) -> dict[str, float]:
+    """What the released cohort teaches, and what its members themselves would: both tested on the non-members."""
+    space, n = split.space, len(split.members)
+    test = space.candidates[n:], space.candidate_condition[n:]
+    return {
+        name: transferred_accuracy(x, y, *test)
+        for name, x, y in (
+            ("tstr_balanced_accuracy", space.synthetic, space.synthetic_condition),
+            ("members_balanced_accuracy", space.candidates[:n], space.candidate_condition[:n]),
+        )
+        if len(np.unique(y)) > 1
+    }
+
+
 def _attributes(split: _Split, seed: int, further: Collection[str]) -> dict[str, dict[str, float]]:
     found = {
         name: excess(donor_scores(agreement(split.space, seed=derive(seed, name)), split.donors), split.member)
@@ -307,12 +322,14 @@ def privacy(
         corrected for), its corrected p-value, the lower bound on epsilon with the ceiling that so many donors allow,
         and the numbers of members' and synthetic profiles. ``dcr_member_share`` is similarity (.5: no nearer to
         members), not privacy. Attacks with the model in hand have the regime ``white_box`` (in the negative control
-        ``white_box_control``), those that compare with the other coins' models ``shadow``; each has a ``battery``.
-        An attack that cannot run has an ``auc`` of NA and a metric ``not_run_<reason>``. Other training lengths and
+        ``white_box_control``), those that compare with the other coins' models ``shadow``; each has a ``battery``. An
+        attack that cannot run has an ``auc`` of NA and a metric ``not_run_<reason>``. Other training lengths and
         release sizes have the regimes ``training_length`` (``training_length_white_box``) and ``release_size``, and the
-        factor in ``task``; ``attribute_inference`` (``attribute_inference_control``) has the agreement of ``members``
-        and ``non_members`` with what the cohort says about them, and the ``excess``. Of a model with a ledger there are
-        ``guarantee`` (1 or 0), ``delta`` and, with a guarantee, the ``epsilon`` claimed.
+        factor in ``task``. ``use`` is the balanced accuracy on non-members of a classifier of conditions trained on the
+        cohort (``tstr_balanced_accuracy``) and on the members (``members_balanced_accuracy``). ``attribute_inference``
+        (``attribute_inference_control``) has the agreement of ``members`` and ``non_members`` with what the cohort says
+        about them, and the ``excess``. Of a model with a ledger there are ``guarantee`` (1 or 0), ``delta`` and, with a
+        guarantee, the ``epsilon`` claimed.
 
     Raises
     ------
@@ -349,7 +366,7 @@ def privacy(
         # Measures, not keys: coins fall differently, and summaries are over coins.
         size = {"members": len(split.members), "synthetic": split.synthetic.n_obs}
         found = _battery(row["regime"], scores, split.member, own, **size)
-        found += _similarity(split) if audit else []
+        found += _similarity(split) + _rows("audit", {"use": _use(split)}) if audit else []
         read = {} if signals is None else signals_of(signals, name, split)
         if read and settings.get("white_box"):
             found += _battery(WHITE_BOX[row["regime"]], read, split.member, own)
@@ -365,6 +382,7 @@ def privacy(
             again = {attack: _attack(attack, part, derive(own, attack)) for attack in attacks}
             size = {"members": len(part.members), "synthetic": part.synthetic.n_obs}
             rows = _battery("release_size", again, part.member, own, **size)
+            rows += _rows("release_size", {"use": _use(part)})
             found += [{"task": f"release x{factor:g}", **measure} for measure in rows]
         table += [{**keys, **measure} for measure in found]
         if audit:

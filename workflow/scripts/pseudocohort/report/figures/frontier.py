@@ -10,22 +10,22 @@ from matplotlib.figure import Figure
 
 from .style import BLUE, GREEN, GREY, INK, ORANGE, empty, order_of
 
-USE = "tstr_balanced_accuracy"
-#: Height of a label, as a share of the axis.
-_LINE = 0.052
+USE, CEILING = "tstr_balanced_accuracy", "members_balanced_accuracy"
+#: Height of a label in inches.
+_LINE = 0.16
 
 
-def points(privacy: pd.DataFrame, fidelity: pd.DataFrame) -> pd.DataFrame:
-    """One row per generator audited and scored: ``leakage`` and ``use`` with intervals, and the ``epsilon`` claimed.
+def points(summary: pd.DataFrame) -> pd.DataFrame:
+    """One row per generator: ``leakage`` and ``use`` with intervals, and the ``epsilon`` claimed.
 
     Parameters
     ----------
-    privacy, fidelity : DataFrame
-        Summary tables.
+    summary : DataFrame
+        Summary table of privacy.
     """
-    audit = privacy[privacy["regime"].astype(str) == "audit"]
+    audit = summary[summary["regime"].astype(str) == "audit"]
     leakage = audit[(audit["estimator"] == "battery") & (audit["metric"] == "max_auc")].set_index("generator")
-    use = fidelity[(fidelity["metric"] == USE) & fidelity["task"].isna()].set_index("generator")
+    use = audit[audit["metric"] == USE].set_index("generator")
     ledger = audit[audit["estimator"] == "ledger"].pivot_table(index="generator", columns="metric", values="value")
     rows = []
     for name in order_of([g for g in leakage.index if g in use.index]):
@@ -58,7 +58,7 @@ def spread(wanted: np.ndarray, gap: float) -> np.ndarray:
 
 def _labels(ax: Axes, table: pd.DataFrame, low: float, high: float) -> None:
     """Names beside the points, in a column for those that leak and one for the others."""
-    gap = _LINE * (high - low)
+    gap = (high - low) * _LINE / (ax.figure.get_figheight() - 0.9)
     for leaks in (True, False):
         own = table[(table["leakage"] > 0.8) == leaks]
         if own.empty:
@@ -77,24 +77,23 @@ def _labels(ax: Axes, table: pd.DataFrame, low: float, high: float) -> None:
             )  # fmt: skip
 
 
-def draw(privacy: pd.DataFrame, fidelity: pd.DataFrame, *, bound: float) -> Figure:
-    """Figure from the summary tables of privacy and fidelity; `bound` is the release gate's."""
-    figure, ax = plt.subplots(figsize=(7.6, 4.4))
-    table = points(privacy, fidelity)
+def draw(summary: pd.DataFrame, *, bound: float) -> Figure:
+    """Figure from the summary table of privacy; `bound` is the release gate's."""
+    table = points(summary)
+    figure, ax = plt.subplots(figsize=(7.6, 2.6 + 0.15 * len(table)))
     if table.empty:
-        empty(ax, "no generator has both an audit and a fidelity score")
+        empty(ax, "no cohort has classes to tell apart")
         return figure
     table[["leakage_low", "leakage_high"]] = table[["leakage_low", "leakage_high"]].clip(0, 1).fillna(0.5)
-    ceiling = fidelity[(fidelity["metric"] == USE) & fidelity["task"].isna() & (fidelity["generator"] == "real")]
-    seen = np.concatenate([table["use"], ceiling["value"]])
+    ceiling = summary.loc[summary["metric"] == CEILING, "value"].mean()
+    seen = np.append(table["use"], ceiling)
     margin = 0.06 * (seen.max() - seen.min()) + 0.02
     low, high = seen.min() - margin, seen.max() + margin
     ax.axvspan(0.4, bound, color=GREEN, alpha=0.09, linewidth=0)
     ax.text(bound - 0.005, low + 0.2 * margin, "the gate lets pass", ha="right", va="bottom", fontsize=8, color=GREEN)
     ax.axvline(0.5, color=GREY, linewidth=1)
-    if len(ceiling):
-        ax.axhline(ceiling["value"].iloc[0], color=INK, linewidth=1, linestyle="--")
-        ax.text(bound + 0.01, ceiling["value"].iloc[0], "real profiles", ha="left", va="bottom", fontsize=8)
+    ax.axhline(ceiling, color=INK, linewidth=1, linestyle="--")
+    ax.text(bound + 0.01, ceiling, "the donors themselves", ha="left", va="bottom", fontsize=8)
     for _, row in table.iterrows():
         colour = ORANGE if row["private"] else BLUE
         marker = "s" if row["private"] else "o"
@@ -116,5 +115,5 @@ def draw(privacy: pd.DataFrame, fidelity: pd.DataFrame, *, bound: float) -> Figu
     if table["private"].any():
         ax.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=8)
     ax.set_xlabel("AUC of the attack that does best  (left is better; .5 is a guess)")
-    ax.set_ylabel("balanced accuracy on real donors, trained on synthetic")
+    ax.set_ylabel("balanced accuracy of conditions\nof other donors (up is better)")
     return figure
