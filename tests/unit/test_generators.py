@@ -424,6 +424,9 @@ def test_ppca_is_scikit_learns_model_of_the_class():
     expected = PCA(len(loadings)).fit(x[:300]).get_covariance() * 299 / 300
     assert len(loadings) == 2
     np.testing.assert_allclose(loadings.T @ loadings + variance * np.eye(9), expected, rtol=1e-4, atol=1e-4)
+    loadings, variance = registry.get("ppca")().fit(data, settings={"components": 1}, seed=1).parts["B", "tumour"]
+    expected = PCA(1).fit(x[300:]).get_covariance() * 299 / 300
+    np.testing.assert_allclose(loadings.T @ loadings + variance * np.eye(9), expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", registry.names())

@@ -31,6 +31,7 @@ class PPCA(Generator):
     summary = "probabilistic principal components per condition"
     reference = "Tipping & Bishop 1999, J. R. Stat. Soc. B 61:611"
     capabilities = Capabilities(composition=True, unlabeled=True)
+    defaults = {"components": 0}
 
     def fit(self, profiles: ad.AnnData, *, settings=None, seed, device="cpu", checkpoint=None) -> Self:
         self.settings = self.merge_settings(settings)
@@ -38,13 +39,14 @@ class PPCA(Generator):
         x, level = np.asarray(profiles.X, np.float64), profiles.obs["level"].astype(str).to_numpy()
         weight, groups = donor_weights(profiles.obs), rows_by_key(profiles.obs)
         residuals, of_level, _, _ = residuals_of(x, level, weight, groups, self.means)
-        common = {at: _fit(residuals[of_level == at]) for at in np.unique(of_level) if (of_level == at).sum() > 2}
-        rest = _fit(residuals)
+        rank = self.settings["components"]
+        common = {at: _fit(residuals[of_level == at], rank) for at in np.unique(of_level) if (of_level == at).sum() > 2}
+        rest = _fit(residuals, rank)
         self.parts: dict[Key, tuple[np.ndarray, float]] = {}
         for key in self.means.mean:
             rows = groups.get(key, np.array([], dtype=int))
             own = len(rows) >= FEWEST_FOR_OWN
-            self.parts[key] = _fit(x[rows] - x[rows].mean(0)) if own else common.get(key[1], rest)
+            self.parts[key] = _fit(x[rows] - x[rows].mean(0), rank) if own else common.get(key[1], rest)
         return self
 
     def sample(self, obs: pd.DataFrame, *, seed: int, device: str = "cpu") -> np.ndarray:
@@ -85,9 +87,11 @@ class PPCA(Generator):
         return out
 
 
-def _fit(residuals: np.ndarray) -> tuple[np.ndarray, float]:
-    """Loadings W' (rank × genes) and noise variance; the rank by three-fold likelihood."""
+def _fit(residuals: np.ndarray, most: int) -> tuple[np.ndarray, float]:
+    """Loadings W' (rank × genes) and noise variance; the rank by three-fold likelihood, or `most` if that is not 0."""
     n, p = residuals.shape
+    if most:
+        return _maximum_likelihood(residuals, min(most, n - 1, p - 1))
     ranks = [r for r in RANKS if r < min(2 * n // 3, p)] or [0]
     if n < 6 or len(ranks) == 1:
         return _maximum_likelihood(residuals, ranks[-1])
