@@ -13,6 +13,7 @@ from pseudocohort.contracts import MEMBERS_COLUMNS, check_evaluation
 from pseudocohort.errors import ContractError
 from pseudocohort.evaluate.augmentation import augmentation
 from pseudocohort.evaluate.leaks import Members, check_no_leak
+from pseudocohort.evaluate.learning_curve import real_profiles_saved
 from pseudocohort.evaluate.standardise import moderated_scale, plain_scale
 from pseudocohort.plan.enumerate import training_sets
 from pseudocohort.plan.members import members
@@ -49,6 +50,7 @@ def _config(**settings: object) -> dict:
         "generators": ["toy"],
         "tasks": {"type": {"label": ["condition"], "levels": ["tumour"]}},
         "n_real": [0, 12],
+        "curve": [12, 30, 1000],
         "n_synthetic": [30, 90],
         "regimes": ["same_n", "oracle"],
         "repeats": 3,
@@ -119,7 +121,7 @@ def test_copies_of_the_same_rows_change_nothing_and_copies_of_all_rows_help(prof
     table = _score(profiles, config, _generate(profiles, config, _copies), "toy")
     # One profile per class, copied in whole rounds: exactly the same classifier.
     same = table[(table["regime"] == "same_n") & (table["n_real"] == 0) & table["metric"].str.endswith("_gain")]
-    assert len(same) == 3 * 2 * 4
+    assert len(same) == 3 * 2 * (4 + 3 + 2)  # four means, a recall per class, two of calibration
     np.testing.assert_allclose(same["value"], 0, atol=1e-3)
     assert _mean(table, "balanced_accuracy_gain", regime="oracle", n_real=0, n_synthetic=90) > 0.1
     # The oracle's one model serves every n of its task and repeat.
@@ -158,6 +160,20 @@ def test_real_rows_have_no_augmentation_ceiling_and_majority(profiles: ad.AnnDat
     assert set(table["dataset"]) == {"tissue"}
 
 
+def test_curve_has_real_profiles_alone_at_further_sizes(profiles: ad.AnnData) -> None:
+    config = _config()
+    real = _score(profiles, config)
+    alone = real[(real["regime"] == "none") & (real["metric"] == "balanced_accuracy")]
+    # There are 200 training profiles of the task: a thousand are not to be had.
+    assert {n: len(part) for n, part in alone.groupby("n_real")} == {0: 3, 12: 3, 30: 3}
+    made = _generate(profiles, config, _copies)
+    assert not any("n30" in name for name in made)
+    helped = _score(profiles, config, made, "toy")
+    assert set(helped["n_real"]) == {0, 12}
+    saved = real_profiles_saved(pd.concat([real, helped], ignore_index=True))
+    assert _mean(saved, "real_profiles_saved", regime="oracle", n_real=0) > 3
+
+
 def test_transfer_prints_stacking_of_the_other_levels(profiles: ad.AnnData) -> None:
     config = _config(regimes=["transfer"], n_real=[0])
     table = _score(profiles, config)
@@ -177,7 +193,7 @@ def test_transfer_without_any_profile_outside_the_task_has_no_stacking(profiles:
 
 def test_label_may_be_the_level_itself(profiles: ad.AnnData) -> None:
     """Tumour against normal: a standardisation per level would have erased the difference."""
-    config = _config(tasks={"tn": {"label": ["context"], "levels": ["tumour", "normal"]}}, n_real=[40])
+    config = _config(tasks={"tn": {"label": ["context"], "levels": ["tumour", "normal"]}}, n_real=[40], curve=[])
     assert _mean(_score(profiles, config), "balanced_accuracy", regime="none") > 0.9
 
 

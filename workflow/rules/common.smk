@@ -67,6 +67,8 @@ TASK_TITLES = {
 FIGURES = [f"<results>/figures/{name}.svg" for name in config["evaluations"]]
 if "fidelity" in config["evaluations"]:
     FIGURES += ["<results>/figures/map.svg", "<results>/figures/training.svg"]
+if "augmentation" in config["evaluations"]:
+    FIGURES += ["<results>/figures/learning.svg"]
 if "privacy" in config["evaluations"]:
     FIGURES += ["<results>/figures/frontier.svg"]
 if "combination" in config["evaluations"]:

@@ -108,6 +108,6 @@ rule summarise:
         mem_mb=4000,
         runtime=30,
     params:
-        code=code_version("evaluate.statistics"),
+        code=code_version("evaluate.statistics", "evaluate.learning_curve"),
     script:
         "../scripts/summarise.py"

@@ -77,6 +77,33 @@ rule leakage:
         "../scripts/leakage.py"
 
 
+rule learning:
+    input:
+        summary="<results>/tables/augmentation_summary.tsv",
+    output:
+        figure=report(
+            "<results>/figures/learning.svg",
+            caption="../report/learning.rst",
+            category="Figures",
+            labels={"figure": "learning"},
+        ),
+    log:
+        "<logs>/learning.log",
+    benchmark:
+        "<benchmarks>/learning.tsv"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        titles=TASK_TITLES,
+        code=code_version("report.figures.learning"),
+    script:
+        "../scripts/learning.py"
+
+
 rule frontier:
     input:
         summary="<results>/tables/privacy_summary.tsv",

@@ -14,6 +14,7 @@ gain the generator's own:
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,9 +27,11 @@ from ..errors import ContractError
 from ..io import evaluation_table
 from ..plan.members import in_task, task_label
 from ..seeds import derive
-from .classifiers import choose_c, fit_predict, majority_rate, metrics
+from .classifiers import choose_c, details, fit_predict, majority_rate, metrics
 from .leaks import Members, check_no_leak
 from .standardise import moderated_scale, plain_scale
+
+log = logging.getLogger(__name__)
 
 #: Weight of a row from outside the task in the regime ``stacking`` (evaluation design, section 3).
 STACKING_WEIGHT = 0.1
@@ -65,7 +68,7 @@ class _Draw:
             weight = np.concatenate([weight, np.full(len(x), each)])
             weight *= len(self.x) / weight.sum()
         fitted = fit_predict(name, rows, labels, weight, self.x_test, self.seed, c=self.penalty[name])
-        return metrics(self.y_test, *fitted)
+        return metrics(self.y_test, *fitted) | details(name, self.y_test, *fitted)
 
     def without(self, name: str) -> dict[str, float]:
         """Metrics of the classifier trained on the real rows alone."""
@@ -144,6 +147,9 @@ def _real_rows(plan: _Study) -> list[dict[str, Any]]:
     classifiers = plan.settings["classifiers"]
     for key in plan.real:
         draw = plan.draw(*key)
+        if len(draw.x) < key[1]:
+            log.info("%s: %d real profiles are not to be had; the learning curve ends below", key[0], key[1])
+            continue
         for name in classifiers:
             keys = {"generator": "real", "regime": "none", "n_synthetic": 0, "estimator": name}
             table += _rows(draw, draw.without(name), **keys)
@@ -241,7 +247,7 @@ def _synthetic_rows(plan: _Study, synthetic: Mapping[str, ad.AnnData], generator
         # One oracle model serves every n of its task and repeat: what it has seen does not depend on n.
         serves = [row["n_real"]]
         if row["regime"] == "oracle":
-            serves = [n for task, n, repeat in plan.real if (task, repeat) == (row["task"], row["repeat"])]
+            serves = plan.settings["n_real"]
         for n_real in serves:
             draw = plan.draw(row["task"], n_real, row["repeat"])
             x = draw.scale(profiles.X[:most])
@@ -290,7 +296,8 @@ def augmentation(
     Returns
     -------
     DataFrame
-        Long evaluation table. ``*_gain`` is the difference to no augmentation on the same real rows.
+        Long evaluation table. ``*_gain`` is the difference to no augmentation on the same real rows; ``recall_<class>``
+        that of a class; ``brier`` and ``calibration_error`` are of the predicted probabilities (less is better).
 
     Raises
     ------

@@ -14,6 +14,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.svm import LinearSVC
 
 from ..errors import UserError
+from .calibration import brier, calibration_error
 
 CLASSIFIERS = ("logistic", "svm", "mlp")
 #: Inverse L2 penalty where too few rows per class are there to choose it; small, as genes far outnumber profiles.
@@ -22,6 +23,8 @@ DEFAULT_C = 0.01
 C_GRID = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 FOLDS = 5
 METRICS = ("balanced_accuracy", "macro_f1", "auprc", "accuracy")
+#: Before the class in the name of its recall.
+RECALL = "recall_"
 
 
 class Network:
@@ -235,6 +238,18 @@ def majority_rate(y: np.ndarray, truth: np.ndarray) -> float:
     """Accuracy on `truth` of always predicting the most frequent training label of `y`."""
     classes, counts = np.unique(y, return_counts=True)
     return float((truth == classes[counts.argmax()]).mean())
+
+
+def details(
+    name: str, truth: np.ndarray, predictions: np.ndarray, scores: np.ndarray, classes: np.ndarray
+) -> dict[str, float]:
+    """Recall of each class in `truth` (``recall_<class>``) and, where there are probabilities, their calibration."""
+    truth, predictions = np.asarray(truth), np.asarray(predictions)
+    found = {f"{RECALL}{k}": float((predictions[truth == k] == k).mean()) for k in np.unique(truth)}
+    if name != "svm":
+        found["brier"] = brier(truth, scores, classes)
+        found["calibration_error"] = calibration_error(truth, scores, classes)
+    return found
 
 
 def metrics(truth: np.ndarray, predictions: np.ndarray, scores: np.ndarray, classes: np.ndarray) -> dict[str, float]:

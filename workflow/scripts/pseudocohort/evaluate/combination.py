@@ -18,7 +18,6 @@ from typing import Any
 import anndata as ad
 import numpy as np
 import pandas as pd
-from sklearn.isotonic import IsotonicRegression
 
 from ..errors import ContractError
 from ..io import evaluation_table
@@ -26,6 +25,7 @@ from ..seeds import generator as random_generator
 from . import combination_baselines as base
 from .classifiers import fit_predict, metrics
 from .leaks import Members, check_no_leak
+from .learning_curve import SAVED, LearningCurve
 
 C = 0.01
 DEFAULT_SYNTHETIC_WEIGHT = 1.0
@@ -267,22 +267,20 @@ def _paired(plan: _Study) -> None:
 def _saved(plan: _Study) -> None:
     """Real profiles per condition that the cell level saves: how many more would be as good without it.
 
-    The curve of the real profiles alone is their mean over draws, made monotone (isotonic regression), from chance at
-    k = 0 to the largest k. What is as good as that k or better counts as that k, so the largest k has no saving of its
-    own, and savings just below it are "at least".
+    The curve of the real profiles alone starts from chance at k = 0; the largest k has no saving of its own, and
+    savings just below it are "at least".
     """
     alone: dict[int, list[float]] = {0: [1 / len(plan.conditions)]}
     for (generator, arm, k, _), value in plan.accuracy.items():
         if (generator, arm) == ("real", "tissue_only"):
             alone.setdefault(k, []).append(value)
-    ks = np.array(sorted(alone))
-    if len(ks) < 2:
+    if len(alone) < 2:
         return
-    curve = IsotonicRegression().fit_transform(ks, [np.mean(alone[k]) for k in ks])
+    curve = LearningCurve(alone)
     for row in [r for r in plan.rows if r["metric"] == "balanced_accuracy"]:
-        if row["regime"] in COMBINED and row["generator"] != "real" and row["n_real"] < ks[-1]:
-            worth = float(np.interp(row["value"], curve, ks))
-            plan.rows.append({**row, "metric": "real_profiles_saved", "value": worth - row["n_real"]})
+        if row["regime"] in COMBINED and row["generator"] != "real" and row["n_real"] < curve.sizes[-1]:
+            saved = curve.worth(row["value"]) - row["n_real"]
+            plan.rows.append({**row, "metric": SAVED, "value": saved})
 
 
 def combination(

@@ -87,7 +87,7 @@ def augmentation(table: pd.DataFrame, titles: dict[str, str]) -> dict[str, Any]:
     sentences, wins, losses, tried = [], [], [], 0
     for task in dict.fromkeys(table["task"].dropna()):
         ceiling = _with(plain, task=task, regime="ceiling")["value"].mean()
-        for n in sorted(set(_with(plain, task=task, regime="none")["n_real"])):
+        for n in sorted(set(_with(gains, task=task)["n_real"])):
             none = _with(plain, task=task, regime="none", n_real=n)["value"].mean()
             text = f"{titles.get(task, task)}, {_profiles(n)}: {number(none)} alone, {number(ceiling)} with all."
             for regime in ("same_n", "unlabeled", "transfer"):

@@ -47,7 +47,7 @@ def names() -> list[str]:
 
 def kind_of(config: dict[str, Any], name: str) -> str:
     """Registry name of a study's generator: its own, or that of the generator of which its settings make a variant."""
-    return config["generator_settings"].get(name, {}).get("generator", name)
+    return config.get("generator_settings", {}).get(name, {}).get("generator", name)
 
 
 def settings_of(config: dict[str, Any], name: str) -> dict[str, Any]:

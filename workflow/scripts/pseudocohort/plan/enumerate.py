@@ -41,6 +41,16 @@ def _augmentation(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
                         "repeat": repeat,
                         "generators": generators if regime in settings["regimes"] else [],
                     }
+            # Sizes at which only the curve of real profiles alone is known.
+            for n_real in sorted(set(settings["curve"]) - set(settings["n_real"])):
+                yield {
+                    "training_set": f"aug-{task}-same_n-n{n_real}-r{repeat}",
+                    "task": task,
+                    "regime": "same_n",
+                    "n_real": n_real,
+                    "repeat": repeat,
+                    "generators": [],
+                }
 
 
 def _privacy(config: dict[str, Any]) -> Iterator[dict[str, Any]]:

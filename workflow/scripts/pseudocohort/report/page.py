@@ -19,7 +19,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 STATUS = {"yes": "Yes", "no": "No", "unclear": "It depends", "not_run": "Not run"}
 #: Sections in the order of the page: evaluation, title, figures.
 SECTIONS = (
-    ("augmentation", "Augmentation", ("augmentation",)),
+    ("augmentation", "Augmentation", ("augmentation", "learning")),
     ("privacy", "Privacy", ("privacy", "frontier", "leakage")),
     ("interventions", "Interventions", ("interventions",)),
     ("combination", "Cell level and tissue level", ("combination", "levels")),

@@ -48,7 +48,8 @@ COLUMNS = {
     },
     "augmentation": {
         "balanced_accuracy": "Balanced accuracy", "balanced_accuracy_gain": "Gain", "macro_f1": "Macro F1",
-        "auprc": "AUPRC", "accuracy": "Accuracy", "majority_rate": "Majority rate",
+        "real_profiles_saved": "Real profiles saved", "auprc": "AUPRC", "accuracy": "Accuracy",
+        "calibration_error": "Calibration error", "brier": "Brier", "majority_rate": "Majority rate",
     },
     "privacy": {
         "auc": "AUC", "tpr_at_fpr_0.1": "TPR at FPR .1", "tied_share": "Tied", "max_auc": "Largest AUC",

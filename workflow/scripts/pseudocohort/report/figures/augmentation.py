@@ -30,7 +30,7 @@ def draw(summary: pd.DataFrame, titles: dict[str, str]) -> Figure:
     table = summary[summary["estimator"] == summary["estimator"].dropna().iloc[0]]
     gains = table[table["metric"] == "balanced_accuracy_gain"]
     tasks = list(dict.fromkeys(table["task"].dropna()))
-    sizes = sorted(set(table.loc[table["regime"] == "none", "n_real"].dropna()))
+    sizes = sorted(set(gains["n_real"].dropna()))
     generators = order_of(list(gains.loc[gains["generator"] != "real", "generator"]))
     height = 1.0 + (0.9 + 0.30 * (len(generators) + 1)) * len(tasks)
     figure, axes = plt.subplots(
