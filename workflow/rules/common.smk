@@ -193,10 +193,20 @@ def code_of_generators():
 def settings_of_evaluation(wildcards):
     """Settings of an evaluation; the held-out level shares its levels with the combination."""
     settings = config[wildcards.evaluation]
+    if wildcards.evaluation == "fidelity":
+        return settings | {"gene_sets": "".join(gene_set_files(wildcards))}
     if wildcards.evaluation != "held_out_level":
         return settings
     levels = ("tissue_level", "cell_level")
     return settings | {name: config["combination"][name] for name in levels}
+
+
+def gene_set_files(wildcards):
+    """The GMT file of gene sets, where one is given and the evaluation is of fidelity."""
+    path = config["fidelity"]["gene_sets"]
+    if not path or wildcards.evaluation != "fidelity":
+        return []
+    return [path.replace("{data_root}", study_files.data_root(config).rstrip("/"))]
 
 
 def code_of_evaluation(wildcards):

@@ -8,6 +8,7 @@ rule evaluate:
         members=members_of_evaluation,
         synthetic=synthetic_files,
         signals=signal_files,
+        gene_sets=gene_set_files,
     output:
         table="<results>/evaluated/{evaluation}/{generator}.tsv",
     log:

@@ -18,20 +18,20 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 from sklearn.decomposition import PCA
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import balanced_accuracy_score
 
 from ..io import evaluation_table
 from ..prepare.scale import Scaler
 from ..seeds import derive
 from ..seeds import generator as random_generator
 from .adversarial import adversarial_accuracy, matched_adversarial_accuracy
+from .classifiers import transferred_accuracy
 from .correlation import correlation_score, scored_genes
 from .differential import differential_recovery
 from .discriminator import discriminator_auc
 from .leaks import Members, check_no_leak
 from .memorisation import closer_to_train_share, memorisation_share
 from .moments import frechet_distance, gene_marginals, maximum_mean_discrepancy
+from .pathways import pathway_recovery, read_gene_sets, set_matrix
 from .prdc import precision_recall_density_coverage
 from .sizes import donor_halves, matched_subset
 
@@ -101,6 +101,8 @@ def fidelity(
     """
     check_no_leak(profiles, members)
     index = Members(profiles, members)
+    path = settings.get("gene_sets")
+    sets = set_matrix(read_gene_sets(path), profiles.var["symbol"]) if path else None
     rows: list[dict[str, Any]] = []
     for row in training_sets.to_dict("records"):
         name = row["training_set"]
@@ -114,9 +116,8 @@ def fidelity(
         if generator != "real":
             made = Profiles.of(synthetic[name].X, synthetic[name].obs, scaler)
         keys = {"study": study, "generator": generator, "repeat": row["repeat"], "seed": row["seed"]}
-        values = _average(
-            list(_halves(train, test, made, settings["neighbours"], derive(seed, "fidelity", row["repeat"])))
-        )
+        own = derive(seed, "fidelity", row["repeat"])
+        values = _average(list(_halves(train, test, made, settings["neighbours"], own, sets)))
         rows += [keys | {"task": task, "metric": metric, "value": v} for (task, metric), v in values.items()]
     return evaluation_table(rows)
 
@@ -131,7 +132,7 @@ def _average(parts: list[dict[tuple[str | None, str], float]]) -> dict[tuple[str
 
 
 def _halves(
-    train: Profiles, test: Profiles, made: Profiles | None, k: int, seed: int
+    train: Profiles, test: Profiles, made: Profiles | None, k: int, seed: int, sets: np.ndarray | None
 ) -> Iterator[dict[tuple[str | None, str], float]]:
     """Scores with each half of the held-out profiles as reality."""
     for number, (here, there) in enumerate(_both_ways(test, seed)):
@@ -139,7 +140,7 @@ def _halves(
         stand_in = test[there] if made is None else made[matched_subset(made.classes, test.classes[there], rng)]
         reality = test[here]
         values: dict[tuple[str | None, str], float] = {
-            (None, metric): v for metric, v in compare(train, reality, stand_in, k, rng, seed).items()
+            (None, metric): v for metric, v in compare(train, reality, stand_in, k, rng, seed, sets).items()
         }
         for condition in np.unique(reality.condition):
             left, right = reality[reality.condition == condition], stand_in[stand_in.condition == condition]
@@ -155,7 +156,13 @@ def _both_ways(test: Profiles, seed: int) -> Iterator[tuple[np.ndarray, np.ndarr
 
 
 def compare(
-    train: Profiles, reality: Profiles, stand_in: Profiles, k: int, rng: np.random.Generator, seed: int
+    train: Profiles,
+    reality: Profiles,
+    stand_in: Profiles,
+    k: int,
+    rng: np.random.Generator,
+    seed: int,
+    sets: np.ndarray | None = None,
 ) -> dict[str, float]:
     """Metrics of likeness of `stand_in` to `reality`, and of copying from `train`.
 
@@ -169,6 +176,8 @@ def compare(
         Of the size-matched subsets.
     seed : int
         Of the discriminator.
+    sets : ndarray of bool (sets × genes), optional
+        Gene sets, for the recovery of pathways.
     """
     k = max(1, min(k, len(reality) - 2, len(stand_in) - 2))
     out = precision_recall_density_coverage(reality.x, stand_in.x, k)
@@ -192,9 +201,10 @@ def compare(
     out["memorisation_share"] = memorisation_share(stand_in.x, train.x)
     out["closer_to_train_share"] = closer_to_train_share(stand_in.x, train.x, reality.x, train.classes, reality.classes)
     out |= differential_recovery(reality.x, stand_in.x, reality.classes, stand_in.classes)
+    if sets is not None:
+        out |= pathway_recovery(reality.x, stand_in.x, reality.classes, stand_in.classes, sets)
     if len(np.unique(stand_in.classes)) > 1:
-        model = LogisticRegression(C=0.01, class_weight="balanced", max_iter=500).fit(stand_in.x, stand_in.classes)
-        out["tstr_balanced_accuracy"] = float(balanced_accuracy_score(reality.classes, model.predict(reality.x)))
+        out["tstr_balanced_accuracy"] = transferred_accuracy(stand_in.x, stand_in.classes, reality.x, reality.classes)
     return out
 
 

@@ -43,7 +43,8 @@ COLUMNS = {
         "coverage": "Coverage", "aa_test": "AA", "aa_test_truth_half": "AA truth half",
         "aa_test_synthetic_half": "AA synthetic half", "correlation_score": "γ pooled",
         "correlation_score_within": "γ within", "frechet": "Fréchet", "mmd": "MMD", "gene_sd_ratio": "SD ratio",
-        "de_logfc_r": "log FC r", "de_tpr": "DE recall", "de_fpr": "DE false calls", "tstr_balanced_accuracy": "TSTR",
+        "de_logfc_r": "log FC r", "de_tpr": "DE recall", "de_fpr": "DE false calls", "pathway_r": "Pathway r",
+        "tstr_balanced_accuracy": "TSTR",
         "memorisation_share": "Memorised", "closer_to_train_share": "Closer to train", "aa_privacy_loss": "AA loss",
     },
     "augmentation": {
