@@ -5,6 +5,7 @@
 # make check-dataset DATASET=name   what of a dataset would enter a study, before anything trains
 # make plan-summary CONFIG=config/full.yaml   what a study would download and train
 # make bench-ingest   time and memory of reading large files
+# make bench-prdc     time and memory of the neighbour metrics beside scikit-learn's (ARGS="--samples 2000 5000")
 # Each builds .venv from the lock file when needed. Options for Snakemake: make demo ARGS="-n"
 
 PYTHON ?= python3
@@ -16,10 +17,10 @@ CONFIG ?= config/full.yaml
 STUDY_DEMO := results/demo/report/index.html
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lint format lock check-dataset plan-summary bench-ingest bench-attacks clean
+.PHONY: help env demo test lint format lock check-dataset plan-summary bench-ingest bench-attacks bench-prdc clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -8
+	@sed -n 's/^# //p' Makefile | head -9
 
 $(VENV)/.runtime: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=python3.x" >&2; exit 1; }
@@ -68,6 +69,9 @@ plan-summary: $(VENV)/.runtime
 
 bench-ingest: $(VENV)/.runtime
 	$(BIN)/python tools/benchmark_ingest.py $(ARGS)
+
+bench-prdc: $(VENV)/.runtime
+	$(BIN)/python tools/benchmark_prdc.py $(ARGS)
 
 clean:
 	rm -rf results logs benchmarks resources/demo .snakemake

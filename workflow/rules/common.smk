@@ -292,13 +292,16 @@ def combination_samples(wildcards):
 
 
 def fidelity_models(wildcards):
-    """First batch of models of each generator with a training loop, for loss curves and embedding checks."""
+    """First batch of models of each generator with a training loop, for loss curves and embedding checks.
+
+    A private generator keeps no loss curve: it would be one more thing fitted on private data.
+    """
     if "fidelity" not in config["evaluations"]:
         return []
     return [
         f"<results>/models/full/{name}/b000"
         for name in generators_of(config, "full")
-        if kind_of(config, name) in TRAINED
+        if kind_of(config, name) in set(TRAINED) - set(PRIVATE)
     ]
 
 
