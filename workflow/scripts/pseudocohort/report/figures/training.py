@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 
 from .style import CYCLE, empty
 
-
 #: Panels side by side.
 ACROSS = 4
 
