@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler
+from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
 
 from pseudocohort.generators.diffusion_schedule import Schedule
 
@@ -63,7 +63,30 @@ def test_ddim_steps_and_times(eta, steps):
         torch.testing.assert_close(schedule.ddim_step(x, noise, t, to, eta, fresh), expected, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("sampler", ["ddim", "ancestral"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("steps", [5, 20])
+def test_dpm_solver_goes_the_way_of_diffusers(kind, steps):
+    schedule = Schedule.make(kind, 1000)
+    theirs = DPMSolverMultistepScheduler(
+        num_train_timesteps=1000, trained_betas=schedule.beta.numpy(), timestep_spacing="trailing",
+        final_sigmas_type="zero",
+    )  # fmt: skip
+    theirs.set_timesteps(steps)
+    assert schedule.ddim_times(steps) == theirs.timesteps.tolist()
+    weights = torch.randn(3, 3, generator=torch.Generator().manual_seed(0)) / 3
+
+    def predict(x, t):  # some noise that depends on x and t
+        return torch.tanh(x @ weights) + t[:, None] / 1000
+
+    start = torch.randn(6, 3, generator=torch.Generator().manual_seed(1))
+    x = start.clone()
+    for t in theirs.timesteps:
+        x = theirs.step(predict(x, t.expand(6)), t, x).prev_sample
+    found = schedule.sample_dpm(predict, (6, 3), steps, torch.Generator().manual_seed(1))
+    torch.testing.assert_close(found, x, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "ancestral", "dpm"])
 def test_samplers_with_the_exact_score_of_a_gaussian_recover_it(sampler):
     schedule = Schedule.make("linear", 1000)
     mean, sd = torch.tensor([1.0, -2.0]), torch.tensor([0.5, 2.0])
@@ -77,6 +100,8 @@ def test_samplers_with_the_exact_score_of_a_gaussian_recover_it(sampler):
     x = (
         schedule.sample_ddim(exact, (4000, 2), 100, 0.0, random)
         if sampler == "ddim"
+        else schedule.sample_dpm(exact, (4000, 2), 20, random)
+        if sampler == "dpm"
         else schedule.sample_ancestral(exact, (4000, 2), random)
     )
     torch.testing.assert_close(x.mean(0).float(), mean, atol=0.12, rtol=0)

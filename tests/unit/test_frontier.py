@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pseudocohort.report.figures import frontier
-from pseudocohort.report.figures.style import save
+from pseudocohort.report.figures.style import save, spread
 
 
 def _row(generator: str, metric: str, value: float, **keys: str) -> dict:
@@ -57,7 +57,7 @@ def test_figure_names_generators_and_claims(tmp_path) -> None:
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=15), st.floats(0.01, 0.2))
 def test_labels_keep_their_order_and_distance(wanted: list[float], gap: float) -> None:
-    places = frontier.spread(np.array(wanted), gap)
+    places = spread(np.array(wanted), gap)
     order = np.argsort(wanted, kind="stable")
     assert (np.diff(places[order]) >= gap - 1e-9).all()
     if len(wanted) == 1 or np.diff(np.sort(wanted)).min() >= gap:

@@ -29,6 +29,7 @@ class AdversarialGenerator(NetworkGenerator):
         Setting that says how many batches a round takes for the critic; 1 if None.
     """
 
+    on_genes = True
     betas: tuple[float, float]
     batches_per_step: str | None = None
 
@@ -42,14 +43,22 @@ class AdversarialGenerator(NetworkGenerator):
 
     def build_critic(self) -> nn.Module:
         """Critic with fresh weights."""
-        return ProjectionCritic(self.space.dim, len(self.conditions), self.settings["width"], self.settings["layers"])
+        s = self.settings
+        return ProjectionCritic(self.space.dim, len(self.conditions), s.get("critic_width") or s["width"], s["layers"])
+
+    def optimiser(self, name: str, module: nn.Module) -> torch.optim.Optimizer:
+        """Optimiser of the ``generator`` or the ``critic``."""
+        s = self.settings
+        rate = (name == "critic" and s.get("critic_learning_rate")) or s["learning_rate"]
+        if s.get("optimiser") == "rmsprop":
+            return torch.optim.RMSprop(module.parameters(), lr=rate)
+        return torch.optim.Adam(module.parameters(), lr=rate, betas=self.betas, fused=True)
 
     def train(self, network: nn.Module, batches: Batches, seed: int, checkpoint: Checkpoint | None) -> nn.Module:
         s = self.settings
         critic = self.critic = self.build_critic().to(self.device)
         optimisers = {
-            name: torch.optim.Adam(module.parameters(), lr=s["learning_rate"], betas=self.betas, fused=True)
-            for name, module in (("generator", network), ("critic", critic))
+            name: self.optimiser(name, module) for name, module in (("generator", network), ("critic", critic))
         }
         run = Training(
             {"generator": network, "critic": critic}, optimisers,

@@ -61,6 +61,8 @@ class Generator(ABC):
     capabilities: ClassVar[Capabilities] = Capabilities()
     #: Default settings; ``generator_settings.<name>`` of the config overrides them key by key.
     defaults: ClassVar[dict[str, Any]] = {}
+    #: Settings that the setting ``preset`` puts in the place of the defaults, by its value.
+    presets: ClassVar[dict[str, dict[str, Any]]] = {}
 
     @abstractmethod
     def fit(
@@ -125,20 +127,28 @@ class Generator(ABC):
 
     @classmethod
     def merge_settings(cls, settings: dict[str, Any] | None) -> dict[str, Any]:
-        """Defaults overridden by `settings`.
+        """Defaults, overridden by those of a preset and these by the other `settings`.
 
         Raises
         ------
         UserError
-            If a key of `settings` is unknown.
+            If a key of `settings`, or its preset, is unknown.
         """
         from ..errors import UserError
 
-        unknown = sorted(set(settings or {}) - set(cls.defaults))
+        settings = dict(settings or {})
+        preset = settings.pop("preset", "tuned") if cls.presets else "tuned"
+        if preset != "tuned" and preset not in cls.presets:
+            raise UserError(
+                f"generator {cls.name!r} has no preset {preset!r}",
+                where=f"generator_settings.{cls.name}.preset",
+                remedy=f"one of: tuned, {', '.join(cls.presets)}",
+            )
+        unknown = sorted(set(settings) - set(cls.defaults))
         if unknown:
             raise UserError(
                 f"unknown setting {unknown[0]!r} of generator {cls.name!r}",
                 where=f"generator_settings.{cls.name}.{unknown[0]}",
                 remedy=f"known settings: {', '.join(sorted(cls.defaults)) or 'none'}",
             )
-        return {**cls.defaults, **(settings or {})}
+        return {**cls.defaults, **cls.presets.get(preset, {}), **settings}

@@ -79,6 +79,45 @@ class Schedule:
         sigma = eta * ((1 - target) / (1 - abar) * (1 - abar / target)).sqrt()
         return (target.sqrt() * x0 + (1 - target - sigma**2).clamp(min=0).sqrt() * noise + sigma * fresh).to(x.dtype)
 
+    def signal_to_noise(self, t: torch.Tensor) -> torch.Tensor:
+        """abar / (1 - abar) of each step `t` (n,)."""
+        return self.abar[t] / (1 - self.abar[t])
+
+    def dpm_step(
+        self, x: torch.Tensor, x0: torch.Tensor, before: torch.Tensor | None, t: int, to: int, last: int | None
+    ) -> torch.Tensor:
+        """x at step `to` from x at step `t` by DPM-Solver++(2M) (Lu et al. 2022, arXiv:2211.01095, algorithm 2).
+
+        `x0` is the clean row predicted at `t`, `before` the one predicted at the step `last` before; without it, or on
+        the way to the clean row (`to` -1), the step is of first order.
+        """
+        if to < 0:
+            return x0
+
+        def half_log_snr(step: int) -> torch.Tensor:
+            return 0.5 * (self.abar[step].log() - (1 - self.abar[step]).log())
+
+        h = half_log_snr(to) - half_log_snr(t)
+        estimate = x0
+        if before is not None and last is not None:
+            ratio = (half_log_snr(t) - half_log_snr(last)) / h
+            estimate = x0 + (x0 - before) / (2 * ratio)
+        sigma = ((1 - self.abar[to]) / (1 - self.abar[t])).sqrt()
+        return (sigma * x - self.abar[to].sqrt() * torch.expm1(-h) * estimate).to(x.dtype)
+
+    def sample_dpm(self, predict: Predict, shape: tuple[int, int], steps: int, random: torch.Generator) -> torch.Tensor:
+        """Rows drawn with `steps` evaluations of `predict` by DPM-Solver++(2M); deterministic given x_T."""
+        device = self.beta.device
+        x = torch.randn(shape, generator=random, device=device)
+        times = self.ddim_times(steps)
+        before, last = None, None
+        for t, to in zip(times, [*times[1:], -1], strict=True):
+            noise = predict(x, torch.full((len(x),), t, device=device))
+            x0 = ((x - (1 - self.abar[t]).sqrt() * noise) / self.abar[t].sqrt()).to(x.dtype)
+            x = self.dpm_step(x, x0, before, t, to, last)
+            before, last = x0, t
+        return x
+
     def ddim_times(self, steps: int) -> list[int]:
         """`steps` times, descending, evenly spaced with the last at T - 1 ("trailing")."""
         total = len(self.beta)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import anndata as ad
 import numpy as np
@@ -44,6 +44,8 @@ class PrivateNetwork(NetworkGenerator):
     """
 
     capabilities = Capabilities(trained=True, private=True)
+    presets: ClassVar[dict[str, dict[str, Any]]] = {}
+    on_genes = False
     #: Gradients taken of the donors per training step.
     gradients_per_step = 1
 

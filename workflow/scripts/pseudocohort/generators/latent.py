@@ -98,3 +98,32 @@ class LatentSpace:
             metadata["prior_weight"],
         )
         return cls(means, *(arrays[name].astype(np.float64) for name in ("basis", "sd", "noise")))
+
+
+class GeneSpace(LatentSpace):
+    """Standardised genes themselves: class means and all the rest are the network's to learn, as in published models.
+
+    ``means`` are 0 and only say which conditions and levels there are; ``basis`` is empty.
+    """
+
+    @property
+    def dim(self) -> int:
+        return len(self.noise)
+
+    @classmethod
+    def fit(cls, profiles: ad.AnnData, components: int = 0) -> Self:
+        """Space of the genes of `profiles`."""
+        genes, means = profiles.n_vars, fit_class_means(profiles)
+        zero = ClassMeans({key: np.zeros(genes) for key in means.mean}, means.seen, means.prior_weight)
+        return cls(zero, np.zeros((0, genes)), np.zeros(0), np.zeros(genes))
+
+    def encode(self, x: np.ndarray, keys: list[Key]) -> np.ndarray:
+        return x.astype(np.float32)
+
+    def decode(self, h: np.ndarray, obs: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
+        return h.astype(np.float32)
+
+
+def space_of(components: int) -> type[LatentSpace]:
+    """Kind of space for a setting ``components``: 0 are the genes themselves."""
+    return LatentSpace if components else GeneSpace

@@ -11,13 +11,14 @@ import pandas as pd
 import torch
 from torch import nn
 
+from ..errors import UserError
 from ..levels import FACTORS
 from ..seeds import derive
 from .base import Capabilities, Generator
 from .checkpoint import Checkpoint
 from .device import choose_device
 from .groups import donor_weights, keys_of
-from .latent import LatentSpace
+from .latent import space_of
 
 
 class Batches:
@@ -50,6 +51,8 @@ class NetworkGenerator(Generator):
 
     capabilities = Capabilities(trained=True, composition=True, unlabeled=True)
     defaults: ClassVar[dict[str, Any]] = {"components": 64}
+    #: Whether ``components`` may be 0, the network working on the genes themselves.
+    on_genes: ClassVar[bool] = False
 
     @abstractmethod
     def build(self, dim: int, conditions: int) -> nn.Module:
@@ -66,7 +69,14 @@ class NetworkGenerator(Generator):
     def fit(self, profiles: ad.AnnData, *, settings=None, seed, device="cpu", checkpoint=None) -> Self:
         self.settings = self.merge_settings(settings)
         self.device = choose_device(device)
-        self.space = LatentSpace.fit(profiles, self.settings["components"])
+        components = self.settings["components"]
+        if not components and not self.on_genes:
+            raise UserError(
+                f"generator {self.name!r} works on principal components",
+                where=f"generator_settings.{self.name}.components",
+                remedy="set 1 or more; only gan, wgan_gp and ddpm work on the genes themselves",
+            )
+        self.space = space_of(components).fit(profiles, components)
         keys = self.space.keys(profiles)
         self.conditions = sorted({condition for condition, _ in self.space.means.mean})
         condition = np.array([self.conditions.index(c) for c, _ in keys])
@@ -112,9 +122,12 @@ class NetworkGenerator(Generator):
         condition = torch.tensor([self.conditions.index(c) for c, _ in keys], device=self.device)
         factors = torch.as_tensor(factor_numbers(profiles.obs), device=self.device)
         found = self.signals(h, condition, factors)
+        signals = {k: v.double().cpu().numpy() for k, v in found.items()}
+        if not len(self.space.basis):
+            return signals
         residual = x - self.space.means.of(keys)
         outside = residual - residual @ self.space.basis.T @ self.space.basis
-        return {"latent_space": -(outside**2).sum(1)} | {k: v.double().cpu().numpy() for k, v in found.items()}
+        return {"latent_space": -(outside**2).sum(1)} | signals
 
     def signals(self, h: torch.Tensor, condition: torch.Tensor, factors: torch.Tensor) -> dict[str, torch.Tensor]:
         """Signals of the network itself about latent rows (n × components); higher for members."""
@@ -140,7 +153,7 @@ class NetworkGenerator(Generator):
         out = cls()
         out.settings, out.conditions = metadata["settings"], metadata["conditions"]
         space = {k.removeprefix("space/"): v for k, v in arrays.items() if k.startswith("space/")}
-        out.space = LatentSpace.from_state(space, metadata["space"])
+        out.space = space_of(out.settings["components"]).from_state(space, metadata["space"])
         out.network = out.build(out.space.dim, len(out.conditions))
         weights = {
             k.removeprefix("network/"): torch.as_tensor(v) for k, v in arrays.items() if k.startswith("network/")

@@ -100,13 +100,18 @@ def mlp(sizes: list[int], *, norm: bool = False) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
+def hidden(width: int | list[int], layers: int) -> list[int]:
+    """Widths of hidden layers: `layers` times `width`, or the list that is given instead."""
+    return list(width) if isinstance(width, list | tuple) else [width] * layers
+
+
 class Synthesiser(nn.Module):
     """Generator network of the GANs: noise and condition to a profile."""
 
-    def __init__(self, noise: int, dim: int, conditions: int, width: int, layers: int) -> None:
+    def __init__(self, noise: int, dim: int, conditions: int, width: int | list[int], layers: int) -> None:
         super().__init__()
         self.embed = ConditionEmbedding(conditions, 64)
-        self.body = mlp([noise + 64, *[width] * layers, dim], norm=True)
+        self.body = mlp([noise + 64, *hidden(width, layers), dim], norm=True)
 
     def forward(self, z: torch.Tensor, condition: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
         return self.body(torch.cat([z, self.embed(condition, factors)], dim=1))
@@ -115,11 +120,12 @@ class Synthesiser(nn.Module):
 class ProjectionCritic(nn.Module):
     """Critic with the condition as a projection: f(x) + <e(condition), phi(x)> (Miyato & Koyama 2018)."""
 
-    def __init__(self, dim: int, conditions: int, width: int, layers: int) -> None:
+    def __init__(self, dim: int, conditions: int, width: int | list[int], layers: int) -> None:
         super().__init__()
-        self.embed = ConditionEmbedding(conditions, width)
-        self.features = nn.Sequential(mlp([dim, *[width] * layers]), nn.LeakyReLU(0.2))
-        self.score = nn.Linear(width, 1)
+        widths = hidden(width, layers)
+        self.embed = ConditionEmbedding(conditions, widths[-1])
+        self.features = nn.Sequential(mlp([dim, *widths]), nn.LeakyReLU(0.2))
+        self.score = nn.Linear(widths[-1], 1)
 
     def forward(self, x: torch.Tensor, condition: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
         phi = self.features(x)

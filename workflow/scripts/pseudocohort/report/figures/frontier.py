@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .style import BLUE, GREEN, GREY, INK, ORANGE, empty, order_of
+from .style import BLUE, GREEN, GREY, INK, ORANGE, empty, order_of, spread
 
 USE, CEILING = "tstr_balanced_accuracy", "members_balanced_accuracy"
 #: Height of a label in inches.
@@ -39,23 +39,6 @@ def points(summary: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def spread(wanted: np.ndarray, gap: float) -> np.ndarray:
-    """Positions at least `gap` apart, in the order of `wanted` and near to it."""
-    order, out = np.argsort(wanted, kind="stable"), np.array(wanted, dtype=float)
-    groups: list[list[int]] = []
-    for i in order:
-        groups.append([i])
-        while len(groups) > 1:
-            a, b = groups[-2], groups[-1]
-            top = np.mean(wanted[a]) + gap * (len(a) - 1) / 2
-            if np.mean(wanted[b]) - gap * (len(b) - 1) / 2 - top >= gap:
-                break
-            groups[-2:] = [a + b]
-    for group in groups:
-        out[group] = np.mean(wanted[group]) + gap * (np.arange(len(group)) - (len(group) - 1) / 2)
-    return out
-
-
 def _labels(ax: Axes, table: pd.DataFrame, low: float, high: float) -> None:
     """Names beside the points, in a column for those that leak and one for the others."""
     gap = (high - low) * _LINE / (ax.figure.get_figheight() - 0.9)
@@ -66,7 +49,7 @@ def _labels(ax: Axes, table: pd.DataFrame, low: float, high: float) -> None:
         places = spread(own["use"].to_numpy(), gap)
         column = 1.04 if leaks else max(0.63, own["leakage"].max() + 0.03)
         for place, (_, row) in zip(places, own.iterrows(), strict=True):
-            claim = f" (\u03b5 = {row['epsilon']:.3g})" if np.isfinite(row["epsilon"]) else ""
+            claim = f" (\u03b5 = {row['epsilon']:.2g})" if np.isfinite(row["epsilon"]) else ""
             ax.annotate(
                 row["generator"] + claim,
                 (row["leakage"], row["use"]),

@@ -9,6 +9,7 @@ import matplotlib
 matplotlib.use("svg")
 
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -66,6 +67,23 @@ def colour_of(generator: str) -> str:
     """Ink for real data, grey for controls, a colour for each trained generator."""
     trained = {"gan": ORANGE, "wgan_gp": RED, "ddpm": BLUE, "mvn": GREEN, "flow": PURPLE, "unclip": SKY, "cvae": YELLOW}
     return INK if generator == "real" else trained.get(generator, GREY)
+
+
+def spread(wanted: np.ndarray, gap: float) -> np.ndarray:
+    """Positions at least `gap` apart, in the order of `wanted` and near to it."""
+    order, out = np.argsort(wanted, kind="stable"), np.array(wanted, dtype=float)
+    groups: list[list[int]] = []
+    for i in order:
+        groups.append([i])
+        while len(groups) > 1:
+            a, b = groups[-2], groups[-1]
+            top = np.mean(wanted[a]) + gap * (len(a) - 1) / 2
+            if np.mean(wanted[b]) - gap * (len(b) - 1) / 2 - top >= gap:
+                break
+            groups[-2:] = [a + b]
+    for group in groups:
+        out[group] = np.mean(wanted[group]) + gap * (np.arange(len(group)) - (len(group) - 1) / 2)
+    return out
 
 
 def empty(ax: Axes, text: str) -> None:
