@@ -6,6 +6,7 @@
 # make plan-summary CONFIG=config/full.yaml   what a study would download and train
 # make bench-ingest   time and memory of reading large files
 # make bench-prdc     time and memory of the neighbour metrics beside scikit-learn's (ARGS="--samples 2000 5000")
+# make bench-generators   training, sampling and memory of the generators, published presets beside ours
 # Each builds .venv from the lock file when needed. Options for Snakemake: make demo ARGS="-n"
 
 PYTHON ?= python3
@@ -17,10 +18,10 @@ CONFIG ?= config/full.yaml
 STUDY_DEMO := results/demo/report/index.html
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lint format lock check-dataset plan-summary bench-ingest bench-attacks bench-prdc clean
+.PHONY: help env demo test lint format lock check-dataset plan-summary bench-ingest bench-attacks bench-prdc bench-generators clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -9
+	@sed -n 's/^# //p' Makefile | head -10
 
 $(VENV)/.runtime: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=python3.x" >&2; exit 1; }
@@ -72,6 +73,9 @@ bench-ingest: $(VENV)/.runtime
 
 bench-prdc: $(VENV)/.runtime
 	$(BIN)/python tools/benchmark_prdc.py $(ARGS)
+
+bench-generators: $(VENV)/.runtime
+	$(BIN)/python tools/benchmark_generators.py $(ARGS)
 
 clean:
 	rm -rf results logs benchmarks resources/demo .snakemake
