@@ -4,11 +4,12 @@ Usage: python tools/benchmark_generators.py [--genes 978 5000] [--samples 800] [
                                             [--paper-steps 15] [--threads 1]
 
 Data: five conditions with thirty skewed factors in common, standardised. Each generator is a process of its own; its
-row has the seconds of training and the share of the training length at which the coverage of held-out profiles first was
-that of ``mvn`` (0: without training), profiles sampled per second, evaluations of the network per profile, peak GiB,
-coverage, and the AUC of a random forest against held-out profiles (.5 is best). A preset of published hyper-parameters
-is trained for ``--paper-steps`` steps and sampled five times only: its seconds of training are those of a step times its
-steps, and its likeness is not measured. With ``--paper-steps 0`` it is trained in full: that wants a GPU.
+row has the seconds of training and the share of the training length at which the coverage of held-out profiles first
+was that of ``mvn`` (0: without training), profiles sampled per second, evaluations of the network per profile, peak
+GiB, coverage, and the AUC of a random forest against held-out profiles (.5 is best). A preset of published hyper-
+parameters is trained for ``--paper-steps`` steps and sampled five times only: its seconds of training are those of a
+step times its steps, and its likeness is not measured. With ``--paper-steps 0`` it is trained in full: that wants a
+GPU.
 """
 
 from __future__ import annotations
