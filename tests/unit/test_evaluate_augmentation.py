@@ -223,7 +223,7 @@ def test_same_seed_same_table(profiles: ad.AnnData) -> None:
     pd.testing.assert_frame_equal(_score(profiles, config), _score(profiles, config))
 
 
-@pytest.mark.parametrize("role", ["train", "unlabeled", "member"])
+@pytest.mark.parametrize("role", ["train", "unlabeled", "member", "reference"])
 def test_a_planted_leak_is_caught(profiles: ad.AnnData, role: str) -> None:
     leaky = profiles.copy()
     leaky.obs["donor"] = leaky.obs["donor"].astype(str)
@@ -234,7 +234,7 @@ def test_a_planted_leak_is_caught(profiles: ad.AnnData, role: str) -> None:
         check_no_leak(leaky, table)
     # The same donors in different training sets, or in a role that nothing is fitted on, are no leak.
     check_no_leak(leaky, table.assign(training_set=["one", "two", "two"]))
-    check_no_leak(leaky, table.assign(role=["test", "reference", "train"]))
+    check_no_leak(leaky, table.assign(role=["test", "non_member", "train"]))
 
 
 def test_augmentation_refuses_a_leaky_plan(profiles: ad.AnnData) -> None:

@@ -111,7 +111,7 @@ def test_no_held_out_donor_is_ever_fitted(config, purpose, seed):
     _, table = planned(obs, config, purpose)
     held_out = set(obs["donor"][obs["split"] == "test"])
     donor = table["sample_id"].map(obs["donor"])
-    fitted = table["role"].isin(["train", "unlabeled"])
+    fitted = table["role"].isin(["train", "unlabeled", "reference"])
     assert not set(donor[fitted]) & held_out
     assert set(donor[table["role"] == "test"]) <= held_out
 

@@ -9,7 +9,7 @@ import pandas as pd
 from ..errors import ContractError
 
 #: Roles whose profiles shape a scaler, a generator or a classifier.
-FITTED_ROLES = ("train", "unlabeled", "member")
+FITTED_ROLES = ("train", "unlabeled", "member", "reference")
 
 
 def check_no_leak(profiles: ad.AnnData, members: pd.DataFrame) -> None:

@@ -72,7 +72,10 @@ def _rows(obs: pd.DataFrame, ids: pd.Index, role: str, condition: pd.Series | st
 
 
 def full(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) -> pd.DataFrame:
-    """Fidelity: four fifths of the training donors, drawn anew in every repeat, against all held-out profiles."""
+    """Fidelity: four fifths of the training donors, drawn anew in every repeat, against all held-out profiles.
+
+    The fifth left out is the reference of private generators that take one; for all others it does not exist.
+    """
     levels = config["fidelity"]["levels"] or [x for x in TISSUE_LEVELS if x in set(obs["level"])]
     inside = obs[obs["level"].isin(levels)]
     train = inside[inside["split"] == "train"]
@@ -81,8 +84,14 @@ def full(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) -> pd.D
     for _, donors in train.groupby("condition", observed=True)["donor"]:
         names = np.sort(donors.unique())
         keep.extend(rng.permutation(names)[: max(1, round(0.8 * len(names)))])
-    ids = train.index[train["donor"].isin(set(keep))]
-    return pd.concat([_rows(obs, ids, "train"), _rows(obs, inside.index[inside["split"] == "test"], "test")])
+    kept = train["donor"].isin(set(keep)).to_numpy()
+    return pd.concat(
+        [
+            _rows(obs, train.index[kept], "train"),
+            _rows(obs, train.index[~kept], "reference"),
+            _rows(obs, inside.index[inside["split"] == "test"], "test"),
+        ]
+    )
 
 
 def augmentation(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) -> pd.DataFrame:

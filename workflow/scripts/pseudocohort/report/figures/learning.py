@@ -14,7 +14,7 @@ from matplotlib.ticker import NullLocator
 from ...evaluate.classifiers import RECALL
 from ...evaluate.learning_curve import classes_of
 from .augmentation import REGIMES
-from .style import GREEN, GREY, INK, LIGHT, empty
+from .style import GREY, INK, LIGHT, empty
 
 ACCURACY, GAIN = "balanced_accuracy", "balanced_accuracy_gain"
 #: Regimes in which the generator saw what a user with n profiles has.
@@ -34,9 +34,9 @@ def chosen(table: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def _style(regime: str, generator: str) -> dict:
-    """Colour and line of a pair; the Gaussian is green and dotted unless it is the best."""
+    """Colour and line of a pair; the Gaussian of the same profiles is grey and dotted."""
     if generator == BASELINE and regime == "same_n":
-        return {"color": GREEN, "linestyle": ":", "marker": "s"}
+        return {"color": GREY, "linestyle": ":", "marker": "s"}
     return {"color": REGIMES[regime][0], "linestyle": "-", "marker": "o"}
 
 
