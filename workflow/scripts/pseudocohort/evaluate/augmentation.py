@@ -147,8 +147,8 @@ def _real_rows(plan: _Study) -> list[dict[str, Any]]:
     classifiers = plan.settings["classifiers"]
     for key in plan.real:
         draw = plan.draw(*key)
-        if len(draw.x) < key[1]:
-            log.info("%s: %d real profiles are not to be had; the learning curve ends below", key[0], key[1])
+        if key[1] not in plan.settings["n_real"] and len(draw.x) != key[1]:
+            log.info("%s: no point of the learning curve at %d: fewer than its classes, or than there are", *key[:2])
             continue
         for name in classifiers:
             keys = {"generator": "real", "regime": "none", "n_synthetic": 0, "estimator": name}

@@ -133,5 +133,5 @@ def draw(summary: pd.DataFrame, titles: dict[str, str]) -> Figure:
         row[0].legend(fontsize=7, loc="lower right")
         size = f"{int(n) or classes} real profiles"
         row[1].set_title(f"{size}: more synthetic ones", fontsize=8.5)
-        row[2].set_title(f"{size}: by class (recall alone)", fontsize=8.5)
+        row[2].set_title(f"{size}: by class (alone)", fontsize=8.5)
     return figure
