@@ -16,6 +16,7 @@ from pseudocohort.generators.registry import (
     PRIVATE,
     TRAINED,
     kind_of,
+    modules_of,
     settings_of,
 )
 from pseudocohort.plan.enumerate import (
@@ -176,7 +177,8 @@ def checkpoints_of_job(wildcards):
 def code_of_generator(wildcards):
     """Digest of the code that trains and samples a generator."""
     return code_version(
-        "generators.bundle", f"generators.{MODULES[kind_of_generator(wildcards)]}"
+        "generators.bundle",
+        *(f"generators.{name}" for name in modules_of(config, wildcards.generator)),
     )
 
 
@@ -184,8 +186,9 @@ def code_of_generators():
     """Digest of the code of the study's generators."""
     return code_version(
         *(
-            f"generators.{MODULES[kind_of(config, name)]}"
+            f"generators.{module}"
             for name in config["generators"]
+            for module in modules_of(config, name)
         )
     )
 
@@ -308,7 +311,8 @@ def fidelity_models(wildcards):
 def gpus_of_generator(wildcards):
     """GPUs of a training job: one for a network where CUDA is asked for, else none."""
     asked = config["training"]["device"] == "cuda"
-    return int(asked and kind_of_generator(wildcards) in TRAINED)
+    kinds = (kind_of_generator(wildcards), settings_of_generator(wildcards).get("of"))
+    return int(asked and not set(kinds).isdisjoint(TRAINED))
 
 
 def options_of_figure(wildcards):

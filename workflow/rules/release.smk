@@ -31,7 +31,10 @@ rule release:
         sources=release_inputs.sources(DATASETS, study_files.data_root(config)),
         generator_code=code_version(
             "generators.bundle",
-            f"generators.{MODULES[kind_of(config, config['release']['generator'])]}",
+            *(
+                f"generators.{name}"
+                for name in modules_of(config, config["release"]["generator"])
+            ),
         ),
         code=code_version("release.bundle"),
         templates=folder_version(WORKFLOW / "scripts/pseudocohort/release/templates"),

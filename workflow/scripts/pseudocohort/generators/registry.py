@@ -26,6 +26,8 @@ MODULES = {
     "ddpm": "ddpm",
     "flow": "flow",
     "unclip": "unclip",
+    "ensemble": "mitigations",
+    "screened": "mitigations",
     "dp_naive_bayes": "dp_naive_bayes",
     "dp_cvae": "dp_networks",
     "dp_ddpm": "dp_networks",
@@ -53,6 +55,12 @@ def kind_of(config: dict[str, Any], name: str) -> str:
 def settings_of(config: dict[str, Any], name: str) -> dict[str, Any]:
     """Settings of a study's generator that differ from the defaults of its kind."""
     return {key: value for key, value in config["generator_settings"].get(name, {}).items() if key != "generator"}
+
+
+def modules_of(config: dict[str, Any], name: str) -> list[str]:
+    """Modules that define a study's generator: that of its kind, and that of the generator that its kind is around."""
+    inner = settings_of(config, name).get("of")
+    return [MODULES[kind] for kind in (kind_of(config, name), inner) if kind in MODULES]
 
 
 def get(name: str) -> type[Generator]:
