@@ -377,3 +377,20 @@ def test_agreement_measures() -> None:
     true = np.array([5.0, -4.0, 3.0, 0.0, 0.1])
     assert sign_at(np.array([1.0, 1.0, 0.0, 1.0, -1.0]), true, 3) == pytest.approx(1 / 3)
     assert sign_at(np.ones(5), true, 20) == pytest.approx(3 / 4), "targets that do not change have no sign"
+
+
+def test_see_of_a_generator_is_see_where_the_generator_is_the_gaussian(confounded: Scm) -> None:
+    """A generator that expects what the population's Gaussian does: its SEE is the column of the covariance."""
+    covariance = confounded.covariance
+
+    def expect(obs: pd.DataFrame, clamped: np.ndarray) -> np.ndarray:
+        gene = np.nanargmax(~np.isnan(clamped), axis=1)
+        mean = confounded.means[obs["condition"].str[1:].astype(int)]
+        given = clamped[np.arange(len(obs)), gene] - mean[np.arange(len(obs)), gene]
+        return mean + given[:, None] * (covariance[gene] / covariance[gene, gene][:, None])
+
+    scores = means(run(confounded, generators={"exact": expect}).table)
+    for metric in ("pearson_delta", "leaf_effect"):
+        assert scores["see_exact", "-", metric] == pytest.approx(scores["see", "-", metric], rel=0.05)
+    assert scores["do_g", "given", "pearson_delta_gain_over_see_exact"] > 0.05
+    assert scores["see_exact", "-", "requested"] == scores["see", "-", "requested"]

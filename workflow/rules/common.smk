@@ -295,7 +295,7 @@ def combination_samples(wildcards):
 
 
 def fidelity_models(wildcards):
-    """First batch of models of each generator with a training loop, for loss curves and embedding checks.
+    """First batch of models of each generator with a training loop: loss curves, embedding checks, clamped genes.
 
     A private generator keeps no loss curve: it would be one more thing fitted on private data.
     """

@@ -65,6 +65,7 @@ rule interventions:
         profiles="<results>/prepared/harmonised.h5ad",
         donors="<results>/prepared/donors.tsv",
         graph_and_truth=intervention_files,
+        models=fidelity_models,
     output:
         table="<results>/evaluated/interventions/operators.tsv",
         refusals="<results>/evaluated/interventions/refusals.tsv",
@@ -73,7 +74,7 @@ rule interventions:
     benchmark:
         "<benchmarks>/interventions.tsv"
     conda:
-        "../../envs/base.yaml"
+        "../../envs/torch.yaml"
     threads: 1
     resources:
         mem_mb=4000,
@@ -82,7 +83,10 @@ rule interventions:
         study=config["study"],
         settings=config["interventions"],
         seed=config["seed"],
-        code=code_version("evaluate.interventions"),
+        generator_settings=config["generator_settings"],
+        kinds={name: kind_of(config, name) for name in config["generators"]},
+        device=config["training"]["device"],
+        code=code_version("evaluate.interventions", "generators.clamping"),
     script:
         "../scripts/interventions.py"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple
 
 import anndata as ad
@@ -30,7 +31,11 @@ TOP = 20
 COMPONENTS = 5
 _MIN_CLASS = 10  # profiles below which a class has no usable 1st percentile
 _MIN_SD = 0.05  # log2 units: a gene that varies less than this in a class cannot be learned from there
-_BASES = ("see", f"see_pc{COMPONENTS}")
+
+#: Profiles (rows × genes, log2 units) that a generator expects given conditions, levels and clamped genes (else NaN).
+Expect = Callable[[pd.DataFrame, np.ndarray], np.ndarray]
+#: Predicted change of every gene (G,) in a class when a gene, of some column, is set.
+Effect = Callable[["_Class", str, int], np.ndarray]
 
 
 class Interventions(NamedTuple):
@@ -46,6 +51,7 @@ class _Class:
 
     condition: str
     level: str
+    obs: pd.DataFrame  # one row: what a generator is told of the class
     x: np.ndarray  # (n, G), log2 units
     truth: dict[str, np.ndarray]  # gene id -> (G,), NaN where not measured
     values: dict[str, float]  # gene id -> value it was set to, where the truth says so
@@ -77,6 +83,7 @@ def interventions(
     study: str,
     settings: dict[str, Any],
     seed: int,
+    generators: dict[str, Expect] | None = None,
 ) -> Interventions:
     """Score SEE, DO|G and the baselines against `truth`.
 
@@ -96,15 +103,18 @@ def interventions(
     settings : dict
         ``n_genes`` regulators and ``n_leaves`` genes without targets at most; ``max_depth`` of descendants (0 = any).
     seed : int
+    generators : dict of callable, optional
+        By name, generators that can clamp genes; each is a further SEE, ``see_<name>``, not bound to a linear one.
 
     Returns
     -------
     Interventions
         Table: task ``do``, generator = operator, estimator = graph, repeat = number of the perturbed gene. Metrics:
         ``pearson_delta`` and ``sign_at_20`` (agreement with the true deltas), ``pds`` (share of the other
-        interventions whose truth is farther than the own), ``pearson_delta_gain_over_see`` and ``..._see_pc5``
-        (paired), ``leaf_effect`` (mean |delta| for genes without targets; truth 0), ``regulator_vs_leaf_auroc`` (per
-        regulator the share of leaves with a smaller effect; its mean is the AUROC), ``requested`` and ``refused``.
+        interventions whose truth is farther than the own), ``pearson_delta_gain_over_see``, ``..._see_pc5`` and
+        ``..._see_<name>`` (paired), ``leaf_effect`` (mean |delta| for genes without targets; truth 0),
+        ``regulator_vs_leaf_auroc`` (per regulator the share of leaves with a smaller effect; its mean is the AUROC),
+        ``requested`` and ``refused``.
 
     Raises
     ------
@@ -168,15 +178,19 @@ def interventions(
     ]
 
     rows: list[dict[str, Any]] = []
-    for name, graph_name, slopes in _operators(model, graphs, genes, depth):
+    operators_run = _operators(model, graphs, genes, depth)
+    columns = {gene: index[gene] for gene in [*chosen, *leaves]}
+    operators_run += [(f"see_{name}", None, _see(expect, columns)) for name, expect in (generators or {}).items()]
+    for name, graph_name, effect in operators_run:
         refused = {r["gene"] for r in refusals if r["estimator"] == graph_name} if name == "do_g" else set()
         keys = {"study": study, "task": "do", "generator": name, "estimator": graph_name, "seed": seed}
         for metric, value in (("requested", len(requested) + len(leaves)), ("refused", len(refused))):
             rows.append({**keys, "repeat": 0, "metric": metric, "value": float(value)})
         for level in sorted({c.level for c in classes}):
-            scored = _score(slopes, [c for c in classes if c.level == level], chosen, leaves, index, refused)
+            scored = _score(effect, [c for c in classes if c.level == level], chosen, leaves, index, refused)
             rows += [{**keys, "level": level, **row} for row in scored]
-    table = evaluation_table(rows + _gains(rows))
+    free = [name for name, graph_name, _ in operators_run if graph_name is None and name != "no_change"]
+    table = evaluation_table(rows + _gains(rows, free))
     refusal_table = pd.DataFrame(refusals, columns=[c for c in REFUSAL_COLUMNS if c != "symbol"])
     refusal_table.insert(2, "symbol", [symbols.get(gene, gene) for gene in refusal_table["gene"]])
     return Interventions(table, refusal_table[list(REFUSAL_COLUMNS)])
@@ -238,7 +252,8 @@ def _classes(x: np.ndarray, obs: pd.DataFrame, truth: pd.DataFrame, index: dict[
             if "value" in part and part["value"].notna().any():
                 values[gene] = float(part["value"].dropna().iloc[0])
         if deltas:
-            out.append(_Class(str(condition), str(level), x[rows.index], deltas, values))
+            about = rows.iloc[:1].astype(str).reset_index(drop=True)
+            out.append(_Class(str(condition), str(level), about, x[rows.index], deltas, values))
     return out
 
 
@@ -246,16 +261,41 @@ def _draw(names: list[str], n: int, rng: np.random.Generator) -> list[str]:
     return sorted(rng.permutation(names)[:n].tolist()) if names else []
 
 
-def _operators(
-    model: TissueModel, graphs: list[Graph], genes: list[str], depth: int
-) -> list[tuple[str, Any, Callable[[int], np.ndarray]]]:
-    """Name, graph name (NA without a graph) and slopes function of every operator and baseline."""
+def _linear(slopes_of: Callable[[int], np.ndarray]) -> Effect:
+    """Effect by a slope of every gene on the perturbed one, the same in all classes."""
+    slopes = cache(slopes_of)
+    return lambda c, gene, j: slopes(j) * c.shift(gene, j)
+
+
+def _see(expect: Expect, columns: dict[str, int]) -> Effect:
+    """Effect by what a generator expects of a clamped gene, against the same gene clamped to its class mean."""
+    made: dict[tuple[str, str], np.ndarray] = {}
+
+    def changes(c: _Class) -> np.ndarray:
+        clamped = np.full((len(columns), 2, c.x.shape[1]), np.nan)
+        for i, (gene, j) in enumerate(columns.items()):
+            mean = c.x[:, j].mean()
+            clamped[i, :, j] = mean, mean + c.shift(gene, j)
+        obs = c.obs.iloc[np.zeros(2 * len(columns), int)].reset_index(drop=True)
+        profiles = expect(obs, clamped.reshape(len(obs), -1)).reshape(clamped.shape)
+        return profiles[:, 1] - profiles[:, 0]
+
+    def effect(c: _Class, gene: str, j: int) -> np.ndarray:
+        if (c.condition, c.level) not in made:  # all genes of a class at once: the generator's draws are shared
+            made[c.condition, c.level] = changes(c)
+        return made[c.condition, c.level][list(columns).index(gene)]
+
+    return effect
+
+
+def _operators(model: TissueModel, graphs: list[Graph], genes: list[str], depth: int) -> list[tuple[str, Any, Effect]]:
+    """Name, graph name (NA without a graph) and effect of every operator and baseline."""
     index = {gene: i for i, gene in enumerate(genes)}
     loadings = model.components(COMPONENTS)
-    out: list[tuple[str, Any, Callable[[int], np.ndarray]]] = [
-        ("no_change", None, lambda j: np.zeros(len(genes))),
-        ("see", None, model.see),
-        (f"see_pc{COMPONENTS}", None, lambda j: model.see_without(j, loadings)),
+    out: list[tuple[str, Any, Effect]] = [
+        ("no_change", None, _linear(lambda j: np.zeros(len(genes)))),
+        ("see", None, _linear(model.see)),
+        (f"see_pc{COMPONENTS}", None, _linear(lambda j: model.see_without(j, loadings))),
     ]
     for graph in graphs:
         signs = operators.sign_matrix(graph, genes)
@@ -266,15 +306,15 @@ def _operators(
             return model.do(j, np.array(sorted(index[g] for g in reached if g in index), dtype=int))
 
         out += [
-            ("do_g", graph.name, do),
-            ("ridge_propagation", graph.name, lambda j, w=weights: operators.propagate(model, w, j)),
-            ("regulon_sign", graph.name, lambda j, s=signs: operators.regulon_sign(s, j)),
+            ("do_g", graph.name, _linear(do)),
+            ("ridge_propagation", graph.name, _linear(lambda j, w=weights: operators.propagate(model, w, j))),
+            ("regulon_sign", graph.name, _linear(lambda j, s=signs: operators.regulon_sign(s, j))),
         ]
     return out
 
 
 def _score(
-    slopes_of: Callable[[int], np.ndarray],
+    effect: Effect,
     classes: list[_Class],
     chosen: list[str],
     leaves: list[str],
@@ -282,7 +322,6 @@ def _score(
     refused: set[str],
 ) -> list[dict[str, Any]]:
     """Rows (repeat, metric, value) of one operator at one level; a gene's value is its mean over the conditions."""
-    slopes = {gene: slopes_of(index[gene]) for gene in [*chosen, *leaves]}
     scores: dict[tuple[str, int], list[float]] = {}
 
     def add(metric: str, repeat: int, value: float) -> None:
@@ -290,7 +329,7 @@ def _score(
 
     for c in classes:
         able = [g for g in chosen if g not in refused and g in c.truth and not c.refusal(g, index[g])]
-        predicted = {g: slopes[g] * c.shift(g, index[g]) for g in able}
+        predicted = {g: effect(c, g, index[g]) for g in able}
         for gene in able:
             repeat = chosen.index(gene)
             use = ~np.isnan(c.truth[gene])
@@ -301,7 +340,7 @@ def _score(
                 others = {g: c.truth[g] for g in able if g != gene}
                 add("pds", repeat, _discrimination(predicted[gene], gene, c.truth[gene], others, index))
         silent = [g for g in leaves if not c.refusal(g, index[g])]
-        leaf_sizes = np.array([_size(slopes[g] * c.shift(g, index[g]), index[g]) for g in silent])
+        leaf_sizes = np.array([_size(effect(c, g, index[g]), index[g]) for g in silent])
         for gene, size in zip(silent, leaf_sizes, strict=True):
             add("leaf_effect", leaves.index(gene), size)
         for gene in able if len(silent) else []:
@@ -352,11 +391,11 @@ def _discrimination(
     return float(np.mean(wins))
 
 
-def _gains(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Paired differences of ``pearson_delta`` to the simple baselines, per gene."""
+def _gains(rows: list[dict[str, Any]], free: list[str]) -> list[dict[str, Any]]:
+    """Paired differences of ``pearson_delta`` to the operators without a graph, per gene."""
     scored = [r for r in rows if r["metric"] == "pearson_delta"]
     out = []
-    for base in _BASES:
+    for base in free:
         reference = {(r["level"], r["repeat"]): r["value"] for r in scored if r["generator"] == base}
         out += [
             {**r, "metric": f"pearson_delta_gain_over_{base}", "value": r["value"] - reference[r["level"], r["repeat"]]}

@@ -29,7 +29,7 @@ class Capabilities:
     unlabeled : bool
         Learns from profiles whose condition is unknown (empty string in ``obs["condition"]``).
     mask : bool
-        Can clamp any subset of genes (``sample_masked``).
+        Can clamp any subset of genes (:meth:`Generator.sample_clamped`).
     log_density : bool
         Has ``log_density(profiles) -> ndarray (n,)`` in nats.
     private : bool
@@ -86,6 +86,38 @@ class Generator(ABC):
             If a condition was not seen in training, or a (condition, level) pair was not and the generator cannot
             compose them.
         """
+
+    def sample_clamped(
+        self, obs: pd.DataFrame, clamped: np.ndarray, *, seed: int, device: str = "cpu", expected: bool = False
+    ) -> np.ndarray:
+        """Profiles like those of :meth:`sample`, given the values of some of their genes.
+
+        Parameters
+        ----------
+        obs : DataFrame
+            Conditions and levels.
+        clamped : ndarray (len(obs) × genes)
+            Standardised values of the genes to clamp; NaN where a gene is free.
+        expected : bool
+            Expected profiles instead of drawn ones.
+
+        Returns
+        -------
+        ndarray (len(obs) × genes)
+            float32, standardised; the clamped genes have their values.
+
+        Raises
+        ------
+        UserError
+            As :meth:`sample`, and if the generator cannot clamp genes.
+        """
+        from ..errors import UserError
+
+        raise UserError(
+            f"generator {self.name!r} cannot clamp genes",
+            where="generators",
+            remedy="one with a latent space can: gan, wgan_gp, cvae, ddpm, flow, unclip",
+        )
 
     @abstractmethod
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

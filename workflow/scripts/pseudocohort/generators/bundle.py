@@ -324,6 +324,37 @@ def sample_batch(
     )
 
 
+def expected_given(
+    folder: Path, obs: pd.DataFrame, clamped: np.ndarray, *, generator: str, seed: int, device: str
+) -> np.ndarray:
+    """Profiles that a stored generator expects given the values of some of their genes.
+
+    Parameters
+    ----------
+    folder : Path
+        Of one training set, written by :func:`train_batch`.
+    obs : DataFrame
+        Conditions and levels.
+    clamped : ndarray (len(obs) × genes)
+        log2 expression of the clamped genes, NaN where a gene is free.
+    generator : str
+        Name in the registry.
+    seed : int
+        Of the generator's draws.
+    device : {'auto', 'cpu', 'cuda'}
+        Where networks run.
+
+    Returns
+    -------
+    ndarray (len(obs) × genes)
+        log2 expression.
+    """
+    scaler = Scaler.from_state(*load_state(folder / "scale", "scale"))
+    model = load_model(folder / "model", registry.get(generator))
+    z = model.sample_clamped(obs, scaler.transform(clamped, obs), seed=seed, device=device, expected=True)
+    return scaler.inverse(z, obs)
+
+
 def signals_batch(
     models_dir: Path,
     profiles: ad.AnnData,

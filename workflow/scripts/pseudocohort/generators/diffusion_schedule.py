@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Self
 
 import torch
@@ -27,8 +28,9 @@ class Schedule:
     abar: torch.Tensor
 
     @classmethod
+    @cache
     def make(cls, kind: str = "linear", steps: int = 1000, device: torch.device | str = "cpu") -> Self:
-        """Schedule of `steps` steps.
+        """Schedule of `steps` steps, made once and shared.
 
         ``linear``: beta from 1e-4 to .02 (Ho et al. 2020, section 4); ``quadratic``: the square of a linear sqrt(beta)
         between the same ends (Song et al. 2021; Lacan et al. 2024); ``cosine``: Nichol & Dhariwal 2021, eq. 17.

@@ -16,6 +16,7 @@ from ..levels import FACTORS
 from ..seeds import derive
 from .base import Capabilities, Generator
 from .checkpoint import Checkpoint
+from .clamping import DRAWS, rows_given
 from .device import choose_device
 from .groups import donor_weights, keys_of
 from .latent import space_of
@@ -49,7 +50,7 @@ class NetworkGenerator(Generator):
     :meth:`draw` latent rows.
     """
 
-    capabilities = Capabilities(trained=True, composition=True, unlabeled=True)
+    capabilities = Capabilities(trained=True, composition=True, unlabeled=True, mask=True)
     defaults: ClassVar[dict[str, Any]] = {"components": 64}
     #: Whether ``components`` may be 0, the network working on the genes themselves.
     on_genes: ClassVar[bool] = False
@@ -94,8 +95,38 @@ class NetworkGenerator(Generator):
         self.network = self.train(network, batches, derive(seed, "training"), checkpoint).eval()
         return self
 
-    @torch.no_grad()
     def sample(self, obs: pd.DataFrame, *, seed: int, device: str = "cpu") -> np.ndarray:
+        h = self.latent_rows(obs, seed=seed, device=device)
+        return self.space.decode(h, obs, np.random.default_rng(derive(seed, "genes")))
+
+    def sample_clamped(
+        self, obs: pd.DataFrame, clamped: np.ndarray, *, seed: int, device: str = "cpu", expected: bool = False
+    ) -> np.ndarray:
+        if not len(self.space.basis):
+            raise UserError(
+                f"generator {self.name!r} cannot clamp genes when it works on the genes themselves",
+                where=f"generator_settings.{self.name}.components",
+                remedy="set 1 or more components",
+            )
+        rng = None if expected else np.random.default_rng(derive(seed, "clamped"))
+        free, keys = np.isnan(clamped), keys_of(obs)
+        means, loading = self.space.means.of(keys), self.space.sd[:, None] * self.space.basis
+        h = np.empty((len(obs), self.space.dim))
+        for key in dict.fromkeys(keys):
+            here = np.array([i for i, other in enumerate(keys) if other == key])
+            many = obs.iloc[np.repeat(here[:1], DRAWS)]
+            draws = self.latent_rows(many, seed=derive(seed, "draws", *key), device=device)
+            patterns, pattern = np.unique(free[here], axis=0, return_inverse=True)
+            for number, hidden in enumerate(patterns):
+                rows = here[pattern.reshape(-1) == number]
+                values = clamped[np.ix_(rows, ~hidden)] - means[np.ix_(rows, ~hidden)]
+                h[rows] = rows_given(draws, loading[:, ~hidden], self.space.noise[~hidden], values, rng)
+        made = means + h @ loading if rng is None else self.space.decode(h, obs, rng)
+        return np.where(free, made, clamped).astype(np.float32)
+
+    @torch.no_grad()
+    def latent_rows(self, obs: pd.DataFrame, *, seed: int, device: str = "cpu") -> np.ndarray:
+        """Latent rows (len(obs) × components) of the conditions and levels that `obs` asks for."""
         self.device = choose_device(device)
         self.network.to(self.device)
         numbers = {c: i for i, c in enumerate(self.conditions)}
@@ -106,8 +137,7 @@ class NetworkGenerator(Generator):
         condition = torch.tensor([numbers[c] for c in obs["condition"].astype(str)], device=self.device)
         factors = torch.as_tensor(factor_numbers(obs), device=self.device)
         random = torch.Generator(device=self.device).manual_seed(derive(seed, "latent"))
-        h = self.draw(condition, factors, random).float().cpu().numpy()
-        return self.space.decode(h.astype(np.float64), obs, np.random.default_rng(derive(seed, "genes")))
+        return self.draw(condition, factors, random).float().cpu().numpy().astype(np.float64)
 
     @torch.no_grad()
     def member_signals(self, profiles: ad.AnnData, *, device: str = "cpu") -> dict[str, np.ndarray]:

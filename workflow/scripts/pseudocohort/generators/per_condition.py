@@ -90,6 +90,24 @@ class PerCondition:
         UserError
             If a condition was not seen.
         """
+
+        def draw(model: Generator, rows: np.ndarray, own: dict[str, Any]) -> np.ndarray:
+            return model.sample(obs[rows].reset_index(drop=True), **own)
+
+        return self._by_condition(obs, draw, seed, device)
+
+    def sample_clamped(
+        self, obs: pd.DataFrame, clamped: np.ndarray, *, seed: int, device: str = "cpu", expected: bool = False
+    ) -> np.ndarray:
+        """Profiles given some of their genes; as of :meth:`.base.Generator.sample_clamped`."""
+
+        def draw(model: Generator, rows: np.ndarray, own: dict[str, Any]) -> np.ndarray:
+            return model.sample_clamped(obs[rows].reset_index(drop=True), clamped[rows], expected=expected, **own)
+
+        return self._by_condition(obs, draw, seed, device)
+
+    def _by_condition(self, obs: pd.DataFrame, draw: Callable[..., np.ndarray], seed: int, device: str) -> np.ndarray:
+        """What `draw` makes of the rows of each condition with its model."""
         condition = obs["condition"].astype(str).to_numpy()
         out: np.ndarray | None = None
         for name in dict.fromkeys(condition):
@@ -101,7 +119,7 @@ class PerCondition:
                     remedy=f"conditions: {', '.join(sorted(self.models))}",
                 )
             rows = condition == name
-            made = model.sample(obs[rows].reset_index(drop=True), seed=derive(seed, "condition", name), device=device)
+            made = draw(model, rows, {"seed": derive(seed, "condition", name), "device": device})
             out = np.empty((len(obs), made.shape[1]), dtype=np.float32) if out is None else out
             out[rows] = made
         return out

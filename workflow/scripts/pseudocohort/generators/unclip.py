@@ -52,11 +52,10 @@ class UnCLIP(NetworkGenerator):
     """unCLIP-like model (Ramesh et al. 2022): joint embedding z of all levels, prior p(z | condition, level), decoder.
 
     1. One encoder embeds profiles of every level; rows of a condition attract each other, across levels most
-    (supervised
-       contrastive loss), and z must reconstruct the profile linearly, so that it keeps what varies within a condition.
+       (supervised contrastive loss), and z must reconstruct the profile linearly, so that it keeps what varies within
+       a condition.
     2. The prior is a diffusion model of z given condition and level (``prior: diffusion``), or one of its ablations:
-    the
-       class Gaussian of the training embeddings (``gaussian``) or their bootstrap (``neighbours``).
+       the class Gaussian of the training embeddings (``gaussian``) or their bootstrap (``neighbours``).
     3. The decoder is a diffusion model of the residual components around the class means, given z and level, with
        guidance on z (``guidance``).
 
@@ -271,9 +270,9 @@ class UnCLIP(NetworkGenerator):
             found |= {f"{name}_{key}": value for key, value in parts.items()}
         return found
 
-    def sample(self, obs: pd.DataFrame, *, seed: int, device: str = "cpu") -> np.ndarray:
+    def latent_rows(self, obs: pd.DataFrame, *, seed: int, device: str = "cpu") -> np.ndarray:
         self._levels = np.array([LEVELS.index(v) for v in obs["level"].astype(str)])
-        return super().sample(obs, seed=seed, device=device)
+        return super().latent_rows(obs, seed=seed, device=device)
 
     @torch.no_grad()
     def vary(self, profiles: np.ndarray, obs: pd.DataFrame, *, seed: int) -> np.ndarray:
