@@ -311,11 +311,12 @@ def test_bundle_fits_no_scale_for_private_generators_and_declares_the_reference(
         "settings": {"public": "reference", "genes": "public", "epsilon": 5.0}, "seed": 1, "device": "cpu",
         "folder": tmp_path, "checkpoint_minutes": 5,
     }  # fmt: skip
-    model, scaler = fit(data, members, "set", generator="dp_naive_bayes", **options)
+    model, scaler, limits = fit(data, members, "set", generator="dp_naive_bayes", **options)
     assert (scaler.mean["tumour"] == 0).all() and (scaler.sd["tumour"] == 1).all()
+    assert not limits.limit
     assert model.ledger.guarantee and "reference" in {entry.what for entry in model.ledger.entries}
     control = pd.concat([members, members[60:].assign(role="train")])
-    model, _ = fit(data, control, "set", generator="dp_naive_bayes", **options)
+    model, *_ = fit(data, control, "set", generator="dp_naive_bayes", **options)
     assert "reference" not in {entry.what for entry in model.ledger.entries}
 
 

@@ -464,7 +464,12 @@ def fidelity(table: pd.DataFrame, titles: dict[str, str]) -> dict[str, Any]:
     new = means[(means["memorisation_share"] < 0.1)].drop(index="real", errors="ignore")
     if new.empty or "real" not in means.index:
         return {"status": "unclear", "answer": "Every generator repeats its training profiles.", "points": sentences}
-    best = new["discriminator_auc"].idxmin()
+    # Of generators that are told from patients equally well, the one that covers more of them.
+    best = (
+        new.assign(discriminator_auc=new["discriminator_auc"].round(2), coverage=-new["coverage"])
+        .sort_values(["discriminator_auc", "coverage"])
+        .index[0]
+    )
     real, mvn = means.loc["real"], means.loc["mvn"] if "mvn" in means.index else None
     answer = (
         f"Hardest to tell from patients without copying them: {best}, discriminator AUC "

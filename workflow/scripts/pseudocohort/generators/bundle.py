@@ -23,6 +23,7 @@ from . import registry
 from .alignment import COMMON_SCALE, STANDARDISED, add_technology_offset, align
 from .base import Generator
 from .counts import LibrarySizes, counts_of
+from .detection import DetectionLimits
 from .per_condition import PerCondition, load_model
 from .private_statistics import LABELS, Public
 from .storage import load_state, save_state
@@ -117,7 +118,7 @@ def fit(
     checkpoint_minutes: float,
     alignment: str = "",
     scope: str = "joint",
-) -> tuple[Generator | PerCondition, Scaler]:
+) -> tuple[Generator | PerCondition, Scaler, DetectionLimits]:
     """Fit one generator, or one per condition, on one training set, resuming from a checkpoint in `folder`."""
     kind = registry.get(generator)
     learned, scaled = training_profiles(profiles, members, training_set, unlabeled=kind.capabilities.unlabeled)
@@ -129,6 +130,7 @@ def fit(
         if alignment == "offset":
             learned.X, scaled.X = add_technology_offset(learned), add_technology_offset(scaled)
         scaler = Scaler(by_level=alignment not in COMMON_SCALE).fit(scaled.X, scaled.obs)
+        unscaled = learned.X
         learned.X = scaler.transform(learned.X, learned.obs)
         if alignment in STANDARDISED:
             learned.X = align(learned, alignment)
@@ -144,8 +146,18 @@ def fit(
 
     own = {"settings": settings, "seed": derive(seed, training_set), "device": device}
     if scope == "per_condition":
-        return PerCondition(kind).fit(learned, checkpoint=checkpoint, **own), scaler
-    return kind().fit(learned, checkpoint=checkpoint("", learned), **own), scaler
+        model = PerCondition(kind).fit(learned, checkpoint=checkpoint, **own)
+    else:
+        model = kind().fit(learned, checkpoint=checkpoint("", learned), **own)
+    if kind.capabilities.private:  # shares of training profiles on a floor would be exact statistics of the donors
+        return model, scaler, DetectionLimits()
+
+    def made(obs: pd.DataFrame) -> np.ndarray:
+        z = model.sample(obs, seed=derive(seed, training_set, "detection"), device=device)
+        return np.maximum(scaler.inverse(z, obs), 0)
+
+    labelled = (learned.obs["condition"] != "").to_numpy()
+    return model, scaler, DetectionLimits.fit(unscaled[labelled], learned.obs[labelled], made)
 
 
 def lengthened(kind: type[Generator], settings: dict[str, Any], factor: float) -> dict[str, Any]:
@@ -237,7 +249,7 @@ def train_batch(
         if target.is_dir():
             log.info("%s: done before the interruption", training_set)
             continue
-        model, scaler = fit(
+        model, scaler, limits = fit(
             profiles, members, training_set, generator=generator,
             settings=lengthened(kind, settings, (lengths or {}).get(training_set, 1.0)), seed=seed, device=device,
             folder=checkpoints, checkpoint_minutes=checkpoint_minutes,
@@ -247,6 +259,7 @@ def train_batch(
             folder.mkdir(parents=True)
             model.save(folder / "model")
             save_state(folder / "scale", "scale", *scaler.state())
+            save_state(folder / "detection", "detection", *limits.state())
             # Exact library sizes would void a guarantee.
             sizes = LibrarySizes() if kind.capabilities.private else library_sizes(profiles, members, training_set)
             save_state(folder / "library", "library", *sizes.state())
@@ -294,8 +307,9 @@ def sample_batch(
     Returns
     -------
     AnnData
-        log2 expression, not below 0; keeps ``contracts.SYNTHETIC``. Where the profiles that all models were trained on
-        were counts, the layer ``counts`` has integers at library sizes drawn like theirs.
+        log2 expression, not below 0, silent genes on their floor (:mod:`.detection`); keeps ``contracts.SYNTHETIC``.
+        Where the profiles that all models were trained on were counts, the layer ``counts`` has integers at library
+        sizes drawn like theirs.
     """
     kind, name = registry.get(generator), name or generator
     parts, tables, counts = [], [], []
@@ -304,7 +318,8 @@ def sample_batch(
         scaler = Scaler.from_state(*load_state(folder / "scale", "scale"))
         model = load_model(folder / "model", kind)
         z = model.sample(wanted, seed=derive(seeds[training_set], generator, "sample"), device=device)
-        parts.append(np.maximum(scaler.inverse(z, wanted), 0).astype(np.float32))
+        limits = DetectionLimits.from_state(*load_state(folder / "detection", "detection"))
+        parts.append(limits.apply(np.maximum(scaler.inverse(z, wanted), 0), wanted).astype(np.float32))
         rng = np.random.default_rng(derive(seeds[training_set], generator, "counts"))
         library = LibrarySizes.from_state(*load_state(folder / "library", "library")).draw(wanted, rng)
         counts.append(None if library is None else counts_of(parts[-1], library, rng))
