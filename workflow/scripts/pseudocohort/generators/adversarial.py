@@ -64,7 +64,7 @@ class AdversarialGenerator(NetworkGenerator):
             {"generator": network, "critic": critic}, optimisers,
             averaged="generator", decay=s["decay"], seed=seed, device=self.device,
         )  # fmt: skip
-        duel = Duel(network, critic, optimisers, run, batches, s["noise"])
+        duel = Duel(network, critic, run, batches, s["noise"])
         passes = s["passes"] // (s[self.batches_per_step] if self.batches_per_step else 1)
         steps = number_of_steps(s["steps"], passes, len(batches.h), batches.size)
         self.history = run.run(self._step(duel), steps, checkpoint, self.name)
@@ -98,8 +98,8 @@ class AdversarialGenerator(NetworkGenerator):
 class Duel:
     """Generator and critic in training."""
 
-    def __init__(self, generator, critic, optimisers, run: Training, batches: Batches, noise: int) -> None:
-        self.generator, self.critic, self.optimisers = generator, critic, optimisers
+    def __init__(self, generator, critic, run: Training, batches: Batches, noise: int) -> None:
+        self.generator, self.critic = generator, critic
         self.run, self.batches, self.noise = run, batches, noise
 
     def real(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -115,9 +115,3 @@ class Duel:
         """The critic's scores of fresh generated rows, for the generator's update."""
         _, condition, factors = self.real()
         return self.critic(self.fake(condition, factors), condition, factors)
-
-    def update(self, name: str, loss: torch.Tensor) -> None:
-        """One optimiser step of ``generator`` or ``critic``."""
-        self.optimisers[name].zero_grad()
-        loss.backward()
-        self.optimisers[name].step()

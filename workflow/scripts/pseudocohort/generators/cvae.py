@@ -88,10 +88,7 @@ class CVAE(NetworkGenerator):
             h, condition, factors = batches.draw(run.random)
             draws = self.loss_draws(len(h), run.random)
             error, divergence = (part.mean() for part in self.bounds(network, h, condition, factors, *draws))
-            optimiser.zero_grad()
-            (error + s["beta"] * divergence).backward()
-            nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-            optimiser.step()
+            run.descend("autoencoder", error + s["beta"] * divergence, clip=5.0)
             return {"reconstruction": error, "divergence": divergence}
 
         steps = number_of_steps(s["steps"], s["passes"], len(batches.h), batches.size)

@@ -113,10 +113,7 @@ class DDPM(NetworkGenerator):
             x0, condition, factors = batches.draw(run.random)
             draws = self.loss_draws(len(x0), run.random)
             loss = self.row_losses(network, x0, condition, factors, *draws).mean()
-            optimiser.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimiser.step()
+            run.descend("denoiser", loss, clip=1.0)
             return {"denoising": loss}
 
         steps = number_of_steps(s["steps"], s["passes"], len(batches.h), batches.size)

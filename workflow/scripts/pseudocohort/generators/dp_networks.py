@@ -252,9 +252,7 @@ class DPWGANGP(PrivateNetwork, WGANGP):
             label = torch.searchsorted(self.label_weights.cumsum(0), u).clamp_(max=len(self.label_weights) - 1)
             condition, factors = self.label_conditions[label], self.label_factors[label]
             z, _ = self.loss_draws(s["batch"], run.random)
-            optimisers["generator"].zero_grad()
-            (-critic(network(z, condition, factors), condition, factors).mean()).backward()
-            optimisers["generator"].step()
+            run.descend("generator", -critic(network(z, condition, factors), condition, factors).mean())
             return {}
 
         run.run(one_step, s["steps"], checkpoint, self.name)

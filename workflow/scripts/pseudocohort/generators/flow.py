@@ -89,10 +89,7 @@ class Flow(NetworkGenerator):
             x0 = x0[pairing(x0, x1, condition)]
             t = torch.rand(len(x1), generator=run.random, device=self.device)
             loss = self.row_losses(network, x1, condition, factors, x0, t).mean()
-            optimiser.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimiser.step()
+            run.descend("velocity", loss, clip=1.0)
             return {"matching": loss}
 
         steps = number_of_steps(s["steps"], s["passes"], len(batches.h), batches.size)

@@ -46,7 +46,7 @@ class GAN(AdversarialGenerator):
         if penalised:
             (slope,) = torch.autograd.grad(on_real.sum(), real, create_graph=True)
             total = loss + s["r1_every"] * s["r1"] / 2 * slope.square().sum(1).mean()
-        duel.update("critic", total)
+        duel.run.descend("critic", total)
         generator_loss = softplus(-duel.score_of_fake()).mean()
-        duel.update("generator", generator_loss)
+        duel.run.descend("generator", generator_loss)
         return {"discriminator": loss, "generator": generator_loss}

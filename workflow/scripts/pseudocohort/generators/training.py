@@ -57,6 +57,9 @@ class Training:
         self.average = copy.deepcopy(modules[averaged]).requires_grad_(False)
         self.random = torch.Generator(device=device).manual_seed(seed)
         self.device, self.learning_rate = device, learning_rate
+        # Module.parameters() walks all submodules, which takes a good part of a short step.
+        self._weights = {name: list(module.parameters()) for name, module in modules.items()}
+        self._averages = list(self.average.parameters())
         self.base_rates = {name: [g["lr"] for g in o.param_groups] for name, o in optimisers.items()}
         self.step = 0
         self.rows: list[dict[str, float]] = []
@@ -98,6 +101,25 @@ class Training:
         bar.close()
         return pd.DataFrame(self.rows)
 
+    def descend(self, name: str, loss: torch.Tensor, clip: float | None = None) -> None:
+        """One step of the module called `name`, and of it alone, with the optimiser of that name.
+
+        Parameters
+        ----------
+        name : str
+        loss : Tensor
+            Scalar.
+        clip : float, optional
+            Largest norm of the gradient.
+        """
+        self.optimisers[name].zero_grad()  # of frozen weights too, which a step would move by their last gradient
+        weights = [weight for weight in self._weights[name] if weight.requires_grad]
+        for weight, gradient in zip(weights, torch.autograd.grad(loss, weights, allow_unused=True), strict=True):
+            weight.grad = gradient
+        if clip is not None:
+            nn.utils.clip_grad_norm_(weights, clip)
+        self.optimisers[name].step()
+
     def _set_rates(self, share: float) -> None:
         if self.learning_rate is None:
             return
@@ -109,9 +131,8 @@ class Training:
     @torch.no_grad()
     def _update_average(self) -> None:
         decay = min(self.decay, (1 + self.step) / (10 + self.step))
-        average, current = list(self.average.parameters()), list(self.modules[self.averaged].parameters())
-        torch._foreach_mul_(average, decay)
-        torch._foreach_add_(average, current, alpha=1 - decay)
+        torch._foreach_mul_(self._averages, decay)
+        torch._foreach_add_(self._averages, self._weights[self.averaged], alpha=1 - decay)
 
     def _state(self) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
         tensors = {"random": self.random.get_state()}

@@ -139,19 +139,13 @@ class UnCLIP(NetworkGenerator):
             u = torch.rand(batches.size, generator=run.random, device=self.device)
             return torch.searchsorted(cumulative, u).clamp_(max=len(h) - 1)
 
-        def update(loss: torch.Tensor) -> None:
-            optimiser.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimiser.step()
-
         def embedding_step() -> dict[str, torch.Tensor]:
             rows = rows_of_batch()
             views = [y[rows] + s["view_noise"] * randn(len(rows), y.shape[1]) for _ in range(2)]
             z = [network.encoder(v) for v in views]
             contrast = supervised_contrastive(z[0], z[1], condition[rows], level[rows], s["temperature"])
             error = (network.reconstruct(z[0]) - y[rows]).square().mean()
-            update(contrast + s["reconstruction"] * error)
+            run.descend("parts", contrast + s["reconstruction"] * error, clip=1.0)
             return {"contrastive": contrast, "reconstruction": error}
 
         def diffusion_step() -> dict[str, torch.Tensor]:
@@ -170,7 +164,7 @@ class UnCLIP(NetworkGenerator):
             ht, t, velocity = noised(h[rows])
             dropped = torch.rand(n, generator=run.random, device=self.device) < s["z_dropout"]
             decoder = (network.decode(ht, t, z, factors[rows], dropped) - velocity).square().mean()
-            update(prior + decoder)
+            run.descend("parts", prior + decoder, clip=1.0)
             return {"prior": prior, "decoder": decoder}
 
         def one_step() -> dict[str, torch.Tensor]:

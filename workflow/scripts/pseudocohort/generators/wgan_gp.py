@@ -72,9 +72,10 @@ class WGANGP(AdversarialGenerator):
             real, condition, factors = duel.real()
             with torch.no_grad():
                 fake = duel.fake(condition, factors)
-            distance = duel.critic(real, condition, factors).mean() - duel.critic(fake, condition, factors).mean()
+            scores = duel.critic(torch.cat([real, fake]), condition.repeat(2), factors.repeat(2, 1))
+            distance = scores[: len(real)].mean() - scores[len(real) :].mean()
             penalty = gradient_penalty(duel.critic, real, fake, condition, factors, duel.run.random)
-            duel.update("critic", s["penalty"] * penalty - distance)
+            duel.run.descend("critic", s["penalty"] * penalty - distance)
         loss = -duel.score_of_fake().mean()
-        duel.update("generator", loss)
+        duel.run.descend("generator", loss)
         return {"distance": distance, "penalty": penalty, "generator": loss}
