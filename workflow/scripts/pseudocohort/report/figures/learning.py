@@ -57,7 +57,7 @@ def _curve(ax: Axes, table: pd.DataFrame, pairs: list[tuple[str, str]], classes:
     for i, (regime, generator) in enumerate(pairs):
         own = accuracy[(accuracy["regime"] == regime) & (accuracy["generator"] == generator)]
         own = own[own["n_synthetic"] == own["n_synthetic"].max()].sort_values("n_real")
-        bars = np.abs(own[["ci_low", "ci_high"]].to_numpy().T - own["value"].to_numpy())
+        bars = np.abs(own[["ci_low", "ci_high"]].clip(0, 1).to_numpy().T - own["value"].to_numpy())
         bars[~np.isfinite(bars)] = 0
         ax.errorbar(
             at(own["n_real"]) * 1.04 ** (i + 1), own["value"], bars, markersize=4.5, linewidth=1.1, elinewidth=1,
