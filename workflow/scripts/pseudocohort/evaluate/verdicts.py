@@ -53,7 +53,9 @@ def number(value: float, digits: int = 2) -> str:
 
 def words(name: str) -> str:
     """Name of an attack or operator in words."""
-    return name.replace("_", " ")
+    return " ".join(
+        {"gaussian": "Gaussian", "pca": "PCA", "logan": "LOGAN", "domias": "DOMIAS"}.get(w, w) for w in name.split("_")
+    )
 
 
 def points(value: float) -> str:
