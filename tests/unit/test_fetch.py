@@ -74,11 +74,11 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 
 def test_local_file_is_not_copied(tmp_path: Path) -> None:
-    (tmp_path / "root").mkdir()
-    source = tmp_path / "root" / "a.tsv"
+    (tmp_path / "data").mkdir()
+    source = tmp_path / "data" / "a.tsv"
     source.write_bytes(b"x\t1\n")
     target = tmp_path / "downloads" / "a.tsv"
-    provenance = fetch("{data_root}/a.tsv", target, data_root=f"{tmp_path}/root/", offline=True)
+    provenance = fetch("{data_root}/a.tsv", target, data_root=f"{tmp_path}/data/", offline=True)
     assert provenance["path"] == str(source)
     assert provenance["sha256"] == hashlib.sha256(b"x\t1\n").hexdigest()
     assert provenance["bytes"] == 4

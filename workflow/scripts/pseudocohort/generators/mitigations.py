@@ -7,6 +7,7 @@ from typing import Any, Self
 import anndata as ad
 import numpy as np
 import pandas as pd
+from scipy.spatial.distance import cdist
 
 from ..errors import UserError
 from ..seeds import derive
@@ -127,7 +128,7 @@ class Screened(_Around):
     def _least(self, rows: np.ndarray) -> float:
         if len(rows) < 2:
             return 0.0
-        distance = _distances(rows, rows)
+        distance = cdist(rows, rows)
         np.fill_diagonal(distance, np.inf)
         return float(np.quantile(distance.min(1), self.settings["share"]))
 
@@ -146,7 +147,7 @@ class Screened(_Around):
         near = np.zeros(len(x), dtype=bool)
         for key in set(keys) & set(self.rows):
             own = np.array([k == key for k in keys])
-            near[own] = _distances(x[own], self.rows[key]).min(1) < self.least[key]
+            near[own] = cdist(x[own], self.rows[key]).min(1) < self.least[key]
         return near
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -165,10 +166,3 @@ class Screened(_Around):
         out.rows = {tuple(key): arrays[f"rows/{i}"] for i, key in enumerate(metadata["keys"])}
         out.least = {key: out._least(rows) for key, rows in out.rows.items()}
         return out
-
-
-def _distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Euclidean distances (n × m)."""
-    a, b = a.astype(np.float64), b.astype(np.float64)
-    squared = (a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * a @ b.T
-    return np.sqrt(np.maximum(squared, 0))
