@@ -6,6 +6,7 @@
 # make plan-summary CONFIG=config/full.yaml   what a study would download and train
 # make bench-ingest   time and memory of reading large files
 # make bench-prdc     time and memory of the neighbour metrics beside scikit-learn's (ARGS="--samples 2000 5000")
+# make bench-together   twenty small training sets trained as one beside one by one
 # make bench-generators   training, sampling and memory of the generators, published presets beside ours
 # Each builds .venv from the lock file when needed. Options for Snakemake: make demo ARGS="-n"
 
@@ -18,7 +19,7 @@ CONFIG ?= config/full.yaml
 STUDY_DEMO := results/demo/report/index.html
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lint format lock check-dataset plan-summary bench-ingest bench-attacks bench-prdc bench-generators clean
+.PHONY: help env demo test lint format lock check-dataset plan-summary bench-ingest bench-attacks bench-prdc bench-generators bench-together clean
 
 help:
 	@sed -n 's/^# //p' Makefile | head -10
@@ -76,6 +77,9 @@ bench-prdc: $(VENV)/.runtime
 
 bench-generators: $(VENV)/.runtime
 	$(BIN)/python tools/benchmark_generators.py $(ARGS)
+
+bench-together: $(VENV)/.runtime
+	$(BIN)/python tools/benchmark_together.py $(ARGS)
 
 clean:
 	rm -rf results logs benchmarks resources/demo .snakemake

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pseudocohort.generators.bundle import sample_batch, train_batch
+from pseudocohort.generators.bundle import train_batch
 from pseudocohort.generators.counts import LibrarySizes, counts_of
 from pseudocohort.generators.storage import load_state, save_state
+from pseudocohort.generators.stored import sample_batch
 
 
 def _obs(level: list[str], size: np.ndarray) -> pd.DataFrame:

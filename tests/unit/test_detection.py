@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from scipy import stats
 from test_generators import annotation
 
-from pseudocohort.generators.bundle import sample_batch, train_batch
+from pseudocohort.generators.bundle import train_batch
 from pseudocohort.generators.detection import DetectionLimits
 from pseudocohort.generators.storage import load_state, save_state
+from pseudocohort.generators.stored import sample_batch
 
 
 def _obs(n: int, level: str = "tumour") -> pd.DataFrame:

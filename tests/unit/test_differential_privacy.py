@@ -26,6 +26,7 @@ from pseudocohort.generators.private_statistics import (
     Public,
     principal_components,
 )
+from pseudocohort.generators.streams import Streams
 from pseudocohort.generators.wgan_gp import gradient_penalty
 from pseudocohort.plan.requests import request
 
@@ -59,7 +60,7 @@ def test_per_example_gradients_are_autograds(name):
     random, n, k = torch.Generator().manual_seed(0), 6, 3
     h, condition = torch.randn(n, k, model.space.dim, generator=random), torch.randint(0, 2, (n, k), generator=random)
     factors = torch.randint(0, 2, (n, k, 3), generator=random)
-    draws = [x.reshape(n, k, *x.shape[1:]) for x in model.loss_draws(n * k, random)]
+    draws = [x.reshape(n, k, *x.shape[1:]) for x in model.loss_draws(n * k, Streams(0))]
     inputs = (h, condition, factors, *draws)
     ours = per_example_gradients(network, model.row_losses, *inputs)
     expected = autograd_loop(network, lambda i: model.row_losses(network, *(x[i] for x in inputs)), n)
@@ -81,13 +82,10 @@ def test_per_example_gradients_of_the_critic_are_autograds_with_its_penalty():
 
     def loss(i):
         class Fixed:  # gradient_penalty draws its share; here it is given
-            device = real.device
+            def rand(*shape):
+                return share[i]
 
-        original, torch.rand = torch.rand, lambda *a, **k: share[i]
-        try:
-            penalty = gradient_penalty(critic, real[i], fake[i], condition[i], factors[i], Fixed)
-        finally:
-            torch.rand = original
+        penalty = gradient_penalty(critic, real[i], fake[i], condition[i], factors[i], Fixed)
         distance = critic(real[i], condition[i], factors[i]) - critic(fake[i], condition[i], factors[i])
         return model.settings["penalty"] * penalty - distance
 
@@ -311,12 +309,12 @@ def test_bundle_fits_no_scale_for_private_generators_and_declares_the_reference(
         "settings": {"public": "reference", "genes": "public", "epsilon": 5.0}, "seed": 1, "device": "cpu",
         "folder": tmp_path, "checkpoint_minutes": 5,
     }  # fmt: skip
-    model, scaler, limits = fit(data, members, "set", generator="dp_naive_bayes", **options)
+    model, scaler, limits = fit(data, members, ["set"], generator="dp_naive_bayes", **options)[0]
     assert (scaler.mean["tumour"] == 0).all() and (scaler.sd["tumour"] == 1).all()
     assert not limits.limit
     assert model.ledger.guarantee and "reference" in {entry.what for entry in model.ledger.entries}
     control = pd.concat([members, members[60:].assign(role="train")])
-    model, *_ = fit(data, control, "set", generator="dp_naive_bayes", **options)
+    model, *_ = fit(data, control, ["set"], generator="dp_naive_bayes", **options)[0]
     assert "reference" not in {entry.what for entry in model.ledger.entries}
 
 
@@ -451,8 +449,7 @@ def test_a_network_without_noise_and_clipping_is_found_by_its_loss_and_the_priva
         h = torch.as_tensor(model.space.encode(data.X.astype(float), [("A", "tumour")] * 160))
         zeros = torch.zeros(160, dtype=torch.long)
         with torch.no_grad():
-            error, _ = model.bounds(
-                model.network,
+            error, _ = model.network.bounds(
                 h,
                 zeros,
                 torch.ones(160, 3, dtype=torch.long),

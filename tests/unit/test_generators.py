@@ -12,11 +12,12 @@ from sklearn.covariance import LedoitWolf
 from pseudocohort import contracts, io
 from pseudocohort.errors import ContractError, UserError
 from pseudocohort.generators import registry
-from pseudocohort.generators.bundle import sample_batch, train_batch, training_profiles
+from pseudocohort.generators.bundle import train_batch, training_profiles
 from pseudocohort.generators.covariance import shrink
 from pseudocohort.generators.means import fit_class_means
 from pseudocohort.generators.storage import load_state, save_state
 from pseudocohort.generators.store import SyntheticStore
+from pseudocohort.generators.stored import sample_batch
 
 NOISE_OFF = {"epsilon": None, "centre": 0.0}
 FAST = {

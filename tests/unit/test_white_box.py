@@ -16,9 +16,10 @@ from pseudocohort.evaluate.privacy import privacy
 from pseudocohort.evaluate.shadow import shadow_scores
 from pseudocohort.evaluate.statistics import delong, summarise
 from pseudocohort.generators import registry
-from pseudocohort.generators.bundle import lengthened, signals_batch, train_batch
+from pseudocohort.generators.bundle import lengthened, train_batch
 from pseudocohort.generators.diffusion_schedule import Schedule
 from pseudocohort.generators.diffusion_signals import denoising_loss, step_error
+from pseudocohort.generators.stored import signals_batch
 from pseudocohort.plan.enumerate import length_of, lengths, training_sets
 from pseudocohort.plan.members import members
 from pseudocohort.plan.requests import request

@@ -174,12 +174,21 @@ def checkpoints_of_job(wildcards):
     return f"results/{config['study']}/checkpoints/{job}"
 
 
-def code_of_generator(wildcards):
-    """Digest of the code that trains and samples a generator."""
+def _code_of(stage, wildcards):
     return code_version(
-        "generators.bundle",
+        f"generators.{stage}",
         *(f"generators.{name}" for name in modules_of(config, wildcards.generator)),
     )
+
+
+def code_of_training(wildcards):
+    """Digest of the code that trains a generator."""
+    return _code_of("bundle", wildcards)
+
+
+def code_of_generator(wildcards):
+    """Digest of the code that samples from a stored generator, or attacks it."""
+    return _code_of("stored", wildcards)
 
 
 def code_of_generators():

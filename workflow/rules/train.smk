@@ -28,7 +28,8 @@ rule train:
         device=config["training"]["device"],
         checkpoint_minutes=config["training"]["checkpoint_minutes"],
         checkpoints=checkpoints_of_job,
+        together=config["training"]["together"],
         seed=config["seed"],
-        code=code_of_generator,
+        code=code_of_training,
     script:
         "../scripts/train.py"

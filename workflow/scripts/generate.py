@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pseudocohort import contracts, io, logs
-from pseudocohort.generators.bundle import sample_batch
 from pseudocohort.generators.registry import get
+from pseudocohort.generators.stored import sample_batch
 from pseudocohort.plan.requests import request
 
 if TYPE_CHECKING:

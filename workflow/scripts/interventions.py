@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pseudocohort import contracts, io, logs
 from pseudocohort.evaluate.interventions import interventions
 from pseudocohort.generators import registry
-from pseudocohort.generators.bundle import expected_given
+from pseudocohort.generators.stored import expected_given
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pseudocohort import contracts, io, logs
-from pseudocohort.generators.bundle import signals_batch
+from pseudocohort.generators.stored import signals_batch
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -25,4 +25,5 @@ train_batch(
     alignments=snakemake.params.alignments,
     scope=snakemake.params.scope,
     lengths=snakemake.params.lengths,
+    together=snakemake.params.together,
 )

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
 import torch
 from torch import nn
 
-from .checkpoint import Checkpoint
-from .network_generator import Batches, NetworkGenerator
+from .batches import Batches
+from .network_generator import NetworkGenerator
 from .networks import ProjectionCritic, Synthesiser
-from .training import Training, number_of_steps
+from .training import Trained, Training, number_of_steps
 
 Losses = dict[str, torch.Tensor]
 
@@ -54,9 +53,11 @@ class AdversarialGenerator(NetworkGenerator):
             return torch.optim.RMSprop(module.parameters(), lr=rate)
         return torch.optim.Adam(module.parameters(), lr=rate, betas=self.betas, fused=True)
 
-    def train(self, network: nn.Module, batches: Batches, seed: int, checkpoint: Checkpoint | None) -> nn.Module:
+    def companions(self) -> dict[str, nn.Module]:
+        return {"critic": self.build_critic()}
+
+    def train(self, network, batches, seed, checkpoint, critic: nn.Module) -> Training:
         s = self.settings
-        critic = self.critic = self.build_critic().to(self.device)
         optimisers = {
             name: self.optimiser(name, module) for name, module in (("generator", network), ("critic", critic))
         }
@@ -65,13 +66,16 @@ class AdversarialGenerator(NetworkGenerator):
             averaged="generator", decay=s["decay"], seed=seed, device=self.device,
         )  # fmt: skip
         duel = Duel(network, critic, run, batches, s["noise"])
-        passes = s["passes"] // (s[self.batches_per_step] if self.batches_per_step else 1)
-        steps = number_of_steps(s["steps"], passes, len(batches.h), batches.size)
-        self.history = run.run(self._step(duel), steps, checkpoint, self.name)
-        return run.average
+        return run.run(lambda: self.round(duel), self.length(batches), checkpoint, self.name)
 
-    def _step(self, duel: Duel) -> Callable[[], Losses]:
-        return lambda: self.round(duel)
+    def length(self, batches: Batches) -> int:
+        s = self.settings
+        passes = s["passes"] // (s[self.batches_per_step] if self.batches_per_step else 1)
+        return number_of_steps(s["steps"], passes, batches.rows, batches.size)
+
+    def keep(self, trained: Trained, batches: Batches) -> None:
+        super().keep(trained, batches)
+        self.critic = trained.modules["critic"]
 
     def draw(self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator) -> torch.Tensor:
         z = torch.randn(len(condition), self.settings["noise"], generator=random, device=self.device)
@@ -108,8 +112,7 @@ class Duel:
 
     def fake(self, condition: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
         """Generated rows of the given conditions and level factors."""
-        z = torch.randn(len(condition), self.noise, generator=self.run.random, device=condition.device)
-        return self.generator(z, condition, factors)
+        return self.generator(self.run.random.randn(self.batches.size, self.noise), condition, factors)
 
     def score_of_fake(self) -> torch.Tensor:
         """The critic's scores of fresh generated rows, for the generator's update."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -75,6 +76,32 @@ class Generator(ABC):
         checkpoint: Checkpoint | None = None,
     ) -> Self:
         """Learn from `profiles` (n × genes, float32, standardised); `checkpoint` makes training resumable."""
+
+    @classmethod
+    def fit_together(
+        cls,
+        profiles: Sequence[ad.AnnData],
+        *,
+        settings: dict[str, Any] | None = None,
+        seeds: Sequence[int],
+        device: str = "cpu",
+        checkpoint: Callable[[list[int]], Checkpoint | None] | None = None,
+    ) -> list[Self]:
+        """One generator for each training set, as :meth:`fit` makes it, but for rounding.
+
+        Parameters
+        ----------
+        profiles, seeds : sequence
+            Training profiles of each set, and its seed.
+        settings, device
+            As of :meth:`fit`.
+        checkpoint : callable, optional
+            Checkpoint of the training sets with the given numbers, which are trained as one.
+        """
+        return [
+            cls().fit(part, settings=settings, seed=seed, device=device, checkpoint=checkpoint and checkpoint([i]))
+            for i, (part, seed) in enumerate(zip(profiles, seeds, strict=True))
+        ]
 
     @abstractmethod
     def sample(self, obs: pd.DataFrame, *, seed: int, device: str = "cpu") -> np.ndarray:

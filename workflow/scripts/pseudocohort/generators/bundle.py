@@ -1,4 +1,4 @@
-"""Training and sampling of a batch of training sets: scale, fit, store; load, sample, take the scale back."""
+"""Training of a batch of training sets: scale, fit, store."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,28 +14,27 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
-from ..contracts import SIGNALS_COLUMNS
 from ..errors import ContractError, UserError
 from ..io import atomic, write_table
-from ..levels import FACTORS
 from ..prepare.scale import Scaler
 from ..seeds import derive
 from . import registry
 from .alignment import COMMON_SCALE, STANDARDISED, add_technology_offset, align
 from .base import Generator
-from .counts import LibrarySizes, counts_of
+from .counts import LibrarySizes
 from .detection import DetectionLimits
-from .per_condition import PerCondition, load_model
+from .groups import OBS
+from .per_condition import PerCondition
 from .private_statistics import LABELS, Public
-from .storage import load_state, save_state
+from .storage import save_state
 
 if TYPE_CHECKING:
     from .checkpoint import Checkpoint
 
 log = logging.getLogger(__name__)
 
-#: What a generator is told about a profile.
-OBS = ("donor", "condition", *FACTORS, "level")
+#: Profiles of the largest training set that is trained together with others; a batch of a larger one fills a device.
+SMALL = 1000
 
 
 def training_profiles(
@@ -105,10 +105,50 @@ def _with_public(learned: ad.AnnData, profiles: ad.AnnData, members: pd.DataFram
     return learned
 
 
+@dataclass
+class _Prepared:
+    """What a generator is fitted on: standardised profiles, their scale, and their values before it."""
+
+    training_set: str
+    profiles: ad.AnnData
+    scaler: Scaler
+    unscaled: np.ndarray
+
+    def detection(self, model: Generator | PerCondition, seed: int, device: str) -> DetectionLimits:
+        """Limits of detection of what `model` makes (:mod:`.detection`)."""
+
+        def made(obs: pd.DataFrame) -> np.ndarray:
+            z = model.sample(obs, seed=derive(seed, self.training_set, "detection"), device=device)
+            return np.maximum(self.scaler.inverse(z, obs), 0)
+
+        labelled = (self.profiles.obs["condition"] != "").to_numpy()
+        return DetectionLimits.fit(self.unscaled[labelled], self.profiles.obs[labelled], made)
+
+
+def _prepare(
+    profiles: ad.AnnData, members: pd.DataFrame, training_set: str, kind: type[Generator], alignment: str
+) -> _Prepared:
+    """Take the profiles of a training set, standardised and aligned; a private generator gets them as they are."""
+    learned, scaled = training_profiles(profiles, members, training_set, unlabeled=kind.capabilities.unlabeled)
+    unscaled = learned.X
+    if kind.capabilities.private:
+        # No scale and no alignment: whatever else is fitted would have to be noised as well.
+        learned = _with_public(learned, profiles, members, training_set)
+        return _Prepared(training_set, learned, _without_scale(profiles), unscaled)
+    if alignment == "offset":
+        learned.X, scaled.X = add_technology_offset(learned), add_technology_offset(scaled)
+        unscaled = learned.X
+    scaler = Scaler(by_level=alignment not in COMMON_SCALE).fit(scaled.X, scaled.obs)
+    learned.X = scaler.transform(learned.X, learned.obs)
+    if alignment in STANDARDISED:
+        learned.X = align(learned, alignment)
+    return _Prepared(training_set, learned, scaler, unscaled)
+
+
 def fit(
     profiles: ad.AnnData,
     members: pd.DataFrame,
-    training_set: str,
+    training_sets: list[str],
     *,
     generator: str,
     settings: dict[str, Any],
@@ -116,48 +156,60 @@ def fit(
     device: str,
     folder: Path,
     checkpoint_minutes: float,
-    alignment: str = "",
+    alignments: dict[str, str] | None = None,
     scope: str = "joint",
-) -> tuple[Generator | PerCondition, Scaler, DetectionLimits]:
-    """Fit one generator, or one per condition, on one training set, resuming from a checkpoint in `folder`."""
-    kind = registry.get(generator)
-    learned, scaled = training_profiles(profiles, members, training_set, unlabeled=kind.capabilities.unlabeled)
-    if kind.capabilities.private:
-        # One model for all conditions, no alignment: whatever else is fitted would have to be noised as well.
-        scaler, scope = _without_scale(profiles), "joint"
-        learned = _with_public(learned, profiles, members, training_set)
-    else:
-        if alignment == "offset":
-            learned.X, scaled.X = add_technology_offset(learned), add_technology_offset(scaled)
-        scaler = Scaler(by_level=alignment not in COMMON_SCALE).fit(scaled.X, scaled.obs)
-        unscaled = learned.X
-        learned.X = scaler.transform(learned.X, learned.obs)
-        if alignment in STANDARDISED:
-            learned.X = align(learned, alignment)
+) -> list[tuple[Generator | PerCondition, Scaler, DetectionLimits]]:
+    """Fit one generator, or one per condition, on each training set, resuming from checkpoints in `folder`.
 
-    def checkpoint(condition: str, part: ad.AnnData) -> Checkpoint | None:
+    Generators of one shape are trained together (:meth:`.base.Generator.fit_together`).
+    """
+    kind = registry.get(generator)
+    sets = [_prepare(profiles, members, name, kind, (alignments or {}).get(name, "")) for name in training_sets]
+    seeds = [derive(seed, name) for name in training_sets]
+
+    def checkpoint(name: str, parts: list[ad.AnnData]) -> Checkpoint | None:
         if not kind.capabilities.trained:
             return None
         from .checkpoint import Checkpoint  # imports torch, which the controls do without
 
-        name = f"{training_set}@{condition}" if condition else training_set
-        digest = fingerprint(generator, settings, seed, part)
-        return Checkpoint(folder / f"{name}.safetensors", checkpoint_minutes, digest)
+        digests = [fingerprint(generator, settings, seed, part) for part in parts]
+        return Checkpoint(folder / f"{name}.safetensors", checkpoint_minutes, ",".join(digests))
 
-    own = {"settings": settings, "seed": derive(seed, training_set), "device": device}
-    if scope == "per_condition":
-        model = PerCondition(kind).fit(learned, checkpoint=checkpoint, **own)
+    if scope == "per_condition" and not kind.capabilities.private:
+        models = []
+        for own, set_seed in zip(sets, seeds, strict=True):
+
+            def of_condition(condition: str, part: ad.AnnData, name: str = own.training_set) -> Checkpoint | None:
+                return checkpoint(f"{name}@{condition}" if condition else name, [part])
+
+            model = PerCondition(kind).fit(
+                own.profiles, settings=settings, seed=set_seed, device=device, checkpoint=of_condition
+            )
+            models.append(model)
     else:
-        model = kind().fit(learned, checkpoint=checkpoint("", learned), **own)
-    if kind.capabilities.private:  # shares of training profiles on a floor would be exact statistics of the donors
-        return model, scaler, DetectionLimits()
+        models = kind.fit_together(
+            [own.profiles for own in sets], settings=settings, seeds=seeds, device=device,
+            checkpoint=lambda group: checkpoint(training_sets[group[0]], [sets[i].profiles for i in group]),
+        )  # fmt: skip
+    # Shares of training profiles on a floor would be exact statistics of the donors of a private generator.
+    limits = [
+        DetectionLimits() if kind.capabilities.private else own.detection(model, seed, device)
+        for own, model in zip(sets, models, strict=True)
+    ]
+    return [(model, own.scaler, limit) for model, own, limit in zip(models, sets, limits, strict=True)]
 
-    def made(obs: pd.DataFrame) -> np.ndarray:
-        z = model.sample(obs, seed=derive(seed, training_set, "detection"), device=device)
-        return np.maximum(scaler.inverse(z, obs), 0)
 
-    labelled = (learned.obs["condition"] != "").to_numpy()
-    return model, scaler, DetectionLimits.fit(unscaled[labelled], learned.obs[labelled], made)
+def _groups(
+    training_sets: list[str], members: pd.DataFrame, lengths: dict[str, float], together: int
+) -> list[list[str]]:
+    """Training sets in the order of training: small ones of one length by `together`, each other one by itself."""
+    rows = members["role"].astype(str).isin(["train", "member", "unlabeled"])
+    size = members[rows.to_numpy()].groupby("training_set", observed=True).size()
+    alike: dict[object, list[str]] = {}
+    for name in training_sets:
+        small = together > 1 and size.get(name, 0) <= SMALL
+        alike.setdefault(lengths.get(name, 1.0) if small else name, []).append(name)
+    return [names[i : i + together] for names in alike.values() for i in range(0, len(names), together)]
 
 
 def lengthened(kind: type[Generator], settings: dict[str, Any], factor: float) -> dict[str, Any]:
@@ -196,6 +248,7 @@ def train_batch(
     alignments: dict[str, str] | None = None,
     scope: str = "joint",
     lengths: dict[str, float] | None = None,
+    together: int = 1,
 ) -> None:
     """Train a generator on each training set and store the models in `out_dir`, one folder each.
 
@@ -230,6 +283,8 @@ def train_batch(
         One model for all conditions of a training set, or one for each.
     lengths : dict of float, optional
         By training set: length of its training, in lengths of the settings; 1 where none is given.
+    together : int
+        Most training sets whose networks are trained as one, where they are small and agree in shape.
     """
     kind = registry.get(generator)
     checkpoints.mkdir(parents=True, exist_ok=True)
@@ -244,184 +299,38 @@ def train_batch(
         checkpoints.mkdir(parents=True)
     with atomic(stamp) as temporary:
         temporary.write_text(run)
-    for number, training_set in enumerate(training_sets, 1):
-        target = checkpoints / "done" / training_set
-        if target.is_dir():
-            log.info("%s: done before the interruption", training_set)
+    lengths, finished = lengths or {}, 0
+    if not kind.capabilities.trained or kind.capabilities.private or scope == "per_condition":
+        together = 1
+    for names in _groups(training_sets, members, lengths, together):
+        finished += len(names)
+        missing = [name for name in names if not (checkpoints / "done" / name).is_dir()]
+        if not missing:
+            log.info("%s: done before the interruption", ", ".join(names))
             continue
-        model, scaler, limits = fit(
-            profiles, members, training_set, generator=generator,
-            settings=lengthened(kind, settings, (lengths or {}).get(training_set, 1.0)), seed=seed, device=device,
-            folder=checkpoints, checkpoint_minutes=checkpoint_minutes,
-            alignment=(alignments or {}).get(training_set, ""), scope=scope,
+        found = fit(
+            profiles, members, names, generator=generator,
+            settings=lengthened(kind, settings, lengths.get(names[0], 1.0)), seed=seed, device=device,
+            folder=checkpoints, checkpoint_minutes=checkpoint_minutes, alignments=alignments, scope=scope,
         )  # fmt: skip
-        with atomic(target) as folder:
-            folder.mkdir(parents=True)
-            model.save(folder / "model")
-            save_state(folder / "scale", "scale", *scaler.state())
-            save_state(folder / "detection", "detection", *limits.state())
-            # Exact library sizes would void a guarantee.
-            sizes = LibrarySizes() if kind.capabilities.private else library_sizes(profiles, members, training_set)
-            save_state(folder / "library", "library", *sizes.state())
-            if model.history is not None:
-                write_table(model.history, folder / "history.tsv")
+        for name, (model, scaler, limits) in zip(names, found, strict=True):
+            if name not in missing:
+                continue
+            with atomic(checkpoints / "done" / name) as folder:
+                folder.mkdir(parents=True)
+                model.save(folder / "model")
+                save_state(folder / "scale", "scale", *scaler.state())
+                save_state(folder / "detection", "detection", *limits.state())
+                # Exact library sizes would void a guarantee.
+                sizes = LibrarySizes() if kind.capabilities.private else library_sizes(profiles, members, name)
+                save_state(folder / "library", "library", *sizes.state())
+                if model.history is not None:
+                    write_table(model.history, folder / "history.tsv")
         for left in checkpoints.glob("*.safetensors*"):
             left.unlink()
-        log.info("%s: %d of %d (%s)", training_set, number, len(training_sets), kind.name)
+        log.info("%s: %d of %d (%s)", ", ".join(names), finished, len(training_sets), kind.name)
     with atomic(out_dir) as folder:
         folder.mkdir()
         for training_set in training_sets:
             shutil.copytree(checkpoints / "done" / training_set, folder / training_set)
     shutil.rmtree(checkpoints)
-
-
-def sample_batch(
-    models_dir: Path,
-    requests: dict[str, pd.DataFrame],
-    var: pd.DataFrame,
-    *,
-    generator: str,
-    seeds: dict[str, int],
-    device: str,
-    name: str = "",
-) -> ad.AnnData:
-    """Sample from each model of a batch what is asked of it.
-
-    Parameters
-    ----------
-    models_dir : Path
-        Written by :func:`train_batch`.
-    requests : dict of DataFrame
-        Conditions and levels to sample, by training set (:func:`..plan.requests.request`).
-    var : DataFrame
-        Genes.
-    generator : str
-        Name in the registry.
-    seeds : dict of int
-        Seed of each training set.
-    device : {'auto', 'cpu', 'cuda'}
-        Where networks run.
-    name : str
-        Name that the profiles carry; `generator` if none is given.
-
-    Returns
-    -------
-    AnnData
-        log2 expression, not below 0, silent genes on their floor (:mod:`.detection`); keeps ``contracts.SYNTHETIC``.
-        Where the profiles that all models were trained on were counts, the layer ``counts`` has integers at library
-        sizes drawn like theirs.
-    """
-    kind, name = registry.get(generator), name or generator
-    parts, tables, counts = [], [], []
-    for training_set, wanted in requests.items():
-        folder = models_dir / training_set
-        scaler = Scaler.from_state(*load_state(folder / "scale", "scale"))
-        model = load_model(folder / "model", kind)
-        z = model.sample(wanted, seed=derive(seeds[training_set], generator, "sample"), device=device)
-        limits = DetectionLimits.from_state(*load_state(folder / "detection", "detection"))
-        parts.append(limits.apply(np.maximum(scaler.inverse(z, wanted), 0), wanted).astype(np.float32))
-        rng = np.random.default_rng(derive(seeds[training_set], generator, "counts"))
-        library = LibrarySizes.from_state(*load_state(folder / "library", "library")).draw(wanted, rng)
-        counts.append(None if library is None else counts_of(parts[-1], library, rng))
-        table = wanted.copy()
-        table.insert(0, "training_set", training_set)
-        table.insert(1, "generator", name)
-        tables.append(table)
-        log.info("%s: %d profiles", training_set, len(wanted))
-    obs = pd.concat(tables, ignore_index=True)
-    obs.index = obs["training_set"] + ":" + name + ":" + obs.groupby("training_set").cumcount().astype(str)
-    return ad.AnnData(
-        np.concatenate(parts),
-        obs=obs,
-        var=var,
-        layers={} if any(part is None for part in counts) else {"counts": np.concatenate(counts)},
-        uns={"pseudocohort": {"unit": "log2 expression", "synthetic": True}},
-    )
-
-
-def expected_given(
-    folder: Path, obs: pd.DataFrame, clamped: np.ndarray, *, generator: str, seed: int, device: str
-) -> np.ndarray:
-    """Profiles that a stored generator expects given the values of some of their genes.
-
-    Parameters
-    ----------
-    folder : Path
-        Of one training set, written by :func:`train_batch`.
-    obs : DataFrame
-        Conditions and levels.
-    clamped : ndarray (len(obs) × genes)
-        log2 expression of the clamped genes, NaN where a gene is free.
-    generator : str
-        Name in the registry.
-    seed : int
-        Of the generator's draws.
-    device : {'auto', 'cpu', 'cuda'}
-        Where networks run.
-
-    Returns
-    -------
-    ndarray (len(obs) × genes)
-        log2 expression.
-    """
-    scaler = Scaler.from_state(*load_state(folder / "scale", "scale"))
-    model = load_model(folder / "model", registry.get(generator))
-    z = model.sample_clamped(obs, scaler.transform(clamped, obs), seed=seed, device=device, expected=True)
-    return scaler.inverse(z, obs)
-
-
-def signals_batch(
-    models_dir: Path,
-    profiles: ad.AnnData,
-    members: pd.DataFrame,
-    training_sets: list[str],
-    *,
-    generator: str,
-    device: str,
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """White-box signals of each model about the candidates of its audit, and the models' privacy ledgers.
-
-    Parameters
-    ----------
-    models_dir : Path
-        Written by :func:`train_batch`.
-    profiles : AnnData
-        Harmonised profiles (log2 units).
-    members : DataFrame
-        Members of the training sets; the candidates are those with role member or non_member.
-    training_sets : list of str
-        Their ids.
-    generator : str
-        Name in the registry.
-    device : {'auto', 'cpu', 'cuda'}
-        Where networks run.
-
-    Returns
-    -------
-    signals : DataFrame
-        ``training_set sample_id signal score``, higher for members; without rows if the generator has no such attack.
-    ledgers : dict
-        Training set -> state of its :class:`.ledger.Ledger`; empty for generators without one.
-    """
-    kind = registry.get(generator)
-    parts, ledgers = [pd.DataFrame(columns=list(SIGNALS_COLUMNS))], {}
-    for training_set in training_sets:
-        folder = models_dir / training_set
-        scaler = Scaler.from_state(*load_state(folder / "scale", "scale"))
-        model = load_model(folder / "model", kind)
-        if isinstance(model, PerCondition):
-            log.info("%s: one model per condition; white-box attacks are defined for joint models", training_set)
-            continue
-        if model.ledger is not None:
-            ledgers[training_set] = model.ledger.state()
-        own = members[(members["training_set"] == training_set).to_numpy()]
-        rows = own[own["role"].astype(str).isin(["member", "non_member"]).to_numpy()]
-        seen = profiles[rows["sample_id"].to_numpy()]
-        obs = seen.obs[list(OBS)].astype(str)
-        obs["condition"] = rows["condition"].astype(str).to_numpy()
-        candidates = ad.AnnData(scaler.transform(np.asarray(seen.X), obs), obs=obs, var=profiles.var)
-        for signal, score in model.member_signals(candidates, device=device).items():
-            ids = {"training_set": training_set, "sample_id": seen.obs_names, "signal": signal, "score": score}
-            parts.append(pd.DataFrame(ids))
-        log.info("%s: signals of %d candidates", training_set, len(rows))
-    return pd.concat(parts[1:] or parts, ignore_index=True)[list(SIGNALS_COLUMNS)], ledgers

@@ -5,10 +5,12 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from .batches import Batches
 from .checkpoint import Checkpoint
-from .network_generator import BANK, Batches, NetworkGenerator
+from .network_generator import BANK, NetworkGenerator, Seeds
 from .networks import ConditionEmbedding, mlp
-from .training import Training, cosine, number_of_steps
+from .streams import Streams
+from .training import Training, cosine
 
 
 class Autoencoder(nn.Module):
@@ -29,6 +31,16 @@ class Autoencoder(nn.Module):
 
     def decode(self, u: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
         return self.decoder(torch.cat([u, context], dim=1))
+
+    def bounds(
+        self, h: torch.Tensor, condition: torch.Tensor, factors: torch.Tensor, noise: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Reconstruction error and divergence of each row, the two parts of minus the evidence lower bound."""
+        context = self.embed(condition, factors)
+        mean, log_variance = self.encode(h, context)
+        made = self.decode(mean + noise * (0.5 * log_variance).exp(), context)
+        error = 0.5 * ((h - made).square() / self.log_variance.exp() + self.log_variance).sum(1)
+        return error, 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)
 
 
 class CVAE(NetworkGenerator):
@@ -59,22 +71,14 @@ class CVAE(NetworkGenerator):
         s = self.settings
         return Autoencoder(dim, conditions, s["latent"], s["width"], s["layers"])
 
-    def loss_draws(self, n: int, random: torch.Generator) -> tuple[torch.Tensor, ...]:
-        return (torch.randn(n, self.settings["latent"], generator=random, device=self.device),)
-
-    def bounds(self, network, h, condition, factors, noise) -> tuple[torch.Tensor, torch.Tensor]:
-        """Reconstruction error and divergence of each row, the two parts of minus the evidence lower bound."""
-        context = network.embed(condition, factors)
-        mean, log_variance = network.encode(h, context)
-        made = network.decode(mean + noise * (0.5 * log_variance).exp(), context)
-        error = 0.5 * ((h - made).square() / network.log_variance.exp() + network.log_variance).sum(1)
-        return error, 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)
+    def loss_draws(self, n: int, random: Streams) -> tuple[torch.Tensor, ...]:
+        return (random.randn(n, self.settings["latent"]),)
 
     def row_losses(self, network, h, condition, factors, *draws) -> torch.Tensor:
-        error, divergence = self.bounds(network, h, condition, factors, *draws)
+        error, divergence = network.bounds(h, condition, factors, *draws)
         return error + self.settings["beta"] * divergence
 
-    def train(self, network: nn.Module, batches: Batches, seed: int, checkpoint: Checkpoint | None) -> nn.Module:
+    def train(self, network: nn.Module, batches: Batches, seed: Seeds, checkpoint: Checkpoint | None) -> Training:
         s = self.settings
         optimiser = torch.optim.AdamW(
             network.parameters(), lr=s["learning_rate"], weight_decay=s["weight_decay"], fused=True
@@ -86,19 +90,17 @@ class CVAE(NetworkGenerator):
 
         def one_step() -> dict[str, torch.Tensor]:
             h, condition, factors = batches.draw(run.random)
-            draws = self.loss_draws(len(h), run.random)
-            error, divergence = (part.mean() for part in self.bounds(network, h, condition, factors, *draws))
+            draws = self.loss_draws(batches.size, run.random)
+            error, divergence = (part.mean(-1) for part in network.bounds(h, condition, factors, *draws))
             run.descend("autoencoder", error + s["beta"] * divergence, clip=5.0)
             return {"reconstruction": error, "divergence": divergence}
 
-        steps = number_of_steps(s["steps"], s["passes"], len(batches.h), batches.size)
-        self.history = run.run(one_step, steps, checkpoint, self.name)
-        return run.average
+        return run.run(one_step, self.length(batches), checkpoint, self.name)
 
     def signals(self, h, condition, factors) -> dict[str, torch.Tensor]:
         """Minus the reconstruction error and the evidence lower bound (Hilprecht et al. 2019, PoPETs 2019(4):232)."""
         noises = [torch.zeros(self.network.latent, device=self.device), *self.bank(BANK, self.network.latent)]
-        parts = [self.bounds(self.network, h, condition, factors, noise.expand(len(h), -1)) for noise in noises]
+        parts = [self.network.bounds(h, condition, factors, noise.expand(len(h), -1)) for noise in noises]
         return {
             "reconstruction": -parts[0][0],
             "evidence": -torch.stack([error + divergence for error, divergence in parts[1:]]).mean(0),

@@ -5,12 +5,14 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from .batches import Batches
 from .checkpoint import Checkpoint
 from .diffusion_schedule import Schedule
 from .diffusion_signals import denoising_signals
-from .network_generator import BANK, Batches, NetworkGenerator
+from .network_generator import BANK, NetworkGenerator, Seeds
 from .networks import Denoiser
-from .training import Training, cosine, number_of_steps
+from .streams import Streams
+from .training import Training, cosine
 
 #: Signal-to-noise ratio beyond which steps weigh no more (``weighting`` ``min_snr``).
 SNR_CUT = 5.0
@@ -82,24 +84,22 @@ class DDPM(NetworkGenerator):
     def _schedule(self) -> Schedule:
         return Schedule.make(self.settings["schedule"], self.settings["diffusion_steps"], self.device)
 
-    def loss_draws(self, n: int, random: torch.Generator) -> tuple[torch.Tensor, ...]:
-        t = torch.randint(0, self.settings["diffusion_steps"], (n,), generator=random, device=self.device)
-        noise = torch.randn(n, self.space.dim, generator=random, device=self.device)
-        return t, noise, torch.rand(n, generator=random, device=self.device)
+    def loss_draws(self, n: int, random: Streams) -> tuple[torch.Tensor, ...]:
+        return random.randint(self.settings["diffusion_steps"], n), random.randn(n, self.space.dim), random.rand(n)
 
     def row_losses(self, network, x0, condition, factors, t, noise, coin) -> torch.Tensor:
         s, schedule = self.settings, self._schedule()
         condition = torch.where(coin < s["condition_dropout"], len(self.conditions), condition)
         target = noise if s["prediction"] == "noise" else schedule.velocity(x0, noise, t)
         made = network(schedule.add_noise(x0, noise, t), t, condition, factors)
-        loss = (made - target).square().mean(1)
+        loss = (made - target).square().mean(-1)
         return loss * self.weight(schedule.signal_to_noise(t)).to(loss.dtype) if s["weighting"] == "min_snr" else loss
 
     def weight(self, snr: torch.Tensor) -> torch.Tensor:
         """Weight of steps with a signal-to-noise ratio `snr` (Hang et al. 2023, ICCV, eq. 8, gamma 5)."""
         return snr.clamp(max=SNR_CUT) / (snr if self.settings["prediction"] == "noise" else snr + 1)
 
-    def train(self, network: nn.Module, batches: Batches, seed: int, checkpoint: Checkpoint | None) -> nn.Module:
+    def train(self, network: nn.Module, batches: Batches, seed: Seeds, checkpoint: Checkpoint | None) -> Training:
         s = self.settings
         optimiser = torch.optim.AdamW(
             network.parameters(), lr=s["learning_rate"], weight_decay=s["weight_decay"], fused=True
@@ -111,14 +111,12 @@ class DDPM(NetworkGenerator):
 
         def one_step() -> dict[str, torch.Tensor]:
             x0, condition, factors = batches.draw(run.random)
-            draws = self.loss_draws(len(x0), run.random)
-            loss = self.row_losses(network, x0, condition, factors, *draws).mean()
+            draws = self.loss_draws(batches.size, run.random)
+            loss = self.row_losses(network, x0, condition, factors, *draws).mean(-1)
             run.descend("denoiser", loss, clip=1.0)
             return {"denoising": loss}
 
-        steps = number_of_steps(s["steps"], s["passes"], len(batches.h), batches.size)
-        self.history = run.run(one_step, steps, checkpoint, self.name)
-        return run.average
+        return run.run(one_step, self.length(batches), checkpoint, self.name)
 
     def signals(self, h, condition, factors) -> dict[str, torch.Tensor]:
         """Denoising loss over a bank of noises and a grid of times, and the error of one deterministic step."""

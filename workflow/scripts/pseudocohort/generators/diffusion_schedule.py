@@ -49,18 +49,18 @@ class Schedule:
         return cls(beta.to(device), torch.cumprod(1 - beta, 0).to(device))
 
     def add_noise(self, x0: torch.Tensor, noise: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        """x_t of each row at its step `t` (n,)."""
-        abar = self.abar[t][:, None]
+        """x_t of each row (... × n × components) at its step `t` (... × n)."""
+        abar = self.abar[t][..., None]
         return (abar.sqrt() * x0 + (1 - abar).sqrt() * noise).to(x0.dtype)
 
     def velocity(self, x0: torch.Tensor, noise: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
         """v = sqrt(abar) noise - sqrt(1 - abar) x_0 (Salimans & Ho 2022, appendix D)."""
-        abar = self.abar[t][:, None]
+        abar = self.abar[t][..., None]
         return (abar.sqrt() * noise - (1 - abar).sqrt() * x0).to(x0.dtype)
 
     def noise_of(self, x: torch.Tensor, velocity: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
         """Noise in x_t from the velocity: sqrt(abar) v + sqrt(1 - abar) x_t."""
-        abar = self.abar[t][:, None]
+        abar = self.abar[t][..., None]
         return (abar.sqrt() * velocity + (1 - abar).sqrt() * x).to(x.dtype)
 
     def ancestral_step(self, x: torch.Tensor, noise: torch.Tensor, t: int, fresh: torch.Tensor) -> torch.Tensor:

@@ -26,6 +26,7 @@ from .means import ClassMeans
 from .network_generator import NetworkGenerator, factor_numbers
 from .private import PRIVACY, open_ledger, secret_seed, statistics, vocabulary
 from .private_statistics import LEAST_VARIANCE, principal_components, reference_centre
+from .streams import Streams
 from .training import Training, cosine
 from .wgan_gp import WGANGP
 
@@ -84,10 +85,17 @@ class PrivateNetwork(NetworkGenerator):
         )
         self.noise = self._budget(batches.rate, seed)
         torch.manual_seed(derive(seed, "weights"))
-        network = self.build(self.space.dim, len(self.conditions)).to(self.device)
+        modules = {"network": self.build(self.space.dim, len(self.conditions)), **self.companions()}
+        modules = {name: module.to(self.device) for name, module in modules.items()}
         random = secret_seed(s, seed, "training") % 2**63
-        self.network = self.train(network, batches, random, checkpoint).eval()
+        run = self.train(batches=batches, seed=random, checkpoint=checkpoint, **modules)
+        self.keep(run.results()[0], batches)
+        self.history = None  # a loss would be an exact statistic of the training donors
         return self
+
+    @classmethod
+    def fit_together(cls, profiles, **given) -> list[Self]:
+        return super(NetworkGenerator, cls).fit_together(profiles, **given)  # gradients of donors fill a device
 
     def _budget(self, rate: float, seed: int) -> float:
         """Noise multiplier of the gradients, within what the statistics left of epsilon; 0 with the noise off."""
@@ -116,10 +124,11 @@ class PrivateNetwork(NetworkGenerator):
         drawn = [x.reshape(n, k, *x.shape[1:]) for x in draws]
         private_gradient(
             network, rule, (*repeated, *drawn),
-            max_norm=s["max_grad_norm"], noise_multiplier=self.noise, expected=float(s["batch"]), random=run.random,
+            max_norm=s["max_grad_norm"], noise_multiplier=self.noise, expected=float(s["batch"]),
+            random=run.random.generator,
         )  # fmt: skip
 
-    def train(self, network: nn.Module, batches: DonorBatches, seed: int, checkpoint: Checkpoint | None) -> nn.Module:
+    def train(self, network, batches: DonorBatches, seed: int, checkpoint: Checkpoint | None) -> Training:
         s = self.settings
         optimiser = torch.optim.AdamW(network.parameters(), lr=s["learning_rate"], weight_decay=s["weight_decay"])
         run = Training(
@@ -128,14 +137,13 @@ class PrivateNetwork(NetworkGenerator):
         )  # fmt: skip
 
         def one_step() -> dict[str, torch.Tensor]:
-            batch = batches.draw(run.random)
+            batch = batches.draw(run.random.generator)
             draws = self.loss_draws(len(batch[0]) * s["noise_multiplicity"], run.random)
             self._gradient(network, self.row_losses, batch, draws, run)
             optimiser.step()
-            return {}  # a loss would be an exact statistic of the training donors
+            return {}
 
-        run.run(one_step, s["steps"], checkpoint, self.name)
-        return run.average
+        return run.run(one_step, s["steps"], checkpoint, self.name)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         arrays, metadata = super().state()
@@ -192,9 +200,8 @@ class DPFlow(PrivateNetwork, Flow):
     reference = "Lipman et al. 2023, ICLR; Abadi et al. 2016, CCS"
     defaults = _defaults(Flow, components=16, width=64, blocks=2, steps=300, weight_decay=0.0)
 
-    def loss_draws(self, n: int, random: torch.Generator) -> tuple[torch.Tensor, ...]:
-        x0 = torch.randn(n, self.space.dim, generator=random, device=self.device)
-        return x0, torch.rand(n, generator=random, device=self.device)
+    def loss_draws(self, n: int, random: Streams) -> tuple[torch.Tensor, ...]:
+        return random.randn(n, self.space.dim), random.rand(n)
 
 
 class DPWGANGP(PrivateNetwork, WGANGP):
@@ -215,9 +222,8 @@ class DPWGANGP(PrivateNetwork, WGANGP):
     def gradients_per_step(self) -> int:
         return self.settings["critic_steps"]
 
-    def loss_draws(self, n: int, random: torch.Generator) -> tuple[torch.Tensor, ...]:
-        z = torch.randn(n, self.settings["noise"], generator=random, device=self.device)
-        return z, torch.rand(n, 1, generator=random, device=self.device)
+    def loss_draws(self, n: int, random: Streams) -> tuple[torch.Tensor, ...]:
+        return random.randn(n, self.settings["noise"]), random.rand(n, 1)
 
     def row_losses(self, network, real, condition, factors, fake, share) -> torch.Tensor:
         """Losses of the critic: its score of the fake row less that of the real one, and the penalty between them."""
@@ -227,9 +233,8 @@ class DPWGANGP(PrivateNetwork, WGANGP):
         distance = network(real, condition, factors) - network(fake, condition, factors)
         return self.settings["penalty"] * penalty - distance
 
-    def train(self, network: nn.Module, batches: DonorBatches, seed: int, checkpoint: Checkpoint | None) -> nn.Module:
+    def train(self, network, batches: DonorBatches, seed: int, checkpoint: Checkpoint | None, critic) -> Training:
         s = self.settings
-        critic = self.critic = self.build_critic().to(self.device)
         optimisers = {
             name: torch.optim.Adam(module.parameters(), lr=s["learning_rate"], betas=self.betas)
             for name, module in (("generator", network), ("critic", critic))
@@ -241,19 +246,18 @@ class DPWGANGP(PrivateNetwork, WGANGP):
 
         def one_step() -> dict[str, torch.Tensor]:
             for _ in range(s["critic_steps"]):
-                batch = batches.draw(run.random)
+                batch = batches.draw(run.random.generator)
                 k = s["noise_multiplicity"]
                 z, share = self.loss_draws(len(batch[0]) * k, run.random)
                 with torch.no_grad():
                     fake = network(z, batch[1].repeat_interleave(k), batch[2].repeat_interleave(k, dim=0))
                 self._gradient(critic, self.row_losses, batch, (fake, share), run)
                 optimisers["critic"].step()
-            u = torch.rand(s["batch"], generator=run.random, device=self.device)
+            u = run.random.rand(s["batch"])
             label = torch.searchsorted(self.label_weights.cumsum(0), u).clamp_(max=len(self.label_weights) - 1)
             condition, factors = self.label_conditions[label], self.label_factors[label]
             z, _ = self.loss_draws(s["batch"], run.random)
             run.descend("generator", -critic(network(z, condition, factors), condition, factors).mean())
             return {}
 
-        run.run(one_step, s["steps"], checkpoint, self.name)
-        return run.average
+        return run.run(one_step, s["steps"], checkpoint, self.name)

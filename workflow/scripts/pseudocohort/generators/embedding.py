@@ -37,18 +37,18 @@ def supervised_contrastive(
 
     Parameters
     ----------
-    z, other : Tensor (n × width)
+    z, other : Tensor (... × n × width)
         Embeddings of two views of the same rows.
-    label, level : Tensor (n,)
+    label, level : Tensor (... × n)
         Numbers of condition and level.
     temperature : float
         Of the softmax over cosine similarities.
     """
-    similarity = normalize(z, dim=1) @ normalize(other, dim=1).T / temperature
-    same = label[:, None] == label[None]
-    weight = same.float() * (1 + (level[:, None] != level[None]).float())
-    log_share = similarity - similarity.logsumexp(1, keepdim=True)
-    return -(weight * log_share).sum(1).div(weight.sum(1)).mean()
+    similarity = normalize(z, dim=-1) @ normalize(other, dim=-1).mT / temperature
+    same = label[..., :, None] == label[..., None, :]
+    weight = same.float() * (1 + (level[..., :, None] != level[..., None, :]).float())
+    log_share = similarity - similarity.logsumexp(-1, keepdim=True)
+    return -(weight * log_share).sum(-1).div(weight.sum(-1)).mean(-1)
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,12 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.covariance import ledoit_wolf
 from torch import nn
 
+from .batches import Batches
 from .checkpoint import Checkpoint
 from .covariance import square_root
-from .network_generator import BANK, Batches, NetworkGenerator
+from .network_generator import BANK, NetworkGenerator, Seeds
 from .networks import Denoiser
-from .training import Training, cosine, number_of_steps
+from .training import Training, cosine
 
 #: Time is given to the network on the scale of diffusion steps.
 TIME_SCALE = 1000.0
@@ -20,6 +21,19 @@ TIME_SCALE = 1000.0
 TIMES = (0.1, 0.3, 0.5, 0.7, 0.9)
 #: A condition's own covariance counts as much as the pooled one when it has so many profiles.
 EQUAL_WEIGHT = 30.0
+
+
+class Velocity(Denoiser):
+    """Network of the velocity, and the class Gaussians that the path starts from."""
+
+    def __init__(self, dim: int, conditions: int, width: int, blocks: int) -> None:
+        super().__init__(dim, conditions, width, blocks)
+        # Square roots of the class covariances; a buffer, so that they are stored with the weights.
+        self.register_buffer("root", torch.eye(dim).repeat(conditions, 1, 1))
+
+    def start(self, condition: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        """Draws (n × dim) of the Gaussians of conditions (n,), from standard normal `noise` (n × dim)."""
+        return torch.einsum("nij,nj->ni", self.root[condition], noise)
 
 
 class Flow(NetworkGenerator):
@@ -48,12 +62,9 @@ class Flow(NetworkGenerator):
     }
 
     def build(self, dim: int, conditions: int) -> nn.Module:
-        network = Denoiser(dim, conditions, self.settings["width"], self.settings["blocks"])
-        # Square roots of the class covariances; buffers, so that they are stored with the weights.
-        network.register_buffer("root", torch.eye(dim).repeat(conditions, 1, 1))
-        return network
+        return Velocity(dim, conditions, self.settings["width"], self.settings["blocks"])
 
-    def _fit_gaussians(self, network: nn.Module, batches: Batches) -> None:
+    def prepare(self, network: nn.Module, batches: Batches) -> None:
         """Class covariances of the latent rows, Ledoit-Wolf, shrunk to the pooled one by class size."""
         h, condition = batches.h.cpu().numpy().astype(np.float64), batches.condition.cpu().numpy()
         pooled = ledoit_wolf(h, assume_centered=True)[0]
@@ -64,17 +75,12 @@ class Flow(NetworkGenerator):
             mixed = weight * own + (1 - weight) * pooled
             network.root[c] = torch.as_tensor(square_root(mixed), dtype=torch.float32)
 
-    def _start(self, network: nn.Module, condition: torch.Tensor, random: torch.Generator) -> torch.Tensor:
-        noise = torch.randn(len(condition), self.space.dim, generator=random, device=self.device)
-        return torch.einsum("nij,nj->ni", network.root[condition], noise)
-
     def row_losses(self, network, x1, condition, factors, x0, t) -> torch.Tensor:
-        x = x0 + t[:, None] * (x1 - x0)
-        return (network(x, TIME_SCALE * t, condition, factors) - (x1 - x0)).square().mean(1)
+        x = x0 + t[..., None] * (x1 - x0)
+        return (network(x, TIME_SCALE * t, condition, factors) - (x1 - x0)).square().mean(-1)
 
-    def train(self, network: nn.Module, batches: Batches, seed: int, checkpoint: Checkpoint | None) -> nn.Module:
+    def train(self, network: nn.Module, batches: Batches, seed: Seeds, checkpoint: Checkpoint | None) -> Training:
         s = self.settings
-        self._fit_gaussians(network, batches)
         optimiser = torch.optim.AdamW(
             network.parameters(), lr=s["learning_rate"], weight_decay=s["weight_decay"], fused=True
         )
@@ -85,29 +91,28 @@ class Flow(NetworkGenerator):
 
         def one_step() -> dict[str, torch.Tensor]:
             x1, condition, factors = batches.draw(run.random)
-            x0 = self._start(network, condition, run.random)
-            x0 = x0[pairing(x0, x1, condition)]
-            t = torch.rand(len(x1), generator=run.random, device=self.device)
-            loss = self.row_losses(network, x1, condition, factors, x0, t).mean()
+            x0 = network.start(condition, run.random.randn(batches.size, self.space.dim))
+            x0 = torch.take_along_dim(x0, pairing(x0, x1, condition)[..., None], -2)
+            loss = self.row_losses(network, x1, condition, factors, x0, run.random.rand(batches.size)).mean(-1)
             run.descend("velocity", loss, clip=1.0)
             return {"matching": loss}
 
-        steps = number_of_steps(s["steps"], s["passes"], len(batches.h), batches.size)
-        self.history = run.run(one_step, steps, checkpoint, self.name)
-        return run.average
+        return run.run(one_step, self.length(batches), checkpoint, self.name)
 
     def signals(self, h, condition, factors) -> dict[str, torch.Tensor]:
         """Minus the matching loss over a bank of starts, at five times."""
         total = torch.zeros(len(h), device=self.device)
         for noise in self.bank(BANK, h.shape[1]):
-            start = torch.einsum("nij,j->ni", self.network.root[condition], noise)
+            start = self.network.start(condition, noise.expand(len(h), -1))
             for share in TIMES:
                 t = torch.full((len(h),), share, device=self.device)
                 total += self.row_losses(self.network, h, condition, factors, start, t)
         return {"matching": -total / (BANK * len(TIMES))}
 
     def draw(self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator) -> torch.Tensor:
-        x = self._start(self.network, condition, random)
+        x = self.network.start(
+            condition, torch.randn(len(condition), self.space.dim, generator=random, device=self.device)
+        )
         steps = self.settings["sampling_steps"]
         for i in range(steps):  # Heun's second-order method
             now, then = (torch.full((len(x),), TIME_SCALE * k / steps, device=self.device) for k in (i, i + 1))
@@ -118,10 +123,24 @@ class Flow(NetworkGenerator):
 
 
 def pairing(x0: torch.Tensor, x1: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
-    """Order of the rows of `x0` that minimises the sum of squared distances to `x1`, within each condition."""
-    order = torch.arange(len(x0), device=x0.device)
-    for c in condition.unique():
-        rows = torch.nonzero(condition == c)[:, 0]
-        cost = torch.cdist(x1[rows], x0[rows]).square().cpu().numpy()
-        order[rows] = rows[torch.as_tensor(linear_sum_assignment(cost)[1], device=x0.device)]
-    return order
+    """Order of the rows of `x0` that minimises the sum of squared distances to `x1`, within each condition.
+
+    Parameters
+    ----------
+    x0, x1 : Tensor (... × n × components)
+    condition : Tensor (... × n)
+        Of the rows of both.
+
+    Returns
+    -------
+    Tensor (... × n)
+        For each row of `x1` the number of its row of `x0`.
+    """
+    kind = condition.cpu().numpy()
+    cost = torch.cdist(x1, x0).square().cpu().numpy()
+    order = np.empty_like(kind)
+    for batch in np.ndindex(kind.shape[:-1]):
+        for c in np.unique(kind[batch]):
+            rows = np.flatnonzero(kind[batch] == c)
+            order[batch][rows] = rows[linear_sum_assignment(cost[batch][np.ix_(rows, rows)])[1]]
+    return torch.as_tensor(order, device=x0.device)

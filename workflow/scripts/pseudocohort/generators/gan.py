@@ -41,12 +41,12 @@ class GAN(AdversarialGenerator):
         penalised = s["r1"] > 0 and duel.run.step % s["r1_every"] == 0
         real.requires_grad_(penalised)
         on_real = duel.critic(real, condition, factors)
-        loss = softplus(-on_real).mean() + softplus(duel.critic(fake, condition, factors)).mean()
+        loss = softplus(-on_real).mean(-1) + softplus(duel.critic(fake, condition, factors)).mean(-1)
         total = loss
         if penalised:
             (slope,) = torch.autograd.grad(on_real.sum(), real, create_graph=True)
-            total = loss + s["r1_every"] * s["r1"] / 2 * slope.square().sum(1).mean()
+            total = loss + s["r1_every"] * s["r1"] / 2 * slope.square().sum(-1).mean(-1)
         duel.run.descend("critic", total)
-        generator_loss = softplus(-duel.score_of_fake()).mean()
+        generator_loss = softplus(-duel.score_of_fake()).mean(-1)
         duel.run.descend("generator", generator_loss)
         return {"discriminator": loss, "generator": generator_loss}

@@ -6,6 +6,10 @@ import numpy as np
 import pandas as pd
 
 from ..errors import UserError
+from ..levels import FACTORS
+
+#: What a generator is told about a profile.
+OBS = ("donor", "condition", *FACTORS, "level")
 
 Key = tuple[str, str]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import anndata as ad
@@ -15,32 +16,45 @@ from ..errors import UserError
 from ..levels import FACTORS
 from ..seeds import derive
 from .base import Capabilities, Generator
+from .batches import Batches, StackedBatches
 from .checkpoint import Checkpoint
 from .clamping import DRAWS, rows_given
 from .device import choose_device
 from .groups import donor_weights, keys_of
 from .latent import space_of
+from .stacking import Stack
+from .training import Trained, Training, number_of_steps
 
-
-class Batches:
-    """Random batches of latent rows, drawn with replacement, a donor weighing 1 in each condition and level."""
-
-    def __init__(self, h, condition, factors, weight, size: int, device: torch.device) -> None:
-        self.h = torch.as_tensor(h, device=device)
-        self.condition = torch.as_tensor(condition, device=device)
-        self.factors = torch.as_tensor(factors, device=device)
-        self.cumulative = torch.as_tensor(np.cumsum(weight) / np.sum(weight), dtype=torch.float32, device=device)
-        self.size = min(size, max(len(h), 16))
-
-    def draw(self, random: torch.Generator) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Latent rows, conditions and level factors of one batch."""
-        u = torch.rand(self.size, generator=random, device=self.h.device)
-        rows = torch.searchsorted(self.cumulative, u).clamp_(max=len(self.h) - 1)
-        return self.h[rows], self.condition[rows], self.factors[rows]
-
+#: Seed of a training run, or one for each of the networks that are trained together.
+Seeds = int | list[int]
 
 #: Noises that white-box attacks average over.
 BANK = 16
+#: Weights that are trained as one at most.
+MOST_WEIGHTS = 20_000_000
+
+
+@dataclass(frozen=True)
+class Start:
+    """A training run before its first step.
+
+    Attributes
+    ----------
+    modules : dict of Module
+        ``network``, and those that are trained beside it.
+    batches : Batches
+    seed : int
+        Of all that the run draws.
+    """
+
+    modules: dict[str, nn.Module]
+    batches: Batches
+    seed: int
+
+    def shape(self, length: int) -> tuple:
+        """What runs of `length` steps must have in common to be run as one."""
+        weights = [tuple(w.shape) for module in self.modules.values() for w in module.state_dict().values()]
+        return length, self.batches.size, *weights
 
 
 class NetworkGenerator(Generator):
@@ -60,14 +74,71 @@ class NetworkGenerator(Generator):
         """Network that is sampled from, with fresh weights."""
 
     @abstractmethod
-    def train(self, network: nn.Module, batches: Batches, seed: int, checkpoint: Checkpoint | None) -> nn.Module:
-        """Train `network` and set :attr:`history`; the network to sample from (its average)."""
+    def train(
+        self, network: nn.Module, batches: Batches, seed: Seeds, checkpoint: Checkpoint | None, **companions: nn.Module
+    ) -> Training:
+        """Train `network`, or a stack of networks, which the run averages; the run.
+
+        `companions` are those of :meth:`companions`. Losses are means over the last axes, (networks,) for a stack.
+        """
 
     @abstractmethod
     def draw(self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator) -> torch.Tensor:
         """Latent rows (n × components) of the given conditions and level factors."""
 
+    def prepare(self, network: nn.Module, batches: Batches) -> None:
+        """What is fitted to the rows before training."""
+
+    def companions(self) -> dict[str, nn.Module]:
+        """Networks with fresh weights that are trained beside the one that is sampled from, by name."""
+        return {}
+
+    def further(self, profiles: ad.AnnData) -> tuple[np.ndarray, ...]:
+        """What batches have of each row beside its latent row, condition and level factors."""
+        return ()
+
+    def length(self, batches: Batches) -> int:
+        """Steps of a training run."""
+        return number_of_steps(self.settings["steps"], self.settings["passes"], batches.rows, batches.size)
+
+    def keep(self, trained: Trained, batches: Batches) -> None:
+        """Keep what was trained on the rows of `batches`."""
+        self.network, self.history = trained.average.eval(), trained.history
+
     def fit(self, profiles: ad.AnnData, *, settings=None, seed, device="cpu", checkpoint=None) -> Self:
+        start = self._start(profiles, settings, seed, device)
+        run = self.train(batches=start.batches, seed=start.seed, checkpoint=checkpoint, **start.modules)
+        self.keep(run.results()[0], start.batches)
+        return self
+
+    @classmethod
+    def fit_together(cls, profiles, *, settings=None, seeds, device="cpu", checkpoint=None) -> list[Self]:
+        models = [cls() for _ in profiles]
+        starts = [
+            model._start(part, settings, seed, device)
+            for model, part, seed in zip(models, profiles, seeds, strict=True)
+        ]
+        alike: dict[tuple, list[int]] = {}
+        for i, (model, start) in enumerate(zip(models, starts, strict=True)):
+            alike.setdefault(start.shape(model.length(start.batches)), []).append(i)
+        for group in _parts_of(alike, starts):
+            own = [starts[i] for i in group]
+            saved = checkpoint(group) if checkpoint else None
+            if len(group) == 1:
+                (start,) = own
+                run = models[group[0]].train(batches=start.batches, seed=start.seed, checkpoint=saved, **start.modules)
+            else:
+                modules = {name: Stack([start.modules[name] for start in own]) for name in own[0].modules}
+                batches = StackedBatches([start.batches for start in own])
+                run = models[group[0]].train(
+                    batches=batches, seed=[start.seed for start in own], checkpoint=saved, **modules
+                )
+            for i, trained in zip(group, run.results(), strict=True):
+                models[i].keep(trained, starts[i].batches)
+        return models
+
+    def _start(self, profiles: ad.AnnData, settings: dict[str, Any] | None, seed: int, device: str) -> Start:
+        """Fit the latent space, and make networks with fresh weights."""
         self.settings = self.merge_settings(settings)
         self.device = choose_device(device)
         components = self.settings["components"]
@@ -89,11 +160,14 @@ class NetworkGenerator(Generator):
             donor_weights(labelled),
             self.settings["batch"],
             self.device,
+            *self.further(profiles),
         )
         torch.manual_seed(derive(seed, "weights"))
-        network = self.build(self.space.dim, len(self.conditions)).to(self.device)
-        self.network = self.train(network, batches, derive(seed, "training"), checkpoint).eval()
-        return self
+        network = self.build(self.space.dim, len(self.conditions))
+        modules = {"network": network, **self.companions()}
+        modules = {name: module.to(self.device) for name, module in modules.items()}
+        self.prepare(modules["network"], batches)
+        return Start(modules, batches, derive(seed, "training"))
 
     def sample(self, obs: pd.DataFrame, *, seed: int, device: str = "cpu") -> np.ndarray:
         h = self.latent_rows(obs, seed=seed, device=device)
@@ -191,6 +265,16 @@ class NetworkGenerator(Generator):
         out.network.load_state_dict(weights)
         out.network.requires_grad_(False).eval()
         return out
+
+
+def _parts_of(alike: dict[tuple, list[int]], starts: list[Start]) -> list[list[int]]:
+    """Numbers of the runs that are run as one, of runs that could be: with no more than :data:`MOST_WEIGHTS`."""
+    parts = []
+    for numbers in alike.values():
+        weights = sum(w.numel() for module in starts[numbers[0]].modules.values() for w in module.parameters())
+        most = max(1, MOST_WEIGHTS // weights)
+        parts += [numbers[i : i + most] for i in range(0, len(numbers), most)]
+    return parts
 
 
 def factor_numbers(obs: pd.DataFrame) -> np.ndarray:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import nn
@@ -13,16 +16,38 @@ from torch import nn
 from ..errors import UserError
 from ..logs import progress
 from .checkpoint import Checkpoint
+from .stacking import Stack, unstacked, weights_of
+from .streams import Streams
 
 #: Points of the loss curve.
 LOGGED = 100
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a run leaves of one network, or of one of the networks that were trained together.
+
+    Attributes
+    ----------
+    average : Module
+        The averaged one of the modules.
+    modules : dict of Module
+        All modules as the last step left them.
+    history : DataFrame
+        Loss curve: ``step``, and a column for each loss.
+    """
+
+    average: nn.Module
+    modules: dict[str, nn.Module]
+    history: pd.DataFrame
 
 
 class Training:
     """A run over named modules and their optimisers.
 
     Everything random comes from :attr:`random`, whose state is saved with the weights: a run that was killed and
-    resumed gives the same weights as one that was not.
+    resumed gives the same weights as one that was not. The modules may be stacks (:mod:`.stacking`); then losses have
+    one value for each network, and each network is trained as it would be alone.
 
     Parameters
     ----------
@@ -36,8 +61,8 @@ class Training:
         Of the average (Polyak & Juditsky 1992; .999 of Karras et al. 2018), warmed up as (1 + t) / (10 + t).
     learning_rate : callable, optional
         Factor of the learning rates at progress 0 to 1.
-    seed : int
-        Of :attr:`random`.
+    seed : int or list of int
+        Of :attr:`random`; one for each network of a stack.
     device : torch.device
         Where the modules are.
     """
@@ -49,13 +74,13 @@ class Training:
         *,
         averaged: str,
         decay: float,
-        seed: int,
+        seed: int | list[int],
         device: torch.device,
         learning_rate: Callable[[float], float] | None = None,
     ) -> None:
         self.modules, self.optimisers, self.averaged, self.decay = modules, optimisers, averaged, decay
         self.average = copy.deepcopy(modules[averaged]).requires_grad_(False)
-        self.random = torch.Generator(device=device).manual_seed(seed)
+        self.random = Streams(seed, device)
         self.device, self.learning_rate = device, learning_rate
         # Module.parameters() walks all submodules, which takes a good part of a short step.
         self._weights = {name: list(module.parameters()) for name, module in modules.items()}
@@ -66,8 +91,8 @@ class Training:
 
     def run(
         self, one_step: Callable[[], dict[str, torch.Tensor]], steps: int, checkpoint: Checkpoint | None, name: str
-    ) -> pd.DataFrame:
-        """Call `one_step` (which updates the modules and returns its losses) `steps` times; the loss curve.
+    ) -> Self:
+        """Call `one_step` (which updates the modules and returns its losses) `steps` times.
 
         Raises
         ------
@@ -86,8 +111,8 @@ class Training:
             self.step += 1
             self._update_average()
             if self.step % every == 0:
-                row = {key: float(value) / every for key, value in sums.items()}
-                if not all(math.isfinite(v) for v in row.values()):
+                row = {key: (value / every).tolist() for key, value in sums.items()}
+                if not np.isfinite(list(row.values())).all():
                     raise UserError(
                         f"training diverged at step {self.step}: losses {row}",
                         where=name,
@@ -99,7 +124,28 @@ class Training:
                 if checkpoint and checkpoint.due():
                     checkpoint.save(*self._state())
         bar.close()
-        return pd.DataFrame(self.rows)
+        return self
+
+    def results(self) -> list[Trained]:
+        """What was trained: one result, or one for each network of a stack."""
+        averages = unstacked(self.average)
+        modules = {name: unstacked(module) for name, module in self.modules.items()}
+        histories = [pd.DataFrame(self.rows)]
+        if isinstance(self.average, Stack):
+            histories = [
+                pd.DataFrame([{k: v if k == "step" else v[i] for k, v in row.items()} for row in self.rows])
+                for i in range(len(averages))
+            ]
+        return [
+            Trained(average, {name: of[i] for name, of in modules.items()}, history)
+            for i, (average, history) in enumerate(zip(averages, histories, strict=True))
+        ]
+
+    def settle(self, name: str, part: str) -> None:
+        """Freeze the part called `part` of a module at its average."""
+        module = weights_of(self.modules[name]).get_submodule(part)
+        module.load_state_dict(weights_of(self.average).get_submodule(part).state_dict())
+        module.requires_grad_(False)
 
     def descend(self, name: str, loss: torch.Tensor, clip: float | None = None) -> None:
         """One step of the module called `name`, and of it alone, with the optimiser of that name.
@@ -108,15 +154,17 @@ class Training:
         ----------
         name : str
         loss : Tensor
-            Scalar.
+            Scalar, or (networks,) of a stack.
         clip : float, optional
-            Largest norm of the gradient.
+            Largest norm of a network's gradient.
         """
         self.optimisers[name].zero_grad()  # of frozen weights too, which a step would move by their last gradient
         weights = [weight for weight in self._weights[name] if weight.requires_grad]
-        for weight, gradient in zip(weights, torch.autograd.grad(loss, weights, allow_unused=True), strict=True):
-            weight.grad = gradient
-        if clip is not None:
+        for weight, gradient in zip(weights, torch.autograd.grad(loss.sum(), weights, allow_unused=True), strict=True):
+            weight.grad = None if gradient is None else _laid_out(gradient, weight)
+        if clip is not None and self.random.stacked:
+            _clip_each(weights, clip)
+        elif clip is not None:
             nn.utils.clip_grad_norm_(weights, clip)
         self.optimisers[name].step()
 
@@ -156,8 +204,27 @@ class Training:
                 if kind == "optimiser" and rest.startswith(f"{name}/"):
                     _, i, field = rest.split("/")
                     state.setdefault(int(i), {})[field] = value
+            for i, weight in enumerate(self._weights[name]):
+                own = state.get(i, {})
+                own |= {field: _laid_out(v, weight) for field, v in own.items() if v.shape == weight.shape}
             whole = optimiser.state_dict()
             optimiser.load_state_dict({"state": state, "param_groups": whole["param_groups"]})
+
+
+def _laid_out(tensor: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """`tensor` as `weight` lies in memory, which fused optimisers take it to do, whatever its strides say."""
+    return tensor if tensor.stride() == weight.stride() else torch.empty_like(weight).copy_(tensor)
+
+
+@torch.no_grad()
+def _clip_each(weights: list[nn.Parameter], most: float) -> None:
+    """Cut the gradient of each network of a stack to the norm `most`, as ``clip_grad_norm_`` does that of one."""
+    gradients = [weight.grad for weight in weights if weight.grad is not None]
+    norms = [torch.linalg.vector_norm(g, dim=tuple(range(1, g.dim()))) for g in gradients]
+    norm = torch.linalg.vector_norm(torch.stack(norms), dim=0)
+    factor = (most / (norm + 1e-6)).clamp(max=1.0)
+    for gradient in gradients:
+        gradient.mul_(factor.reshape(-1, *[1] * (gradient.dim() - 1)))
 
 
 def cosine(share: float, warmup: float = 0.02) -> float:

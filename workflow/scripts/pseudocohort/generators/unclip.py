@@ -13,14 +13,15 @@ from torch import nn
 
 from ..levels import LEVELS
 from ..seeds import derive
+from .batches import Batches
 from .checkpoint import Checkpoint
 from .diffusion_schedule import Schedule
 from .diffusion_signals import denoising_signals
 from .embedding import Encoder, degeneracy, supervised_contrastive
 from .groups import keys_of
-from .network_generator import BANK, Batches, NetworkGenerator, factor_numbers
+from .network_generator import BANK, NetworkGenerator, Seeds, factor_numbers
 from .networks import Denoiser
-from .training import Training, cosine, number_of_steps
+from .training import Trained, Training, cosine, number_of_steps
 
 
 class Parts(nn.Module):
@@ -87,19 +88,16 @@ class UnCLIP(NetworkGenerator):
         "sampling_steps": 50,
     }
 
-    def fit(self, profiles: ad.AnnData, *, settings=None, seed, device="cpu", checkpoint=None) -> Self:
-        self.settings = self.merge_settings(settings)
+    def further(self, profiles: ad.AnnData) -> tuple[np.ndarray, ...]:
+        """Of each profile: the scaled components that the encoder sees, and the number of its level."""
         x = np.asarray(profiles.X, np.float64)
         _, values, vectors = np.linalg.svd(x, full_matrices=False)
         rank = max(2, min(self.settings["components"], len(x) // 2, int((values > 1e-6 * values[0]).sum())))
         # One profile per level leaves nothing but zeros after standardisation: then there is nothing to scale by.
         spread = values[:rank, None] / np.sqrt(len(x))
         self._view = vectors[:rank] / np.where(spread > 1e-6, spread, 1.0)
-        self._x = x
-        self._level = profiles.obs["level"].astype(str).to_numpy()
-        super().fit(profiles, settings=settings, seed=seed, device=device, checkpoint=checkpoint)
-        del self._x, self._level, self._view
-        return self
+        level = np.array([LEVELS.index(v) for v in profiles.obs["level"].astype(str)])
+        return (x @ self._view.T).astype(np.float32), level
 
     def build(self, dim: int, conditions: int) -> nn.Module:
         view = getattr(self, "_view", None)
@@ -115,80 +113,75 @@ class UnCLIP(NetworkGenerator):
         y = torch.as_tensor(x, dtype=torch.float32, device=self.device) @ network.basis.T
         return network.encoder(y)
 
-    def train(self, network: nn.Module, batches: Batches, seed: int, checkpoint: Checkpoint | None) -> nn.Module:
+    def _phases(self, batches: Batches) -> tuple[int, int]:
+        """Steps of the embedding, and of prior and decoder."""
+        s = self.settings
+        first, second = (
+            number_of_steps(s[name], s["passes"], batches.rows, batches.size) for name in ("embedding_steps", "steps")
+        )
+        return first, second
+
+    def length(self, batches: Batches) -> int:
+        return sum(self._phases(batches))
+
+    def train(self, network: nn.Module, batches: Batches, seed: Seeds, checkpoint: Checkpoint | None) -> Training:
         s = self.settings
         schedule = Schedule.make("cosine", s["diffusion_steps"], self.device)
-        y = torch.as_tensor(self._x, dtype=torch.float32, device=self.device) @ network.basis.T
-        level = torch.as_tensor([LEVELS.index(v) for v in self._level], device=self.device)
-        h, condition, factors, cumulative = batches.h, batches.condition, batches.factors, batches.cumulative
         optimiser = torch.optim.AdamW(
             network.parameters(), lr=s["learning_rate"], weight_decay=s["weight_decay"], fused=True
         )
-        steps = number_of_steps(s["steps"], s["passes"], len(h), batches.size)
-        embedding_steps = number_of_steps(s["embedding_steps"], s["passes"], len(h), batches.size)
+        phases, n = self._phases(batches), batches.size
         run = Training(
             {"parts": network}, {"parts": optimiser},
             averaged="parts", decay=s["decay"], seed=seed, device=self.device,
-            learning_rate=lambda share: cosine(_within_phase(share, embedding_steps, steps)),
+            learning_rate=lambda share: cosine(_within_phase(share, *phases)),
         )  # fmt: skip
 
-        def randn(*shape: int) -> torch.Tensor:
-            return torch.randn(*shape, generator=run.random, device=self.device)
-
-        def rows_of_batch() -> torch.Tensor:
-            u = torch.rand(batches.size, generator=run.random, device=self.device)
-            return torch.searchsorted(cumulative, u).clamp_(max=len(h) - 1)
-
         def embedding_step() -> dict[str, torch.Tensor]:
-            rows = rows_of_batch()
-            views = [y[rows] + s["view_noise"] * randn(len(rows), y.shape[1]) for _ in range(2)]
+            _, condition, _, y, level = batches.draw(run.random)
+            views = [y + s["view_noise"] * run.random.randn(n, y.shape[-1]) for _ in range(2)]
             z = [network.encoder(v) for v in views]
-            contrast = supervised_contrastive(z[0], z[1], condition[rows], level[rows], s["temperature"])
-            error = (network.reconstruct(z[0]) - y[rows]).square().mean()
+            contrast = supervised_contrastive(z[0], z[1], condition, level, s["temperature"])
+            error = (network.reconstruct(z[0]) - y).square().mean((-2, -1))
             run.descend("parts", contrast + s["reconstruction"] * error, clip=1.0)
             return {"contrastive": contrast, "reconstruction": error}
 
         def diffusion_step() -> dict[str, torch.Tensor]:
-            rows = rows_of_batch()
-            n = len(rows)
+            h, condition, factors, y, _ = batches.draw(run.random)
             with torch.no_grad():
-                z = network.encoder(y[rows])
+                z = network.encoder(y)
 
             def noised(x0: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-                t = torch.randint(0, s["diffusion_steps"], (n,), generator=run.random, device=self.device)
-                noise = randn(*x0.shape)
+                t, noise = run.random.randint(s["diffusion_steps"], n), run.random.randn(n, x0.shape[-1])
                 return schedule.add_noise(x0, noise, t), t, schedule.velocity(x0, noise, t)
 
             zt, t, velocity = noised(z)
-            prior = (network.prior(zt, t, condition[rows], factors[rows]) - velocity).square().mean()
-            ht, t, velocity = noised(h[rows])
-            dropped = torch.rand(n, generator=run.random, device=self.device) < s["z_dropout"]
-            decoder = (network.decode(ht, t, z, factors[rows], dropped) - velocity).square().mean()
+            prior = (network.prior(zt, t, condition, factors) - velocity).square().mean((-2, -1))
+            ht, t, velocity = noised(h)
+            dropped = run.random.rand(n) < s["z_dropout"]
+            decoder = (network.decode(ht, t, z, factors, dropped) - velocity).square().mean((-2, -1))
             run.descend("parts", prior + decoder, clip=1.0)
             return {"prior": prior, "decoder": decoder}
 
         def one_step() -> dict[str, torch.Tensor]:
-            zero = torch.zeros((), device=self.device)
-            names = ("contrastive", "reconstruction", "prior", "decoder")
-            if run.step < embedding_steps:
-                return dict.fromkeys(names, zero) | embedding_step()
-            if run.step == embedding_steps:  # the encoder is done; what follows must not move it
-                network.encoder.requires_grad_(False)
-                network.encoder.load_state_dict(run.average.encoder.state_dict())
-            return dict.fromkeys(names, zero) | diffusion_step()
+            if run.step == phases[0]:  # the encoder is done; what follows must not move it
+                run.settle("parts", "encoder")
+            losses = embedding_step() if run.step < phases[0] else diffusion_step()
+            zero = torch.zeros_like(next(iter(losses.values())).detach())
+            return dict.fromkeys(("contrastive", "reconstruction", "prior", "decoder"), zero) | losses
 
-        self.history = run.run(one_step, embedding_steps + steps, checkpoint, self.name)
-        average = run.average.eval()
+        return run.run(one_step, sum(phases), checkpoint, self.name)
+
+    def keep(self, trained: Trained, batches: Batches) -> None:
+        super().keep(trained, batches)
+        _, condition, _, y, level = batches.columns
         with torch.no_grad():
-            z = average.encoder(y)
-        self._keep_embeddings(z.cpu().numpy(), condition.cpu().numpy(), self._level)
-        names = np.array(self.conditions)[condition.cpu().numpy()]
-        self.checks = asdict(degeneracy(z.cpu().numpy().astype(float), names, self._level))
-        return average
-
-    def _keep_embeddings(self, z: np.ndarray, condition: np.ndarray, level: np.ndarray) -> None:
-        self.z, self.z_condition = z, condition
-        self.z_level = np.array([LEVELS.index(v) for v in level])
+            z = self.network.encoder(y)
+        self.z, self.z_condition, self.z_level = (tensor.cpu().numpy() for tensor in (z, condition, level))
+        names = np.array(self.conditions)[self.z_condition]
+        levels = np.array(LEVELS)[self.z_level]
+        self.checks = asdict(degeneracy(self.z.astype(float), names, levels))
+        del self._view
 
     def _prior_rows(self, condition: int, level: int) -> np.ndarray:
         """Training embeddings of a condition at a level, else at any level."""

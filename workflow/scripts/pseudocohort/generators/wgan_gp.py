@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from .adversarial import AdversarialGenerator, Duel, Losses
+from .streams import Streams
 
 
 def gradient_penalty(
@@ -14,13 +15,13 @@ def gradient_penalty(
     fake: torch.Tensor,
     condition: torch.Tensor,
     factors: torch.Tensor,
-    random: torch.Generator,
+    random: Streams,
 ) -> torch.Tensor:
     """Mean of (|grad f(x)| - 1)², x uniform between real and fake rows (Gulrajani et al. 2017, algorithm 1)."""
-    share = torch.rand(len(real), 1, generator=random, device=real.device)
+    share = random.rand(real.shape[-2], 1)
     between = (share * real + (1 - share) * fake).requires_grad_(True)
     (slope,) = torch.autograd.grad(critic(between, condition, factors).sum(), between, create_graph=True)
-    return ((slope.square().sum(1) + 1e-12).sqrt() - 1).square().mean()
+    return ((slope.square().sum(-1) + 1e-12).sqrt() - 1).square().mean(-1)
 
 
 class WGANGP(AdversarialGenerator):
@@ -72,10 +73,13 @@ class WGANGP(AdversarialGenerator):
             real, condition, factors = duel.real()
             with torch.no_grad():
                 fake = duel.fake(condition, factors)
-            scores = duel.critic(torch.cat([real, fake]), condition.repeat(2), factors.repeat(2, 1))
-            distance = scores[: len(real)].mean() - scores[len(real) :].mean()
+            scores = duel.critic(
+                torch.cat([real, fake], -2), torch.cat([condition] * 2, -1), torch.cat([factors] * 2, -2)
+            )
+            on_real, on_fake = scores.chunk(2, -1)
+            distance = on_real.mean(-1) - on_fake.mean(-1)
             penalty = gradient_penalty(duel.critic, real, fake, condition, factors, duel.run.random)
             duel.run.descend("critic", s["penalty"] * penalty - distance)
-        loss = -duel.score_of_fake().mean()
+        loss = -duel.score_of_fake().mean(-1)
         duel.run.descend("generator", loss)
         return {"distance": distance, "penalty": penalty, "generator": loss}

@@ -1,0 +1,86 @@
+"""Random batches of training rows, of one training set or of several that are trained on together."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from .streams import Streams
+
+
+class Batches:
+    """Random batches of latent rows, drawn with replacement, a donor weighing 1 in each condition and level.
+
+    Parameters
+    ----------
+    h : array (n × components)
+        Latent rows.
+    condition : array (n,)
+        Numbers of the conditions.
+    factors : array (n × 3)
+        Numbers of the level factors.
+    weight : array (n,)
+        Weights of the rows.
+    size : int
+        Rows of a batch; fewer if there are fewer rows, but 16 at least.
+    device : torch.device
+    further : array (n × ...)
+        What else a generator looks up by row.
+
+    Attributes
+    ----------
+    rows : int
+        Number of rows; the largest, where several training sets are stacked.
+    """
+
+    def __init__(self, h, condition, factors, weight, size: int, device: torch.device, *further) -> None:
+        columns = (h, condition, factors, *further)
+        self.columns = tuple(torch.as_tensor(column, device=device) for column in columns)
+        self.cumulative = torch.as_tensor(np.cumsum(weight) / np.sum(weight), dtype=torch.float32, device=device)
+        self.rows = len(h)
+        self.last = torch.as_tensor(len(h) - 1, device=device)
+        self.size = min(size, max(len(h), 16))
+
+    @property
+    def h(self) -> torch.Tensor:
+        """Latent rows."""
+        return self.columns[0]
+
+    @property
+    def condition(self) -> torch.Tensor:
+        """Numbers of the conditions."""
+        return self.columns[1]
+
+    def draw(self, random: Streams) -> tuple[torch.Tensor, ...]:
+        """Latent rows, conditions, level factors and what else there is of one batch."""
+        rows = torch.searchsorted(self.cumulative, random.rand(self.size))
+        rows = torch.minimum(rows, self.last)
+        return tuple(self._at(column, rows) for column in self.columns)
+
+    def _at(self, column: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        return column[rows]
+
+
+class StackedBatches(Batches):
+    """Batches of several training sets side by side: what is drawn has a first axis over them.
+
+    Each part is what its own :class:`Batches` would draw from its own stream; sets with fewer rows than others are
+    filled up with rows that are never drawn.
+    """
+
+    def __init__(self, parts: list[Batches]) -> None:
+        (self.size,) = {part.size for part in parts}
+        self.rows = max(part.rows for part in parts)
+        self.last = torch.stack([part.last for part in parts])[:, None]
+        self.cumulative = torch.stack([_filled(part.cumulative, self.rows, 2.0) for part in parts])
+        columns = zip(*(part.columns for part in parts), strict=True)
+        self.columns = tuple(torch.stack([_filled(own, self.rows, 0) for own in column]) for column in columns)
+        self.set = torch.arange(len(parts), device=self.last.device)[:, None]
+
+    def _at(self, column: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        return column[self.set, rows]
+
+
+def _filled(column: torch.Tensor, rows: int, value: float) -> torch.Tensor:
+    """`column` with rows of `value` added until there are `rows`."""
+    return torch.cat([column, column.new_full((rows - len(column), *column.shape[1:]), value)])

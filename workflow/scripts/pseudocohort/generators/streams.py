@@ -1,0 +1,55 @@
+"""Random numbers of a training run: one stream, or one for each of the networks that are trained together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+
+
+class Streams:
+    """Random numbers on a device, from one seed, or from several that are drawn from side by side.
+
+    With several seeds every tensor has a first axis over them, and its parts are what each seed gives alone: networks
+    that are trained together see the numbers that they would see by themselves.
+
+    Parameters
+    ----------
+    seed : int or sequence of int
+    device : torch.device
+    """
+
+    def __init__(self, seed: int | Sequence[int], device: torch.device | str = "cpu") -> None:
+        self.device, self.stacked = torch.device(device), not isinstance(seed, int)
+        seeds = seed if self.stacked else [seed]
+        self.generators = [torch.Generator(device=self.device).manual_seed(one) for one in seeds]
+
+    @property
+    def generator(self) -> torch.Generator:
+        """The generator of the only stream."""
+        (generator,) = self.generators
+        return generator
+
+    def rand(self, *shape: int) -> torch.Tensor:
+        """Uniform numbers (shape), or (streams × shape)."""
+        return self._draw(lambda g: torch.rand(shape, generator=g, device=self.device))
+
+    def randn(self, *shape: int) -> torch.Tensor:
+        """Standard normal numbers (shape), or (streams × shape)."""
+        return self._draw(lambda g: torch.randn(shape, generator=g, device=self.device))
+
+    def randint(self, high: int, *shape: int) -> torch.Tensor:
+        """Integers from 0 to below `high` (shape), or (streams × shape)."""
+        return self._draw(lambda g: torch.randint(0, high, shape, generator=g, device=self.device))
+
+    def _draw(self, one: Callable[[torch.Generator], torch.Tensor]) -> torch.Tensor:
+        return torch.stack([one(g) for g in self.generators]) if self.stacked else one(self.generator)
+
+    def get_state(self) -> torch.Tensor:
+        """States of all streams (streams × bytes)."""
+        return torch.stack([g.get_state() for g in self.generators])
+
+    def set_state(self, state: torch.Tensor) -> None:
+        """Take up where :meth:`get_state` was called."""
+        for generator, own in zip(self.generators, state, strict=True):
+            generator.set_state(own.clone())  # a state must lie in memory of its own
