@@ -144,3 +144,70 @@ def test_a_killed_stack_resumes_bit_for_bit(name, tmp_path, monkeypatch):
             assert torch.equal(a, b)
         # The kill came before the losses of its step were noted, as no kill between two savings does.
         pd.testing.assert_frame_equal(one.history.query("step != 30").reset_index(drop=True), other.history)
+
+
+STOPPED = {"validation": 0.2, "patience": 3}
+
+
+@pytest.mark.parametrize("name", ["cvae", "ddpm", "flow", "unclip"])
+def test_early_stopping_keeps_the_weights_of_least_validation_loss_together_as_alone(name):
+    kind, parts = registry.get(name), [toy(n=40, seed=1), toy(n=40, seed=2)]
+    settings = settings_of(name, 100) | STOPPED | {"passes": 10**4, "learning_rate": 5e-3}
+    alone = [kind().fit(part, settings=settings, seed=i) for i, part in enumerate(parts)]
+    together = kind.fit_together(parts, settings=settings, seeds=[0, 1])
+    for one, other in zip(alone, together, strict=True):
+        loss = one.history["validation"].to_numpy()
+        loss = loss[np.isfinite(loss)]
+        best = int(loss.argmin())
+        # The run ends three points after the minimum, unless it ends by itself.
+        assert len(loss) - 1 - best == 3 or len(one.history) == 100
+        pd.testing.assert_frame_equal(one.history, other.history, rtol=1e-2, atol=1e-3)
+        for a, b in zip(one.network.parameters(), other.network.parameters(), strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-2, atol=1e-3)
+
+
+def test_held_out_donors_are_not_trained_on_and_their_loss_is_the_lowest_kept(monkeypatch):
+    kind, data = registry.get("ddpm"), toy(n=60)
+    seen = []
+    original = Batches.draw
+    monkeypatch.setattr(Batches, "draw", lambda self, random: seen.append(self) or original(self, random))
+    model = kind().fit(data, settings=settings_of("ddpm", 60) | {"validation": 0.25}, seed=3)
+    (batches,) = {id(b): b for b in seen}.values()
+    held = batches.held_out
+    assert batches.rows == 46 and held.columns[0].shape[0] == 14  # 7 of 30 donors of each condition
+    both = torch.cat([batches.h, held.columns[0]])
+    assert len(torch.unique(both, dim=0)) == 60
+    validation = model.validation(batches, model_seed(3))
+    assert float(validation.loss(model.network)) == pytest.approx(model.history["validation"].min(), rel=1e-5)
+
+
+def model_seed(seed):
+    from pseudocohort.seeds import derive
+
+    return derive(seed, "training")
+
+
+def test_an_early_stopped_run_resumes_bit_for_bit(tmp_path, monkeypatch):
+    kind, data = registry.get("cvae"), toy(n=40)
+    settings = settings_of("cvae", 100) | STOPPED | {"passes": 10**4, "patience": 20}
+    whole = kind().fit(data, settings=settings, seed=1)
+    checkpoint = Checkpoint(tmp_path / "c.safetensors", 0, "same")
+    original = Checkpoint.save
+
+    def killed(self, tensors, metadata):
+        original(self, tensors, metadata)
+        if metadata["step"] == 40:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Checkpoint, "save", killed)
+        kind().fit(data, settings=settings, seed=1, checkpoint=checkpoint)
+    resumed = kind().fit(data, settings=settings, seed=1, checkpoint=checkpoint)
+    pd.testing.assert_frame_equal(whole.history, resumed.history)
+    for a, b in zip(whole.network.parameters(), resumed.network.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_private_generators_have_no_validation():
+    for name in registry.PRIVATE:
+        assert "validation" not in registry.get(name).defaults

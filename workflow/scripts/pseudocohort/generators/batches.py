@@ -26,15 +26,22 @@ class Batches:
     device : torch.device
     further : array (n × ...)
         What else a generator looks up by row.
+    held_out : ndarray (n,), optional
+        Whether a row is never drawn but kept for the validation loss.
 
     Attributes
     ----------
     rows : int
-        Number of rows; the largest, where several training sets are stacked.
+        Number of rows to draw from; the largest, where several training sets are stacked.
+    held_out : HeldOut or None
     """
 
-    def __init__(self, h, condition, factors, weight, size: int, device: torch.device, *further) -> None:
-        columns = (h, condition, factors, *further)
+    def __init__(self, h, condition, factors, weight, size: int, device: torch.device, *further, held_out=None) -> None:
+        columns = [np.asarray(column) for column in (h, condition, factors, *further)]
+        self.held_out = None
+        if held_out is not None and held_out.any():
+            self.held_out = HeldOut([column[held_out] for column in columns], weight[held_out], device)
+            columns, weight, h = [column[~held_out] for column in columns], weight[~held_out], h[~held_out]
         self.columns = tuple(torch.as_tensor(column, device=device) for column in columns)
         self.cumulative = torch.as_tensor(np.cumsum(weight) / np.sum(weight), dtype=torch.float32, device=device)
         self.rows = len(h)
@@ -61,6 +68,31 @@ class Batches:
         return column[rows]
 
 
+class HeldOut:
+    """Rows for the validation loss.
+
+    Attributes
+    ----------
+    columns : tuple of Tensor (n × ...), or (sets × n × ...)
+        As of :class:`Batches`.
+    weight : Tensor (n,), or (sets × n)
+        Share of each row in the loss.
+    """
+
+    def __init__(self, columns, weight, device: torch.device) -> None:
+        self.columns = tuple(torch.as_tensor(column, device=device) for column in columns)
+        self.weight = torch.as_tensor(weight / weight.sum(), dtype=torch.float32, device=device)
+
+    @classmethod
+    def stack(cls, parts: list[HeldOut]) -> HeldOut:
+        """Held-out rows of several training sets side by side; rows that fill up weigh nothing."""
+        out, rows = cls.__new__(cls), max(len(part.weight) for part in parts)
+        columns = zip(*(part.columns for part in parts), strict=True)
+        out.columns = tuple(torch.stack([_filled(own, rows, 0) for own in column]) for column in columns)
+        out.weight = torch.stack([_filled(part.weight, rows, 0) for part in parts])
+        return out
+
+
 class StackedBatches(Batches):
     """Batches of several training sets side by side: what is drawn has a first axis over them.
 
@@ -75,6 +107,8 @@ class StackedBatches(Batches):
         self.cumulative = torch.stack([_filled(part.cumulative, self.rows, 2.0) for part in parts])
         columns = zip(*(part.columns for part in parts), strict=True)
         self.columns = tuple(torch.stack([_filled(own, self.rows, 0) for own in column]) for column in columns)
+        held_out = [part.held_out for part in parts]
+        self.held_out = None if any(part is None for part in held_out) else HeldOut.stack(held_out)
         self.set = torch.arange(len(parts), device=self.last.device)[:, None]
 
     def _at(self, column: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:

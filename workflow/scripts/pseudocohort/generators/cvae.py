@@ -7,7 +7,7 @@ from torch import nn
 
 from .batches import Batches
 from .checkpoint import Checkpoint
-from .network_generator import BANK, NetworkGenerator, Seeds
+from .network_generator import BANK, EARLY_STOPPING, NetworkGenerator, Seeds
 from .networks import ConditionEmbedding, mlp
 from .streams import Streams
 from .training import Training, cosine
@@ -64,6 +64,7 @@ class CVAE(NetworkGenerator):
         "learning_rate": 1e-3,
         "weight_decay": 1e-4,
         "decay": 0.995,
+        **EARLY_STOPPING,
         "beta": 1.0,
     }
 
@@ -95,7 +96,7 @@ class CVAE(NetworkGenerator):
             run.descend("autoencoder", error + s["beta"] * divergence, clip=5.0)
             return {"reconstruction": error, "divergence": divergence}
 
-        return run.run(one_step, self.length(batches), checkpoint, self.name)
+        return run.run(one_step, self.length(batches), checkpoint, self.name, self.validation(batches, seed))
 
     def signals(self, h, condition, factors) -> dict[str, torch.Tensor]:
         """Minus the reconstruction error and the evidence lower bound (Hilprecht et al. 2019, PoPETs 2019(4):232)."""

@@ -9,7 +9,7 @@ from .batches import Batches
 from .checkpoint import Checkpoint
 from .diffusion_schedule import Schedule
 from .diffusion_signals import denoising_signals
-from .network_generator import BANK, NetworkGenerator, Seeds
+from .network_generator import BANK, EARLY_STOPPING, NetworkGenerator, Seeds
 from .networks import Denoiser
 from .streams import Streams
 from .training import Training, cosine
@@ -49,6 +49,7 @@ class DDPM(NetworkGenerator):
         "learning_rate": 1e-3,
         "weight_decay": 1e-3,
         "decay": 0.995,
+        **EARLY_STOPPING,
         "schedule": "cosine",
         "prediction": "velocity",
         "diffusion_steps": 1000,
@@ -116,7 +117,7 @@ class DDPM(NetworkGenerator):
             run.descend("denoiser", loss, clip=1.0)
             return {"denoising": loss}
 
-        return run.run(one_step, self.length(batches), checkpoint, self.name)
+        return run.run(one_step, self.length(batches), checkpoint, self.name, self.validation(batches, seed))
 
     def signals(self, h, condition, factors) -> dict[str, torch.Tensor]:
         """Denoising loss over a bank of noises and a grid of times, and the error of one deterministic step."""

@@ -23,7 +23,7 @@ from .groups import keys_of
 from .latent import LatentSpace
 from .ledger import Ledger, Mechanism, noise_for
 from .means import ClassMeans
-from .network_generator import NetworkGenerator, factor_numbers
+from .network_generator import EARLY_STOPPING, NetworkGenerator, factor_numbers
 from .private import PRIVACY, open_ledger, secret_seed, statistics, vocabulary
 from .private_statistics import LEAST_VARIANCE, principal_components, reference_centre
 from .streams import Streams
@@ -167,7 +167,8 @@ def _components_of(residual: np.ndarray, most: int) -> tuple[np.ndarray, np.ndar
 
 def _defaults(kind: type[NetworkGenerator], **changed: Any) -> dict[str, Any]:
     """Defaults of the generator without privacy, less what counts training rows, and the settings of DP-SGD."""
-    return {k: v for k, v in kind.defaults.items() if k != "passes"} | SGD | changed
+    left_out = {"passes", *EARLY_STOPPING}  # a validation loss would be an exact statistic of donors
+    return {k: v for k, v in kind.defaults.items() if k not in left_out} | SGD | changed
 
 
 class DPCVAE(PrivateNetwork, CVAE):
@@ -199,9 +200,6 @@ class DPFlow(PrivateNetwork, Flow):
     summary = "noised Gaussian refined by flow matching with differential privacy"
     reference = "Lipman et al. 2023, ICLR; Abadi et al. 2016, CCS"
     defaults = _defaults(Flow, components=16, width=64, blocks=2, steps=300, weight_decay=0.0)
-
-    def loss_draws(self, n: int, random: Streams) -> tuple[torch.Tensor, ...]:
-        return random.randn(n, self.space.dim), random.rand(n)
 
 
 class DPWGANGP(PrivateNetwork, WGANGP):

@@ -11,8 +11,9 @@ from torch import nn
 from .batches import Batches
 from .checkpoint import Checkpoint
 from .covariance import square_root
-from .network_generator import BANK, NetworkGenerator, Seeds
+from .network_generator import BANK, EARLY_STOPPING, NetworkGenerator, Seeds
 from .networks import Denoiser
+from .streams import Streams
 from .training import Training, cosine
 
 #: Time is given to the network on the scale of diffusion steps.
@@ -58,15 +59,16 @@ class Flow(NetworkGenerator):
         "learning_rate": 1e-3,
         "weight_decay": 1e-3,
         "decay": 0.995,
+        **EARLY_STOPPING,
         "sampling_steps": 20,
     }
 
     def build(self, dim: int, conditions: int) -> nn.Module:
         return Velocity(dim, conditions, self.settings["width"], self.settings["blocks"])
 
-    def prepare(self, network: nn.Module, batches: Batches) -> None:
+    def prepare(self, network: nn.Module, h: np.ndarray, condition: np.ndarray) -> None:
         """Class covariances of the latent rows, Ledoit-Wolf, shrunk to the pooled one by class size."""
-        h, condition = batches.h.cpu().numpy().astype(np.float64), batches.condition.cpu().numpy()
+        h = h.astype(np.float64)
         pooled = ledoit_wolf(h, assume_centered=True)[0]
         for c in range(len(self.conditions)):
             rows = h[condition == c]
@@ -74,6 +76,14 @@ class Flow(NetworkGenerator):
             own = ledoit_wolf(rows, assume_centered=True)[0] if len(rows) > 2 else pooled
             mixed = weight * own + (1 - weight) * pooled
             network.root[c] = torch.as_tensor(square_root(mixed), dtype=torch.float32)
+
+    def loss_draws(self, n: int, random: Streams) -> tuple[torch.Tensor, ...]:
+        return random.randn(n, self.space.dim), random.rand(n)
+
+    def validation_loss(self, network, columns, random) -> torch.Tensor:
+        h, condition, factors = columns
+        noise, t = self.loss_draws(h.shape[-2], random)
+        return self.row_losses(network, h, condition, factors, network.start(condition, noise), t)
 
     def row_losses(self, network, x1, condition, factors, x0, t) -> torch.Tensor:
         x = x0 + t[..., None] * (x1 - x0)
@@ -97,7 +107,7 @@ class Flow(NetworkGenerator):
             run.descend("velocity", loss, clip=1.0)
             return {"matching": loss}
 
-        return run.run(one_step, self.length(batches), checkpoint, self.name)
+        return run.run(one_step, self.length(batches), checkpoint, self.name, self.validation(batches, seed))
 
     def signals(self, h, condition, factors) -> dict[str, torch.Tensor]:
         """Minus the matching loss over a bank of starts, at five times."""

@@ -26,6 +26,18 @@ def rows_by_key(obs: pd.DataFrame) -> dict[Key, np.ndarray]:
     return {key: np.sort(rows) for key, rows in groups.items() if key[0]}
 
 
+def held_out_rows(obs: pd.DataFrame, share: float, seed: int) -> np.ndarray:
+    """Whether each profile is of a held-out donor: that share of the donors of each condition, rounded down."""
+    donor, condition = obs["donor"].astype(str), obs["condition"].astype(str)
+    first = condition[~donor.duplicated().to_numpy()].to_numpy()
+    names = donor[~donor.duplicated().to_numpy()].to_numpy()
+    rng, chosen = np.random.default_rng(seed), []
+    for c in np.unique(first):
+        own = np.sort(names[first == c])
+        chosen += list(rng.permutation(own)[: int(share * len(own))])
+    return donor.isin(chosen).to_numpy()
+
+
 def donor_weights(obs: pd.DataFrame) -> np.ndarray:
     """Weight of each profile, such that a donor's profiles of one condition and level weigh 1 together.
 

@@ -20,16 +20,22 @@ from .batches import Batches, StackedBatches
 from .checkpoint import Checkpoint
 from .clamping import DRAWS, rows_given
 from .device import choose_device
-from .groups import donor_weights, keys_of
+from .groups import donor_weights, held_out_rows, keys_of
 from .latent import space_of
 from .stacking import Stack
-from .training import Trained, Training, number_of_steps
+from .streams import Streams
+from .training import Trained, Training, Validation, number_of_steps
 
 #: Seed of a training run, or one for each of the networks that are trained together.
 Seeds = int | list[int]
 
 #: Noises that white-box attacks average over.
 BANK = 16
+#: Draws of the loss of each held-out row.
+VALIDATION_DRAWS = 8
+#: Settings of early stopping: share of the donors of each condition that is held out for it, and patience in hundredths
+#: of the longest training.
+EARLY_STOPPING: dict[str, Any] = {"validation": 0.0, "patience": 20}
 #: Weights that are trained as one at most.
 MOST_WEIGHTS = 20_000_000
 
@@ -54,7 +60,7 @@ class Start:
     def shape(self, length: int) -> tuple:
         """What runs of `length` steps must have in common to be run as one."""
         weights = [tuple(w.shape) for module in self.modules.values() for w in module.state_dict().values()]
-        return length, self.batches.size, *weights
+        return length, self.batches.size, self.batches.held_out is None, *weights
 
 
 class NetworkGenerator(Generator):
@@ -86,8 +92,32 @@ class NetworkGenerator(Generator):
     def draw(self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator) -> torch.Tensor:
         """Latent rows (n × components) of the given conditions and level factors."""
 
-    def prepare(self, network: nn.Module, batches: Batches) -> None:
-        """What is fitted to the rows before training."""
+    def prepare(self, network: nn.Module, h: np.ndarray, condition: np.ndarray) -> None:
+        """What is fitted to latent rows (n × components) of conditions (n,) before training."""
+
+    def validation_loss(self, network: nn.Module, columns: tuple[torch.Tensor, ...], random: Streams) -> torch.Tensor:
+        """Losses (n,), or (networks × n), of rows (:class:`.batches.Batches`) with what they draw from `random`."""
+        h, condition, factors, *_ = columns
+        return self.row_losses(network, h, condition, factors, *self.loss_draws(h.shape[-2], random))
+
+    def validation(self, batches: Batches, seed: Seeds, start: int = 0) -> Validation | None:
+        """Early stopping on the held-out rows, if there are any, from step `start` on."""
+        held_out = batches.held_out
+        if held_out is None:
+            return None
+        seeds = [derive(one, "validation") for one in ([seed] if isinstance(seed, int) else seed)]
+
+        @torch.no_grad()
+        def loss(network: nn.Module) -> torch.Tensor:
+            # The same draws each time, so that losses differ by the weights alone.
+            random = Streams(seeds[0] if isinstance(seed, int) else seeds, self.device)
+            parts = [
+                (self.validation_loss(network, held_out.columns, random) * held_out.weight).sum(-1)
+                for _ in range(VALIDATION_DRAWS)
+            ]
+            return torch.stack(parts).mean(0)
+
+        return Validation(loss, self.settings["patience"], start)
 
     def companions(self) -> dict[str, nn.Module]:
         """Networks with fresh weights that are trained beside the one that is sampled from, by name."""
@@ -153,20 +183,22 @@ class NetworkGenerator(Generator):
         self.conditions = sorted({condition for condition, _ in self.space.means.mean})
         condition = np.array([self.conditions.index(c) for c, _ in keys])
         labelled = profiles.obs.assign(condition=[c for c, _ in keys])
+        h = self.space.encode(np.asarray(profiles.X, np.float64), keys)
         batches = Batches(
-            self.space.encode(np.asarray(profiles.X, np.float64), keys),
+            h,
             condition,
             factor_numbers(profiles.obs),
             donor_weights(labelled),
             self.settings["batch"],
             self.device,
             *self.further(profiles),
+            held_out=held_out_rows(labelled, self.settings.get("validation", 0.0), derive(seed, "held out")),
         )
         torch.manual_seed(derive(seed, "weights"))
         network = self.build(self.space.dim, len(self.conditions))
         modules = {"network": network, **self.companions()}
         modules = {name: module.to(self.device) for name, module in modules.items()}
-        self.prepare(modules["network"], batches)
+        self.prepare(modules["network"], h, condition)
         return Start(modules, batches, derive(seed, "training"))
 
     def sample(self, obs: pd.DataFrame, *, seed: int, device: str = "cpu") -> np.ndarray:

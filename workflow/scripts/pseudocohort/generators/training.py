@@ -30,7 +30,7 @@ class Trained:
     Attributes
     ----------
     average : Module
-        The averaged one of the modules.
+        The averaged one of the modules, as it was when the validation loss was lowest, if there was one.
     modules : dict of Module
         All modules as the last step left them.
     history : DataFrame
@@ -40,6 +40,60 @@ class Trained:
     average: nn.Module
     modules: dict[str, nn.Module]
     history: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Early stopping on held-out rows.
+
+    Attributes
+    ----------
+    loss : callable
+        Loss of the averaged network on them, scalar, or (networks,) of a stack.
+    patience : int
+        Points of the loss curve without a new minimum after which a network is done.
+    start : int
+        Step before which it does not count.
+    """
+
+    loss: Callable[[nn.Module], torch.Tensor]
+    patience: int
+    start: int = 0
+
+
+class Best(nn.Module):
+    """The averaged network at its lowest validation loss; of a stack, each network at its own."""
+
+    def __init__(self, average: nn.Module, random: Streams, patience: int) -> None:
+        super().__init__()
+        self.network, self.patience = copy.deepcopy(average), patience
+        shape = (len(random.generators),) if random.stacked else ()
+        self.register_buffer("loss", torch.full(shape, torch.inf, device=random.device))
+        self.register_buffer("since", torch.zeros(shape, dtype=torch.long, device=random.device))
+        #: Step at which a network was done, or was seen last.
+        self.register_buffer("last", torch.zeros(shape, dtype=torch.long, device=random.device))
+
+    @property
+    def found(self) -> bool:
+        """Whether there was a validation."""
+        return bool(self.loss.isfinite().all())
+
+    @property
+    def ended(self) -> bool:
+        """Whether all networks are done."""
+        return bool((self.since >= self.patience).all())
+
+    @torch.no_grad()
+    def judge(self, average: nn.Module, loss: torch.Tensor, step: int) -> None:
+        """Keep the weights of `average` where its `loss` at `step` is the lowest so far, and it is not done."""
+        running = self.since < self.patience
+        better = running & (loss < self.loss)
+        self.loss.copy_(torch.where(better, loss, self.loss))
+        self.since.copy_(torch.where(better, 0, self.since + running))
+        self.last.copy_(torch.where(running, step, self.last))
+        for kept, weight in zip(self.network.parameters(), average.parameters(), strict=True):
+            where = better.reshape(*better.shape, *[1] * (weight.dim() - better.dim()))
+            kept.copy_(torch.where(where, weight, kept))
 
 
 class Training:
@@ -88,23 +142,34 @@ class Training:
         self.base_rates = {name: [g["lr"] for g in o.param_groups] for name, o in optimisers.items()}
         self.step = 0
         self.rows: list[dict[str, float]] = []
+        self.best: Best | None = None
 
     def run(
-        self, one_step: Callable[[], dict[str, torch.Tensor]], steps: int, checkpoint: Checkpoint | None, name: str
+        self,
+        one_step: Callable[[], dict[str, torch.Tensor]],
+        steps: int,
+        checkpoint: Checkpoint | None,
+        name: str,
+        validation: Validation | None = None,
     ) -> Self:
-        """Call `one_step` (which updates the modules and returns its losses) `steps` times.
+        """Call `one_step` (which updates the modules and returns its losses) `steps` times, or until it overfits.
+
+        With a `validation` the average of lowest validation loss is kept, and the run ends when every network's loss
+        has found no new minimum for as many points of the loss curve as it has patience for.
 
         Raises
         ------
         UserError
             If a loss is not finite.
         """
+        if validation:
+            self.best = Best(self.average, self.random, validation.patience)
         if checkpoint and (saved := checkpoint.load()):
             self._restore(*saved)
         every = max(1, steps // LOGGED)
         sums: dict[str, torch.Tensor] = {}
         bar = progress(total=steps, initial=self.step, desc=name, unit="step")
-        while self.step < steps:
+        while self.step < steps and not (self.best and self.best.ended):
             self._set_rates(self.step / steps)
             for key, value in one_step().items():
                 sums[key] = sums.get(key, 0) + value.detach()
@@ -118,6 +183,10 @@ class Training:
                         where=name,
                         remedy="lower its learning_rate in generator_settings",
                     )
+                if validation and self.step > validation.start:
+                    loss = validation.loss(self.average)
+                    self.best.judge(self.average, loss, self.step)
+                    row["validation"] = loss.tolist()
                 self.rows.append({"step": self.step, **row})
                 sums = {}
                 bar.update(self.step - bar.n)
@@ -128,7 +197,7 @@ class Training:
 
     def results(self) -> list[Trained]:
         """What was trained: one result, or one for each network of a stack."""
-        averages = unstacked(self.average)
+        averages = unstacked(self.best.network if self.best and self.best.found else self.average)
         modules = {name: unstacked(module) for name, module in self.modules.items()}
         histories = [pd.DataFrame(self.rows)]
         if isinstance(self.average, Stack):
@@ -136,6 +205,9 @@ class Training:
                 pd.DataFrame([{k: v if k == "step" else v[i] for k, v in row.items()} for row in self.rows])
                 for i in range(len(averages))
             ]
+        if self.best:
+            ends = self.best.last.reshape(-1).tolist()
+            histories = [h[h["step"] <= end].copy() for h, end in zip(histories, ends, strict=True)]
         return [
             Trained(average, {name: of[i] for name, of in modules.items()}, history)
             for i, (average, history) in enumerate(zip(averages, histories, strict=True))
@@ -184,6 +256,8 @@ class Training:
 
     def _state(self) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
         tensors = {"random": self.random.get_state()}
+        if self.best:
+            tensors |= {f"best/{k}": v.clone() for k, v in self.best.state_dict().items()}
         for name, module in {**self.modules, "average": self.average}.items():
             tensors |= {f"module/{name}/{k}": v.clone() for k, v in module.state_dict().items()}
         for name, optimiser in self.optimisers.items():
@@ -194,6 +268,8 @@ class Training:
     def _restore(self, tensors: dict[str, torch.Tensor], metadata: dict) -> None:
         self.step, self.rows = metadata["step"], metadata["rows"]
         self.random.set_state(tensors["random"])
+        if self.best:
+            self.best.load_state_dict({k.removeprefix("best/"): v for k, v in tensors.items() if k.startswith("best/")})
         for name, module in {**self.modules, "average": self.average}.items():
             prefix = f"module/{name}/"
             module.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})

@@ -19,8 +19,10 @@ from .diffusion_schedule import Schedule
 from .diffusion_signals import denoising_signals
 from .embedding import Encoder, degeneracy, supervised_contrastive
 from .groups import keys_of
-from .network_generator import BANK, NetworkGenerator, Seeds, factor_numbers
+from .network_generator import BANK, EARLY_STOPPING, NetworkGenerator, Seeds, factor_numbers
 from .networks import Denoiser
+from .stacking import Stack
+from .streams import Streams
 from .training import Trained, Training, cosine, number_of_steps
 
 
@@ -78,6 +80,7 @@ class UnCLIP(NetworkGenerator):
         "learning_rate": 1e-3,
         "weight_decay": 1e-3,
         "decay": 0.995,
+        **EARLY_STOPPING,
         "temperature": 0.2,
         "view_noise": 0.3,
         "reconstruction": 1.0,
@@ -126,7 +129,6 @@ class UnCLIP(NetworkGenerator):
 
     def train(self, network: nn.Module, batches: Batches, seed: Seeds, checkpoint: Checkpoint | None) -> Training:
         s = self.settings
-        schedule = Schedule.make("cosine", s["diffusion_steps"], self.device)
         optimiser = torch.optim.AdamW(
             network.parameters(), lr=s["learning_rate"], weight_decay=s["weight_decay"], fused=True
         )
@@ -147,19 +149,8 @@ class UnCLIP(NetworkGenerator):
             return {"contrastive": contrast, "reconstruction": error}
 
         def diffusion_step() -> dict[str, torch.Tensor]:
-            h, condition, factors, y, _ = batches.draw(run.random)
-            with torch.no_grad():
-                z = network.encoder(y)
-
-            def noised(x0: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-                t, noise = run.random.randint(s["diffusion_steps"], n), run.random.randn(n, x0.shape[-1])
-                return schedule.add_noise(x0, noise, t), t, schedule.velocity(x0, noise, t)
-
-            zt, t, velocity = noised(z)
-            prior = (network.prior(zt, t, condition, factors) - velocity).square().mean((-2, -1))
-            ht, t, velocity = noised(h)
-            dropped = run.random.rand(n) < s["z_dropout"]
-            decoder = (network.decode(ht, t, z, factors, dropped) - velocity).square().mean((-2, -1))
+            prior, decoder = self._diffusion_losses(network, batches.draw(run.random), run.random)
+            prior, decoder = prior.mean(-1), decoder.mean(-1)
             run.descend("parts", prior + decoder, clip=1.0)
             return {"prior": prior, "decoder": decoder}
 
@@ -170,7 +161,34 @@ class UnCLIP(NetworkGenerator):
             zero = torch.zeros_like(next(iter(losses.values())).detach())
             return dict.fromkeys(("contrastive", "reconstruction", "prior", "decoder"), zero) | losses
 
-        return run.run(one_step, sum(phases), checkpoint, self.name)
+        validation = self.validation(batches, seed, start=phases[0])
+        return run.run(one_step, sum(phases), checkpoint, self.name, validation)
+
+    def validation_loss(self, network, columns, random) -> torch.Tensor:
+        """Of prior and decoder; the embedding is trained to its end before."""
+        return sum(self._diffusion_losses(network, columns, random))
+
+    def _diffusion_losses(
+        self, network: Parts | Stack, columns: tuple[torch.Tensor, ...], random: Streams
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Errors of the velocities of prior and decoder, of each row; embeddings are taken as they are."""
+        s = self.settings
+        schedule = Schedule.make("cosine", s["diffusion_steps"], self.device)
+        h, condition, factors, y, _ = columns
+        n = h.shape[-2]
+        with torch.no_grad():
+            z = network.encoder(y)
+
+        def noised(x0: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+            t, noise = random.randint(s["diffusion_steps"], n), random.randn(n, x0.shape[-1])
+            return schedule.add_noise(x0, noise, t), t, schedule.velocity(x0, noise, t)
+
+        zt, t, velocity = noised(z)
+        prior = (network.prior(zt, t, condition, factors) - velocity).square().mean(-1)
+        ht, t, velocity = noised(h)
+        dropped = random.rand(n) < s["z_dropout"]
+        decoder = (network.decode(ht, t, z, factors, dropped) - velocity).square().mean(-1)
+        return prior, decoder
 
     def keep(self, trained: Trained, batches: Batches) -> None:
         super().keep(trained, batches)
