@@ -175,7 +175,7 @@ def test_held_out_donors_are_not_trained_on_and_their_loss_is_the_lowest_kept(mo
     (batches,) = {id(b): b for b in seen}.values()
     held = batches.held_out
     assert batches.rows == 46 and held.columns[0].shape[0] == 14  # 7 of 30 donors of each condition
-    both = torch.cat([batches.h, held.columns[0]])
+    both = torch.cat([batches.columns[0], held.columns[0]])
     assert len(torch.unique(both, dim=0)) == 60
     validation = model.validation(batches, model_seed(3))
     assert float(validation.loss(model.network)) == pytest.approx(model.history["validation"].min(), rel=1e-5)

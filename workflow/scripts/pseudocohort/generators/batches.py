@@ -31,6 +31,8 @@ class Batches:
 
     Attributes
     ----------
+    columns : tuple of Tensor
+        Latent rows, conditions, level factors and what else there is, of the rows to draw from.
     rows : int
         Number of rows to draw from; the largest, where several training sets are stacked.
     held_out : HeldOut or None
@@ -47,16 +49,6 @@ class Batches:
         self.rows = len(h)
         self.last = torch.as_tensor(len(h) - 1, device=device)
         self.size = min(size, max(len(h), 16))
-
-    @property
-    def h(self) -> torch.Tensor:
-        """Latent rows."""
-        return self.columns[0]
-
-    @property
-    def condition(self) -> torch.Tensor:
-        """Numbers of the conditions."""
-        return self.columns[1]
 
     def draw(self, random: Streams) -> tuple[torch.Tensor, ...]:
         """Latent rows, conditions, level factors and what else there is of one batch."""

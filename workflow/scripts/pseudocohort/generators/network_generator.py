@@ -60,7 +60,8 @@ class Start:
     def shape(self, length: int) -> tuple:
         """What runs of `length` steps must have in common to be run as one."""
         weights = [tuple(w.shape) for module in self.modules.values() for w in module.state_dict().values()]
-        return length, self.batches.size, self.batches.held_out is None, *weights
+        held_out = self.batches.held_out
+        return length, self.batches.size, 0 if held_out is None else len(held_out.weight), *weights
 
 
 class NetworkGenerator(Generator):
