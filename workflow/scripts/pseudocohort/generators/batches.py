@@ -77,11 +77,10 @@ class HeldOut:
 
     @classmethod
     def stack(cls, parts: list[HeldOut]) -> HeldOut:
-        """Held-out rows of several training sets side by side; rows that fill up weigh nothing."""
-        out, rows = cls.__new__(cls), max(len(part.weight) for part in parts)
-        columns = zip(*(part.columns for part in parts), strict=True)
-        out.columns = tuple(torch.stack([_filled(own, rows, 0) for own in column]) for column in columns)
-        out.weight = torch.stack([_filled(part.weight, rows, 0) for part in parts])
+        """Held-out rows of several training sets, as many of each, side by side."""
+        out = cls.__new__(cls)
+        out.columns = tuple(torch.stack(column) for column in zip(*(part.columns for part in parts), strict=True))
+        out.weight = torch.stack([part.weight for part in parts])
         return out
 
 
