@@ -31,6 +31,7 @@ rule release:
         sources=release_inputs.sources(DATASETS, study_files.data_root(config)),
         generator_code=code_version(
             "generators.bundle",
+            "generators.stored",
             *(
                 f"generators.{name}"
                 for name in modules_of(config, config["release"]["generator"])
