@@ -51,6 +51,7 @@ PLAN_CONFIG = {
         "combination",
         "held_out_level",
         "camda",
+        "lacan",
     )
 }
 # Of the generators' settings, the plan needs to know only what the variants are variants of.

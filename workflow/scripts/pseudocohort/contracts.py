@@ -25,7 +25,7 @@ EVALUATION_KEYS = (
 #: White-box signals about the candidates of an audit.
 SIGNALS_COLUMNS = ("training_set", "sample_id", "signal", "score")
 ROLES = ("train", "test", "reference", "member", "non_member", "unlabeled")
-PURPOSES = ("full", "augmentation", "privacy", "combination", "held_out_level", "camda")
+PURPOSES = ("full", "augmentation", "privacy", "combination", "held_out_level", "camda", "lacan")
 
 
 @dataclass(frozen=True)

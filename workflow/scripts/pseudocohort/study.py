@@ -195,7 +195,7 @@ def check_study(config: dict[str, Any], schemas: Path) -> dict[str, dict[str, An
             "graph or truth is not given", where="interventions",
             remedy="give both files, or leave interventions out of evaluations",
         )  # fmt: skip
-    for section in ("augmentation", "privacy", "camda"):
+    for section in ("augmentation", "privacy", "camda", "lacan"):
         strange = [g for g in config[section]["generators"] if g not in config["generators"]]
         if strange and section in asked:
             raise UserError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import linalg, stats
+from scipy import stats
 from scipy.spatial.distance import cdist, pdist
 
 
@@ -14,8 +14,9 @@ def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
     """
     difference = a.mean(0) - b.mean(0)
     left, right = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
-    root = linalg.sqrtm(left @ right)
-    return float(difference @ difference + np.trace(left + right - 2 * np.real(root)))
+    # The trace of the square root of the product is the sum of the roots of its eigenvalues, which are not negative.
+    roots = np.sqrt(np.maximum(np.linalg.eigvals(left @ right).real, 0))
+    return float(difference @ difference + np.trace(left + right) - 2 * roots.sum())
 
 
 def maximum_mean_discrepancy(a: np.ndarray, b: np.ndarray) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..generators.registry import TRAINED, kind_of
@@ -112,11 +112,16 @@ def _combination(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
                     }
 
 
-def _camda(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    settings = config["camda"]
-    for fold in range(settings["folds"]):
-        generators = settings["generators"] or config["generators"]
-        yield {"training_set": f"camda-f{fold}", "repeat": fold, "generators": generators}
+def _folds(track: str) -> Callable[[dict[str, Any]], Iterator[dict[str, Any]]]:
+    """Training sets of a track of folds: all but one of them."""
+
+    def sets(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        settings = config[track]
+        for fold in range(settings["folds"]):
+            generators = settings["generators"] or config["generators"]
+            yield {"training_set": f"{track}-f{fold}", "repeat": fold, "generators": generators}
+
+    return sets
 
 
 def _held_out_level(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -140,7 +145,8 @@ _PURPOSES = {
     "privacy": ("privacy", _privacy),
     "combination": ("combination", _combination),
     "held_out_level": ("held_out_level", _held_out_level),
-    "camda": ("camda", _camda),
+    "camda": ("camda", _folds("camda")),
+    "lacan": ("lacan", _folds("lacan")),
 }
 #: The evaluation that reads the training sets of a purpose.
 EVALUATION_OF_PURPOSE = {purpose: evaluation for purpose, (evaluation, _) in _PURPOSES.items()}

@@ -280,23 +280,26 @@ def held_out_level(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any
     )
 
 
-def camda(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) -> pd.DataFrame:
-    """CAMDA track: folds of all donors of a level, stratified by condition; one is tested, the others train."""
-    settings = config["camda"]
-    inside = obs[obs["level"] == settings["level"]]
+def folds(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) -> pd.DataFrame:
+    """CAMDA and Lacan tracks: folds of all donors, stratified by condition; one is tested, the others train."""
+    track = row["purpose"]
+    settings = config[track]
+    levels = settings["levels"] if "levels" in settings else [settings["level"]]
+    inside = obs[obs["level"].isin(levels)]
     condition = inside["condition"].astype(str)
     fewest = inside["donor"].groupby(condition.to_numpy()).nunique()
     if fewest.empty or fewest.min() < settings["folds"]:
+        at = " or ".join(map(repr, levels))
         raise UserError(
-            f"condition {fewest.idxmin()!r} has {fewest.min()} donors at level {settings['level']!r}, fewer than folds"
+            f"condition {fewest.idxmin()!r} has {fewest.min()} donors at level {at}, fewer than folds"
             if len(fewest)
-            else f"no profile at level {settings['level']!r}",
-            where="camda",
-            remedy="lower camda.folds, choose another level, or exclude the condition",
+            else f"no profile at level {at}",
+            where=track,
+            remedy=f"lower {track}.folds, choose another level, or exclude the condition",
         )
-    seed = derive(config["seed"], "camda") % 2**32
-    folds = StratifiedGroupKFold(settings["folds"], shuffle=True, random_state=seed)
-    train, test = list(folds.split(np.zeros(len(inside)), condition, inside["donor"].astype(str)))[row["repeat"]]
+    seed = derive(config["seed"], track) % 2**32
+    split = StratifiedGroupKFold(settings["folds"], shuffle=True, random_state=seed)
+    train, test = list(split.split(np.zeros(len(inside)), condition, inside["donor"].astype(str)))[row["repeat"]]
     return pd.concat([_rows(obs, inside.index[train], "train"), _rows(obs, inside.index[test], "test")])
 
 
@@ -306,7 +309,8 @@ _MEMBERS = {
     "privacy": privacy,
     "combination": combination,
     "held_out_level": held_out_level,
-    "camda": camda,
+    "camda": folds,
+    "lacan": folds,
 }
 
 

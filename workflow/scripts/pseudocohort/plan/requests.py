@@ -79,7 +79,7 @@ def request(
             return _in_proportion(pool, round(times * (len(pool) // 2)), rng)
         source = of("train" if row["regime"] == "negative_control" else "member")
         return _in_proportion(source, round(times * len(by_role["member"])), rng)
-    if purpose == "camda":
+    if purpose in ("camda", "lacan"):
         return _in_proportion(of("train"), len(by_role["train"]), rng)
     if purpose == "held_out_level":
         hidden = config["combination"][f"{row['regime'].split('_')[0]}_level"]

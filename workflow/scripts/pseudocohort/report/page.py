@@ -10,7 +10,8 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from ..evaluate.camda import PUBLISHED
+from ..evaluate.camda import PUBLISHED as CAMDA_PUBLISHED
+from ..evaluate.lacan import PUBLISHED as LACAN_PUBLISHED
 from ..io import atomic
 from .doubts import doubt_tables
 from .tables import plain_table, summary_table
@@ -25,13 +26,14 @@ SECTIONS = (
     ("combination", "Cell level and tissue level", ("combination", "levels")),
     ("held_out_level", "Conditions never seen at a level", ("held_out_level",)),
     ("camda", "CAMDA track", ("camda",)),
+    ("lacan", "Lacan track", ("lacan",)),
     ("fidelity", "Fidelity", ("fidelity", "map", "training")),
 )
 
 #: Questions below the three of the users.
-_EVIDENCE = ("combination", "held_out_level", "camda", "fidelity")
+_EVIDENCE = ("combination", "held_out_level", "camda", "lacan", "fidelity")
 #: Of these, what is left out where it was not run.
-_OPTIONAL = ("held_out_level", "camda")
+_OPTIONAL = ("held_out_level", "camda", "lacan")
 
 
 def caption_html(text: str) -> Markup:
@@ -137,8 +139,8 @@ def render(
         summary = summaries[name]
         overall = summary if name == "augmentation" else summary[summary["task"].isna()]
         tables = [summary_table(name, overall.assign(task=[titles.get(t, t) for t in overall["task"]]))]
-        if name == "camda":
-            tables.append(_published())
+        if name in _PUBLISHED:
+            tables.append(_PUBLISHED[name]())
         if name == "fidelity" and summary["task"].notna().any():
             tables.append(_conditions(summary[summary["task"].notna()]))
         if name == "fidelity" and embeddings:
@@ -195,14 +197,29 @@ def _conditions(summary: pd.DataFrame):
     )
 
 
-def _published():
+def _published_camda():
     """Rows that teams of the challenge published, for its own matrix."""
-    rows = [{"Published": name, "Accuracy": a, "AUPRC": b} for name, (a, b) in PUBLISHED.items()]
+    rows = [{"Published": name, "Accuracy": a, "AUPRC": b} for name, (a, b) in CAMDA_PUBLISHED.items()]
     note = (
         "For the challenge's own matrix (TCGA-BRCA, 1,089 patients, 978 landmark genes, VST; PMBio README and the "
         "teams' result files, CAMDA 2025). Another matrix than the one above: read beside it, not against it."
     )
     return plain_table(pd.DataFrame(rows), "Published in the challenge", note)
+
+
+def _published_lacan():
+    """Medians that Lacan et al. show, for their own matrices."""
+    rows = [{"Published": name, "GTEx": gtex, "TCGA": tcga} for name, (gtex, tcga) in LACAN_PUBLISHED.items()]
+    note = (
+        "Medians read from the authors' committed figure, for 974 and 978 landmark genes, 26 and 24 tissues, split by "
+        "sample, so that one donor may be on both sides. Other matrices than the one above: read beside it, not "
+        "against it."
+    )
+    return plain_table(pd.DataFrame(rows).round(4), "Published reverse accuracy", note)
+
+
+#: Published rows beside the tables of a track.
+_PUBLISHED = {"camda": _published_camda, "lacan": _published_lacan}
 
 
 def _embeddings(checks: dict[str, dict[str, float | None]]):

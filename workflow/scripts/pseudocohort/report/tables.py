@@ -80,6 +80,15 @@ COLUMNS = {
         "correlation_score_within": "γ within", "mmd": "MMD", "discriminator_auc": "Discriminator AUC",
         "memorisation_share": "Memorised", "closer_to_train_share": "Closer to train",
     },
+    "lacan": {
+        "reverse_accuracy": "Reverse accuracy", "reverse_balanced_accuracy": "balanced",
+        "precision_train": "Precision (train)", "recall_train": "Recall (train)", "density_train": "Density (train)",
+        "coverage_train": "Coverage (train)", "aa_train": "AA (train)", "correlation_score_train": "γ pooled (train)",
+        "frechet_train": "Fréchet (train)",
+        "precision": "Precision", "recall": "Recall", "density": "Density", "coverage": "Coverage", "aa": "AA",
+        "aa_truth_half": "AA truth half", "aa_synthetic_half": "AA synthetic half", "correlation_score": "γ pooled",
+        "correlation_score_within": "γ within", "frechet": "Fréchet",
+    },
     "interventions": {
         "pearson_delta": "Correlation with truth", "pearson_delta_gain_over_see": "Over SEE",
         "pearson_delta_gain_over_see_pc5": "Over SEE, 5 PCs",
@@ -99,6 +108,7 @@ KEYS = {
     "combination": {"n_real": "Real per condition", "generator": "Generator", "regime": "Arm"},
     "held_out_level": {"level": "Hidden at", "generator": "Generator", "regime": "Labels"},
     "camda": {"generator": "Generator"},
+    "lacan": {"estimator": "Space", "generator": "Generator"},
     "interventions": {"generator": "Operator", "estimator": "Graph", "level": "Level"},
 }  # fmt: skip
 
