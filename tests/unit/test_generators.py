@@ -22,7 +22,7 @@ from pseudocohort.generators.stored import sample_batch
 NOISE_OFF = {"epsilon": None, "centre": 0.0}
 FAST = {
     "gan": {"steps": 500},
-    "wgan_gp": {"steps": 400, "learning_rate": 5e-4},
+    "wgan_gp": {"steps": 400, "learning_rate": 5e-4, "passes": 2000},
     "cvae": {"steps": 150},
     "ddpm": {"steps": 120, "sampling_steps": 10},
     "flow": {"steps": 100},

@@ -13,7 +13,7 @@ from sklearn.covariance import ledoit_wolf
 from .base import Capabilities, Generator
 from .covariance import square_root
 from .groups import keys_of
-from .latent import LatentSpace
+from .latent import LATENT, LatentSpace
 
 #: Probabilities of the marginal quantiles that are kept.
 LEVELS = (np.arange(101) + 0.5) / 101
@@ -32,11 +32,11 @@ class Copula(Generator):
     summary = "Gaussian copula on principal components of the residuals"
     reference = "Nelsen 2006, An Introduction to Copulas; Patki, Wedge & Veeramachaneni 2016, DSAA"
     capabilities = Capabilities(composition=True, unlabeled=True)
-    defaults = {"components": 64}
+    defaults = {**LATENT}
 
     def fit(self, profiles: ad.AnnData, *, settings=None, seed, device="cpu", checkpoint=None) -> Self:
         self.settings = self.merge_settings(settings)
-        self.space = LatentSpace.fit(profiles, self.settings["components"])
+        self.space = LatentSpace.fit(profiles, self.settings["components"], self.settings["marginals"])
         keys = self.space.keys(profiles)
         h = self.space.encode(np.asarray(profiles.X, np.float64), keys).astype(np.float64)
         self.conditions = sorted({condition for condition, _ in self.space.means.mean})

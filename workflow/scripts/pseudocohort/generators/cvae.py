@@ -7,6 +7,7 @@ from torch import nn
 
 from .batches import Batches
 from .checkpoint import Checkpoint
+from .latent import LATENT
 from .network_generator import BANK, EARLY_STOPPING, NetworkGenerator, Seeds
 from .networks import ConditionEmbedding, mlp
 from .streams import Streams
@@ -54,7 +55,7 @@ class CVAE(NetworkGenerator):
     summary = "conditional variational autoencoder with learned output noise"
     reference = "Sohn, Lee & Yan 2015, NeurIPS; Rybkin et al. 2021, ICML"
     defaults = {
-        "components": 64,
+        **LATENT,
         "latent": 16,
         "width": 128,
         "layers": 2,

@@ -9,6 +9,7 @@ from .batches import Batches
 from .checkpoint import Checkpoint
 from .diffusion_schedule import Schedule
 from .diffusion_signals import denoising_signals
+from .latent import LATENT
 from .network_generator import BANK, EARLY_STOPPING, NetworkGenerator, Seeds
 from .networks import Denoiser
 from .streams import Streams
@@ -40,7 +41,7 @@ class DDPM(NetworkGenerator):
     summary = "conditional denoising diffusion, DDIM sampling"
     reference = "Ho, Jain & Abbeel 2020, NeurIPS; Song, Meng & Ermon 2021, ICLR"
     defaults = {
-        "components": 64,
+        **LATENT,
         "width": 128,
         "blocks": 3,
         "batch": 128,

@@ -11,6 +11,7 @@ from torch import nn
 from .batches import Batches
 from .checkpoint import Checkpoint
 from .covariance import square_root
+from .latent import LATENT
 from .network_generator import BANK, EARLY_STOPPING, NetworkGenerator, Seeds
 from .networks import Denoiser
 from .streams import Streams
@@ -50,7 +51,7 @@ class Flow(NetworkGenerator):
     summary = "class Gaussian refined by conditional flow matching"
     reference = "Lipman et al. 2023, ICLR; Tong et al. 2024, TMLR"
     defaults = {
-        "components": 64,
+        **LATENT,
         "width": 128,
         "blocks": 3,
         "batch": 128,

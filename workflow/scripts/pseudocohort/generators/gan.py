@@ -6,6 +6,7 @@ import torch
 from torch.nn.functional import softplus
 
 from .adversarial import AdversarialGenerator, Duel, Losses
+from .latent import LATENT
 
 
 class GAN(AdversarialGenerator):
@@ -20,7 +21,7 @@ class GAN(AdversarialGenerator):
     reference = "Goodfellow et al. 2014, NeurIPS"
     betas = (0.0, 0.99)
     defaults = {
-        "components": 64,
+        **LATENT,
         "noise": 64,
         "width": 128,
         "layers": 2,

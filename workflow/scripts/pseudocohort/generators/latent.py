@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import anndata as ad
@@ -10,17 +10,25 @@ import numpy as np
 import pandas as pd
 
 from .groups import Key, donor_weights, keys_of, rows_by_key
+from .marginals import Marginals
 from .means import ClassMeans, fit_class_means, nearest_mean
+from .noise_size import NoiseSize
 from .residuals import residuals_of
+
+#: Settings of the space: principal components at most, and knots of the map of marginals at most.
+LATENT: dict[str, Any] = {"components": 64, "marginals": 20}
+#: Nodes of the integral over the residual noise (Gauss-Hermite).
+NODES = 5
 
 
 @dataclass
 class LatentSpace:
-    """h = ((x - mean(condition, level)) B' ) / sd, and back with the residual noise of each gene.
+    """h = (q(x - mean(condition, level)) B' / sd, size), and back with the residual noise of each gene.
 
     With many genes and few profiles a network that has to find the class means and the common directions of variation
-    by itself loses to a Gaussian. Both are estimated here (:mod:`.means`, principal components of the residuals), and
-    the network learns what is left: how the components are distributed in each condition and level.
+    by itself loses to a Gaussian. Both are estimated here (:mod:`.means`; principal components of the residuals, each
+    gene's made normal by q, :mod:`.marginals`), and the network learns what is left: how the components, and the size
+    of the noise around them, are distributed in each condition and level.
 
     Attributes
     ----------
@@ -30,31 +38,59 @@ class LatentSpace:
     sd : ndarray (components,)
     noise : ndarray (genes,)
         Standard deviation outside the components.
+    marginals : Marginals
+        q; the default changes nothing.
+    size : NoiseSize, optional
+        Size of a profile's noise, where it varies; the last latent coordinate.
     """
 
     means: ClassMeans
     basis: np.ndarray
     sd: np.ndarray
     noise: np.ndarray
+    marginals: Marginals = field(default_factory=Marginals)
+    size: NoiseSize | None = None
 
     @property
     def dim(self) -> int:
-        return len(self.basis)
+        return len(self.basis) + (self.size is not None)
+
+    @property
+    def loading(self) -> np.ndarray:
+        """What each latent coordinate adds to the normal scores (dim × genes)."""
+        return np.concatenate([self.sd[:, None] * self.basis, np.zeros((self.dim - len(self.basis), len(self.noise)))])
 
     @classmethod
-    def fit(cls, profiles: ad.AnnData, components: int) -> Self:
-        """Fit on standardised profiles (n × genes); at most half as many components as degrees of freedom."""
+    def fit(cls, profiles: ad.AnnData, components: int, knots: int) -> Self:
+        """Fit on standardised profiles (n × genes).
+
+        Parameters
+        ----------
+        profiles : AnnData
+        components : int
+            At most; never more than half as many as degrees of freedom.
+        knots : int
+            Of the map of marginals, at most; with 0 neither marginals nor sizes are fitted.
+        """
         x, level = np.asarray(profiles.X, np.float64), profiles.obs["level"].astype(str).to_numpy()
         means = fit_class_means(profiles)
         weight, groups = donor_weights(profiles.obs), rows_by_key(profiles.obs)
-        residuals, _, weights, freedom = residuals_of(x, level, weight, groups, means)
+        residuals, of_level, weights, freedom = residuals_of(x, level, weight, groups, means)
         free = max(sum(freedom.values()), 2.0)
+        marginals = Marginals.fit(residuals, of_level, freedom, knots)
+        residuals = marginals.scores(residuals, of_level)
         _, values, vectors = np.linalg.svd(residuals * np.sqrt(weights / free)[:, None], full_matrices=False)
         rank = max(1, min(components, int(free) // 2, int((values > 1e-6 * values[0]).sum())))
         basis = vectors[:rank]
         rest = residuals - residuals @ basis.T @ basis
         noise = np.sqrt((rest**2 * weights[:, None]).sum(0) / free)
-        return cls(means, basis, np.maximum(values[:rank], 1e-6), noise)
+        out = cls(means, basis, np.maximum(values[:rank], 1e-6), noise, marginals)
+        if knots and (noise > 1e-6).any():
+            keys = out.keys(profiles)
+            labelled = np.array([bool(c) for c, _ in keys_of(profiles.obs)])
+            told = [key if there else ("", key[1]) for key, there in zip(keys, labelled, strict=True)]
+            out.size = NoiseSize.fit(out._log_size(out._outside(x, keys)), told, weight, len(noise) - rank)
+        return out
 
     def keys(self, profiles: ad.AnnData) -> list[Key]:
         """(condition, level) of each profile; unlabelled ones get the nearest class mean of their level."""
@@ -69,24 +105,64 @@ class LatentSpace:
                 keys[i] = candidates[j]
         return keys
 
+    def scores(self, x: np.ndarray, keys: list[Key]) -> np.ndarray:
+        """Residuals of profiles (n × genes) as normal scores."""
+        return self.marginals.scores(x - self.means.of(keys), np.array([at for _, at in keys]))
+
+    def _outside(self, x: np.ndarray, keys: list[Key]) -> np.ndarray:
+        """What the components do not say of the normal scores (n × genes)."""
+        g = self.scores(x, keys)
+        return g - g @ self.basis.T @ self.basis
+
+    def distance(self, x: np.ndarray, keys: list[Key]) -> np.ndarray:
+        """Squared distance (n,) of profiles from the components."""
+        return (self._outside(x, keys) ** 2).sum(1)
+
+    def _log_size(self, outside: np.ndarray) -> np.ndarray:
+        """Log root mean square (n,) of residual noise (n × genes) in standard deviations."""
+        noisy = self.noise > 1e-6
+        with np.errstate(divide="ignore"):
+            return 0.5 * np.log(((outside[:, noisy] / self.noise[noisy]) ** 2).mean(1))
+
     def encode(self, x: np.ndarray, keys: list[Key]) -> np.ndarray:
-        """Latent rows (n × components), float32."""
-        return ((x - self.means.of(keys)) @ self.basis.T / self.sd).astype(np.float32)
+        """Latent rows (n × dim), float32."""
+        g = self.scores(x, keys)
+        h = g @ self.basis.T
+        if self.size is None:
+            return (h / self.sd).astype(np.float32)
+        size = self.size.encode(self._log_size(g - h @ self.basis), keys)
+        return np.column_stack([h / self.sd, size]).astype(np.float32)
 
     def decode(self, h: np.ndarray, obs: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
         """Profiles (n × genes), float32."""
-        x = self.means.of(keys_of(obs)) + (h * self.sd) @ self.basis
-        return (x + self.noise * rng.standard_normal(x.shape)).astype(np.float32)
+        keys, rank = keys_of(obs), len(self.basis)
+        g = (h[:, :rank] * self.sd) @ self.basis
+        size = 1.0 if self.size is None else self.size.decode(h[:, rank], keys)[:, None]
+        g += size * self.noise * rng.standard_normal(g.shape)
+        return (self.means.of(keys) + self.marginals.values(g, np.array([at for _, at in keys]))).astype(np.float32)
+
+    def expected(self, h: np.ndarray, obs: pd.DataFrame) -> np.ndarray:
+        """Profiles (n × genes) that latent rows say on average over the residual noise."""
+        keys = keys_of(obs)
+        g, level = h @ self.loading, np.array([at for _, at in keys])
+        nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
+        mean = sum(
+            w * self.marginals.values(g + node * self.noise, level) for node, w in zip(nodes, weights, strict=True)
+        )
+        return self.means.of(keys) + mean / weights.sum()
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Arrays and metadata for storage."""
         keys = sorted(self.means.mean)
         arrays = {f"mean/{i}": self.means.mean[k].astype(np.float32) for i, k in enumerate(keys)}
         arrays |= {name: getattr(self, name).astype(np.float32) for name in ("basis", "sd", "noise")}
-        return arrays, {
+        marginals, levels = self.marginals.state()
+        return arrays | {f"marginals/{k}": v for k, v in marginals.items()}, {
             "keys": keys,
             "seen": sorted(self.means.seen),
             "prior_weight": self.means.prior_weight,
+            "levels": levels,
+            "size": None if self.size is None else self.size.state(),
         }
 
     @classmethod
@@ -97,7 +173,13 @@ class LatentSpace:
             {tuple(k) for k in metadata["seen"]},
             metadata["prior_weight"],
         )
-        return cls(means, *(arrays[name].astype(np.float64) for name in ("basis", "sd", "noise")))
+        marginals = {k.removeprefix("marginals/"): v for k, v in arrays.items() if k.startswith("marginals/")}
+        return cls(
+            means,
+            *(arrays[name].astype(np.float64) for name in ("basis", "sd", "noise")),
+            Marginals.from_state(marginals, metadata["levels"]),
+            None if metadata["size"] is None else NoiseSize.from_state(metadata["size"]),
+        )
 
 
 class GeneSpace(LatentSpace):
@@ -111,7 +193,7 @@ class GeneSpace(LatentSpace):
         return len(self.noise)
 
     @classmethod
-    def fit(cls, profiles: ad.AnnData, components: int = 0) -> Self:
+    def fit(cls, profiles: ad.AnnData, components: int = 0, knots: int = 0) -> Self:
         """Space of the genes of `profiles`."""
         genes, means = profiles.n_vars, fit_class_means(profiles)
         zero = ClassMeans({key: np.zeros(genes) for key in means.mean}, means.seen, means.prior_weight)

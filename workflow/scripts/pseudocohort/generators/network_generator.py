@@ -21,7 +21,7 @@ from .checkpoint import Checkpoint
 from .clamping import DRAWS, rows_given
 from .device import choose_device
 from .groups import donor_weights, held_out_rows, keys_of
-from .latent import space_of
+from .latent import LATENT, space_of
 from .stacking import Stack
 from .streams import Streams
 from .training import Trained, Training, Validation, number_of_steps
@@ -72,7 +72,7 @@ class NetworkGenerator(Generator):
     """
 
     capabilities = Capabilities(trained=True, composition=True, unlabeled=True, mask=True)
-    defaults: ClassVar[dict[str, Any]] = {"components": 64}
+    defaults: ClassVar[dict[str, Any]] = {**LATENT}
     #: Whether ``components`` may be 0, the network working on the genes themselves.
     on_genes: ClassVar[bool] = False
 
@@ -179,7 +179,7 @@ class NetworkGenerator(Generator):
                 where=f"generator_settings.{self.name}.components",
                 remedy="set 1 or more; only gan, wgan_gp and ddpm work on the genes themselves",
             )
-        self.space = space_of(components).fit(profiles, components)
+        self.space = space_of(components).fit(profiles, components, self.settings["marginals"])
         keys = self.space.keys(profiles)
         self.conditions = sorted({condition for condition, _ in self.space.means.mean})
         condition = np.array([self.conditions.index(c) for c, _ in keys])
@@ -217,7 +217,7 @@ class NetworkGenerator(Generator):
             )
         rng = None if expected else np.random.default_rng(derive(seed, "clamped"))
         free, keys = np.isnan(clamped), keys_of(obs)
-        means, loading = self.space.means.of(keys), self.space.sd[:, None] * self.space.basis
+        means, loading = self.space.means.of(keys), self.space.loading
         h = np.empty((len(obs), self.space.dim))
         for key in dict.fromkeys(keys):
             here = np.array([i for i, other in enumerate(keys) if other == key])
@@ -227,8 +227,9 @@ class NetworkGenerator(Generator):
             for number, hidden in enumerate(patterns):
                 rows = here[pattern.reshape(-1) == number]
                 values = clamped[np.ix_(rows, ~hidden)] - means[np.ix_(rows, ~hidden)]
+                values = self.space.marginals.scores(values, np.repeat(key[1], len(rows)), ~hidden)
                 h[rows] = rows_given(draws, loading[:, ~hidden], self.space.noise[~hidden], values, rng)
-        made = means + h @ loading if rng is None else self.space.decode(h, obs, rng)
+        made = self.space.expected(h, obs) if rng is None else self.space.decode(h, obs, rng)
         return np.where(free, made, clamped).astype(np.float32)
 
     @torch.no_grad()
@@ -262,9 +263,7 @@ class NetworkGenerator(Generator):
         signals = {k: v.double().cpu().numpy() for k, v in found.items()}
         if not len(self.space.basis):
             return signals
-        residual = x - self.space.means.of(keys)
-        outside = residual - residual @ self.space.basis.T @ self.space.basis
-        return {"latent_space": -(outside**2).sum(1)} | signals
+        return {"latent_space": -self.space.distance(x, keys)} | signals
 
     def signals(self, h: torch.Tensor, condition: torch.Tensor, factors: torch.Tensor) -> dict[str, torch.Tensor]:
         """Signals of the network itself about latent rows (n × components); higher for members."""

@@ -19,6 +19,7 @@ from .diffusion_schedule import Schedule
 from .diffusion_signals import denoising_signals
 from .embedding import Encoder, degeneracy, supervised_contrastive
 from .groups import keys_of
+from .latent import LATENT
 from .network_generator import BANK, EARLY_STOPPING, NetworkGenerator, Seeds, factor_numbers
 from .networks import Denoiser
 from .stacking import Stack
@@ -69,7 +70,7 @@ class UnCLIP(NetworkGenerator):
     summary = "joint embedding of cell and tissue level, prior, decoder"
     reference = "Ramesh et al. 2022, arXiv:2204.06125; Khosla et al. 2020, NeurIPS"
     defaults = {
-        "components": 64,
+        **LATENT,
         "embedding": 16,
         "width": 128,
         "blocks": 2,

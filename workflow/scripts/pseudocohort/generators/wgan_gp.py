@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from .adversarial import AdversarialGenerator, Duel, Losses
+from .latent import LATENT
 from .streams import Streams
 
 
@@ -38,7 +39,7 @@ class WGANGP(AdversarialGenerator):
     betas = (0.0, 0.9)
     batches_per_step = "critic_steps"
     defaults = {
-        "components": 64,
+        **LATENT,
         "noise": 64,
         "width": 128,
         "layers": 2,
