@@ -10,8 +10,9 @@ from scipy import stats
 
 from pseudocohort.generators import registry
 
-ADVERSARIAL = {"gan": {"steps": 600}, "wgan_gp": {"steps": 250}}
 DEEP = {
+    "gan": {"steps": 600},
+    "wgan_gp": {"steps": 250},
     "cvae": {"steps": 400},
     "ddpm": {"steps": 400},
     "flow": {"steps": 300},
@@ -66,20 +67,6 @@ def test_means_and_covariance_are_those_of_the_mixture(name: str, genes: int, co
     beside /= np.linalg.norm(beside, axis=1, keepdims=True)
     outside = (residual @ beside.T).var(0).mean()
     assert outside < 0.3 * (residual @ direction.T).var(0).mean()
-
-
-@pytest.mark.parametrize("name", ADVERSARIAL)
-def test_adversarial_generators_recover_the_contrasts_of_conditions(name: str) -> None:
-    """Not their covariance: of the variance along the ten factors they keep a third to two thirds (methods.md)."""
-    truth = Mixture(200, 3)
-    x, kind = truth.draw(60, 1)
-    train = ad.AnnData(x.astype(np.float32), obs=annotation(kind, "t"))
-    wanted = np.repeat(np.arange(3), 300)
-    made = registry.get(name)().fit(train, settings=ADVERSARIAL[name], seed=1).sample(annotation(wanted, "s"), seed=2)
-    found = np.stack([made[wanted == k].mean(0) for k in range(3)])
-    for k in range(3):
-        ours, theirs = (m[k] - m.mean(0) for m in (found, truth.mean))
-        assert np.corrcoef(ours, theirs)[0, 1] > 0.5
 
 
 def bimodal(each: int, seed: int, genes: int = 60) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -32,6 +32,7 @@ class GAN(AdversarialGenerator):
         "r1": 5.0,
         "r1_every": 4,
         "decay": 0.995,
+        "moments": True,
     }
 
     def round(self, duel: Duel) -> Losses:

@@ -53,10 +53,12 @@ class WGANGP(AdversarialGenerator):
         "optimiser": "adam",
         "critic_width": 0,
         "critic_learning_rate": 0.0,
+        "moments": True,
     }
     presets = {
         "paper": {
             "components": 0,
+            "moments": False,
             "noise": 32,
             "width": [256, 1024, 8192],
             "critic_width": [4096, 128],
