@@ -41,7 +41,7 @@ def _profiles(n: int = 150, genes: int = 24, seed: int = 0) -> ad.AnnData:
 
 
 def _config(**settings: object) -> dict:
-    camda = {"generators": ["g"], "level": "tumour", "folds": 5, "neighbours": 5, **settings}
+    camda = {"generators": ["g"], "level": "tumour", "folds": 5, "repeats": 1, "neighbours": 5, **settings}
     return {"seed": 4, "generators": ["g"], "evaluations": ["camda"], "camda": camda}
 
 

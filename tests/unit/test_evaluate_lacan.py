@@ -47,7 +47,7 @@ CONFIG = {
     "seed": 4,
     "generators": ["g"],
     "evaluations": ["lacan"],
-    "lacan": {"generators": ["g"], "levels": ["tumour", "normal"], "folds": 5, "neighbours": 5},
+    "lacan": {"generators": ["g"], "levels": ["tumour", "normal"], "folds": 5, "repeats": 1, "neighbours": 5},
 }
 
 
@@ -165,6 +165,25 @@ def test_donors_are_tested_once_and_never_trained_on_then() -> None:
     for _, own in table.assign(donor=donor).groupby("training_set", observed=True):
         by_role = own.groupby("role")["donor"].agg(set)
         assert by_role["train"].isdisjoint(by_role["test"])
+
+
+def test_folds_are_dealt_anew_and_each_time_test_every_donor_once() -> None:
+    profiles = _profiles()
+    config = CONFIG | {"lacan": CONFIG["lacan"] | {"repeats": 2}}
+    rows = training_sets(config)
+    assert [row["repeat"] for row in rows] == list(range(10)) and rows[7]["training_set"] == "lacan-r1-f2"
+    table = members(profiles.obs, rows, config).astype({"role": str})
+    tested = {
+        name: frozenset(own["sample_id"])
+        for name, own in table[table["role"] == "test"].groupby("training_set", observed=True)
+    }
+    for repeat in (0, 1):
+        names = [row["training_set"] for row in rows if row["repeat"] // 5 == repeat]
+        assert sum(len(tested[name]) for name in names) == profiles.n_obs
+        assert set().union(*(tested[name] for name in names)) == set(profiles.obs_names)
+    assert tested["lacan-f0"] != tested["lacan-r1-f0"]
+    once = members(profiles.obs, training_sets(CONFIG), CONFIG)
+    assert once["sample_id"].tolist() == table["sample_id"][: len(once)].tolist()
 
 
 def test_a_condition_with_fewer_donors_than_folds_is_refused() -> None:

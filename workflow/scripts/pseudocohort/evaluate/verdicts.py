@@ -453,7 +453,7 @@ def camda(table: pd.DataFrame, titles: dict[str, str]) -> dict[str, Any]:
     answer = (
         f"Trained on synthetic profiles of {best}, a classifier is right in {reached[best]} of held-out patients, on "
         f"those of {baseline} in {reached[baseline]}, on real ones in {number(real, 3)}: {points(gain.mean)} points"
-        f"{between(gain.low, gain.high, points)} over five dependent folds."
+        f"{between(gain.low, gain.high, points)} over {gain.n} dependent folds."
     )
     status = "yes" if gain.low > 0 else "no" if gain.high < 0 else "unclear"
     return {"status": status, "answer": answer, "points": sentences}

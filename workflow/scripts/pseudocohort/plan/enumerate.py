@@ -113,13 +113,15 @@ def _combination(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _folds(track: str) -> Callable[[dict[str, Any]], Iterator[dict[str, Any]]]:
-    """Training sets of a track of folds: all but one of them."""
+    """Training sets of a track of folds: all but one of them, and that as often as the folds are dealt anew."""
 
     def sets(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
         settings = config[track]
-        for fold in range(settings["folds"]):
-            generators = settings["generators"] or config["generators"]
-            yield {"training_set": f"{track}-f{fold}", "repeat": fold, "generators": generators}
+        generators = settings["generators"] or config["generators"]
+        for repeat in range(settings["repeats"]):
+            for fold in range(settings["folds"]):
+                name = f"{track}-f{fold}" if repeat == 0 else f"{track}-r{repeat}-f{fold}"
+                yield {"training_set": name, "repeat": repeat * settings["folds"] + fold, "generators": generators}
 
     return sets
 

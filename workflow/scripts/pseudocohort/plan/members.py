@@ -297,9 +297,10 @@ def folds(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) -> pd.
             where=track,
             remedy=f"lower {track}.folds, choose another level, or exclude the condition",
         )
-    seed = derive(config["seed"], track) % 2**32
+    repeat, fold = divmod(row["repeat"], settings["folds"])
+    seed = derive(config["seed"], track, *([repeat] if repeat else [])) % 2**32
     split = StratifiedGroupKFold(settings["folds"], shuffle=True, random_state=seed)
-    train, test = list(split.split(np.zeros(len(inside)), condition, inside["donor"].astype(str)))[row["repeat"]]
+    train, test = list(split.split(np.zeros(len(inside)), condition, inside["donor"].astype(str)))[fold]
     return pd.concat([_rows(obs, inside.index[train], "train"), _rows(obs, inside.index[test], "test")])
 
 
