@@ -27,11 +27,11 @@ class Autoencoder(nn.Module):
         self.log_variance = nn.Parameter(torch.zeros(dim))
 
     def encode(self, h: torch.Tensor, context: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        mean, log_variance = self.encoder(torch.cat([h, context], dim=1)).chunk(2, dim=1)
+        mean, log_variance = self.encoder(torch.cat([h, context], dim=-1)).chunk(2, dim=-1)
         return mean, log_variance.clamp(-10, 5)
 
     def decode(self, u: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
-        return self.decoder(torch.cat([u, context], dim=1))
+        return self.decoder(torch.cat([u, context], dim=-1))
 
     def bounds(
         self, h: torch.Tensor, condition: torch.Tensor, factors: torch.Tensor, noise: torch.Tensor
@@ -40,8 +40,9 @@ class Autoencoder(nn.Module):
         context = self.embed(condition, factors)
         mean, log_variance = self.encode(h, context)
         made = self.decode(mean + noise * (0.5 * log_variance).exp(), context)
-        error = 0.5 * ((h - made).square() / self.log_variance.exp() + self.log_variance).sum(1)
-        return error, 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)
+        spread = self.log_variance[..., None, :]
+        error = 0.5 * ((h - made).square() / spread.exp() + spread).sum(-1)
+        return error, 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(-1)
 
 
 class CVAE(NetworkGenerator):

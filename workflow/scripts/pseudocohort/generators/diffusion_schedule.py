@@ -50,18 +50,23 @@ class Schedule:
 
     def add_noise(self, x0: torch.Tensor, noise: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
         """x_t of each row (... × n × components) at its step `t` (... × n)."""
-        abar = self.abar[t][..., None]
-        return (abar.sqrt() * x0 + (1 - abar).sqrt() * noise).to(x0.dtype)
+        signal, spread = self._shares(t, x0.dtype)
+        return signal * x0 + spread * noise
 
     def velocity(self, x0: torch.Tensor, noise: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
         """v = sqrt(abar) noise - sqrt(1 - abar) x_0 (Salimans & Ho 2022, appendix D)."""
-        abar = self.abar[t][..., None]
-        return (abar.sqrt() * noise - (1 - abar).sqrt() * x0).to(x0.dtype)
+        signal, spread = self._shares(t, x0.dtype)
+        return signal * noise - spread * x0
 
     def noise_of(self, x: torch.Tensor, velocity: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
         """Noise in x_t from the velocity: sqrt(abar) v + sqrt(1 - abar) x_t."""
+        signal, spread = self._shares(t, x.dtype)
+        return signal * velocity + spread * x
+
+    def _shares(self, t: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+        """sqrt(abar) and sqrt(1 - abar) of each row's step (... × n × 1), rounded after the roots."""
         abar = self.abar[t][..., None]
-        return (abar.sqrt() * velocity + (1 - abar).sqrt() * x).to(x.dtype)
+        return abar.sqrt().to(dtype), (1 - abar).sqrt().to(dtype)
 
     def ancestral_step(self, x: torch.Tensor, noise: torch.Tensor, t: int, fresh: torch.Tensor) -> torch.Tensor:
         """x_{t-1} from x_t and the predicted `noise` (Ho et al. 2020, algorithm 2; posterior variance of eq. 7)."""

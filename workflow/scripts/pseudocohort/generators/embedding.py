@@ -24,7 +24,7 @@ class Encoder(nn.Module):
         self.body = mlp([dim, hidden, hidden, width], norm=True)
 
     def forward(self, y: torch.Tensor) -> torch.Tensor:
-        return normalize(self.body(y), dim=1) * self.width**0.5
+        return normalize(self.body(y), dim=-1) * self.width**0.5
 
 
 def supervised_contrastive(

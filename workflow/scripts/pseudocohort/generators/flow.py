@@ -34,8 +34,10 @@ class Velocity(Denoiser):
         self.register_buffer("root", torch.eye(dim).repeat(conditions, 1, 1))
 
     def start(self, condition: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
-        """Draws (n × dim) of the Gaussians of conditions (n,), from standard normal `noise` (n × dim)."""
-        return torch.einsum("nij,nj->ni", self.root[condition], noise)
+        """Draws (... × n × dim) of the Gaussians of conditions (... × n), from standard normal `noise`."""
+        # Each row's draw of every Gaussian is less to hold than a square root for each row.
+        draws = (noise @ self.root.flatten(-3, -2).mT).unflatten(-1, self.root.shape[-3:-1])
+        return torch.take_along_dim(draws, condition[..., None, None], -2).squeeze(-2)
 
 
 class Flow(NetworkGenerator):

@@ -1,4 +1,7 @@
-"""Network parts shared by the generators."""
+"""Network parts shared by the generators.
+
+Axes are counted from the last: a stack of networks (:mod:`.stacking`) runs the same code with one more in front.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +27,8 @@ class ConditionEmbedding(nn.Module):
         self.factors = nn.ModuleList(nn.Embedding(len(values), width) for values in FACTORS.values())
 
     def forward(self, condition: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
-        """`condition` (n,) numbers, `factors` (n × 3) numbers; returns (n × width)."""
-        return self.condition(condition) + sum(table(factors[:, i]) for i, table in enumerate(self.factors))
+        """`condition` (... × n) numbers, `factors` (... × n × 3) numbers; returns (... × n × width)."""
+        return self.condition(condition) + sum(table(factors[..., i]) for i, table in enumerate(self.factors))
 
 
 class TimeEmbedding(nn.Module):
@@ -37,9 +40,9 @@ class TimeEmbedding(nn.Module):
         self.register_buffer("frequency", torch.exp(-math.log(10_000) * torch.arange(half) / half), persistent=False)
 
     def forward(self, t: torch.Tensor) -> torch.Tensor:
-        """`t` (n,) steps; returns (n × width)."""
-        angle = t.float()[:, None] * self.frequency[None]
-        return torch.cat([angle.sin(), angle.cos()], dim=1)
+        """`t` (... × n) steps; returns (... × n × width)."""
+        angle = t.float()[..., None] * self.frequency[..., None, :]
+        return torch.cat([angle.sin(), angle.cos()], dim=-1)
 
 
 class FiLMBlock(nn.Module):
@@ -54,7 +57,7 @@ class FiLMBlock(nn.Module):
         nn.init.zeros_(self.film.bias)
 
     def forward(self, x: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
-        scale, shift, gate = self.film(condition).chunk(3, dim=1)
+        scale, shift, gate = self.film(condition).chunk(3, dim=-1)
         return x + gate * self.body(self.norm(x) * (1 + scale) + shift)
 
 
@@ -79,7 +82,7 @@ class Denoiser(nn.Module):
         factors: torch.Tensor,
         further: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Prediction (n × dim); `further` (n × width) is added to the embedding of time, condition and level."""
+        """Prediction (... × n × dim); `further` (... × n × width) is added to what is known of time, condition and level."""
         context = self.time(t) + self.embed(condition, factors)
         context = nn.functional.silu(context if further is None else context + further)
         h = self.enter(x)
@@ -114,7 +117,7 @@ class Synthesiser(nn.Module):
         self.body = mlp([noise + 64, *hidden(width, layers), dim], norm=True)
 
     def forward(self, z: torch.Tensor, condition: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
-        return self.body(torch.cat([z, self.embed(condition, factors)], dim=1))
+        return self.body(torch.cat([z, self.embed(condition, factors)], dim=-1))
 
 
 class ProjectionCritic(nn.Module):
@@ -129,4 +132,4 @@ class ProjectionCritic(nn.Module):
 
     def forward(self, x: torch.Tensor, condition: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
         phi = self.features(x)
-        return self.score(phi)[:, 0] + (self.embed(condition, factors) * phi).mean(1)
+        return self.score(phi)[..., 0] + (self.embed(condition, factors) * phi).mean(-1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 
@@ -32,18 +33,21 @@ class Streams:
 
     def rand(self, *shape: int) -> torch.Tensor:
         """Uniform numbers (shape), or (streams × shape)."""
-        return self._draw(lambda g: torch.rand(shape, generator=g, device=self.device))
+        return self._draw(torch.rand, shape, torch.float32)
 
     def randn(self, *shape: int) -> torch.Tensor:
         """Standard normal numbers (shape), or (streams × shape)."""
-        return self._draw(lambda g: torch.randn(shape, generator=g, device=self.device))
+        return self._draw(torch.randn, shape, torch.float32)
 
     def randint(self, high: int, *shape: int) -> torch.Tensor:
         """Integers from 0 to below `high` (shape), or (streams × shape)."""
-        return self._draw(lambda g: torch.randint(0, high, shape, generator=g, device=self.device))
+        return self._draw(partial(torch.randint, high), shape, torch.int64)
 
-    def _draw(self, one: Callable[[torch.Generator], torch.Tensor]) -> torch.Tensor:
-        return torch.stack([one(g) for g in self.generators]) if self.stacked else one(self.generator)
+    def _draw(self, kind: Callable[..., torch.Tensor], shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
+        out = torch.empty(len(self.generators), *shape, dtype=dtype, device=self.device)
+        for own, generator in zip(out, self.generators, strict=True):
+            kind(shape, generator=generator, out=own)
+        return out if self.stacked else out[0]
 
     def get_state(self) -> torch.Tensor:
         """States of all streams (streams × bytes)."""

@@ -251,8 +251,7 @@ class Training:
     @torch.no_grad()
     def _update_average(self) -> None:
         decay = min(self.decay, (1 + self.step) / (10 + self.step))
-        torch._foreach_mul_(self._averages, decay)
-        torch._foreach_add_(self._averages, self._weights[self.averaged], alpha=1 - decay)
+        torch._foreach_lerp_(self._averages, self._weights[self.averaged], 1 - decay)
 
     def _state(self) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
         tensors = {"random": self.random.get_state()}

@@ -47,8 +47,8 @@ class Parts(nn.Module):
         """Velocity of h_t given z; `dropped` rows get no z (classifier-free guidance)."""
         context = self.from_z(z)
         if dropped is not None:
-            context = torch.where(dropped[:, None], self.no_z, context)
-        none = torch.full((len(h),), self.decoder.embed.none, device=h.device)
+            context = torch.where(dropped[..., None], self.no_z[..., None, :], context)
+        none = torch.full(h.shape[:-1], self.decoder.embed.none, device=h.device)
         return self.decoder(h, t, none, factors, context)
 
 
