@@ -144,7 +144,19 @@ class Duel:
         """Generated rows of the given conditions and level factors."""
         return self.generator(self.run.random.randn(self.batches.size, self.noise), condition, factors)
 
+    def scores(self, real, fake, condition, factors) -> tuple[torch.Tensor, torch.Tensor]:
+        """The critic's scores of real and generated rows of the same conditions and level factors."""
+        rows = torch.cat([real, fake], -2)
+        return self.critic(rows, torch.cat([condition] * 2, -1), torch.cat([factors] * 2, -2)).chunk(2, -1)
+
     def score_of_fake(self) -> torch.Tensor:
         """The critic's scores of fresh generated rows, for the generator's update."""
         _, condition, factors = self.real()
         return self.critic(self.fake(condition, factors), condition, factors)
+
+
+def slope_at(critic: nn.Module, rows: torch.Tensor, condition: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
+    """Squared norm (... × n) of the critic's gradient at rows (... × n × components), to be differentiated further."""
+    rows = rows.detach().requires_grad_(True)
+    (slope,) = torch.autograd.grad(critic(rows, condition, factors).sum(), rows, create_graph=True)
+    return slope.square().sum(-1)

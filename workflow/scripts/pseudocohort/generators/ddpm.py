@@ -34,7 +34,7 @@ class DDPM(NetworkGenerator):
 
     The preset ``paper`` has the hyper-parameters that Lacan et al. (2024; committed best values for TCGA) found by
     search: genes instead of components, quadratic schedule, noise prediction, 1,000 sampling steps, no bound on the
-    passes but 15,000 epochs. Their two blocks of 4,096 hidden units have 63 million parameters, as ours have at 2,304.
+    passes but 15,000 epochs. Their two blocks of 4,096 hidden units have 63 million parameters, as ours have at 3,200.
     """
 
     name = "ddpm"
@@ -64,7 +64,7 @@ class DDPM(NetworkGenerator):
     presets = {
         "paper": {
             "components": 0,
-            "width": 2304,
+            "width": 3200,
             "blocks": 2,
             "batch": 2048,
             "steps": 75_000,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import torch
 from scipy.optimize import linear_sum_assignment
@@ -153,7 +155,9 @@ def pairing(x0: torch.Tensor, x1: torch.Tensor, condition: torch.Tensor) -> torc
     cost = torch.cdist(x1, x0).square().cpu().numpy()
     order = np.empty_like(kind)
     for batch in np.ndindex(kind.shape[:-1]):
-        for c in np.unique(kind[batch]):
-            rows = np.flatnonzero(kind[batch] == c)
-            order[batch][rows] = rows[linear_sum_assignment(cost[batch][np.ix_(rows, rows)])[1]]
+        rows = np.argsort(kind[batch], kind="stable")
+        of_rows, costs = kind[batch][rows], cost[batch][rows[:, None], rows]
+        bounds = [0, *np.flatnonzero(of_rows[1:] != of_rows[:-1]) + 1, len(rows)]
+        pairs = [a + linear_sum_assignment(costs[a:b, a:b])[1] for a, b in pairwise(bounds)]
+        order[batch][rows] = rows[np.concatenate(pairs)]
     return torch.as_tensor(order, device=x0.device)

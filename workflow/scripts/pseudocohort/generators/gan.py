@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch.nn.functional import softplus
 
-from .adversarial import AdversarialGenerator, Duel, Losses
+from .adversarial import AdversarialGenerator, Duel, Losses, slope_at
 from .latent import LATENT
 
 
@@ -41,13 +41,10 @@ class GAN(AdversarialGenerator):
         with torch.no_grad():
             fake = duel.fake(condition, factors)
         penalised = s["r1"] > 0 and duel.run.step % s["r1_every"] == 0
-        real.requires_grad_(penalised)
-        on_real = duel.critic(real, condition, factors)
-        loss = softplus(-on_real).mean(-1) + softplus(duel.critic(fake, condition, factors)).mean(-1)
-        total = loss
+        on_real, on_fake = duel.scores(real, fake, condition, factors)
+        total = loss = softplus(-on_real).mean(-1) + softplus(on_fake).mean(-1)
         if penalised:
-            (slope,) = torch.autograd.grad(on_real.sum(), real, create_graph=True)
-            total = loss + s["r1_every"] * s["r1"] / 2 * slope.square().sum(-1).mean(-1)
+            total = loss + s["r1_every"] * s["r1"] / 2 * slope_at(duel.critic, real, condition, factors).mean(-1)
         duel.run.descend("critic", total)
         generator_loss = softplus(-duel.score_of_fake()).mean(-1)
         duel.run.descend("generator", generator_loss)

@@ -105,9 +105,7 @@ class Marginals:
 
 def _map(x: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
     """Columns of `x` (n × genes), linear between knots `start` and `end` (knots × genes), with slope 1 beyond them."""
-    out = np.empty_like(x)
-    for j in range(x.shape[1]):
-        column = x[:, j]
-        beyond = np.minimum(column - start[0, j], 0) + np.maximum(column - start[-1, j], 0)
-        out[:, j] = np.interp(column, start[:, j], end[:, j]) + beyond
-    return out
+    between = np.empty(x.T.shape)
+    for out, column, a, b in zip(between, *(np.ascontiguousarray(part.T) for part in (x, start, end)), strict=True):
+        out[:] = np.interp(column, a, b)
+    return between.T + (np.minimum(x - start[0], 0) + np.maximum(x - start[-1], 0))

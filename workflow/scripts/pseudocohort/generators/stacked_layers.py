@@ -15,12 +15,12 @@ from torch.nn import functional
 
 
 class _BatchedLinear(torch.autograd.Function):
-    """x W' + b of each network; autograd's own gradient of a batched product lies in memory transposed."""
+    """x W' + b of each network, or x W'; autograd's own gradient of a batched product lies in memory transposed."""
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
         ctx.save_for_backward(x, weight)
-        return torch.baddbmm(bias[:, None], x, weight.mT)
+        return x @ weight.mT if bias is None else torch.baddbmm(bias[:, None], x, weight.mT)
 
     @staticmethod
     def backward(ctx: Any, slope: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
@@ -34,29 +34,14 @@ class _BatchedLinear(torch.autograd.Function):
 
 
 class StackedLinear(nn.Module):
-    """Linear layers with a bias: rows (networks × n × in) to (networks × n × out)."""
+    """Linear layers: rows (networks × n × in) to (networks × n × out)."""
 
-    def __init__(self, weight: nn.Parameter, bias: nn.Parameter) -> None:
+    def __init__(self, weight: nn.Parameter, bias: nn.Parameter | None = None) -> None:
         super().__init__()
         self.weight, self.bias = weight, bias
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return _BatchedLinear.apply(x, self.weight, self.bias)
-
-
-class StackedEmbedding(nn.Module):
-    """Tables of vectors: numbers (networks × n) to (networks × n × width)."""
-
-    def __init__(self, weight: nn.Parameter) -> None:
-        super().__init__()
-        self.weight = weight
-        networks, rows, _ = weight.shape
-        # The tables are read as one, below each other.
-        first = rows * torch.arange(networks, device=weight.device)[:, None]
-        self.register_buffer("first", first, persistent=False)
-
-    def forward(self, number: torch.Tensor) -> torch.Tensor:
-        return functional.embedding(number + self.first, self.weight.flatten(0, 1))
 
 
 class StackedLayerNorm(nn.Module):
@@ -73,6 +58,5 @@ class StackedLayerNorm(nn.Module):
 #: What stands for a layer of torch in a stack, made of the layer's parameters.
 STACKED: dict[type[nn.Module], type[nn.Module]] = {
     nn.Linear: StackedLinear,
-    nn.Embedding: StackedEmbedding,
     nn.LayerNorm: StackedLayerNorm,
 }

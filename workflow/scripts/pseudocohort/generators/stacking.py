@@ -15,10 +15,10 @@ class Stack(nn.Module):
     """Networks of one architecture as one module: ``stack(x)[i]`` is ``networks[i](x[i])``.
 
     A small network leaves a GPU idle between its many short operations; together they are as many operations as one
-    network has, each on all networks. Linear layers, embeddings and layer normalisations are those of
-    :mod:`.stacked_layers`; all else is the networks' own code, which must count axes from the last, and give parameters
-    and buffers of its own an axis over rows (``weight[..., None, :]``). Methods and parts of the networks are those of
-    the stack: ``stack.encode(x)``.
+    network has, each on all networks. Linear layers and layer normalisations are those of :mod:`.stacked_layers`; all
+    else is the networks' own code, which must count axes from the last, and give vectors among its own parameters and
+    buffers an axis over rows (``vector[..., None, :]``). Methods and parts of the networks are those of the stack:
+    ``stack.encode(x)``.
 
     Parameters
     ----------

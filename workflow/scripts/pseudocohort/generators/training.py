@@ -21,6 +21,9 @@ from .streams import Streams
 
 #: Points of the loss curve.
 LOGGED = 100
+#: Steps between two updates of the average: next to an average over hundreds of steps that is nothing, and it is a pass
+#: over all weights.
+AVERAGED = 4
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,8 @@ class Training:
     averaged : str
         Name of the module whose exponential moving average is kept in :attr:`average`; it is the one to sample from.
     decay : float
-        Of the average (Polyak & Juditsky 1992; .999 of Karras et al. 2018), warmed up as (1 + t) / (10 + t).
+        Of the average (Polyak & Juditsky 1992; .999 of Karras et al. 2018) in a step, warmed up as (1 + t) / (10 + t);
+        it is updated every :data:`AVERAGED` steps.
     learning_rate : callable, optional
         Factor of the learning rates at progress 0 to 1.
     seed : int or list of int
@@ -230,7 +234,8 @@ class Training:
         clip : float, optional
             Largest norm of a network's gradient.
         """
-        self.optimisers[name].zero_grad()  # of frozen weights too, which a step would move by their last gradient
+        for weight in self._weights[name]:  # frozen ones too, which a step would move by their last gradient
+            weight.grad = None
         weights = [weight for weight in self._weights[name] if weight.requires_grad]
         for weight, gradient in zip(weights, torch.autograd.grad(loss.sum(), weights, allow_unused=True), strict=True):
             weight.grad = None if gradient is None else _laid_out(gradient, weight)
@@ -250,8 +255,10 @@ class Training:
 
     @torch.no_grad()
     def _update_average(self) -> None:
+        if self.step % AVERAGED:
+            return
         decay = min(self.decay, (1 + self.step) / (10 + self.step))
-        torch._foreach_lerp_(self._averages, self._weights[self.averaged], 1 - decay)
+        torch._foreach_lerp_(self._averages, self._weights[self.averaged], 1 - decay**AVERAGED)
 
     def _state(self) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
         tensors = {"random": self.random.get_state()}

@@ -36,8 +36,9 @@ class Parts(nn.Module):
         self.encoder = Encoder(view, width, hidden)
         self.reconstruct = nn.Linear(width, view)
         #: The prior denoises z given condition and level; the decoder denoises h given z and level.
-        self.prior = Denoiser(width, conditions, hidden, settings["blocks"])
-        self.decoder = Denoiser(dim, conditions, hidden, settings["blocks"])
+        # With narrow embeddings, as ddpm's and flow's are, two modes of a condition are told apart less well.
+        self.prior = Denoiser(width, conditions, hidden, settings["blocks"], context=hidden)
+        self.decoder = Denoiser(dim, conditions, hidden, settings["blocks"], context=hidden)
         self.from_z = nn.Linear(width, hidden)
         self.no_z = nn.Parameter(torch.zeros(hidden))
         # Basis of the profiles that the encoder sees, scaled; stored with the weights.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from .adversarial import AdversarialGenerator, Duel, Losses
+from .adversarial import AdversarialGenerator, Duel, Losses, slope_at
 from .latent import LATENT
 from .streams import Streams
 
@@ -20,9 +20,8 @@ def gradient_penalty(
 ) -> torch.Tensor:
     """Mean of (|grad f(x)| - 1)², x uniform between real and fake rows (Gulrajani et al. 2017, algorithm 1)."""
     share = random.rand(real.shape[-2], 1)
-    between = (share * real + (1 - share) * fake).requires_grad_(True)
-    (slope,) = torch.autograd.grad(critic(between, condition, factors).sum(), between, create_graph=True)
-    return ((slope.square().sum(-1) + 1e-12).sqrt() - 1).square().mean(-1)
+    slope = slope_at(critic, share * real + (1 - share) * fake, condition, factors)
+    return ((slope + 1e-12).sqrt() - 1).square().mean(-1)
 
 
 class WGANGP(AdversarialGenerator):
@@ -76,10 +75,7 @@ class WGANGP(AdversarialGenerator):
             real, condition, factors = duel.real()
             with torch.no_grad():
                 fake = duel.fake(condition, factors)
-            scores = duel.critic(
-                torch.cat([real, fake], -2), torch.cat([condition] * 2, -1), torch.cat([factors] * 2, -2)
-            )
-            on_real, on_fake = scores.chunk(2, -1)
+            on_real, on_fake = duel.scores(real, fake, condition, factors)
             distance = on_real.mean(-1) - on_fake.mean(-1)
             penalty = gradient_penalty(duel.critic, real, fake, condition, factors, duel.run.random)
             duel.run.descend("critic", s["penalty"] * penalty - distance)
