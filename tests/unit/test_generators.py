@@ -14,7 +14,6 @@ from pseudocohort.errors import ContractError, UserError
 from pseudocohort.generators import registry
 from pseudocohort.generators.bundle import train_batch, training_profiles
 from pseudocohort.generators.covariance import shrink
-from pseudocohort.generators.means import fit_class_means
 from pseudocohort.generators.storage import load_state, save_state
 from pseudocohort.generators.store import SyntheticStore
 from pseudocohort.generators.stored import sample_batch
@@ -193,37 +192,6 @@ def test_low_rank_log_density_is_scipys():
     rows = rng.normal(size=(4, 15))
     expected = stats.multivariate_normal(np.zeros(15), covariance.dense()).logpdf(rows)
     np.testing.assert_allclose(covariance.log_density(rows), expected, rtol=1e-9)
-
-
-def test_prior_of_class_means_fades_as_real_profiles_come():
-    rng = np.random.default_rng(4)
-    p = 200
-    contrast = rng.normal(size=p)
-    distances = []
-    for k in (1, 3, 30):
-        means = {"A": contrast + 0.5 * rng.normal(size=p), "B": -contrast + 0.5 * rng.normal(size=p)}
-        rows, condition, level = [], [], []
-        for c, sign in (("A", 1), ("B", -1)):
-            rows += [means[c] + rng.normal(size=p) for _ in range(k)]
-            rows += [sign * contrast + 0.1 * rng.normal(size=p) for _ in range(5)]
-            condition += [c] * (k + 5)
-            level += ["tumour"] * k + ["pseudobulk"] * 5
-        data = ad.AnnData(np.stack(rows).astype(np.float32), obs=annotation(condition, level))
-        fitted = fit_class_means(data)
-        raw = data.X[:k].mean(0)
-        posterior = fitted.mean["A", "tumour"]
-        assert np.linalg.norm(posterior - means["A"]) <= np.linalg.norm(raw - means["A"]) * 1.02
-        distances.append(np.linalg.norm(posterior - raw))
-    assert distances[2] < distances[1]
-
-
-def test_bootstraps_of_a_line_count_once():
-    data = toy(n=4)
-    repeated = data[[0, 0, 0, 0, 0, 1, 2, 3]].copy()
-    repeated.obs_names = [f"r{i}" for i in range(8)]
-    np.testing.assert_allclose(
-        fit_class_means(repeated).mean["A", "tumour"], fit_class_means(data).mean["A", "tumour"], atol=1e-6
-    )
 
 
 @pytest.mark.parametrize("name", registry.TRAINED)
@@ -437,28 +405,6 @@ def test_one_profile_per_level_is_enough_to_fit(name):
     data = ad.AnnData(np.zeros((2, 6), np.float32), obs=pd.concat([tumour, line]))
     x = registry.get(name)().fit(data, settings=SHORT.get(name), seed=1).sample(tumour.iloc[[0, 0]], seed=1)
     assert np.isfinite(x).all() and np.abs(x).max() < 2
-
-
-def test_contrast_of_an_unseen_condition_is_taken_by_the_slope_that_the_others_show():
-    """Lines show twice the contrasts of tissue: the unseen one is halved; with permuted lines nothing is left of it."""
-    rng = np.random.default_rng(4)
-    contrast = rng.normal(size=(9, 200))
-    names = [f"c{i}" for i in range(9)]
-    x = np.concatenate([contrast[:8], 2 * contrast])
-    obs = pd.DataFrame(
-        {
-            "condition": names[:8] + names,
-            "level": ["tumour"] * 8 + ["pseudobulk"] * 9,
-            "donor": [f"d{i}" for i in range(17)],
-        },
-        index=[f"s{i}" for i in range(17)],
-    )
-    fitted = fit_class_means(ad.AnnData(x, obs=obs))
-    origin = contrast[:8].mean(0)
-    np.testing.assert_allclose(fitted.mean["c8", "tumour"] - origin, contrast[8] - origin, atol=1e-6)
-    obs.loc[obs["level"] == "pseudobulk", "condition"] = np.roll(names[:8], 1).tolist() + ["c8"]
-    permuted = fit_class_means(ad.AnnData(x, obs=obs)).mean["c8", "tumour"] - origin
-    assert np.linalg.norm(permuted) < 0.3 * np.linalg.norm(contrast[8] - origin)
 
 
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, caplog):

@@ -70,7 +70,7 @@ class PrivateNetwork(NetworkGenerator):
             mean = made.class_means(centre, s["radius"])
             parts = _components_of(residual, s["components"])
             self.ledger.public("components", "principal components of the reference")
-        means = ClassMeans(dict(zip(keys, mean, strict=True)), set(keys), dict.fromkeys({at for _, at in keys}, 0.0))
+        means = ClassMeans(dict(zip(keys, mean, strict=True)), set(keys))
         self.space = LatentSpace(means, *parts)
         self.conditions = sorted({condition for condition, _ in keys})
         self._labels(public.labels, keys, made.count)

@@ -160,7 +160,6 @@ class LatentSpace:
         return arrays | {f"marginals/{k}": v for k, v in marginals.items()}, {
             "keys": keys,
             "seen": sorted(self.means.seen),
-            "prior_weight": self.means.prior_weight,
             "levels": levels,
             "size": None if self.size is None else self.size.state(),
         }
@@ -171,7 +170,6 @@ class LatentSpace:
         means = ClassMeans(
             {tuple(k): arrays[f"mean/{i}"].astype(np.float64) for i, k in enumerate(metadata["keys"])},
             {tuple(k) for k in metadata["seen"]},
-            metadata["prior_weight"],
         )
         marginals = {k.removeprefix("marginals/"): v for k, v in arrays.items() if k.startswith("marginals/")}
         return cls(
@@ -196,7 +194,7 @@ class GeneSpace(LatentSpace):
     def fit(cls, profiles: ad.AnnData, components: int = 0, knots: int = 0) -> Self:
         """Space of the genes of `profiles`."""
         genes, means = profiles.n_vars, fit_class_means(profiles)
-        zero = ClassMeans({key: np.zeros(genes) for key in means.mean}, means.seen, means.prior_weight)
+        zero = ClassMeans({key: np.zeros(genes) for key in means.mean}, means.seen)
         return cls(zero, np.zeros((0, genes)), np.zeros(0), np.zeros(genes))
 
     def encode(self, x: np.ndarray, keys: list[Key]) -> np.ndarray:

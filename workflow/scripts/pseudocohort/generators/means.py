@@ -1,10 +1,12 @@
 """Class means by empirical Bayes: what a condition looks like at a level, with few profiles there or none.
 
-Profiles are standardised per level, so that every level has its own zero and unit. The contrast of a condition at one
-level (its mean less the mean over conditions) is the prior of its contrast at another level. With profiles at the level
-itself the posterior mean is a weighted mean of the two (parametric empirical Bayes with a prior mean, Efron & Morris
-1973, JASA 68:117); the prior's weight is estimated from the data. A condition seen at no other level is shrunk towards
-the mean over conditions, by as much as the data say.
+Profiles are standardised per level, so that every level has its own zero and unit. In each gene the mean of a
+condition c at a level l is mu_l + a_cl: the contrasts a_c of a condition at all levels are one draw of N(0, Gamma), and
+the mean over the n_cl profiles there lies around it with a variance of s_l² / n_cl. Gamma (levels × levels) says how
+large contrasts are at each level and how much of a contrast at one is found at another. It is estimated from the data
+(:mod:`.variance_components`), and class means are the best linear unbiased predictions given all profiles of all
+conditions at all levels (Henderson 1975, Biometrics 31:423). So a condition with one profile is drawn towards what its
+other levels and the other conditions say, as far as these agree elsewhere, and one with many profiles is left as it is.
 """
 
 from __future__ import annotations
@@ -16,9 +18,16 @@ import numpy as np
 
 from ..errors import UserError
 from .groups import Key, donor_weights, rows_by_key
+from .variance_components import Classes, contrast_covariance, predicted_means
 
-#: A prior is never believed more than so many real profiles per condition: its variance is a noisy moment.
-MOST_PRIOR_WEIGHT = 20.0
+#: Degrees of freedom that the variance within classes over all levels lends to one level.
+PRIOR_FREEDOM = 10.0
+#: Contrasts have at least this share of the variance of a level: few genes have large ones, which an average hides.
+LEAST_BETWEEN = 0.2
+#: An unlabelled pool of no more profiles says nothing about the variance within classes.
+FEWEST_IN_POOL = 10
+#: Times that a pool is dealt out to the nearest class means.
+PASSES = 2
 
 
 @dataclass
@@ -28,16 +37,13 @@ class ClassMeans:
     Attributes
     ----------
     mean : dict
-        Posterior mean of every (condition, level), also of pairs never seen together.
+        Predicted mean of every (condition, level), also of pairs never seen together.
     seen : set
         Pairs with training profiles.
-    prior_weight : dict
-        By level: real donors per condition that the prior from other levels weighs.
     """
 
     mean: dict[Key, np.ndarray] = field(default_factory=dict)
     seen: set[Key] = field(default_factory=set)
-    prior_weight: dict[str, float] = field(default_factory=dict)
 
     def of(self, keys: list[Key]) -> np.ndarray:
         """Means (len(keys) × genes).
@@ -63,18 +69,6 @@ def nearest_mean(x: np.ndarray, means: np.ndarray) -> np.ndarray:
     return (x @ means.T - 0.5 * (means**2).sum(1)).argmax(1)
 
 
-def _within_variance(x: np.ndarray, weight: np.ndarray, groups: list[np.ndarray]) -> float | None:
-    """Variance within groups, averaged over genes; None without a degree of freedom."""
-    squares, freedom = 0.0, 0.0
-    for rows in groups:
-        size = weight[rows].sum()
-        if size > 1.5:
-            centre = np.average(x[rows], axis=0, weights=weight[rows])
-            squares += float((((x[rows] - centre) ** 2).mean(1) * weight[rows]).sum())
-            freedom += size - 1
-    return squares / freedom if freedom >= 2 else None
-
-
 def fit_class_means(profiles: ad.AnnData) -> ClassMeans:
     """Estimate :class:`ClassMeans` from standardised profiles (n × genes); an empty condition means unlabelled.
 
@@ -84,114 +78,102 @@ def fit_class_means(profiles: ad.AnnData) -> ClassMeans:
         If no profile has a condition.
     """
     x = np.asarray(profiles.X, dtype=np.float64)
-    level = profiles.obs["level"].astype(str).to_numpy()
-    unlabelled = (profiles.obs["condition"].astype(str) == "").to_numpy()
     weight, groups = donor_weights(profiles.obs), rows_by_key(profiles.obs)
     if not groups:
         raise UserError("no training profile has a condition", where="training set", remedy="give labelled profiles")
-    out = ClassMeans(seen=set(groups))
-    raw = {key: np.average(x[rows], axis=0, weights=weight[rows]) for key, rows in groups.items()}
-    size = {key: weight[rows].sum() for key, rows in groups.items()}
-    levels, conditions = sorted(set(level)), sorted({c for c, _ in raw})
-    centre, pooled = {}, {}
-    for at in levels:
-        there = [raw[c, at] for c in conditions if (c, at) in raw]
+    names, levels = sorted({c for c, _ in groups}), sorted(set(profiles.obs["level"].astype(str)))
+    level = np.array([levels.index(at) for at in profiles.obs["level"].astype(str)])
+    unlabelled = (profiles.obs["condition"].astype(str) == "").to_numpy()
+    number = np.array([(names.index(c), levels.index(at)) for c, at in groups])
+    at_level = np.bincount(number[:, 1], minlength=len(levels))
+    pools = [x[unlabelled & (level == at)] for at in range(len(levels))]
+    classes = Classes(
+        mean=np.stack([np.average(x[rows], axis=0, weights=weight[rows]) for rows in groups.values()]),
+        size=np.array([weight[rows].sum() for rows in groups.values()]),
+        condition=number[:, 0],
+        level=number[:, 1],
         # Where there is an unlabelled pool, the level was standardised on it and its mean is 0.
-        pooled[at] = (unlabelled & (level == at)).sum() > len(there)
-        centre[at] = np.zeros(x.shape[1]) if pooled[at] or not there else np.mean(there, axis=0)
-    # Levels are standardised alike, so that the variance within classes at one may stand in for that at another.
-    anywhere = _within_variance(x, weight, list(groups.values()))
-    for at in levels:
-        here = [c for c in conditions if (c, at) in raw]
-        prior = _prior_means(raw, conditions, levels, at, centre[at], pooled=pooled[at])
-        within = _within_variance(x, weight, [groups[c, at] for c in here])
-        pool = x[unlabelled & (level == at)]
-        if within is None and len(pool) > 10 and here:
-            provisional = np.stack([(prior[c] + raw[c, at]) / 2 if c in prior else raw[c, at] for c in here])
-            part = nearest_mean(pool, provisional)
-            within = float(
-                np.mean([((pool[part == j] - pool[part == j].mean(0)) ** 2).mean() for j in np.unique(part)])
-            )
-        within = anywhere if within is None else within
-        informed = [c for c in here if c in prior]
-        weight_of = {
-            True: _prior_weight(raw, prior, size, informed, at, within),
-            False: _prior_weight(raw, {}, size, here, at, within),
-        }
-        out.prior_weight[at] = weight_of[True] if informed else 0.0
-        for c in conditions:
-            guess = prior.get(c, centre[at])
-            if (c, at) in raw:
-                k, w = size[c, at], weight_of[c in prior]
-                out.mean[c, at] = (k * raw[c, at] + w * guess) / (k + w)
-            elif c in prior:
-                out.mean[c, at] = guess
+        centred=np.array([len(pool) > n for pool, n in zip(pools, at_level, strict=True)]),
+    )
+    spread = np.array([_spread(x[level == at], weight[level == at]) for at in range(len(levels))])
+    squares, freedom = _within_classes(x, weight, list(groups.values()), classes)
+    predicted = _predicted(classes, _variance(squares, freedom, spread), spread)
+    for _ in range(PASSES if any(len(pool) > FEWEST_IN_POOL for pool in pools) else 0):
+        around = [_around_nearest(pool, predicted[:, at]) for at, pool in enumerate(pools)]
+        more_squares, more_freedom = np.array(around).T
+        predicted = _predicted(classes, _variance(squares + more_squares, freedom + more_freedom, spread), spread)
+    out = ClassMeans(seen=set(groups))
+    for c, name in enumerate(names):
+        # A level with one condition does not tell how that differs from others.
+        telling = {at for n, at in number if n == c and at_level[at] > 1}
+        for at, of_level in enumerate(levels):
+            if (name, of_level) in groups or telling - {at}:
+                out.mean[name, of_level] = predicted[c, at]
     return out
 
 
-def _prior_means(
-    raw: dict[Key, np.ndarray],
-    conditions: list[str],
-    levels: list[str],
-    at: str,
-    centre: np.ndarray,
-    *,
-    pooled: bool,
-) -> dict[str, np.ndarray]:
-    """Mean of each condition at level `at` as the other levels have it.
+def _spread(x: np.ndarray, weight: np.ndarray) -> float:
+    """Variance of profiles (n × genes), averaged over genes."""
+    centred = x - np.average(x, axis=0, weights=weight)
+    donors = weight.sum()
+    return float(np.average((centred**2).mean(1), weights=weight) * donors / max(donors - 1, 1))
 
-    Another level says how a condition differs from others, so it is placed around the mean, at `at`, of the conditions
-    that both levels have: levels may hold different conditions, and their means over conditions then differ for that
-    reason alone. With fewer than two in common, or a `pooled` centre, it is placed around the centre of the level.
+
+def _within_classes(
+    x: np.ndarray, weight: np.ndarray, groups: list[np.ndarray], classes: Classes
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sums of squares within classes, averaged over genes, and degrees of freedom, of each level."""
+    squares, freedom = np.zeros(len(classes.centred)), np.zeros(len(classes.centred))
+    for rows, mean, size, at in zip(groups, classes.mean, classes.size, classes.level, strict=True):
+        if size > 1.5:
+            squares[at] += float((((x[rows] - mean) ** 2).mean(1) * weight[rows]).sum())
+            freedom[at] += size - 1
+    return squares, freedom
+
+
+def _around_nearest(pool: np.ndarray, means: np.ndarray) -> tuple[float, float]:
+    """Sum of squares, averaged over genes, and degrees of freedom of a pool around the means of its nearest classes."""
+    if len(pool) <= FEWEST_IN_POOL:
+        return 0.0, 0.0
+    part = nearest_mean(pool, means)
+    parts = [pool[part == j] for j in np.unique(part)]
+    return float(sum(((own - own.mean(0)) ** 2).mean(1).sum() for own in parts)), float(len(pool) - len(parts))
+
+
+def _variance(squares: np.ndarray, freedom: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """Variance within classes (levels,), 0 where no two profiles of a class are there to tell it from contrasts.
+
+    Levels are standardised alike, so that one with few degrees of freedom leans on the others.
     """
-    out: dict[str, list[np.ndarray]] = {}
-    for other in levels:
-        there = [c for c in conditions if (c, other) in raw]
-        if other == at or len(there) < 2:
-            continue
-        both = [c for c in there if (c, at) in raw]
-        around_both = not pooled and len(both) > 1
-        base = np.mean([raw[c, at] for c in both], axis=0) if around_both else centre
-        origin = np.mean([raw[c, other] for c in (both if around_both else there)], axis=0)
-        slope = _slope(raw, both, at, other)
-        for c in there:
-            share = 1.0 if (c, at) in raw else slope
-            out.setdefault(c, []).append(base + share * (raw[c, other] - origin))
-    return {c: np.mean(guesses, axis=0) for c, guesses in out.items()}
+    if freedom.sum() < 1:
+        return np.zeros(len(spread))
+    overall = squares.sum() / freedom.sum()
+    return (squares + PRIOR_FREEDOM * overall) / (freedom + PRIOR_FREEDOM)
 
 
-def _slope(raw: dict[Key, np.ndarray], both: list[str], at: str, other: str) -> float:
-    """How much of a contrast at another level is found at level `at`: least squares over genes and conditions.
+def _predicted(classes: Classes, within: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """Mean of every condition at every level (conditions × levels × genes)."""
+    between = np.maximum(spread - within, LEAST_BETWEEN * np.maximum(spread, LEAST_BETWEEN))
+    noise = within[classes.level] / classes.size
+    predicted = predicted_means(classes, noise, contrast_covariance(classes, noise, between))
+    for at in set(range(len(within))) - set(classes.level):
+        predicted[:, at] = _whole_contrasts(classes, predicted[:, at])
+    return predicted
 
-    A contrast of culture is partly a contrast of tissue, partly its own; taken whole it overshoots. With one condition
-    in common there is nothing to learn it from, and contrasts are taken whole. Never negative: lines with the wrong
-    labels have a slope of about 0, and then say nothing. It serves conditions without profiles at `at` only: for the
-    others the weight of the prior already says how much of it to believe, and a slope learned from few profiles that
-    are used once more beside it makes their means worse (on breast cancer by .03 of accuracy at one tumour per class).
+
+def _whole_contrasts(classes: Classes, predicted: np.ndarray) -> np.ndarray:
+    """Means (conditions × genes) at a level without labelled profiles: contrasts of the other levels as they are there.
+
+    Nothing says how large they are here. Shrunk ones would be lost among profiles drawn around them.
     """
-    if len(both) < 2:
-        return 1.0
-    target, source = (np.stack([raw[c, level] for c in both]) for level in (at, other))
-    target, source = target - target.mean(0), source - source.mean(0)
-    return max(0.0, float((target * source).sum() / max((source**2).sum(), 1e-12)))
-
-
-def _prior_weight(
-    raw: dict[Key, np.ndarray],
-    prior: dict[str, np.ndarray],
-    size: dict[Key, float],
-    conditions: list[str],
-    level: str,
-    within: float | None,
-) -> float:
-    """s² / tau²: donors per condition that the prior is worth; tau² by moments from E|mean - prior|² = tau² + s²/k."""
-    if within is None or len(conditions) < 2 or within <= 0:
-        return 0.0
-    means = np.stack([raw[c, level] for c in conditions])
-    centred = means - means.mean(0)
-    if prior:
-        guesses = np.stack([prior[c] for c in conditions])
-        centred = centred - (guesses - guesses.mean(0))
-    mismatch = float((centred**2).mean()) * len(conditions) / (len(conditions) - 1)
-    noise = within * float(np.mean([1 / size[c, level] for c in conditions]))
-    return within / max(mismatch - noise, within / MOST_PRIOR_WEIGHT)
+    contrasts: dict[int, list[np.ndarray]] = {}
+    for at in np.unique(classes.level):
+        here = classes.level == at
+        if here.sum() > 1:
+            centred = classes.mean[here] - classes.mean[here].mean(0)
+            for c, contrast in zip(classes.condition[here], centred, strict=True):
+                contrasts.setdefault(c, []).append(contrast)
+    out = predicted.copy()
+    for c, found in contrasts.items():
+        out[c] = np.mean(found, axis=0)
+    return out

@@ -78,7 +78,6 @@ class MVN(Generator):
             "levels": levels,
             "own": own,
             "own_weight": [self.own_weight[k] for k in own],
-            "prior_weight": self.means.prior_weight,
             "settings": self.settings,
         }
         return arrays, metadata
@@ -90,7 +89,6 @@ class MVN(Generator):
         out.means = ClassMeans(
             {tuple(k): arrays[f"mean/{i}"].astype(np.float64) for i, k in enumerate(metadata["keys"])},
             {tuple(k) for k in metadata["seen"]},
-            metadata["prior_weight"],
         )
 
         def covariance(kind: str, i: int) -> LowRank:

@@ -66,7 +66,7 @@ class PPCA(Generator):
         arrays |= {f"loadings/{i}": self.parts[k][0].astype(np.float32) for i, k in enumerate(keys)}
         metadata = {
             "keys": keys, "variance": [self.parts[k][1] for k in keys], "seen": sorted(self.means.seen),
-            "prior_weight": self.means.prior_weight, "settings": self.settings,
+            "settings": self.settings,
         }  # fmt: skip
         return arrays, metadata
 
@@ -78,7 +78,6 @@ class PPCA(Generator):
         out.means = ClassMeans(
             {k: arrays[f"mean/{i}"].astype(np.float64) for i, k in enumerate(keys)},
             {tuple(k) for k in metadata["seen"]},
-            metadata["prior_weight"],
         )
         out.parts = {
             k: (arrays[f"loadings/{i}"].astype(np.float64), v)
