@@ -59,7 +59,7 @@ class Copula(Generator):
         condition = np.array([self.conditions.index(c) for c in obs["condition"].astype(str)])
         noise = rng.standard_normal((len(obs), self.space.dim))
         scores = np.einsum("nij,nj->ni", self.roots[condition], noise)
-        return self.space.decode(self._to_values(scores), obs, rng)
+        return self.space.decode(self.space.latent(self._to_values(scores), obs), obs, rng)
 
     def _to_values(self, scores: np.ndarray) -> np.ndarray:
         """Values with the marginals of the components; beyond the outer quantiles the tails go on as Gaussian ones."""

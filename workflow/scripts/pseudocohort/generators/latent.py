@@ -23,12 +23,13 @@ NODES = 5
 
 @dataclass
 class LatentSpace:
-    """h = (q(x - mean(condition, level)) B' / sd, size), and back with the residual noise of each gene.
+    """h = (r(q(x - mean(condition, level)) B' / sd), size), and back with the residual noise of each gene.
 
     With many genes and few profiles a network that has to find the class means and the common directions of variation
     by itself loses to a Gaussian. Both are estimated here (:mod:`.means`; principal components of the residuals, each
     gene's made normal by q, :mod:`.marginals`), and the network learns what is left: how the components, and the size
-    of the noise around them, are distributed in each condition and level.
+    of the noise around them, are distributed in each condition and level. The network sees components that r made
+    normal too: two modes along one of many components, which a short training would take for one, are in r already.
 
     Attributes
     ----------
@@ -40,6 +41,8 @@ class LatentSpace:
         Standard deviation outside the components.
     marginals : Marginals
         q; the default changes nothing.
+    shapes : Marginals
+        r, of the components in standard deviations; the default changes nothing.
     size : NoiseSize, optional
         Size of a profile's noise, where it varies; the last latent coordinate.
     """
@@ -49,6 +52,7 @@ class LatentSpace:
     sd: np.ndarray
     noise: np.ndarray
     marginals: Marginals = field(default_factory=Marginals)
+    shapes: Marginals = field(default_factory=Marginals)
     size: NoiseSize | None = None
 
     @property
@@ -84,7 +88,9 @@ class LatentSpace:
         basis = vectors[:rank]
         rest = residuals - residuals @ basis.T @ basis
         noise = np.sqrt((rest**2 * weights[:, None]).sum(0) / free)
-        out = cls(means, basis, np.maximum(values[:rank], 1e-6), noise, marginals)
+        sd = np.maximum(values[:rank], 1e-6)
+        shapes = Marginals.fit(residuals @ basis.T / sd, of_level, freedom, knots)
+        out = cls(means, basis, sd, noise, marginals, shapes)
         if knots and (noise > 1e-6).any():
             keys = out.keys(profiles)
             labelled = np.array([bool(c) for c, _ in keys_of(profiles.obs)])
@@ -125,13 +131,19 @@ class LatentSpace:
             return 0.5 * np.log(((outside[:, noisy] / self.noise[noisy]) ** 2).mean(1))
 
     def encode(self, x: np.ndarray, keys: list[Key]) -> np.ndarray:
-        """Latent rows (n × dim), float32."""
+        """Rows that a network sees (n × dim), float32."""
         g = self.scores(x, keys)
         h = g @ self.basis.T
-        if self.size is None:
-            return (h / self.sd).astype(np.float32)
-        size = self.size.encode(self._log_size(g - h @ self.basis), keys)
-        return np.column_stack([h / self.sd, size]).astype(np.float32)
+        rows = self.shapes.scores(h / self.sd, np.array([at for _, at in keys]))
+        if self.size is not None:
+            rows = np.column_stack([rows, self.size.encode(self._log_size(g - h @ self.basis), keys)])
+        return rows.astype(np.float32)
+
+    def latent(self, rows: np.ndarray, obs: pd.DataFrame) -> np.ndarray:
+        """Latent rows (n × dim), in which profiles are linear, of rows as a network sees them."""
+        rank = len(self.basis)
+        straight = self.shapes.values(rows[:, :rank], obs["level"].astype(str).to_numpy())
+        return np.concatenate([straight, rows[:, rank:]], axis=1)
 
     def decode(self, h: np.ndarray, obs: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
         """Profiles (n × genes), float32."""
@@ -156,8 +168,11 @@ class LatentSpace:
         keys = sorted(self.means.mean)
         arrays = {f"mean/{i}": self.means.mean[k].astype(np.float32) for i, k in enumerate(keys)}
         arrays |= {name: getattr(self, name).astype(np.float32) for name in ("basis", "sd", "noise")}
-        marginals, levels = self.marginals.state()
-        return arrays | {f"marginals/{k}": v for k, v in marginals.items()}, {
+        levels = {}
+        for name in ("marginals", "shapes"):
+            maps, levels[name] = getattr(self, name).state()
+            arrays |= {f"{name}/{k}": v for k, v in maps.items()}
+        return arrays, {
             "keys": keys,
             "seen": sorted(self.means.seen),
             "levels": levels,
@@ -171,11 +186,18 @@ class LatentSpace:
             {tuple(k): arrays[f"mean/{i}"].astype(np.float64) for i, k in enumerate(metadata["keys"])},
             {tuple(k) for k in metadata["seen"]},
         )
-        marginals = {k.removeprefix("marginals/"): v for k, v in arrays.items() if k.startswith("marginals/")}
+        marginals, shapes = (
+            Marginals.from_state(
+                {k.removeprefix(f"{name}/"): v for k, v in arrays.items() if k.startswith(f"{name}/")},
+                metadata["levels"][name],
+            )
+            for name in ("marginals", "shapes")
+        )
         return cls(
             means,
             *(arrays[name].astype(np.float64) for name in ("basis", "sd", "noise")),
-            Marginals.from_state(marginals, metadata["levels"]),
+            marginals,
+            shapes,
             None if metadata["size"] is None else NoiseSize.from_state(metadata["size"]),
         )
 

@@ -245,7 +245,7 @@ class NetworkGenerator(Generator):
         condition = torch.tensor([numbers[c] for c in obs["condition"].astype(str)], device=self.device)
         factors = torch.as_tensor(factor_numbers(obs), device=self.device)
         random = torch.Generator(device=self.device).manual_seed(derive(seed, "latent"))
-        return self.draw(condition, factors, random).float().cpu().numpy().astype(np.float64)
+        return self.space.latent(self.draw(condition, factors, random).double().cpu().numpy(), obs)
 
     @torch.no_grad()
     def member_signals(self, profiles: ad.AnnData, *, device: str = "cpu") -> dict[str, np.ndarray]:

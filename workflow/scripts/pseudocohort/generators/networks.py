@@ -72,13 +72,13 @@ class Denoiser(nn.Module):
     Attributes
     ----------
     context : int
-        Width of the embedding: a quarter of the blocks' if not given. As wide as the blocks, it would make that layer
-        most of the network's weights.
+        Width of the embedding, a quarter of the blocks'. As wide as the blocks, it would make that layer most of the
+        network's weights.
     """
 
-    def __init__(self, dim: int, conditions: int, width: int, blocks: int, context: int = 0) -> None:
+    def __init__(self, dim: int, conditions: int, width: int, blocks: int) -> None:
         super().__init__()
-        self.context = context or max(width // 4, 16)
+        self.context = max(width // 4, 16)
         self.embed = ConditionEmbedding(conditions, self.context)
         self.time = nn.Sequential(
             TimeEmbedding(128), nn.Linear(128, self.context), nn.SiLU(), nn.Linear(self.context, self.context)

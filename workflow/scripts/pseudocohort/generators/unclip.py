@@ -36,11 +36,10 @@ class Parts(nn.Module):
         self.encoder = Encoder(view, width, hidden)
         self.reconstruct = nn.Linear(width, view)
         #: The prior denoises z given condition and level; the decoder denoises h given z and level.
-        # With narrow embeddings, as ddpm's and flow's are, two modes of a condition are told apart less well.
-        self.prior = Denoiser(width, conditions, hidden, settings["blocks"], context=hidden)
-        self.decoder = Denoiser(dim, conditions, hidden, settings["blocks"], context=hidden)
-        self.from_z = nn.Linear(width, hidden)
-        self.no_z = nn.Parameter(torch.zeros(hidden))
+        self.prior = Denoiser(width, conditions, hidden, settings["blocks"])
+        self.decoder = Denoiser(dim, conditions, hidden, settings["blocks"])
+        self.from_z = nn.Linear(width, self.decoder.context)
+        self.no_z = nn.Parameter(torch.zeros(self.decoder.context))
         # Basis of the profiles that the encoder sees, scaled; stored with the weights.
         self.register_buffer("basis", torch.zeros(view, 0))
 
@@ -295,8 +294,8 @@ class UnCLIP(NetworkGenerator):
         z = self._embed(self.network, profiles)
         random = torch.Generator(device=self.device).manual_seed(derive(seed, "variation"))
         factors = torch.as_tensor(factor_numbers(obs), device=self.device)
-        h = self._decode(z, factors, random).float().cpu().numpy()
-        return self.space.decode(h.astype(np.float64), obs, np.random.default_rng(derive(seed, "genes")))
+        h = self.space.latent(self._decode(z, factors, random).double().cpu().numpy(), obs)
+        return self.space.decode(h, obs, np.random.default_rng(derive(seed, "genes")))
 
     def translate(self, profiles: np.ndarray, obs: pd.DataFrame, level: dict[str, str], *, seed: int) -> np.ndarray:
         """Profiles at another level, e.g. a cell line as a tumour: same embedding and condition, other level.
