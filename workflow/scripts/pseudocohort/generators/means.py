@@ -153,7 +153,7 @@ def _variance(squares: np.ndarray, freedom: np.ndarray, spread: np.ndarray) -> n
 
 def _predicted(classes: Classes, within: np.ndarray, spread: np.ndarray) -> np.ndarray:
     """Mean of every condition at every level (conditions × levels × genes)."""
-    between = np.maximum(spread - within, LEAST_BETWEEN * np.maximum(spread, LEAST_BETWEEN))
+    between = np.maximum(spread - within, LEAST_BETWEEN * spread)
     noise = within[classes.level] / classes.size
     predicted = predicted_means(classes, noise, contrast_covariance(classes, noise, between))
     for at in set(range(len(within))) - set(classes.level):

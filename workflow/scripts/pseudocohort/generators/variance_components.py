@@ -45,14 +45,15 @@ class Classes:
         """Whether a class is at a level (classes × levels), as numbers."""
         return np.eye(len(self.centred))[self.level]
 
-    def spread_of_levels(self, gamma: np.ndarray) -> np.ndarray:
-        """Prior variance (levels,) of the means of levels: of a centred one what conditions of unequal size leave."""
-        return np.where(self.centred, np.diag(gamma) / self.conditions, FLAT)
+    @property
+    def spread_of_levels(self) -> np.ndarray:
+        """Prior variance (levels,) of the means of levels."""
+        return np.where(self.centred, 0.0, FLAT)
 
     def covariance(self, gamma: np.ndarray, noise: np.ndarray) -> np.ndarray:
         """Covariance (classes × classes) of the observed means in a gene."""
         of_condition = np.where(self.condition[:, None] == self.condition, gamma[self.level[:, None], self.level], 0.0)
-        of_level = np.where(self.level[:, None] == self.level, self.spread_of_levels(gamma)[self.level], 0.0)
+        of_level = np.where(self.level[:, None] == self.level, self.spread_of_levels[self.level], 0.0)
         return of_condition + of_level + np.diag(np.maximum(noise, LEAST_NOISE))
 
 
@@ -87,7 +88,7 @@ def contrast_covariance(classes: Classes, noise: np.ndarray, between: np.ndarray
         expected = conditions * gamma + gamma @ news @ gamma
         step = (expected + PRIOR_CONDITIONS * prior) / (conditions + PRIOR_CONDITIONS)
         change, gamma = np.abs(step - gamma).max(), (step + step.T) / 2
-        if change < TOLERANCE * np.diag(gamma).max():
+        if change <= TOLERANCE * np.diag(gamma).max():
             break
     return gamma
 
@@ -100,7 +101,7 @@ def predicted_means(classes: Classes, noise: np.ndarray, gamma: np.ndarray) -> n
     ndarray (conditions × levels × genes)
     """
     solved = np.linalg.solve(classes.covariance(gamma, noise), classes.mean)
-    of_level = classes.spread_of_levels(gamma)[:, None] * (classes.at_level.T @ solved)
+    of_level = classes.spread_of_levels[:, None] * (classes.at_level.T @ solved)
     out = np.repeat(of_level[None], classes.conditions, axis=0)
     for c in range(classes.conditions):
         mine = classes.condition == c
