@@ -46,13 +46,24 @@ class Classes:
         return np.eye(len(self.centred))[self.level]
 
     @property
+    def relation(self) -> np.ndarray:
+        """Correlation of the contrasts of conditions (conditions × conditions).
+
+        At a centred level the conditions' means, weighted by their shares of its profiles, sum to 0: what one is above,
+        others are below. That is with shares uniform on the simplex, as they are not known; at other levels it changes
+        nothing, as the mean of the level is free.
+        """
+        n = self.conditions
+        return np.eye(n) - 2 / (n * (n + 1))
+
+    @property
     def spread_of_levels(self) -> np.ndarray:
         """Prior variance (levels,) of the means of levels."""
         return np.where(self.centred, 0.0, FLAT)
 
     def covariance(self, gamma: np.ndarray, noise: np.ndarray) -> np.ndarray:
         """Covariance (classes × classes) of the observed means in a gene."""
-        of_condition = np.where(self.condition[:, None] == self.condition, gamma[self.level[:, None], self.level], 0.0)
+        of_condition = self.relation[self.condition[:, None], self.condition] * gamma[self.level[:, None], self.level]
         of_level = np.where(self.level[:, None] == self.level, self.spread_of_levels[self.level], 0.0)
         return of_condition + of_level + np.diag(np.maximum(noise, LEAST_NOISE))
 
@@ -80,11 +91,11 @@ def contrast_covariance(classes: Classes, noise: np.ndarray, between: np.ndarray
     correlation = (1 - PRIOR_CORRELATION) * np.eye(len(sd)) + PRIOR_CORRELATION
     prior = gamma = sd[:, None] * sd * correlation
     second = classes.mean @ classes.mean.T / classes.mean.shape[1]
-    same = classes.condition[:, None] == classes.condition
+    relation = classes.relation[classes.condition[:, None], classes.condition]
     for _ in range(ITERATIONS):
         inverse = np.linalg.inv(classes.covariance(gamma, noise))
         # What the data say of contrasts beyond their prior, summed over conditions.
-        news = at_level.T @ (same * (inverse @ second @ inverse - inverse)) @ at_level
+        news = at_level.T @ (relation * (inverse @ second @ inverse - inverse)) @ at_level
         expected = conditions * gamma + gamma @ news @ gamma
         step = (expected + PRIOR_CONDITIONS * prior) / (conditions + PRIOR_CONDITIONS)
         change, gamma = np.abs(step - gamma).max(), (step + step.T) / 2
@@ -103,7 +114,6 @@ def predicted_means(classes: Classes, noise: np.ndarray, gamma: np.ndarray) -> n
     solved = np.linalg.solve(classes.covariance(gamma, noise), classes.mean)
     of_level = classes.spread_of_levels[:, None] * (classes.at_level.T @ solved)
     out = np.repeat(of_level[None], classes.conditions, axis=0)
-    for c in range(classes.conditions):
-        mine = classes.condition == c
-        out[c] += gamma[:, classes.level[mine]] @ solved[mine]
+    for c, related in enumerate(classes.relation[:, classes.condition]):
+        out[c] += gamma[:, classes.level] @ (related[:, None] * solved)
     return out
