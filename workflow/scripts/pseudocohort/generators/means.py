@@ -97,11 +97,11 @@ def fit_class_means(profiles: ad.AnnData) -> ClassMeans:
     )
     spread = np.array([_spread(x[level == at], weight[level == at]) for at in range(len(levels))])
     squares, freedom = _within_classes(x, weight, list(groups.values()), classes)
-    predicted = _predicted(classes, _variance(squares, freedom, spread), spread)
+    predicted = _predicted(classes, _variance(squares, freedom), spread)
     for _ in range(PASSES if any(len(pool) > FEWEST_IN_POOL for pool in pools) else 0):
         around = [_around_nearest(pool, predicted[:, at]) for at, pool in enumerate(pools)]
         more_squares, more_freedom = np.array(around).T
-        predicted = _predicted(classes, _variance(squares + more_squares, freedom + more_freedom, spread), spread)
+        predicted = _predicted(classes, _variance(squares + more_squares, freedom + more_freedom), spread)
     out = ClassMeans(seen=set(groups))
     for c, name in enumerate(names):
         # A level with one condition does not tell how that differs from others.
@@ -140,13 +140,13 @@ def _around_nearest(pool: np.ndarray, means: np.ndarray) -> tuple[float, float]:
     return float(sum(((own - own.mean(0)) ** 2).mean(1).sum() for own in parts)), float(len(pool) - len(parts))
 
 
-def _variance(squares: np.ndarray, freedom: np.ndarray, spread: np.ndarray) -> np.ndarray:
+def _variance(squares: np.ndarray, freedom: np.ndarray) -> np.ndarray:
     """Variance within classes (levels,), 0 where no two profiles of a class are there to tell it from contrasts.
 
     Levels are standardised alike, so that one with few degrees of freedom leans on the others.
     """
     if freedom.sum() < 1:
-        return np.zeros(len(spread))
+        return np.zeros(len(freedom))
     overall = squares.sum() / freedom.sum()
     return (squares + PRIOR_FREEDOM * overall) / (freedom + PRIOR_FREEDOM)
 
