@@ -155,7 +155,9 @@ class Duel:
         return self.critic(self.fake(condition, factors), condition, factors)
 
 
-def slope_at(critic: nn.Module, rows: torch.Tensor, condition: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
+def squared_slope(
+    critic: nn.Module, rows: torch.Tensor, condition: torch.Tensor, factors: torch.Tensor
+) -> torch.Tensor:
     """Squared norm (... × n) of the critic's gradient at rows (... × n × components), to be differentiated further."""
     rows = rows.detach().requires_grad_(True)
     (slope,) = torch.autograd.grad(critic(rows, condition, factors).sum(), rows, create_graph=True)

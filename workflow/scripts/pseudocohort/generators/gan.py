@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch.nn.functional import softplus
 
-from .adversarial import AdversarialGenerator, Duel, Losses, slope_at
+from .adversarial import AdversarialGenerator, Duel, Losses, squared_slope
 from .latent import LATENT
 
 
@@ -44,7 +44,7 @@ class GAN(AdversarialGenerator):
         on_real, on_fake = duel.scores(real, fake, condition, factors)
         total = loss = softplus(-on_real).mean(-1) + softplus(on_fake).mean(-1)
         if penalised:
-            total = loss + s["r1_every"] * s["r1"] / 2 * slope_at(duel.critic, real, condition, factors).mean(-1)
+            total = loss + s["r1_every"] * s["r1"] / 2 * squared_slope(duel.critic, real, condition, factors).mean(-1)
         duel.run.descend("critic", total)
         generator_loss = softplus(-duel.score_of_fake()).mean(-1)
         duel.run.descend("generator", generator_loss)

@@ -30,7 +30,7 @@ class MVN(Generator):
 
     name = "mvn"
     summary = "Gaussian with shrunk class means and covariances"
-    reference = "Ledoit & Wolf 2004, J. Multivariate Analysis 88:365; Efron & Morris 1973, JASA 68:117"
+    reference = "Ledoit & Wolf 2004, J. Multivariate Analysis 88:365; Henderson 1975, Biometrics 31:423"
     capabilities = Capabilities(composition=True, unlabeled=True)
 
     def fit(self, profiles: ad.AnnData, *, settings=None, seed, device="cpu", checkpoint=None) -> Self:

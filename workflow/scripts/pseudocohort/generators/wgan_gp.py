@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from .adversarial import AdversarialGenerator, Duel, Losses, slope_at
+from .adversarial import AdversarialGenerator, Duel, Losses, squared_slope
 from .latent import LATENT
 from .streams import Streams
 
@@ -20,7 +20,7 @@ def gradient_penalty(
 ) -> torch.Tensor:
     """Mean of (|grad f(x)| - 1)², x uniform between real and fake rows (Gulrajani et al. 2017, algorithm 1)."""
     share = random.rand(real.shape[-2], 1)
-    slope = slope_at(critic, share * real + (1 - share) * fake, condition, factors)
+    slope = squared_slope(critic, share * real + (1 - share) * fake, condition, factors)
     return ((slope + 1e-12).sqrt() - 1).square().mean(-1)
 
 
