@@ -143,6 +143,21 @@ def test_noise_hurts_and_gains_are_paired_with_the_real_rows(profiles: ad.AnnDat
             assert value == pytest.approx(expected)
 
 
+def test_no_augmentation_has_the_better_of_two_penalties_over_all_repeats(profiles: ad.AnnData, monkeypatch) -> None:
+    def alone(fixed: float, chosen: float) -> pd.Series:
+        monkeypatch.setattr("pseudocohort.evaluate.augmentation.DEFAULT_C", fixed)
+        monkeypatch.setattr("pseudocohort.evaluate.augmentation.choose_c", lambda *_: chosen)
+        table = _score(profiles, _config(curve=[], n_real=[12], repeats=4))
+        rows = table[(table["regime"] == "none") & (table["metric"] == "balanced_accuracy")]
+        return rows.set_index("repeat")["value"]
+
+    weak, strong = alone(0.1, 0.1), alone(1e-4, 1e-4)
+    assert weak.mean() != strong.mean(), "two penalties that do as well tell nothing"
+    better = max(weak, strong, key=np.mean)
+    pd.testing.assert_series_equal(alone(0.1, 1e-4), better)
+    pd.testing.assert_series_equal(alone(1e-4, 0.1), better)
+
+
 def test_real_rows_have_no_augmentation_ceiling_and_majority(profiles: ad.AnnData) -> None:
     table = _score(profiles, _config(n_real=[0, 12, -1], classifiers=["logistic", "mlp", "svm"], repeats=2))
     for name in ("logistic", "svm", "mlp"):

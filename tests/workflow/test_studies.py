@@ -25,4 +25,8 @@ def test_study_can_be_planned(folder, snakemake, data_root, study):
     sets = pd.read_csv(plan / "training_sets.tsv", sep="\t")
     members = pd.concat(pd.read_parquet(file) for file in (plan / "members").glob("*.parquet"))
     assert set(members["training_set"]) == set(sets["training_set"])
-    assert members.groupby("training_set", observed=True)["role"].agg(lambda role: "train" in set(role) or "member" in set(role)).all()
+    assert (
+        members.groupby("training_set", observed=True)["role"]
+        .agg(lambda role: "train" in set(role) or "member" in set(role))
+        .all()
+    )

@@ -82,9 +82,7 @@ class _Draw:
         """Metrics of the classifier trained on the real rows alone, its penalty the fixed or the `chosen` one."""
         if (name, chosen) not in self.alone:
             c = choose_c(name, self.x, self.y, self.seed) if chosen else DEFAULT_C
-            self.alone[name, chosen] = (
-                self.score(name, c=c) if c != DEFAULT_C or not chosen else self.without(name, chosen=False)
-            )
+            self.alone[name, chosen] = self.score(name, c=c)
         return self.alone[name, chosen]
 
 
