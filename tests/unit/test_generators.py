@@ -506,3 +506,26 @@ def test_a_screened_generator_keeps_its_distance():
     np.testing.assert_array_equal(screened[far], plain[far])  # only what was too near was drawn again
     with pytest.raises(UserError, match="cannot be of"):
         registry.get("screened")().fit(data, settings={"of": "ensemble"}, seed=1)
+
+
+@pytest.mark.parametrize("name", ["gan", "wgan_gp", "cvae", "ddpm", "flow", "unclip"])
+def test_networks_are_no_wider_than_their_training_set_is_long(name, tmp_path):
+    kind = registry.get(name)
+    short = {k: 3 for k in ("steps", "passes", "embedding_steps", "critic_steps") if k in kind.defaults}
+    few, many = (kind().fit(toy(n=n), settings=short, seed=1) for n in (50, 140))
+    assert few.settings["width"] == 64 and many.settings["width"] == 128
+    sizes = [sum(w.numel() for w in model.network.parameters()) for model in (few, many)]
+    assert sizes[0] < 0.5 * sizes[1]
+    assert kind().fit(toy(n=50), settings=short | {"width": 32}, seed=1).settings["width"] == 32
+    few.save(tmp_path / "m")
+    wanted = annotation(["A"] * 5, ["tumour"] * 5)
+    np.testing.assert_allclose(kind.load(tmp_path / "m").sample(wanted, seed=2), few.sample(wanted, seed=2), atol=1e-4)
+
+
+def test_widths_given_layer_by_layer_and_networks_on_genes_keep_theirs():
+    from pseudocohort.generators.network_generator import width_for
+
+    assert [width_for(128, n) for n in (1, 32, 33, 50, 96, 97, 10**4)] == [32, 32, 64, 64, 96, 128, 128]
+    assert width_for([256, 1024], 50) == [256, 1024]
+    on_genes = registry.get("ddpm")().fit(toy(n=20), settings={"components": 0, "steps": 2, "passes": 1}, seed=1)
+    assert on_genes.settings["width"] == 128

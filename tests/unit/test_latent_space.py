@@ -180,3 +180,20 @@ def _far_apart(x: np.ndarray, obs: pd.DataFrame) -> float:
     centred = _centred(x, obs)
     basis = np.linalg.svd(centred, full_matrices=False)[2][:3]
     return float(np.log(np.square(centred - centred @ basis.T @ basis).sum(1)).std() / 2)
+
+
+def test_the_map_of_marginals_is_numpys_interpolation_with_slope_one_beyond_it():
+    from pseudocohort.generators import marginals
+
+    rng = np.random.default_rng(4)
+    start, end = (np.sort(rng.normal(size=(7, 30)), axis=0) for _ in range(2))
+    start[2, 5] = start[3, 5]  # tied knots within, and at the end
+    start[-2, 6] = start[-1, 6]
+    x = 2 * rng.normal(size=(400, 30))
+    x[:7] = start
+    wanted = np.stack([np.interp(x[:, j], start[:, j], end[:, j]) for j in range(30)], axis=1)
+    wanted += np.minimum(x - start[0], 0) + np.maximum(x - start[-1], 0)
+    for block in (7 * 30, 10**6):
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(marginals, "BLOCK", block)
+            np.testing.assert_allclose(marginals._map(x, start, end), wanted, rtol=0, atol=1e-12)

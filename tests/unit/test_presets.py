@@ -77,3 +77,31 @@ def test_weights_of_steps_are_those_of_the_clean_row_cut_at_five(prediction):
     target = noise if prediction == "noise" else schedule.velocity(x0, noise, t)
     weighted = model.weight(snr) * (made - target).square().mean(1)
     torch.testing.assert_close(weighted, snr.clamp(max=5) * wrong.square().mean(1), rtol=1e-6, atol=1e-9)
+
+
+def test_mixed_precision_multiplies_in_bfloat16_and_learns_the_same(monkeypatch):
+    from pseudocohort.generators.networks import Denoiser
+
+    kinds = set()
+    original = Denoiser.forward
+
+    def watched(self, *inputs):
+        made = original(self, *inputs)
+        kinds.add((made.dtype, self.leave.weight.dtype))
+        return made
+
+    monkeypatch.setattr(Denoiser, "forward", watched)
+    data, settings = toy(n=240), {"components": 0, "steps": 300, "passes": 10**6, "width": 64, "batch": 64}
+    wanted = annotation(["A"] * 50 + ["B"] * 50, ["tumour"] * 100)
+    histories, samples = [], []
+    for precision, expected in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
+        kinds.clear()
+        model = registry.get("ddpm")().fit(data, settings=settings | {"precision": precision}, seed=1)
+        samples.append(model.sample(wanted, seed=1))
+        assert kinds == {(expected, torch.float32)}  # in training and sampling
+        histories.append(model.history["denoising"].to_numpy())
+    np.testing.assert_allclose(histories[1], histories[0], rtol=0.1)
+    assert not np.array_equal(histories[1], histories[0])
+    assert np.corrcoef(samples[0].ravel(), samples[1].ravel())[0, 1] > 0.95
+    with pytest.raises(UserError, match="no precision 'half'"):
+        registry.get("ddpm")().fit(data, settings=settings | {"precision": "half"}, seed=1)

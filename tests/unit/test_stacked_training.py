@@ -92,13 +92,43 @@ def test_a_stack_calls_each_network_on_its_own_rows_and_gives_gradients():
             found = stack.weights.get_parameter(key).grad
             expected = torch.zeros_like(weight) if weight.grad is None else weight.grad
             torch.testing.assert_close(torch.zeros_like(weight) if found is None else found[i], expected)
-    for network, again in zip(networks, copy.deepcopy(stack).unstack(), strict=True):
-        for a, b in zip(network.state_dict().values(), again.state_dict().values(), strict=True):
-            assert torch.equal(a, b)
     with pytest.raises(ValueError, match="different shapes"):
         Stack([ProjectionCritic(6, 2, 8, 2), ProjectionCritic(7, 2, 8, 2)])
     with pytest.raises(AttributeError):
         Stack([Denoiser(2, 2, 8, 1)]).no_such_part  # noqa: B018
+
+
+def test_a_stack_gives_its_weights_back_to_its_networks_and_a_copy_of_it_does_too():
+    torch.manual_seed(0)
+    networks = [ProjectionCritic(6, 2, 8, 2) for _ in range(3)]
+    before = copy.deepcopy(networks)
+    stack = Stack(networks)
+    other = copy.deepcopy(stack)
+    with torch.no_grad():
+        for weight in other.parameters():
+            weight += 1
+    for network, old in zip(networks, before, strict=True):  # neither stack shares memory with them
+        for a, b in zip(network.parameters(), old.parameters(), strict=True):
+            assert torch.equal(a, b)
+    for add, which in ((1, other), (0, stack)):
+        assert all(a is b for a, b in zip(which.unstack(), networks, strict=True))
+        for network, old in zip(networks, before, strict=True):
+            for a, b in zip(network.parameters(), old.parameters(), strict=True):
+                assert torch.equal(a, b + add)
+    other.weights.score.requires_grad_(False)
+    assert not other.unstack()[0].score.weight.requires_grad and networks[0].features[0][0].weight.requires_grad
+
+
+def test_networks_on_the_genes_are_trained_together_in_mixed_precision():
+    kind, parts = registry.get("ddpm"), [toy(seed=1), toy(seed=2)]
+    settings = settings_of("ddpm", 40) | {"components": 0, "precision": "bfloat16"}
+    alone = [kind().fit(part, settings=settings, seed=i) for i, part in enumerate(parts)]
+    together = kind.fit_together(parts, settings=settings, seeds=[0, 1])
+    for one, other in zip(alone, together, strict=True):
+        for a, b in zip(one.network.parameters(), other.network.parameters(), strict=True):
+            # Adam moves a weight by the learning rate even where the gradient is all rounding.
+            torch.testing.assert_close(a, b, rtol=0, atol=0.02)
+            assert (a - b).abs().mean() < 2e-3
 
 
 def test_stacked_batches_are_each_sets_own():

@@ -35,8 +35,9 @@ def distance_blocks(a: np.ndarray, b: np.ndarray, *, exclude_self: bool = False)
         Rows of `a`.
     distances : ndarray (rows, m), float64
     """
-    centre = np.asarray(b, dtype=np.float64).mean(0)
-    right = np.asarray(b, dtype=np.float64) - centre
+    right = np.array(b, dtype=np.float64)
+    centre = right.mean(0)
+    right -= centre
     right_norm = np.einsum("ij,ij->i", right, right)
     step = max(1, BLOCK // max(len(b), a.shape[1]))
     for start in range(0, len(a), step):

@@ -7,6 +7,7 @@ from torch import nn
 
 from .batches import Batches
 from .checkpoint import Checkpoint
+from .device import autocast
 from .diffusion_schedule import Schedule
 from .diffusion_signals import denoising_signals
 from .latent import LATENT
@@ -34,7 +35,11 @@ class DDPM(NetworkGenerator):
 
     The preset ``paper`` has the hyper-parameters that Lacan et al. (2024; committed best values for TCGA) found by
     search: genes instead of components, quadratic schedule, noise prediction, 1,000 sampling steps, no bound on the
-    passes but 15,000 epochs. Their two blocks of 4,096 hidden units have 63 million parameters, as ours have at 3,200.
+    passes but 15,000 epochs, mixed precision. Their two blocks of 4,096 hidden units have 63 million parameters, as
+    ours have at 3,200.
+
+    ``precision`` ``bfloat16`` is automatic mixed precision, with which networks as wide as those train three times as
+    fast on a CPU with matrix instructions; narrow ones in a latent space gain nothing.
     """
 
     name = "ddpm"
@@ -60,6 +65,7 @@ class DDPM(NetworkGenerator):
         "sampling_steps": 50,
         "eta": 0.0,
         "weighting": "none",
+        "precision": "float32",
     }
     presets = {
         "paper": {
@@ -76,6 +82,7 @@ class DDPM(NetworkGenerator):
             "prediction": "noise",
             "condition_dropout": 0.0,
             "sampling_steps": 1000,
+            "precision": "bfloat16",
         }
     }
     on_genes = True
@@ -93,7 +100,8 @@ class DDPM(NetworkGenerator):
         s, schedule = self.settings, self._schedule()
         condition = torch.where(coin < s["condition_dropout"], len(self.conditions), condition)
         target = noise if s["prediction"] == "noise" else schedule.velocity(x0, noise, t)
-        made = network(schedule.add_noise(x0, noise, t), t, condition, factors)
+        with autocast(s["precision"], self.device):
+            made = network(schedule.add_noise(x0, noise, t), t, condition, factors)
         loss = (made - target).square().mean(-1)
         return loss * self.weight(schedule.signal_to_noise(t)).to(loss.dtype) if s["weighting"] == "min_snr" else loss
 
@@ -131,10 +139,11 @@ class DDPM(NetworkGenerator):
         none = torch.full_like(condition, len(self.conditions))
 
         def predict(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-            output = self.network(x, t, condition, factors)
-            if guidance != 1.0:
-                free = self.network(x, t, none, factors)
-                output = free + guidance * (output - free)
+            with autocast(s["precision"], self.device):
+                output = self.network(x, t, condition, factors).float()
+                if guidance != 1.0:
+                    free = self.network(x, t, none, factors).float()
+                    output = free + guidance * (output - free)
             return output if s["prediction"] == "noise" else schedule.noise_of(x, output, t)
 
         return predict

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Self
 
 import torch
@@ -65,8 +65,13 @@ class Schedule:
 
     def _shares(self, t: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
         """sqrt(abar) and sqrt(1 - abar) of each row's step (... × n × 1), rounded after the roots."""
-        abar = self.abar[t][..., None]
-        return abar.sqrt().to(dtype), (1 - abar).sqrt().to(dtype)
+        signal, spread = self._roots[:, t].to(dtype)[..., None]
+        return signal, spread
+
+    @cached_property
+    def _roots(self) -> torch.Tensor:
+        """sqrt(abar) and sqrt(1 - abar) (2 × T)."""
+        return torch.stack([self.abar.sqrt(), (1 - self.abar).sqrt()])
 
     def ancestral_step(self, x: torch.Tensor, noise: torch.Tensor, t: int, fresh: torch.Tensor) -> torch.Tensor:
         """x_{t-1} from x_t and the predicted `noise` (Ho et al. 2020, algorithm 2; posterior variance of eq. 7)."""

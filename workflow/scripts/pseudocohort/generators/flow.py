@@ -39,7 +39,7 @@ class Velocity(Denoiser):
         """Draws (... × n × dim) of the Gaussians of conditions (... × n), from standard normal `noise`."""
         # Each row's draw of every Gaussian is less to hold than a square root for each row.
         draws = (noise @ self.root.flatten(-3, -2).mT).unflatten(-1, self.root.shape[-3:-1])
-        return torch.take_along_dim(draws, condition[..., None, None], -2).squeeze(-2)
+        return torch.gather(draws, -2, _along(condition[..., None], draws)).squeeze(-2)
 
 
 class Flow(NetworkGenerator):
@@ -107,7 +107,7 @@ class Flow(NetworkGenerator):
         def one_step() -> dict[str, torch.Tensor]:
             x1, condition, factors = batches.draw(run.random)
             x0 = network.start(condition, run.random.randn(batches.size, self.space.dim))
-            x0 = torch.take_along_dim(x0, pairing(x0, x1, condition)[..., None], -2)
+            x0 = torch.gather(x0, -2, _along(pairing(x0, x1, condition), x0))
             loss = self.row_losses(network, x1, condition, factors, x0, run.random.rand(batches.size)).mean(-1)
             run.descend("velocity", loss, clip=1.0)
             return {"matching": loss}
@@ -151,13 +151,23 @@ def pairing(x0: torch.Tensor, x1: torch.Tensor, condition: torch.Tensor) -> torc
     Tensor (... × n)
         For each row of `x1` the number of its row of `x0`.
     """
-    kind = condition.cpu().numpy()
-    cost = torch.cdist(x1, x0).square().cpu().numpy()
-    order = np.empty_like(kind)
-    for batch in np.ndindex(kind.shape[:-1]):
-        rows = np.argsort(kind[batch], kind="stable")
-        of_rows, costs = kind[batch][rows], cost[batch][rows[:, None], rows]
-        bounds = [0, *np.flatnonzero(of_rows[1:] != of_rows[:-1]) + 1, len(rows)]
-        pairs = [a + linear_sum_assignment(costs[a:b, a:b])[1] for a, b in pairwise(bounds)]
-        order[batch][rows] = rows[np.concatenate(pairs)]
-    return torch.as_tensor(order, device=x0.device)
+    by_condition = condition.argsort(dim=-1, stable=True)
+    one, other = (torch.gather(x, -2, _along(by_condition, x)) for x in (x1, x0))
+    n = condition.shape[-1]
+    cost = torch.cdist(one, other).square().reshape(-1, n, n).cpu().numpy()
+    kind = torch.gather(condition, -1, by_condition).reshape(-1, n).cpu().numpy()
+    # All batches as one list of rows; a run of it is a condition of a batch.
+    ends = np.append(kind[:, 1:] != kind[:, :-1], np.ones((len(kind), 1), dtype=bool), axis=1)
+    bounds = [0, *(np.flatnonzero(ends) + 1).tolist()]
+    partner = np.empty(ends.size, dtype=np.int64)
+    for a, b in pairwise(bounds):
+        first = a % n
+        last = first + b - a
+        partner[a:b] = linear_sum_assignment(cost[a // n, first:last, first:last])[1] + first
+    partner = torch.as_tensor(partner, device=x0.device).reshape(condition.shape)
+    return torch.empty_like(by_condition).scatter_(-1, by_condition, by_condition.gather(-1, partner))
+
+
+def _along(rows: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """Row numbers (... × n) for ``gather`` of whole rows of `x` (... × components)."""
+    return rows[..., None].expand(*rows.shape, x.shape[-1])

@@ -12,6 +12,8 @@ from scipy.special import ndtri
 FEWEST = 30
 #: Degrees of freedom for each knot.
 PER_KNOT = 5
+#: Values mapped at a time.
+BLOCK = 2**18
 #: Least standard deviation of a gene, and distance of tied knots in standard deviations.
 _LEAST, _APART = 1e-6, 1e-6
 
@@ -105,7 +107,19 @@ class Marginals:
 
 def _map(x: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
     """Columns of `x` (n × genes), linear between knots `start` and `end` (knots × genes), with slope 1 beyond them."""
-    between = np.empty(x.T.shape)
-    for out, column, a, b in zip(between, *(np.ascontiguousarray(part.T) for part in (x, start, end)), strict=True):
-        out[:] = np.interp(column, a, b)
-    return between.T + (np.minimum(x - start[0], 0) + np.maximum(x - start[-1], 0))
+    rise, run = np.diff(end, axis=0), np.diff(start, axis=0)
+    slope = np.zeros(start.shape)
+    np.divide(rise, run, out=slope[:-1], where=run > 0)  # between tied knots lies no value
+    out = np.empty_like(x)
+    step = max(1, BLOCK // x.shape[1])
+    for first in range(0, len(x), step):
+        rows = x[first : first + step]
+        inside = np.clip(rows, start[0], start[-1])
+        # Place of the last knot at or below each value, in the tables as vectors.
+        cell = np.zeros(rows.shape, dtype=np.intp)
+        for knot in start[1:]:
+            cell += inside >= knot
+        cell *= x.shape[1]
+        cell += np.arange(x.shape[1])
+        out[first : first + step] = slope.take(cell) * (inside - start.take(cell)) + end.take(cell) + (rows - inside)
+    return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -36,6 +37,8 @@ VALIDATION_DRAWS = 8
 #: Settings of early stopping: share of the donors of each condition that is held out for it, and patience in hundredths
 #: of the longest training.
 EARLY_STOPPING: dict[str, Any] = {"validation": 0.0, "patience": 20}
+#: A network in a latent space is no wider than its training set is long, in steps of so many units.
+WIDTH_STEP = 32
 #: Weights that are trained as one at most.
 MOST_WEIGHTS = 20_000_000
 
@@ -179,6 +182,8 @@ class NetworkGenerator(Generator):
                 where=f"generator_settings.{self.name}.components",
                 remedy="set 1 or more; only gan, wgan_gp and ddpm work on the genes themselves",
             )
+        if components:
+            self.settings["width"] = width_for(self.settings["width"], profiles.n_obs)
         self.space = space_of(components).fit(profiles, components, self.settings["marginals"])
         keys = self.space.keys(profiles)
         self.conditions = sorted({condition for condition, _ in self.space.means.mean})
@@ -307,6 +312,16 @@ def _parts_of(alike: dict[tuple, list[int]], starts: list[Start]) -> list[list[i
         most = max(1, MOST_WEIGHTS // weights)
         parts += [numbers[i : i + most] for i in range(0, len(numbers), most)]
     return parts
+
+
+def width_for(width: int | list[int], rows: int) -> int | list[int]:
+    """`width`, or less for few training rows; widths that are given layer by layer stay.
+
+    On training donors of ``breast``, networks of 128 units that learned 50 profiles drew too near to the centre of
+    their classes (density 2.0; 50 real profiles: 1.2) and to those profiles; of 64 units they did not (1.2), with the
+    same gain in prediction, in half the time.
+    """
+    return width if isinstance(width, list | tuple) else min(width, WIDTH_STEP * math.ceil(rows / WIDTH_STEP))
 
 
 def factor_numbers(obs: pd.DataFrame) -> np.ndarray:

@@ -24,7 +24,7 @@ class _BatchedLinear(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, slope: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        x, weight = ctx.saved_tensors
+        x, weight = (tensor.to(slope.dtype) for tensor in ctx.saved_tensors)  # less than float32 under autocast
         of_x, of_weight, of_bias = ctx.needs_input_grad
         return (
             slope @ weight if of_x else None,

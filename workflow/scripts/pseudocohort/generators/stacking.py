@@ -23,14 +23,13 @@ class Stack(nn.Module):
     Parameters
     ----------
     networks : list of Module
-        With weights of the same names and shapes; they are copied.
+        With weights of the same names and shapes. The stack has copies of these; :meth:`unstack` puts them back.
     """
 
     def __init__(self, networks: list[nn.Module]) -> None:
         super().__init__()
-        # In a tuple, so that its weights, which are never used, are none of the stack's.
-        self._template = (copy.deepcopy(networks[0]).to("meta"),)
-        self.number = len(networks)
+        # In a tuple, so that their weights are none of the stack's.
+        self._networks = tuple(networks)
         #: A network whose parameters and buffers are those of all networks, (networks × shape) each.
         self.weights = copy.deepcopy(networks[0])
         for path, tensor in _tensors_of(self.weights):
@@ -50,14 +49,21 @@ class Stack(nn.Module):
                 raise
             return part
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Stack:
+        """A stack with weights of its own, and the same networks to give them to."""
+        out = copy.copy(self)
+        out._modules = {"weights": copy.deepcopy(self.weights, memo)}
+        return out
+
+    @torch.no_grad()
     def unstack(self) -> list[nn.Module]:
-        """The networks, each with its own weights."""
-        networks = [copy.deepcopy(self._template[0]) for _ in range(self.number)]
-        for path, _ in _tensors_of(self._template[0]):
-            stacked = _get(self.weights, path)
-            for i, network in enumerate(networks):
-                _set(network, path, _like(stacked, stacked.detach()[i].clone()))
-        return networks
+        """The networks that were stacked, with the weights that they have here; they are the same each time."""
+        for path, stacked in _tensors_of(self.weights):
+            for network, own in zip(self._networks, stacked.unbind(), strict=True):
+                tensor = _get(network, path)
+                tensor.copy_(own)
+                tensor.requires_grad_(stacked.requires_grad)
+        return list(self._networks)
 
 
 def weights_of(network: nn.Module) -> nn.Module:

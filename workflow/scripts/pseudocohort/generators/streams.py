@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 import torch
 
@@ -33,20 +32,21 @@ class Streams:
 
     def rand(self, *shape: int) -> torch.Tensor:
         """Uniform numbers (shape), or (streams × shape)."""
-        return self._draw(torch.rand, shape, torch.float32)
+        return self._draw("uniform_", shape, torch.float32)
 
     def randn(self, *shape: int) -> torch.Tensor:
         """Standard normal numbers (shape), or (streams × shape)."""
-        return self._draw(torch.randn, shape, torch.float32)
+        return self._draw("normal_", shape, torch.float32)
 
     def randint(self, high: int, *shape: int) -> torch.Tensor:
         """Integers from 0 to below `high` (shape), or (streams × shape)."""
-        return self._draw(partial(torch.randint, high), shape, torch.int64)
+        return self._draw("random_", shape, torch.int64, high)
 
-    def _draw(self, kind: Callable[..., torch.Tensor], shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
+    def _draw(self, fill: str, shape: tuple[int, ...], dtype: torch.dtype, *bounds: int) -> torch.Tensor:
         out = torch.empty(len(self.generators), *shape, dtype=dtype, device=self.device)
-        for own, generator in zip(out, self.generators, strict=True):
-            kind(shape, generator=generator, out=own)
+        # In place: of a small network's draws, finding out what to return takes longer than the numbers.
+        for own, generator in zip(out.unbind(), self.generators, strict=True):
+            getattr(own, fill)(*bounds, generator=generator)
         return out if self.stacked else out[0]
 
     def get_state(self) -> torch.Tensor:

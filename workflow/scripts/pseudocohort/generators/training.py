@@ -35,7 +35,7 @@ class Trained:
     average : Module
         The averaged one of the modules, as it was when the validation loss was lowest, if there was one.
     modules : dict of Module
-        All modules as the last step left them.
+        The other modules, as the last step left them.
     history : DataFrame
         Loss curve: ``step``, and a column for each loss.
     """
@@ -202,7 +202,8 @@ class Training:
     def results(self) -> list[Trained]:
         """What was trained: one result, or one for each network of a stack."""
         averages = unstacked(self.best.network if self.best and self.best.found else self.average)
-        modules = {name: unstacked(module) for name, module in self.modules.items()}
+        # A stack gives its weights to the networks that it was made of: the average, not what it is an average of.
+        modules = {name: unstacked(module) for name, module in self.modules.items() if name != self.averaged}
         histories = [pd.DataFrame(self.rows)]
         if isinstance(self.average, Stack):
             histories = [
