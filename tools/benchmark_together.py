@@ -1,19 +1,84 @@
 """Seconds of training one small training set, and of training many of them as one.
 
 Usage: python tools/benchmark_together.py [--sets 20] [--profiles 50] [--genes 978] [--width 0] [--device auto]
-                                          [--threads 1] [--generators NAME ...]
+                                          [--threads 2] [--generators NAME ...]
 
 A line per generator: seconds of one set, of all together, their ratio, and how many times faster that is than one by
-one. ``--width`` replaces the generators' own. The data are those of benchmark_generators.py.
+one; first of the training alone, then of the training job of the workflow, a process that reads the profiles, trains,
+and stores the models. The medians of three runs of one set are taken. ``--width`` replaces the generators' own. The
+data are those of benchmark_generators.py.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import statistics
+import tempfile
 import time
+from multiprocessing import get_context
+from pathlib import Path
 
 from benchmark_generators import cohort
+
+RUNS = 3
+
+
+def seconds(run, *arguments) -> float:
+    """Wall time of a call."""
+    start = time.perf_counter()
+    run(*arguments)
+    return time.perf_counter() - start
+
+
+def fit(name: str, parts: list, settings: dict, device: str) -> None:
+    """Train on each part."""
+    from pseudocohort.generators import registry
+
+    registry.get(name).fit_together(parts, settings=settings, seeds=range(len(parts)), device=device)
+
+
+def write_parts(parts: list, folder: Path) -> None:
+    """Store what a training job reads: the profiles, on a log2 scale, and who is in which training set."""
+    import anndata as ad
+    import pandas as pd
+
+    whole = ad.concat(parts)
+    whole.X = whole.X + 8
+    whole.write_h5ad(folder / "profiles.h5ad")
+    members = pd.concat(
+        pd.DataFrame({
+            "training_set": f"set{i}", "sample_id": part.obs_names, "role": "train", "condition": part.obs["condition"],
+        })
+        for i, part in enumerate(parts)
+    )  # fmt: skip
+    members.to_parquet(folder / "members.parquet")
+
+
+def job(name: str, sets: int, settings: dict, device: str, folder: Path) -> None:
+    """What a training job does."""
+    import anndata as ad
+    import pandas as pd
+
+    from pseudocohort.generators.bundle import train_batch
+
+    members = pd.read_parquet(folder / "members.parquet")
+    names = [f"set{i}" for i in range(sets)]
+    with tempfile.TemporaryDirectory(dir=folder) as out:
+        train_batch(
+            ad.read_h5ad(folder / "profiles.h5ad"), members[members["training_set"].isin(names)], names,
+            Path(out) / "models", generator=name, settings=settings, seed=1, device=device,
+            checkpoints=Path(out) / "checkpoints", checkpoint_minutes=5, together=sets,
+        )  # fmt: skip
+
+
+def process(*arguments) -> None:
+    """Run :func:`job` in a process of its own."""
+    child = get_context("spawn").Process(target=job, args=arguments)
+    child.start()
+    child.join()
+    if child.exitcode:
+        raise SystemExit(f"the job of {arguments[0]} failed")
 
 
 def main() -> None:
@@ -27,28 +92,31 @@ def main() -> None:
     parser.add_argument("--genes", type=int, default=978)
     parser.add_argument("--width", type=int, default=0)
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--generators", nargs="+", default=trained, choices=trained)
     options = parser.parse_args()
-    os.environ["OMP_NUM_THREADS"] = str(options.threads)
+    os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(options.threads)
     from pseudocohort.generators.device import choose_device
 
     print(f"device {choose_device(options.device)}, {options.threads} thread(s), {options.sets} sets")
-    print("generator\tone s\ttogether s\tratio\tfaster")
+    columns = ("one s", "together s", "ratio", "faster")
+    print("\t".join(["generator", *columns, *(f"job: {column}" for column in columns)]))
     parts = [cohort(options.profiles, options.genes, seed) for seed in range(options.sets)]
-    for name in options.generators:
-        kind, own = registry.get(name), {"width": options.width} if options.width else {}
-        common = {"device": options.device}
-        kind.fit_together(parts[:2], settings=own | {"steps": 3, "passes": 3}, seeds=[0, 1], **common)
-        start = time.perf_counter()
-        kind().fit(parts[0], settings=own, seed=0, **common)
-        one = time.perf_counter() - start
-        start = time.perf_counter()
-        kind.fit_together(parts, settings=own, seeds=range(options.sets), **common)
-        together = time.perf_counter() - start
-        print(
-            f"{name}\t{one:.2f}\t{together:.2f}\t{together / one:.1f}\t{one * options.sets / together:.1f}", flush=True
-        )
+    settings = {"width": options.width} if options.width else {}
+    with tempfile.TemporaryDirectory() as folder:
+        write_parts(parts, Path(folder))
+        for name in options.generators:
+            fit(name, parts[:2], settings | {"steps": 3, "passes": 3}, options.device)  # what is done once
+            timed = []
+            for run, one, all_of_them in (
+                (fit, (parts[:1], settings, options.device), (parts, settings, options.device)),
+                (process, *((n, settings, options.device, Path(folder)) for n in (1, options.sets))),
+            ):
+                alone = statistics.median(seconds(run, name, *one) for _ in range(RUNS))
+                together = seconds(run, name, *all_of_them)
+                timed += [f"{alone:.2f}", f"{together:.2f}", f"{together / alone:.1f}"]
+                timed += [f"{alone * options.sets / together:.1f}"]
+            print("\t".join([name, *timed]), flush=True)
 
 
 if __name__ == "__main__":
