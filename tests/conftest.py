@@ -11,6 +11,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# Before torch is imported: where another job takes a core, threads that wait for each other make a test a hundred times
+# as slow.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # A busy machine is no bug: examples have no time limit.
 settings.register_profile("pseudocohort", deadline=None)
 settings.load_profile("pseudocohort")

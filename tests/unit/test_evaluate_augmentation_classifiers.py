@@ -88,8 +88,8 @@ def test_a_row_of_weight_two_is_the_row_twice() -> None:
 
 def test_penalty_is_chosen_by_the_data_and_default_for_few_rows() -> None:
     x, y = _gaussians(60, 200, gap=2)
-    assert c.choose_c("logistic", x[:5], y[:5], 0) == c.DEFAULT_C
-    assert c.choose_c("mlp", x, y, 0) == c.DEFAULT_C
+    assert c.choose_c("logistic", x[:5], y[:5], 0) == c.DEFAULT_C["logistic"]
+    assert c.choose_c("mlp", x, y, 0) == c.DEFAULT_C["mlp"]
     # Nearly separable with any penalty: ties go to the strongest.
     assert c.choose_c("logistic", *_gaussians(60, 200, gap=6), 0) == c.C_GRID[0]
     # A small gene decides and a large one distracts: only a weak penalty lets the small one speak.
@@ -128,7 +128,7 @@ def test_majority_rate() -> None:
 
 def test_unknown_classifier_is_named() -> None:
     with pytest.raises(UserError, match="unknown classifier 'forest'"):
-        c.make_classifier("forest", seed=0, n_train=10)
+        c.make_classifier("forest", seed=0, n_train=10, c=1.0)
 
 
 def test_penalty_is_the_strongest_within_half_a_standard_error_of_the_best_held_out_accuracy() -> None:

@@ -67,21 +67,25 @@ class _Draw:
         y: np.ndarray | None = None,
         *,
         each: float = 1.0,
-        c: float = DEFAULT_C,
+        c: float | None = None,
     ) -> dict[str, float]:
-        """Metrics of a classifier trained on the real rows and, weighing `each`, the standardised rows `x`, `y`."""
+        """Metrics of a classifier trained on the real rows and, weighing `each`, the standardised rows `x`, `y`.
+
+        Its penalty is the fixed one unless `c` is given.
+        """
         rows, labels, weight = self.x, self.y, np.ones(len(self.x))
         if x is not None:
             rows, labels = np.concatenate([rows, x]), np.concatenate([labels, y])
             weight = np.concatenate([weight, np.full(len(x), each)])
             weight *= len(self.x) / weight.sum()
+        c = DEFAULT_C[name] if c is None else c
         fitted = fit_predict(name, rows, labels, weight, self.x_test, self.seed, c=c)
         return metrics(self.y_test, *fitted) | details(name, self.y_test, *fitted)
 
     def without(self, name: str, *, chosen: bool) -> dict[str, float]:
         """Metrics of the classifier trained on the real rows alone, its penalty the fixed or the `chosen` one."""
         if (name, chosen) not in self.alone:
-            c = choose_c(name, self.x, self.y, self.seed) if chosen else DEFAULT_C
+            c = choose_c(name, self.x, self.y, self.seed) if chosen else None
             self.alone[name, chosen] = self.score(name, c=c)
         return self.alone[name, chosen]
 
