@@ -309,13 +309,13 @@ def test_bundle_fits_no_scale_for_private_generators_and_declares_the_reference(
         "settings": {"public": "reference", "genes": "public", "epsilon": 5.0}, "seed": 1, "device": "cpu",
         "folder": tmp_path, "checkpoint_minutes": 5,
     }  # fmt: skip
-    model, scaler, limits = fit(data, members, ["set"], generator="dp_naive_bayes", **options)[0]
-    assert (scaler.mean["tumour"] == 0).all() and (scaler.sd["tumour"] == 1).all()
-    assert not limits.limit
-    assert model.ledger.guarantee and "reference" in {entry.what for entry in model.ledger.entries}
+    found = fit(data, members, ["set"], generator="dp_naive_bayes", **options)[0]
+    assert (found.scaler.mean["tumour"] == 0).all() and (found.scaler.sd["tumour"] == 1).all()
+    assert not found.limits.limit and not found.effects.codings
+    assert found.model.ledger.guarantee and "reference" in {entry.what for entry in found.model.ledger.entries}
     control = pd.concat([members, members[60:].assign(role="train")])
-    model, *_ = fit(data, control, ["set"], generator="dp_naive_bayes", **options)[0]
-    assert "reference" not in {entry.what for entry in model.ledger.entries}
+    found = fit(data, control, ["set"], generator="dp_naive_bayes", **options)[0]
+    assert "reference" not in {entry.what for entry in found.model.ledger.entries}
 
 
 def test_requests_of_private_generators_say_nothing_of_the_coins():

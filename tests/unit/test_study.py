@@ -164,3 +164,13 @@ def test_sheet_errors_name_row_and_column(study, tmp_path):
             check(study(datasets_sheet=str(path)))
         assert expected in str(caught.value)
         assert str(path) in str(caught.value) or "data_root" in str(caught.value)
+
+
+def test_covariates_are_columns_that_the_sheet_keeps(study):
+    assert check(study("gtex", data_root="somewhere"))
+    with pytest.raises(UserError, match="no dataset of the study keeps a covariate 'age'") as caught:
+        check(study("gtex", data_root="somewhere", prepare={"covariates": {"age": "numeric"}}))
+    assert caught.value.where == "prepare.covariates.age"
+    assert "gender" in caught.value.remedy
+    with pytest.raises(UserError, match="'number' is not allowed"):
+        check(study("gtex", data_root="somewhere", prepare={"covariates": {"gender": "number"}}))

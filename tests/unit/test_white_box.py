@@ -32,7 +32,7 @@ OVERFITTED = {
     "ddpm": ({"steps": 600}, {"denoising", "step"}),
     "flow": ({"steps": 500}, {"matching"}),
     "gan": ({"steps": 1000}, {"critic"}),
-    "wgan_gp": ({"steps": 300}, {"critic"}),
+    "wgan_gp": ({"steps": 600, "passes": 4000}, {"critic"}),
     "unclip": (
         {"embedding_steps": 200, "steps": 400},
         {"embedding", "stored_embeddings", "prior_denoising", "prior_step", "decoder_denoising", "decoder_step"},

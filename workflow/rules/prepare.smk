@@ -97,6 +97,7 @@ rule harmonise:
         runtime=60,
     params:
         gene_space=config["prepare"]["gene_space"],
+        covariates=config["prepare"]["covariates"],
         code=code_version("prepare.harmonise"),
     script:
         "../scripts/harmonise.py"

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pseudocohort import contracts, io, logs
+from pseudocohort.generators.covariates import described
 from pseudocohort.generators.registry import get
 from pseudocohort.generators.stored import sample_batch
 from pseudocohort.plan.requests import request
@@ -24,6 +25,7 @@ requests = {
         profiles.obs,
         snakemake.params.config,
         private=get(snakemake.params.kind).capabilities.private,
+        covariates=described(profiles),
     )
     for name in snakemake.params.training_sets
 }

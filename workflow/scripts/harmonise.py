@@ -15,6 +15,7 @@ profiles, genes = harmonise(
     io.read_table(snakemake.input.donors, contracts.DONORS_COLUMNS),
     snakemake.params.gene_space,
     load_gene_table(snakemake.input.genes),
+    snakemake.params.covariates,
 )
 io.write_profiles(profiles, snakemake.output.profiles, contracts.HARMONISED)
 io.write_table(genes, snakemake.output.genes)

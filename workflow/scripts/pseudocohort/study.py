@@ -177,6 +177,14 @@ def check_study(config: dict[str, Any], schemas: Path) -> dict[str, dict[str, An
     """
     validate_configuration(config, schemas)
     datasets = read_datasets(config, schemas / "datasets.schema.yaml")
+    kept = {c.strip().lstrip("_") for row in datasets.values() for c in row.get("covariates", "").split(",")} - {""}
+    for name in config["prepare"]["covariates"]:
+        if name not in kept:
+            raise UserError(
+                f"no dataset of the study keeps a covariate {name!r}",
+                where=f"prepare.covariates.{name}",
+                remedy=f"name its column under covariates in the sheet; kept are: {', '.join(sorted(kept)) or 'none'}",
+            )
     asked = config["evaluations"]
     if "augmentation" in asked and not config["augmentation"]["tasks"]:
         raise UserError(

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 from sklearn.decomposition import PCA
 
+from ..generators.covariates import described
 from ..io import evaluation_table
 from ..prepare.scale import Scaler
 from ..seeds import derive
@@ -26,6 +27,7 @@ from ..seeds import generator as random_generator
 from .adversarial import adversarial_accuracy, matched_adversarial_accuracy
 from .classifiers import transferred_accuracy
 from .correlation import correlation_score, scored_genes
+from .covariate_recovery import covariate_recovery
 from .differential import differential_recovery
 from .discriminator import discriminator_auc
 from .leaks import Members, check_no_leak
@@ -43,15 +45,16 @@ FEWEST_OF_CONDITION = 10
 
 @dataclass
 class Profiles:
-    """Standardised profiles (n × genes) with their class (condition and level), condition and donor."""
+    """Standardised profiles (n × genes) with their class (condition and level), condition, donor and annotation."""
 
     x: np.ndarray
     classes: np.ndarray
     condition: np.ndarray
     donor: np.ndarray
+    obs: pd.DataFrame
 
     def __getitem__(self, rows: np.ndarray) -> Profiles:
-        return Profiles(self.x[rows], self.classes[rows], self.condition[rows], self.donor[rows])
+        return Profiles(self.x[rows], self.classes[rows], self.condition[rows], self.donor[rows], self.obs.iloc[rows])
 
     def __len__(self) -> int:
         return len(self.x)
@@ -61,7 +64,7 @@ class Profiles:
         condition = obs["condition"].astype(str).to_numpy()
         classes = np.char.add(np.char.add(condition.astype(str), "|"), obs["level"].to_numpy(dtype=str))
         donor = obs["donor"].to_numpy(dtype=str) if "donor" in obs else np.arange(len(obs)).astype(str)
-        return cls(scaler.transform(np.asarray(x), obs), classes, condition, donor)
+        return cls(scaler.transform(np.asarray(x), obs), classes, condition, donor, obs)
 
 
 def fidelity(
@@ -103,6 +106,7 @@ def fidelity(
     index = Members(profiles, members)
     path = settings.get("gene_sets")
     sets = set_matrix(read_gene_sets(path), profiles.var["symbol"]) if path else None
+    kinds = described(profiles)
     rows: list[dict[str, Any]] = []
     for row in training_sets.to_dict("records"):
         name = row["training_set"]
@@ -117,7 +121,7 @@ def fidelity(
             made = Profiles.of(synthetic[name].X, synthetic[name].obs, scaler)
         keys = {"study": study, "generator": generator, "repeat": row["repeat"], "seed": row["seed"]}
         own = derive(seed, "fidelity", row["repeat"])
-        values = _average(list(_halves(train, test, made, settings["neighbours"], own, sets)))
+        values = _average(list(_halves(train, test, made, settings["neighbours"], own, sets, kinds)))
         rows += [keys | {"task": task, "metric": metric, "value": v} for (task, metric), v in values.items()]
     return evaluation_table(rows)
 
@@ -132,7 +136,13 @@ def _average(parts: list[dict[tuple[str | None, str], float]]) -> dict[tuple[str
 
 
 def _halves(
-    train: Profiles, test: Profiles, made: Profiles | None, k: int, seed: int, sets: np.ndarray | None
+    train: Profiles,
+    test: Profiles,
+    made: Profiles | None,
+    k: int,
+    seed: int,
+    sets: np.ndarray | None,
+    kinds: Mapping[str, str],
 ) -> Iterator[dict[tuple[str | None, str], float]]:
     """Scores with each half of the held-out profiles as reality."""
     for number, (here, there) in enumerate(_both_ways(test, seed)):
@@ -142,6 +152,8 @@ def _halves(
         values: dict[tuple[str | None, str], float] = {
             (None, metric): v for metric, v in compare(train, reality, stand_in, k, rng, seed, sets).items()
         }
+        found = covariate_recovery(reality.x, stand_in.x, reality.obs, stand_in.obs, kinds)
+        values |= {(None, metric): v for metric, v in found.items()}
         for condition in np.unique(reality.condition):
             left, right = reality[reality.condition == condition], stand_in[stand_in.condition == condition]
             if min(len(left), len(right)) >= FEWEST_OF_CONDITION:

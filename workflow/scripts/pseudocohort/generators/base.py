@@ -33,6 +33,9 @@ class Capabilities:
         Can clamp any subset of genes (:meth:`Generator.sample_clamped`).
     log_density : bool
         Has ``log_density(profiles) -> ndarray (n,)`` in nats.
+    covariates : bool
+        Learns distributions, which can be shifted by the effects of covariates (:mod:`.covariates`). Generators that
+        repeat profiles cannot: a copy of a man's profile is not a woman's.
     private : bool
         Counts all that it fits in a ledger (:mod:`.ledger`). It gets profiles in log2 units, not standardised ones, for
         the scale would be an exact statistic of the training donors; and what is public in ``uns["public"]``.
@@ -43,6 +46,7 @@ class Capabilities:
     unlabeled: bool = False
     mask: bool = False
     log_density: bool = False
+    covariates: bool = True
     private: bool = False
 
 

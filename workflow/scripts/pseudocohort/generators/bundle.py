@@ -22,6 +22,7 @@ from . import registry
 from .alignment import COMMON_SCALE, STANDARDISED, add_technology_offset, align
 from .base import Generator
 from .counts import LibrarySizes
+from .covariates import CovariateEffects, described
 from .detection import DetectionLimits
 from .groups import OBS
 from .per_condition import PerCondition
@@ -56,7 +57,8 @@ def training_profiles(
     learned = "train" if (role == "train").any() else "member"
     rows = own[role.isin([learned, "unlabeled"]).to_numpy()]
     seen = profiles[rows["sample_id"].to_numpy()]
-    subset = ad.AnnData(np.asarray(seen.X), obs=seen.obs[list(OBS)].astype(str), var=profiles.var)
+    obs = seen.obs[list(OBS)].astype(str).join(seen.obs[list(described(profiles))])
+    subset = ad.AnnData(np.asarray(seen.X), obs=obs, var=profiles.var)
     subset.obs["condition"] = rows["condition"].astype(str).to_numpy()
     labelled = (rows["role"].astype(str) == learned).to_numpy()
     if not labelled.any():
@@ -106,12 +108,23 @@ def _with_public(learned: ad.AnnData, profiles: ad.AnnData, members: pd.DataFram
 
 
 @dataclass
+class Fitted:
+    """A generator, and what takes its standardised profiles back to log2 units."""
+
+    model: Generator | PerCondition
+    scaler: Scaler
+    effects: CovariateEffects
+    limits: DetectionLimits
+
+
+@dataclass
 class _Prepared:
-    """What a generator is fitted on: standardised profiles, their scale, and their values before it."""
+    """What a generator is fitted on: standardised profiles, what was done to make them so, and their values before."""
 
     training_set: str
     profiles: ad.AnnData
     scaler: Scaler
+    effects: CovariateEffects
     unscaled: np.ndarray
 
     def detection(self, model: Generator | PerCondition, seed: int, device: str) -> DetectionLimits:
@@ -119,7 +132,7 @@ class _Prepared:
 
         def made(obs: pd.DataFrame) -> np.ndarray:
             z = model.sample(obs, seed=derive(seed, self.training_set, "detection"), device=device)
-            return np.maximum(self.scaler.inverse(z, obs), 0)
+            return np.maximum(self.scaler.inverse(self.effects.add(z, obs), obs), 0)
 
         labelled = (self.profiles.obs["condition"] != "").to_numpy()
         return DetectionLimits.fit(self.unscaled[labelled], self.profiles.obs[labelled], made)
@@ -134,7 +147,7 @@ def _prepare(
     if kind.capabilities.private:
         # No scale and no alignment: whatever else is fitted would have to be noised as well.
         learned = _with_public(learned, profiles, members, training_set)
-        return _Prepared(training_set, learned, _without_scale(profiles), unscaled)
+        return _Prepared(training_set, learned, _without_scale(profiles), CovariateEffects(), unscaled)
     if alignment == "offset":
         learned.X, scaled.X = add_technology_offset(learned), add_technology_offset(scaled)
         unscaled = learned.X
@@ -142,7 +155,11 @@ def _prepare(
     learned.X = scaler.transform(learned.X, learned.obs)
     if alignment in STANDARDISED:
         learned.X = align(learned, alignment)
-    return _Prepared(training_set, learned, scaler, unscaled)
+    effects = CovariateEffects()
+    if kind.capabilities.covariates and (kinds := described(profiles)):
+        effects = CovariateEffects.fit(learned.X, learned.obs, kinds)
+        learned.X = effects.remove(learned.X, learned.obs)
+    return _Prepared(training_set, learned, scaler, effects, unscaled)
 
 
 def fit(
@@ -158,7 +175,7 @@ def fit(
     checkpoint_minutes: float,
     alignments: dict[str, str] | None = None,
     scope: str = "joint",
-) -> list[tuple[Generator | PerCondition, Scaler, DetectionLimits]]:
+) -> list[Fitted]:
     """Fit one generator, or one per condition, on each training set, resuming from checkpoints in `folder`.
 
     Generators of one shape are trained together (:meth:`.base.Generator.fit_together`).
@@ -196,7 +213,9 @@ def fit(
         DetectionLimits() if kind.capabilities.private else own.detection(model, seed, device)
         for own, model in zip(sets, models, strict=True)
     ]
-    return [(model, own.scaler, limit) for model, own, limit in zip(models, sets, limits, strict=True)]
+    return [
+        Fitted(model, own.scaler, own.effects, limit) for model, own, limit in zip(models, sets, limits, strict=True)
+    ]
 
 
 def _groups(
@@ -313,19 +332,20 @@ def train_batch(
             settings=lengthened(kind, settings, lengths.get(names[0], 1.0)), seed=seed, device=device,
             folder=checkpoints, checkpoint_minutes=checkpoint_minutes, alignments=alignments, scope=scope,
         )  # fmt: skip
-        for name, (model, scaler, limits) in zip(names, found, strict=True):
+        for name, one in zip(names, found, strict=True):
             if name not in missing:
                 continue
             with atomic(checkpoints / "done" / name) as folder:
                 folder.mkdir(parents=True)
-                model.save(folder / "model")
-                save_state(folder / "scale", "scale", *scaler.state())
-                save_state(folder / "detection", "detection", *limits.state())
+                one.model.save(folder / "model")
+                save_state(folder / "scale", "scale", *one.scaler.state())
+                save_state(folder / "covariates", "covariates", *one.effects.state())
+                save_state(folder / "detection", "detection", *one.limits.state())
                 # Exact library sizes would void a guarantee.
                 sizes = LibrarySizes() if kind.capabilities.private else library_sizes(profiles, members, name)
                 save_state(folder / "library", "library", *sizes.state())
-                if model.history is not None:
-                    write_table(model.history, folder / "history.tsv")
+                if one.model.history is not None:
+                    write_table(one.model.history, folder / "history.tsv")
         for left in checkpoints.glob("*.safetensors*"):
             left.unlink()
         log.info("%s: %d of %d (%s)", ", ".join(names), finished, len(training_sets), kind.name)

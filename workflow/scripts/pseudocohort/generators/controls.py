@@ -8,12 +8,14 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
-from .base import Generator
+from .base import Capabilities, Generator
 from .groups import Key, check_seen, donor_weights, keys_of, rows_by_key
 
 
 class _Resampler(Generator):
     """Keeps the training profiles of each condition and level and draws from them."""
+
+    capabilities = Capabilities(covariates=False)
 
     def fit(self, profiles: ad.AnnData, *, settings=None, seed, device="cpu", checkpoint=None) -> Self:
         self.settings = self.merge_settings(settings)

@@ -29,7 +29,7 @@ class DPNaiveBayes(Generator):
     name = "dp_naive_bayes"
     summary = "class means and gene variances with differential privacy, genes independent"
     reference = "Vaidya et al. 2013, WI-IAT; Dwork & Roth 2014, Found. Trends Theor. Comput. Sci. 9:211"
-    capabilities = Capabilities(private=True)
+    capabilities = Capabilities(covariates=False, private=True)
     defaults = {**PRIVACY, "bound": 3.0}
 
     def fit(self, profiles: ad.AnnData, *, settings=None, seed, device="cpu", checkpoint=None) -> Self:

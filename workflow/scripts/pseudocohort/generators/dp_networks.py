@@ -44,7 +44,7 @@ class PrivateNetwork(NetworkGenerator):
     ``row_losses(network, h, condition, factors, *draws)``, the losses (n,).
     """
 
-    capabilities = Capabilities(trained=True, private=True)
+    capabilities = Capabilities(trained=True, covariates=False, private=True)
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
     on_genes = False
     #: Gradients taken of the donors per training step.

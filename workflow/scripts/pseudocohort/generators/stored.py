@@ -15,6 +15,7 @@ from ..prepare.scale import Scaler
 from ..seeds import derive
 from . import registry
 from .counts import LibrarySizes, counts_of
+from .covariates import CovariateEffects, described
 from .detection import DetectionLimits
 from .groups import OBS
 from .per_condition import PerCondition, load_model
@@ -66,12 +67,14 @@ def sample_batch(
         scaler = Scaler.from_state(*load_state(folder / "scale", "scale"))
         model = load_model(folder / "model", kind)
         z = model.sample(wanted, seed=derive(seeds[training_set], generator, "sample"), device=device)
+        effects = CovariateEffects.from_state(*load_state(folder / "covariates", "covariates"))
+        z = effects.add(z, wanted)
         limits = DetectionLimits.from_state(*load_state(folder / "detection", "detection"))
         parts.append(limits.apply(np.maximum(scaler.inverse(z, wanted), 0), wanted).astype(np.float32))
         rng = np.random.default_rng(derive(seeds[training_set], generator, "counts"))
         library = LibrarySizes.from_state(*load_state(folder / "library", "library")).draw(wanted, rng)
         counts.append(None if library is None else counts_of(parts[-1], library, rng))
-        table = wanted.copy()
+        table = effects.shown(wanted)
         table.insert(0, "training_set", training_set)
         table.insert(1, "generator", name)
         tables.append(table)
@@ -114,8 +117,10 @@ def expected_given(
     """
     scaler = Scaler.from_state(*load_state(folder / "scale", "scale"))
     model = load_model(folder / "model", registry.get(generator))
-    z = model.sample_clamped(obs, scaler.transform(clamped, obs), seed=seed, device=device, expected=True)
-    return scaler.inverse(z, obs)
+    effects = CovariateEffects.from_state(*load_state(folder / "covariates", "covariates"))
+    clamped = effects.remove(scaler.transform(clamped, obs), obs)
+    z = model.sample_clamped(obs, clamped, seed=seed, device=device, expected=True)
+    return scaler.inverse(effects.add(z, obs), obs)
 
 
 def signals_batch(
@@ -165,9 +170,11 @@ def signals_batch(
         own = members[(members["training_set"] == training_set).to_numpy()]
         rows = own[own["role"].astype(str).isin(["member", "non_member"]).to_numpy()]
         seen = profiles[rows["sample_id"].to_numpy()]
-        obs = seen.obs[list(OBS)].astype(str)
+        obs = seen.obs[list(OBS)].astype(str).join(seen.obs[list(described(profiles))])
         obs["condition"] = rows["condition"].astype(str).to_numpy()
-        candidates = ad.AnnData(scaler.transform(np.asarray(seen.X), obs), obs=obs, var=profiles.var)
+        effects = CovariateEffects.from_state(*load_state(folder / "covariates", "covariates"))
+        z = effects.remove(scaler.transform(np.asarray(seen.X), obs), obs)
+        candidates = ad.AnnData(z, obs=obs, var=profiles.var)
         for signal, score in model.member_signals(candidates, device=device).items():
             ids = {"training_set": training_set, "sample_id": seen.obs_names, "signal": signal, "score": score}
             parts.append(pd.DataFrame(ids))

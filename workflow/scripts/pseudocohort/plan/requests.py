@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,16 @@ from .members import in_task
 REQUEST_COLUMNS = ("condition", *FACTORS, "level")
 
 
-def _as_request(obs: pd.DataFrame, conditions: np.ndarray) -> pd.DataFrame:
+def _as_request(obs: pd.DataFrame, conditions: np.ndarray, covariates: Mapping[str, str]) -> pd.DataFrame:
     request = obs[[*FACTORS, "level"]].astype(str).reset_index(drop=True)
     request.insert(0, "condition", np.asarray(conditions, dtype=str))
-    return request
+    return request.assign(**{name: obs[name].to_numpy() for name in covariates})
+
+
+def _anyone(obs: pd.DataFrame, conditions: np.ndarray, covariates: Mapping[str, str]) -> pd.DataFrame:
+    """Requests of the level of the one profile in `obs`, without covariates: the average donor's."""
+    request = _as_request(obs.iloc[np.zeros(len(conditions), dtype=int)], conditions, {})
+    return request.assign(**{name: np.nan if kind == "numeric" else "" for name, kind in covariates.items()})
 
 
 def _in_proportion(request: pd.DataFrame, n: int, rng: np.random.Generator) -> pd.DataFrame:
@@ -30,7 +37,13 @@ def _in_proportion(request: pd.DataFrame, n: int, rng: np.random.Generator) -> p
 
 
 def request(
-    row: dict[str, Any], members: pd.DataFrame, obs: pd.DataFrame, config: dict[str, Any], *, private: bool = False
+    row: dict[str, Any],
+    members: pd.DataFrame,
+    obs: pd.DataFrame,
+    config: dict[str, Any],
+    *,
+    private: bool = False,
+    covariates: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     """Conditions and levels to sample for one training set.
 
@@ -47,18 +60,21 @@ def request(
     private : bool
         For a generator with differential privacy: in an audit the conditions are those of all candidates and the number
         is half of theirs, which say nothing of the coins.
+    covariates : mapping of str, optional
+        Covariates and their kinds. Synthetic profiles get those of the profiles whose conditions they get.
 
     Returns
     -------
     DataFrame
-        One row per profile to generate: ``condition``, the level factors and ``level``.
+        One row per profile to generate: ``condition``, the level factors, ``level`` and covariates.
     """
+    covariates = covariates or {}
     rng = generator(config["seed"], "request", row["training_set"])
     by_role = dict(list(members.groupby("role", observed=True)))
 
     def of(role: str) -> pd.DataFrame:
         rows = by_role[role]
-        return _as_request(obs.loc[rows["sample_id"]], rows["condition"].to_numpy())
+        return _as_request(obs.loc[rows["sample_id"]], rows["condition"].to_numpy(), covariates)
 
     purpose = row["purpose"]
     if purpose == "full":
@@ -85,7 +101,7 @@ def request(
         hidden = config["combination"][f"{row['regime'].split('_')[0]}_level"]
         level = obs[obs["level"] == hidden].iloc[[0]]
         n = config["held_out_level"]["n_synthetic"]
-        return _as_request(level.iloc[np.zeros(n, dtype=int)], np.repeat(row["task"], n))
+        return _anyone(level, np.repeat(row["task"], n), covariates)
     tissue = obs[obs["level"] == config["combination"]["tissue_level"]].iloc[[0]]
     conditions = np.repeat(config["combination"]["conditions"], config["combination"]["n_synthetic"])
-    return _as_request(tissue.iloc[np.zeros(len(conditions), dtype=int)], conditions)
+    return _anyone(tissue, conditions, covariates)

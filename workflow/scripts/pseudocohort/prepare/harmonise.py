@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import anndata as ad
@@ -85,8 +86,45 @@ def select_genes(
     return out
 
 
+def covariate(name: str, kind: str, datasets: list[ad.AnnData]) -> pd.Series:
+    """Values of a covariate in all profiles: numbers (NaN where missing), or text (empty where missing).
+
+    Raises
+    ------
+    UserError
+        If no dataset has the column, or a numeric one holds something else.
+    """
+    where = f"prepare.covariates.{name}"
+    if name in KEPT or not any(name in data.obs for data in datasets):
+        there = sorted({c for data in datasets for c in data.obs} - {*KEPT, "doublet", "read_length"})
+        raise UserError(
+            f"no dataset of the study has a covariate {name!r}; there are: {', '.join(there) or 'none'}",
+            where=where,
+            remedy="name its column under covariates in the dataset sheet",
+        )
+    parts = [
+        data.obs[name].astype(str) if name in data.obs else pd.Series("", index=data.obs_names) for data in datasets
+    ]
+    values = pd.concat(parts).str.strip().replace({"nan": "", "NaN": "", "None": "", "<NA>": ""})
+    if kind == "categorical":
+        return values
+    numbers = pd.to_numeric(values, errors="coerce")
+    if (wrong := (numbers.isna() & (values != "")).to_numpy()).any():
+        first = int(wrong.argmax())
+        raise UserError(
+            f"{values.iloc[first]!r} of sample {values.index[first]!r} is not a number",
+            where=where,
+            remedy="declare it categorical, or correct the sample table; leave missing values empty",
+        )
+    return numbers
+
+
 def harmonise(
-    datasets: list[ad.AnnData], donors: pd.DataFrame, gene_space: dict[str, Any], gene_table: GeneTable
+    datasets: list[ad.AnnData],
+    donors: pd.DataFrame,
+    gene_space: dict[str, Any],
+    gene_table: GeneTable,
+    covariates: Mapping[str, str] | None = None,
 ) -> tuple[ad.AnnData, pd.DataFrame]:
     """Profiles of all datasets in one gene space on log2 scale, and the table of the common genes.
 
@@ -103,12 +141,16 @@ def harmonise(
         See :func:`select_genes`.
     gene_table : GeneTable
         Known genes.
+    covariates : mapping of str, optional
+        Columns that are kept as covariates, and their kind, ``categorical`` or ``numeric``.
 
     Raises
     ------
     UserError
-        If the datasets share no gene, or none passes the filter.
+        If the datasets share no gene, none passes the filter, or a covariate is not there.
     """
+    covariates = dict(covariates or {})
+    values = {name: covariate(name, kind, datasets) for name, kind in covariates.items()}
     genes = _common_genes(datasets)
     parts, tables = [], []
     for data in datasets:
@@ -128,10 +170,12 @@ def harmonise(
     log.info("%d profiles; %d of %d common genes kept", len(x), kept.sum(), len(genes))
     text = obs.select_dtypes(exclude=["number", "bool"]).columns
     obs[text] = obs[text].astype(str)
+    for name, column in values.items():
+        obs[name] = column.to_numpy()
     out = ad.AnnData(
         np.ascontiguousarray(x[:, kept]),
         obs=obs,
         var=pd.DataFrame({"symbol": selected["symbol"].to_numpy()[kept]}, index=pd.Index(genes[kept], dtype=str)),
-        uns={"pseudocohort": {"unit": "log2 expression", "scale": "unscaled"}},
+        uns={"pseudocohort": {"unit": "log2 expression", "scale": "unscaled", "covariates": covariates}},
     )
     return out, selected

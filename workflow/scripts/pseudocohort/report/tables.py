@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +37,8 @@ class Table:
     rows: list[list[Cell]]
 
 
+#: Name of the metric of a covariate's effects.
+COVARIATE = re.compile("covariate_(.+)_recovered")
 #: Metrics of each evaluation, in the order of the columns, with the header shown.
 COLUMNS = {
     "fidelity": {
@@ -136,6 +139,9 @@ def summary_table(evaluation: str, summary: pd.DataFrame, *, title: str = "", no
     """Wide table of an evaluation's summary; columns without a value are left out."""
     keys = {k: h for k, h in KEYS[evaluation].items() if summary[k].notna().any()}
     metrics = {m: h for m, h in COLUMNS[evaluation].items() if (summary["metric"] == m).any()}
+    if evaluation == "fidelity":
+        names = sorted(m for m in summary["metric"].unique() if COVARIATE.fullmatch(m))
+        metrics |= {m: f"{COVARIATE.fullmatch(m)[1]} effect" for m in names}
     position = {g: i for i, g in enumerate(order_of(list(summary["generator"].dropna())))}
     wide: dict[tuple, dict[str, pd.Series]] = {}
     for _, row in summary[summary["metric"].isin(metrics)].iterrows():

@@ -47,6 +47,8 @@ class Model:
         Effects shared by all tumours and by all lines.
     subtype : ndarray (K, 2, G)
         Effects of the two subtypes of each condition; weighted by their shares they sum to zero.
+    sex : ndarray (G,)
+        What women have more of than men, known of the subjects of the GTEx-like data.
     programmes : ndarray (G, 3)
         Loadings of purity, proliferation and batch.
     parameters : dict
@@ -63,6 +65,7 @@ class Model:
     tumour_shared: np.ndarray
     culture: np.ndarray
     subtype: np.ndarray
+    sex: np.ndarray
     programmes: np.ndarray
     parameters: dict[str, Any]
 
@@ -217,6 +220,7 @@ def make_model(parameters: dict[str, Any], seed: int) -> Model:
             tumour_shared=_sparse_normal(rng, effects["tumour_shared"], (g,)) * nuclear,
             tumour_specific=_sparse_normal(rng, effects["tumour_specific"], (k, g)) * nuclear,
             subtype=subtype * nuclear,
+            sex=_sparse_normal(seeds.generator(seed, "sex"), effects["sex"], (g,)) * nuclear,
             programmes=_sparse_normal(rng, effects["programme"], (g, len(PROGRAMMES))) * nuclear[:, None],
             culture=_sparse_normal(rng, lines["culture"], (g,)) * nuclear,
             culture_specific=_sparse_normal(rng, lines["culture_specific"], (k, g)) * nuclear,

@@ -150,6 +150,7 @@ def _write_normals(model: Model, out_dir: Path, rng: np.random.Generator) -> Non
     donors = model.draw_donors(rng, n_subjects)
     sex = rng.choice(["F", "M"], n_subjects)
     u = model.exogenous(rng, condition, "normal", np.zeros(len(condition), int), donors[subjects])
+    u += np.where(sex[subjects] == "F", 0.5, -0.5)[:, None] * model.sex
     offset = rng.normal(0, technology["normal_offset"], len(model.base))
     tpm = observe.bulk_tpm(model.states(u), rng, noise=technology["bulk_noise"], offset=offset)
     attributes = pd.DataFrame(
