@@ -9,6 +9,7 @@ import pytest
 import statsmodels.formula.api as smf
 from hypothesis import given
 from hypothesis import strategies as st
+from statsmodels.stats.anova import anova_lm
 from test_generators import FACTORS, FAST
 
 from pseudocohort import contracts, io
@@ -50,19 +51,24 @@ def codings_of(obs):
 
 def test_effects_are_those_of_least_squares_with_a_mean_for_each_condition():
     data, _, _ = cohort()
-    effects = linear_effects(data.X, data.obs, codings_of(data.obs), shrink=False)
+    (of_age, of_sex), (f_age, f_sex) = linear_effects(data.X, data.obs, codings_of(data.obs))
     for gene in (0, 9, 30):
         table = data.obs.assign(y=data.X[:, gene].astype(float))
-        fitted = smf.ols("y ~ C(condition) + C(sex) + age", table).fit().params
-        assert effects[2, gene] - effects[1, gene] == pytest.approx(fitted["C(sex)[T.M]"], rel=1e-6)
-        assert effects[0, gene] / table["age"].std(ddof=0) == pytest.approx(fitted["age"], rel=1e-6)
+        fitted = smf.ols("y ~ C(condition) + C(sex) + age", table).fit()
+        assert of_sex[1, gene] - of_sex[0, gene] == pytest.approx(fitted.params["C(sex)[T.M]"], rel=1e-6)
+        assert of_age[0, gene] / table["age"].std(ddof=0) == pytest.approx(fitted.params["age"], rel=1e-6)
+        tested = anova_lm(fitted, typ=3)["F"]
+        assert f_sex[gene] == pytest.approx(tested["C(sex)"], rel=1e-5)
+        assert f_age[gene] == pytest.approx(tested["age"], rel=1e-5)
 
 
 def test_a_donors_repeated_profiles_weigh_as_one():
     data, _, _ = cohort(60)
     twice = ad.concat([data, data], index_unique="-")
     one = linear_effects(data.X, data.obs, codings_of(data.obs))
-    np.testing.assert_allclose(linear_effects(twice.X, twice.obs, codings_of(data.obs)), one, atol=1e-6)
+    for a, b in zip(linear_effects(twice.X, twice.obs, codings_of(data.obs)), one, strict=True):
+        for of_both, of_one in zip(a, b, strict=True):
+            np.testing.assert_allclose(of_both, of_one, rtol=1e-6, atol=1e-6)
 
 
 def test_weak_effects_become_zero_and_strong_ones_stay():
@@ -140,7 +146,7 @@ def test_profiles_have_the_effects_of_the_covariates_asked_for(name, tmp_path):
     # Whose sex is not given is between the two.
     anyone = x[sex == ""].mean(0) - x[sex == "M"].mean(0)
     assert 0.2 < (anyone[:8] @ of_sex[:8]) / (women[:8] @ of_sex[:8]) < 0.8
-    found = covariate_recovery(np.asarray(data.X), x, data.obs, made.obs, KINDS)
+    found = covariate_recovery((data.X, data.obs), (data.X, data.obs), (x, made.obs), KINDS)
     assert found["covariate_sex_recovered"] == pytest.approx(1, abs=0.2)
     assert found["covariate_age_recovered"] == pytest.approx(1, abs=0.35)
     io.write_profiles(made, tmp_path / "s.h5ad", contracts.SYNTHETIC)
@@ -164,7 +170,7 @@ def test_generators_that_repeat_profiles_or_are_private_do_without(name, tmp_pat
     if name == "copy":
         distance = np.abs(np.asarray(made.X)[:, None] - np.asarray(data.X)[None]).max(-1).min(1)
         assert distance.max() < 1e-4
-    assert covariate_recovery(np.asarray(data.X), np.asarray(made.X), data.obs, made.obs, KINDS) == {}
+    assert not covariate_recovery((data.X, data.obs), (data.X, data.obs), (np.asarray(made.X), made.obs), KINDS)
 
 
 def test_clamped_genes_and_white_box_signals_are_free_of_covariates(tmp_path):
@@ -190,14 +196,17 @@ def test_clamped_genes_and_white_box_signals_are_free_of_covariates(tmp_path):
     assert outside[rare].mean() == pytest.approx(outside[~rare].mean(), rel=0.35)
 
 
-def test_real_profiles_without_the_effect_show_none():
+def test_real_profiles_have_the_whole_effect_and_shuffled_covariates_none():
     data, _, _ = cohort(400)
-    a, b = data[:200], data[200:]
-    found = covariate_recovery(a.X, b.X, a.obs, b.obs, KINDS)
-    assert found["covariate_sex_recovered"] == pytest.approx(1, abs=0.1)
-    shuffled = b.obs.assign(sex=np.random.default_rng(1).permutation(b.obs["sex"].to_numpy()))
-    found = covariate_recovery(a.X, b.X, a.obs, shuffled, KINDS)
-    assert abs(found["covariate_sex_recovered"]) < 0.2 and found["covariate_age_recovered"] > 0.8
+    train, a, b = ((part.X, part.obs) for part in (data[:200], data[200:300], data[300:]))
+    found = covariate_recovery(train, a, b, KINDS)
+    assert found["covariate_sex_recovered"] == pytest.approx(1, abs=0.15)
+    assert found["covariate_age_recovered"] == pytest.approx(1, abs=0.3)
+    shuffled = b[1].assign(sex=np.random.default_rng(1).permutation(b[1]["sex"].to_numpy()))
+    found = covariate_recovery(train, a, (b[0], shuffled), KINDS)
+    assert abs(found["covariate_sex_recovered"]) < 0.3 and found["covariate_age_recovered"] > 0.7
+    noise = train[0] - CovariateEffects.fit(*train, KINDS).of(train[1])
+    assert "covariate_sex_recovered" not in covariate_recovery((noise, train[1]), a, b, KINDS)
 
 
 def test_covariates_are_read_or_refused():

@@ -9,45 +9,48 @@ import pandas as pd
 
 from ..generators.covariates import Coding, is_known, linear_effects
 
+#: F statistic among training donors from which on a covariate's effect on a gene is clear.
+CLEAR = 10.0
+
 
 def covariate_recovery(
-    reality: np.ndarray,
-    stand_in: np.ndarray,
-    reality_obs: pd.DataFrame,
-    stand_in_obs: pd.DataFrame,
+    train: tuple[np.ndarray, pd.DataFrame],
+    reality: tuple[np.ndarray, pd.DataFrame],
+    stand_in: tuple[np.ndarray, pd.DataFrame],
     kinds: Mapping[str, str],
 ) -> dict[str, float]:
-    """How much of the effects of each covariate in `reality` is in `stand_in`, within conditions and levels.
+    """How much of what covariates do to genes in real profiles they do in others, within conditions and levels.
 
-    It is the slope of the effects in `stand_in` on those in `reality`, over genes and through the origin: 1 where they
-    are the same, 0 where there are none, less than 1 between real profiles too, as effects in `reality` are estimates.
-    (A correlation would be far from 0, either way, where profiles vary along the effect whatever the covariate.)
+    Genes, and what they weigh, are those on which the effect is clear in `train`: of the effects in `stand_in`, what
+    lies along these weights, over the same of `reality`. 1 is the same effect, 0 is none. Without weights the noise of
+    hundreds of genes without an effect would hide it.
 
     Parameters
     ----------
-    reality, stand_in : ndarray (n × genes), (m × genes)
-        Standardised profiles.
-    reality_obs, stand_in_obs : DataFrame
-        Their ``condition``, ``level`` and covariates, and ``donor`` where there are donors.
+    train, reality, stand_in : (ndarray (n × genes), DataFrame)
+        Standardised profiles, with their ``condition``, ``level`` and covariates, and ``donor`` where there are donors.
     kinds : mapping of str
         Covariates and their kinds.
 
     Returns
     -------
     dict of float
-        ``covariate_<name>_recovered``; without those that do not vary, are missing in either set, or have too few
-        donors to tell.
+        ``covariate_<name>_recovered``; without those that have no clear effect, are missing in `stand_in`, or have too
+        few donors to tell.
     """
     out = {}
     for name, kind in kinds.items():
-        coding = Coding.fit(name, kind, reality_obs, np.ones(len(reality_obs)))
+        coding = Coding.fit(name, kind, train[1], np.ones(len(train[1])))
         if coding is None:
             continue
-        effects = []
-        for x, obs in ((reality, reality_obs), (stand_in, stand_in_obs)):
+        found = []
+        for x, obs in (train, reality, stand_in):
             known = is_known(obs[name], kind)
-            effects.append(linear_effects(x[known], obs[known], [coding], shrink=False))
-        if all(effect is not None and effect.any() for effect in effects):
-            real, made = (effect.ravel() for effect in effects)
-            out[f"covariate_{name}_recovered"] = float(real @ made / (real @ real))
+            found.append(linear_effects(x[known], obs[known], [coding]))
+        if any(one is None for one in found):
+            continue
+        (((of_train,), (f,)), ((real,), _), ((made,), _)) = found
+        weight = np.where(f > CLEAR, of_train, 0.0)
+        if (scale := float((real * weight).sum())) > 0:
+            out[f"covariate_{name}_recovered"] = float((made * weight).sum()) / scale
     return out

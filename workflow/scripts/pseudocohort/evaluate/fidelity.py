@@ -152,7 +152,7 @@ def _halves(
         values: dict[tuple[str | None, str], float] = {
             (None, metric): v for metric, v in compare(train, reality, stand_in, k, rng, seed, sets).items()
         }
-        found = covariate_recovery(reality.x, stand_in.x, reality.obs, stand_in.obs, kinds)
+        found = covariate_recovery(*((part.x, part.obs) for part in (train, reality, stand_in)), kinds)
         values |= {(None, metric): v for metric, v in found.items()}
         for condition in np.unique(reality.condition):
             left, right = reality[reality.condition == condition], stand_in[stand_in.condition == condition]

@@ -72,9 +72,9 @@ def is_known(values: pd.Series, kind: str) -> np.ndarray:
 
 
 def linear_effects(
-    x: np.ndarray, obs: pd.DataFrame, codings: list[Coding], *, shrink: bool = True
-) -> np.ndarray | None:
-    """Effects (columns × genes) of covariates within conditions and levels, by least squares.
+    x: np.ndarray, obs: pd.DataFrame, codings: list[Coding]
+) -> tuple[list[np.ndarray], list[np.ndarray]] | None:
+    """Effects of covariates within conditions and levels, by least squares.
 
     Parameters
     ----------
@@ -83,27 +83,26 @@ def linear_effects(
     obs : DataFrame
         ``condition``, ``level``, ``donor`` and the covariates of each.
     codings : list of Coding
-    shrink : bool
-        Multiply the effect of each covariate on each gene by (1 - 1/F)+, F being its F statistic: strong effects stay,
-        and most of those that are not there become 0 (the non-negative garrote, Breiman 1995, Technometrics 37:373).
 
     Returns
     -------
-    ndarray or None
-        None where there are too few donors.
+    effects : list of ndarray (columns × genes)
+        Of each covariate.
+    f : list of ndarray (genes,)
+        Their F statistics.
+
+    None where there are too few donors, or the covariates do not vary within conditions.
     """
     groups = rows_by_key(obs)
     if not groups:
         return None
-    weight = donor_weights(obs)
-    u = np.concatenate([coding.columns(obs) for coding in codings], axis=1)
-    rows = np.concatenate(list(groups.values()))
-    design, response = u[rows], np.asarray(x, np.float64)[rows]
+    weight, rows = donor_weights(obs), np.concatenate(list(groups.values()))
+    columns = [coding.columns(obs) for coding in codings]
+    design, response = np.concatenate(columns, axis=1)[rows], np.asarray(x, np.float64)[rows]
     start = 0
     for own in groups.values():
         part = slice(start, start + len(own))
-        share = weight[own] / weight[own].sum()
-        root = np.sqrt(weight[own])[:, None]
+        share, root = weight[own] / weight[own].sum(), np.sqrt(weight[own])[:, None]
         design[part] = root * (design[part] - share @ design[part])
         response[part] = root * (response[part] - share @ response[part])
         start += len(own)
@@ -112,19 +111,17 @@ def linear_effects(
     freedom = weight[rows].sum() - len(groups) - rank
     if rank == 0 or freedom < FEWEST:
         return None
-    effects = inverse @ (design.T @ response)
-    if not shrink:
-        return effects
-    error = ((response - design @ effects) ** 2).sum(0) / freedom
-    start = 0
-    for coding in codings:
-        part = slice(start, start + coding.columns(obs[:1]).shape[1])
-        own = effects[part]
+    whole = inverse @ (design.T @ response)
+    error = np.maximum(((response - design @ whole) ** 2).sum(0) / freedom, 1e-300)
+    effects, f, start = [], [], 0
+    for own in columns:
+        part = slice(start, start + own.shape[1])
+        effects.append(whole[part])
         information = np.linalg.pinv(inverse[part, part], rcond=1e-8, hermitian=True)
-        explained = np.einsum("ig,ij,jg->g", own, information, own) / max(np.linalg.matrix_rank(information), 1)
-        effects[part] = own * np.clip(1 - error / np.maximum(explained, 1e-300), 0, None)
+        explained = np.einsum("ig,ij,jg->g", whole[part], information, whole[part])
+        f.append(explained / max(np.linalg.matrix_rank(information), 1) / error)
         start = part.stop
-    return effects
+    return effects, f
 
 
 @dataclass
@@ -135,6 +132,9 @@ class CovariateEffects:
     covariates asked for. So every generator that models distributions is conditioned on them, and none has to find the
     effect of sex on a few genes by itself in a few dozen profiles. Missing covariates have no effect. Without any it
     changes nothing.
+
+    The effect of a covariate on a gene is multiplied by (1 - 1/F)+, F being its F statistic: strong effects stay, and
+    most of those that are not there become 0 (the non-negative garrote, Breiman 1995, Technometrics 37:373).
 
     Attributes
     ----------
@@ -150,8 +150,11 @@ class CovariateEffects:
         """From standardised training profiles (n × genes); `kinds` are ``categorical`` or ``numeric``."""
         found = [Coding.fit(name, kind, obs, donor_weights(obs)) for name, kind in sorted(kinds.items())]
         codings = [coding for coding in found if coding]
-        effects = linear_effects(z, obs, codings) if codings else None
-        return cls() if effects is None else cls(codings, effects)
+        found = linear_effects(z, obs, codings) if codings else None
+        if found is None:
+            return cls()
+        shrunk = [effect * np.clip(1 - 1 / np.maximum(f, 1e-300), 0, None) for effect, f in zip(*found, strict=True)]
+        return cls(codings, np.concatenate(shrunk))
 
     def shown(self, obs: pd.DataFrame) -> pd.DataFrame:
         """Requests `obs` for profiles; covariates whose effects these do not have are missing."""
