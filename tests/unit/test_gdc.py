@@ -263,6 +263,27 @@ def test_matrix_samples_and_provenance(server: Gdc, cohort: list[str], tmp_path:
     assert not list(tmp_path.rglob("*.tmp"))
 
 
+def test_sex_and_age_of_the_patients_are_in_the_sample_table(server: Gdc, cohort: list[str], tmp_path: Path) -> None:
+    for hit, demographic in zip(
+        server.hits,
+        [
+            {"sex_at_birth": "female", "age_at_index": 61},
+            {"gender": "Male", "age_at_index": None},  # an older release
+            None,
+            {"sex_at_birth": "not reported", "gender": None},
+            {},
+        ],
+        strict=True,
+    ):
+        hit["cases"][0]["demographic"] = demographic
+    acquire(server, tmp_path)
+    asked = [body["fields"].split(",") for path, body in server.requests if path == "/files"]
+    assert all("cases.demographic.sex_at_birth" in fields for fields in asked)
+    samples = pd.read_csv(tmp_path / "out" / "samples.tsv", sep="\t", dtype=str, keep_default_na=False)
+    assert list(samples["sex"]) == ["female", "male", "", ""]
+    assert list(samples["age"]) == ["61", "", "", ""]
+
+
 def test_finished_is_not_repeated_and_changed_is(server: Gdc, cohort: list[str], tmp_path: Path) -> None:
     first = acquire(server, tmp_path)
     asked = len(server.requests)

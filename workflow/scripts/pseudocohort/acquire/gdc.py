@@ -52,6 +52,8 @@ _FIELDS = (
     "file_id", "file_name", "md5sum", "file_size", "access", "data_type", "analysis.workflow_type",
     "associated_entities.entity_submitter_id", "cases.submitter_id", "cases.project.project_id",
     "cases.samples.submitter_id", "cases.samples.sample_type",
+    # The sex is a gender in older releases; what a release does not know it leaves out, with a warning.
+    "cases.demographic.sex_at_birth", "cases.demographic.gender", "cases.demographic.age_at_index",
 )  # fmt: skip
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _PAGE = 500  # files per page of the listing
@@ -126,7 +128,8 @@ def list_files(query: Query, client: Client, *, page: int = _PAGE) -> list[dict[
     Returns
     -------
     list of dict
-        ``file_id file_name bytes md5 project patient sample sample_type sample_type_name aliquot``.
+        ``file_id file_name bytes md5 project patient sample sample_type sample_type_name aliquot sex age``; sex is
+        ``female`` or ``male``, age in years at diagnosis, both empty where they are not given.
 
     Raises
     ------
@@ -202,6 +205,7 @@ def _entry(hit: dict[str, Any], api: str) -> dict[str, Any]:
             "sample_type": _CODES[sample["sample_type"]],
             "sample_type_name": str(sample["sample_type"]),
             "aliquot": aliquot,
+            **_donor(case.get("demographic") or {}),
         }
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise UserError(
@@ -212,6 +216,13 @@ def _entry(hit: dict[str, Any], api: str) -> dict[str, Any]:
     if not _UUID.fullmatch(file_id):
         raise UserError(f"{file_id!r} is no file id of the GDC", where=f"{api}/files", remedy="check the API's address")
     return entry
+
+
+def _donor(demographic: dict[str, Any]) -> dict[str, Any]:
+    """Sex and age of a case, empty where they are "not reported" or missing."""
+    sex = str(demographic.get("sex_at_birth") or demographic.get("gender") or "").lower()
+    age = demographic.get("age_at_index")
+    return {"sex": sex if sex in ("female", "male") else "", "age": "" if age is None else int(age)}
 
 
 def manifest_path(counts: Path) -> Path:

@@ -16,6 +16,7 @@ from .gdc_files import cached
 COLUMN = "unstranded"  # reads of both strands: GDC's cohorts mix library protocols
 SAMPLE_COLUMNS = (
     "sample_id", "sample", "patient", "sample_type", "sample_type_name", "project", "aliquot", "replicate", "file_id",
+    "sex", "age",
 )  # fmt: skip
 
 
