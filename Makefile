@@ -4,6 +4,7 @@
 # make bench-attacks   time and memory of the privacy battery at 20,000 profiles (ARGS="--candidates 2000 ..." for less)
 # make check-dataset DATASET=name   what of a dataset would enter a study, before anything trains
 # make plan-summary CONFIG=config/full.yaml   what a study would download and train
+# make tune STUDY=name   an equal budget of random settings for each network, scored on held-out training donors
 # make bench-ingest   time and memory of reading large files
 # make bench-prdc     time and memory of the neighbour metrics beside scikit-learn's (ARGS="--samples 2000 5000")
 # make bench-together   twenty small training sets trained as one beside one by one
@@ -19,10 +20,10 @@ CONFIG ?= config/full.yaml
 STUDY_DEMO := results/demo/report/index.html
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lint format lock check-dataset plan-summary bench-ingest bench-attacks bench-prdc bench-generators bench-together clean
+.PHONY: help env demo test lint format lock check-dataset plan-summary bench-ingest bench-attacks bench-prdc bench-generators bench-together tune clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -10
+	@sed -n 's/^# //p' Makefile | head -11
 
 $(VENV)/.runtime: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=python3.x" >&2; exit 1; }
@@ -80,6 +81,10 @@ bench-generators: $(VENV)/.runtime
 
 bench-together: $(VENV)/.runtime
 	$(BIN)/python tools/benchmark_together.py $(ARGS)
+
+tune: $(VENV)/.runtime
+	@test -n "$(STUDY)" || { echo "Name a study whose profiles are prepared: make tune STUDY=breast" >&2; exit 1; }
+	$(BIN)/python tools/tune_generators.py $(STUDY) $(ARGS)
 
 clean:
 	rm -rf results logs benchmarks resources/demo .snakemake

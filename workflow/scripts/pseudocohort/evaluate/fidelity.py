@@ -121,9 +121,44 @@ def fidelity(
             made = Profiles.of(synthetic[name].X, synthetic[name].obs, scaler)
         keys = {"study": study, "generator": generator, "repeat": row["repeat"], "seed": row["seed"]}
         own = derive(seed, "fidelity", row["repeat"])
-        values = _average(list(_halves(train, test, made, settings["neighbours"], own, sets, kinds)))
+        values = likeness(train, test, made, k=settings["neighbours"], seed=own, sets=sets, kinds=kinds)
         rows += [keys | {"task": task, "metric": metric, "value": v} for (task, metric), v in values.items()]
     return evaluation_table(rows)
+
+
+def likeness(
+    train: Profiles,
+    test: Profiles,
+    made: Profiles | None,
+    *,
+    k: int,
+    seed: int,
+    sets: np.ndarray | None = None,
+    kinds: Mapping[str, str] | None = None,
+) -> dict[tuple[str | None, str], float]:
+    """Metrics of `made`, or of real profiles where it is None, on average over both halves of `test` as reality.
+
+    Parameters
+    ----------
+    train, test : Profiles
+        Standardised profiles of donors that the generator saw and of others, of the same classes.
+    made : Profiles or None
+        Synthetic ones.
+    k : int
+        Neighbours.
+    seed : int
+        Of the halves and of the discriminator.
+    sets : ndarray of bool (sets × genes), optional
+        Gene sets, for the recovery of pathways.
+    kinds : mapping of str, optional
+        Covariates and their kinds.
+
+    Returns
+    -------
+    dict of float
+        By task (None: all; ``condition:<name>``) and metric.
+    """
+    return _average(list(_halves(train, test, made, k, seed, sets, kinds or {})))
 
 
 def _average(parts: list[dict[tuple[str | None, str], float]]) -> dict[tuple[str | None, str], float]:
