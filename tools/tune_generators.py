@@ -1,6 +1,6 @@
 """An equal budget of random settings for each network, scored on training donors that are held out for it.
 
-Usage: python tools/tune_generators.py STUDY [--space config/tuning.yaml] [--generators NAME ...] [--jobs 2]
+Usage: python tools/tune_generators.py STUDY [--space resources/tuning.yaml] [--generators NAME ...] [--jobs 2]
 
 STUDY is the name of a study whose profiles are prepared (`snakemake --until harmonise --configfile ...`). Its held-out
 donors are never read: half of its training donors is for scoring, the others for training, in several splits. The
@@ -191,7 +191,7 @@ def main() -> int:
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("study")
-    parser.add_argument("--space", type=Path, default=ROOT / "config/tuning.yaml")
+    parser.add_argument("--space", type=Path, default=ROOT / "resources/tuning.yaml")
     parser.add_argument("--generators", nargs="+", help="of the networks in the space")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--seed", type=int, default=1)

@@ -53,7 +53,7 @@ def study(tmp_path):
 
 
 def test_every_network_has_the_same_number_of_different_trials_and_its_defaults_first(tool, project_root):
-    budget = yaml.safe_load((project_root / "config/tuning.yaml").read_text())
+    budget = yaml.safe_load((project_root / "resources/tuning.yaml").read_text())
     found = list(tool.trials(budget["space"], budget["trials"], budget["splits"], 1))
     assert found == list(tool.trials(budget["space"], budget["trials"], budget["splits"], 1))
     for name in budget["space"]:
@@ -85,7 +85,7 @@ def test_score_is_one_at_the_ceiling_and_copies_pay(tool):
     np.testing.assert_allclose(tool.score(rows, ceiling), [1, 0.52, 2 / 3])
 
 
-def test_trials_are_run_once_and_the_best_is_named(study, project_root, tmp_path):
+def test_trials_are_run_once_and_the_best_is_named(tool, study, project_root, tmp_path):
     space = {"trials": 2, "splits": 2, "profiles": 40, "space": {"cvae": {"learning_rate": [0.003], "length": [0.01]}}}
     (tmp_path / "space.yaml").write_text(yaml.safe_dump(space))
     command = [sys.executable, project_root / "tools/tune_generators.py", "mine", "--space", tmp_path / "space.yaml"]
@@ -97,7 +97,7 @@ def test_trials_are_run_once_and_the_best_is_named(study, project_root, tmp_path
     assert done.returncode == 0, done.stderr
     table = pd.read_csv(study / "tuning.tsv", sep="\t")
     assert table.groupby("generator").size().to_dict() == {"cvae": 4, "real": 2}
-    assert table.loc[table["generator"] == "cvae", "seconds"].gt(0).all()
+    assert np.isfinite(table[tool.METRICS]).all(axis=None)
     assert "cvae" in done.stdout and "gain by split" in done.stdout
     written = (study / "tuning.tsv").stat().st_mtime_ns
     assert run().stdout == done.stdout and (study / "tuning.tsv").stat().st_mtime_ns == written
