@@ -1,7 +1,7 @@
 """Seconds of training one small training set, and of training many of them as one.
 
 Usage: python tools/benchmark_together.py [--sets 20] [--profiles 50] [--genes 978] [--width 0] [--device auto]
-                                          [--threads 2] [--generators NAME ...]
+                                          [--threads 2] [--generators NAME ...] [--without-jobs]
 
 A line per generator: seconds of one set, of all together, their ratio, and how many times faster that is than one by
 one; first of the training alone, then of the training job of the workflow, a process that reads the profiles, trains,
@@ -94,6 +94,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--generators", nargs="+", default=trained, choices=trained)
+    parser.add_argument("--without-jobs", action="store_true", help="the training alone")
     options = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(options.threads)
     from pseudocohort.generators.device import choose_device
@@ -111,7 +112,7 @@ def main() -> None:
             for run, one, all_of_them in (
                 (fit, (parts[:1], settings, options.device), (parts, settings, options.device)),
                 (process, *((n, settings, options.device, Path(folder)) for n in (1, options.sets))),
-            ):
+            )[: 1 if options.without_jobs else 2]:
                 alone = statistics.median(seconds(run, name, *one) for _ in range(RUNS))
                 together = seconds(run, name, *all_of_them)
                 timed += [f"{alone:.2f}", f"{together:.2f}", f"{together / alone:.1f}"]

@@ -81,7 +81,7 @@ def factors(n, seed, p=30, rank=4, noise=0.4):
 @pytest.mark.parametrize("name", CLAMPING)
 def test_generators_keep_clamped_genes_and_predict_the_free_ones(name):
     """Half of the genes of unseen profiles are given: the free half, between the class mean and the best prediction."""
-    data, (unseen, centre, best) = factors(300, 0)[0], factors(200, 1)
+    data, (unseen, centre, best) = factors(400, 0)[0], factors(200, 1)
     model = registry.get(name)().fit(data, settings=FAST[name], seed=2)
     given = np.array(unseen.X, np.float64)
     given[:, 15:] = np.nan

@@ -12,6 +12,7 @@ from scipy import stats
 from sklearn.preprocessing import QuantileTransformer
 
 from pseudocohort.generators import registry
+from pseudocohort.generators.axes import leading_axes
 from pseudocohort.generators.latent import LatentSpace
 from pseudocohort.generators.marginals import Marginals
 from pseudocohort.generators.noise_size import NoiseSize
@@ -197,3 +198,40 @@ def test_the_map_of_marginals_is_numpys_interpolation_with_slope_one_beyond_it()
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(marginals, "BLOCK", block)
             np.testing.assert_allclose(marginals._map(x, start, end), wanted, rtol=0, atol=1e-12)
+
+
+def test_leading_axes_of_a_large_matrix_are_those_of_its_decomposition(monkeypatch) -> None:
+    rng = np.random.default_rng(0)
+    x = (rng.normal(size=(300, 40)) * 10 * 0.8 ** np.arange(40)) @ rng.normal(size=(40, 500)) / 20
+    x += rng.normal(size=x.shape)
+    _, exact, vectors = np.linalg.svd(x, full_matrices=False)
+    monkeypatch.setattr("pseudocohort.generators.axes.EXACT", 100)
+    values, axes = leading_axes(x, 10)
+    assert axes.shape == (10, 500)
+    np.testing.assert_allclose(values[:8], exact[:8], rtol=1e-3)
+    np.testing.assert_allclose(values[8:], exact[8:10], rtol=1e-2)  # nearly as small as the noise
+    np.testing.assert_allclose(np.abs((axes * vectors[:10]).sum(1))[:5], 1, atol=1e-3)
+    np.testing.assert_array_equal(leading_axes(x, 10)[1], axes)
+    np.testing.assert_allclose(leading_axes(x, 300)[0], exact)  # all of them are computed exactly
+
+
+@pytest.mark.parametrize(("n", "expected"), [(60, 16), (300, 24), (900, 30)])
+def test_few_profiles_have_few_components(n: int, expected: int) -> None:
+    data = _profiles(n, 200, 0.3)
+    assert len(LatentSpace.fit(data, 30, 20, 12).basis) == expected
+    assert len(LatentSpace.fit(data, 30, 20).basis) == min(30, (n - 2) // 2)
+
+
+def test_a_space_of_many_profiles_is_worked_out_in_parts(monkeypatch) -> None:
+    data = _profiles(150, 80, 0.3, skew=True)
+    spaces, rows, made = [], [], []
+    for most in (10**6, 64):
+        monkeypatch.setattr("pseudocohort.generators.latent.ROWS", most)
+        monkeypatch.setattr("pseudocohort.generators.marginals.ROWS", most)
+        space = LatentSpace.fit(data, 8, 20)
+        spaces.append(space)
+        rows.append(space.encode(data.X, space.keys(data)))
+        made.append(space.decode(rows[-1].astype(float), data.obs, np.random.default_rng(1)))
+    np.testing.assert_allclose(spaces[0].noise, spaces[1].noise)
+    np.testing.assert_allclose(*rows, atol=1e-5)
+    np.testing.assert_allclose(*made, atol=1e-5)

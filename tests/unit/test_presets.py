@@ -25,7 +25,7 @@ def test_paper_preset_works_on_the_genes_and_is_stored(name, tmp_path):
     model = kind().fit(data, settings={"preset": "paper", **SMALL[name]}, seed=1)
     assert type(model.space) is GeneSpace and model.space.dim == data.n_vars
     whole = kind.merge_settings({"preset": "paper"})
-    assert whole["components"] == 0 and kind.merge_settings({})["components"] == 64
+    assert whole["components"] == 0 and kind.merge_settings({})["components"] > 0
     assert kind.merge_settings({"preset": "paper", "components": 9})["components"] == 9
     wanted = annotation(["A"] * 20 + ["B"] * 20, ["tumour"] * 40)
     made = model.sample(wanted, seed=2)

@@ -11,7 +11,7 @@ from scipy import stats
 from pseudocohort.generators import registry
 
 DEEP = {
-    "gan": {"steps": 600},
+    "gan": {},
     "wgan_gp": {"steps": 250},
     "cvae": {"steps": 400},
     "ddpm": {"steps": 400},

@@ -30,7 +30,7 @@ from pseudocohort.report.figures.style import save
 OVERFITTED = {
     "cvae": ({"steps": 1000, "beta": 0.01, "width": 256}, {"reconstruction", "evidence"}),
     "ddpm": ({"steps": 600}, {"denoising", "step"}),
-    "flow": ({"steps": 500}, {"matching"}),
+    "flow": ({"steps": 500, "profiles_per_component": 0}, {"matching"}),
     "gan": ({"steps": 1000}, {"critic"}),
     "wgan_gp": ({"steps": 600, "passes": 4000}, {"critic"}),
     "unclip": (

@@ -41,6 +41,10 @@ class AdversarialGenerator(NetworkGenerator):
     def round(self, duel: Duel) -> Losses:
         """One update of critic and generator; the losses."""
 
+    def penalised(self, step: int) -> bool:
+        """Whether the critic's gradient is penalised in the round of a step."""
+        return True
+
     def build(self, dim: int, conditions: int) -> nn.Module:
         s = self.settings
         return Synthesiser(s["noise"], dim, conditions, s["width"], s["layers"])
@@ -71,7 +75,10 @@ class AdversarialGenerator(NetworkGenerator):
             averaged="generator", decay=s["decay"], seed=seed, device=self.device,
         )  # fmt: skip
         duel = Duel(network, critic, run, batches, s["noise"])
-        return run.run(lambda: self.round(duel), self.length(batches), checkpoint, self.name)
+        return run.run(
+            lambda: self.round(duel), self.length(batches), checkpoint, self.name,
+            kind=lambda: self.penalised(run.step),
+        )  # fmt: skip
 
     def length(self, batches: Batches) -> int:
         s = self.settings

@@ -36,9 +36,10 @@ class Copula(Generator):
 
     def fit(self, profiles: ad.AnnData, *, settings=None, seed, device="cpu", checkpoint=None) -> Self:
         self.settings = self.merge_settings(settings)
-        self.space = LatentSpace.fit(profiles, self.settings["components"], self.settings["marginals"])
+        s = self.settings
+        self.space = LatentSpace.fit(profiles, s["components"], s["marginals"], s["profiles_per_component"])
         keys = self.space.keys(profiles)
-        h = self.space.encode(np.asarray(profiles.X, np.float64), keys).astype(np.float64)
+        h = self.space.encode(profiles.X, keys).astype(np.float64)
         self.conditions = sorted({condition for condition, _ in self.space.means.mean})
         self.quantiles = np.quantile(h, LEVELS, axis=0)
         scores = stats.norm.ppf((stats.rankdata(h, axis=0) - 0.5) / len(h))

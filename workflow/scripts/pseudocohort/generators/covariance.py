@@ -8,6 +8,8 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from sklearn.covariance import ledoit_wolf_shrinkage
 
+from .axes import leading_axes
+
 #: Singular values kept at most.
 MOST_FACTORS = 300
 
@@ -42,7 +44,7 @@ class LowRank:
 def weighted_factors(residuals: np.ndarray, weight: np.ndarray, freedom: float) -> np.ndarray:
     """Factors F (rank × genes) with F'F = R' W R / freedom, the singular vectors of least variance left out."""
     scaled = residuals * np.sqrt(weight / freedom)[:, None]
-    _, values, vectors = np.linalg.svd(scaled, full_matrices=False)
+    values, vectors = leading_axes(scaled, MOST_FACTORS)
     rank = min(int((values > 1e-6 * max(values[0], 1e-12)).sum()), MOST_FACTORS)
     return values[:rank, None] * vectors[:rank]
 

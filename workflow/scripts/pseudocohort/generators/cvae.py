@@ -10,6 +10,7 @@ from .checkpoint import Checkpoint
 from .latent import LATENT
 from .network_generator import BANK, EARLY_STOPPING, NetworkGenerator, Seeds
 from .networks import ConditionEmbedding, mlp
+from .recording import always_alike
 from .streams import Streams
 from .training import Training, cosine
 
@@ -57,6 +58,7 @@ class CVAE(NetworkGenerator):
     reference = "Sohn, Lee & Yan 2015, NeurIPS; Rybkin et al. 2021, ICML"
     defaults = {
         **LATENT,
+        "components": 32,
         "latent": 16,
         "width": 128,
         "layers": 2,
@@ -98,7 +100,9 @@ class CVAE(NetworkGenerator):
             run.descend("autoencoder", error + s["beta"] * divergence, clip=5.0)
             return {"reconstruction": error, "divergence": divergence}
 
-        return run.run(one_step, self.length(batches), checkpoint, self.name, self.validation(batches, seed))
+        return run.run(
+            one_step, self.length(batches), checkpoint, self.name, self.validation(batches, seed), kind=always_alike
+        )
 
     def signals(self, h, condition, factors) -> dict[str, torch.Tensor]:
         """Minus the reconstruction error and the evidence lower bound (Hilprecht et al. 2019, PoPETs 2019(4):232)."""

@@ -13,6 +13,7 @@ from .diffusion_signals import denoising_signals
 from .latent import LATENT
 from .network_generator import BANK, EARLY_STOPPING, NetworkGenerator, Seeds
 from .networks import Denoiser
+from .recording import always_alike
 from .streams import Streams
 from .training import Training, cosine
 
@@ -126,7 +127,9 @@ class DDPM(NetworkGenerator):
             run.descend("denoiser", loss, clip=1.0)
             return {"denoising": loss}
 
-        return run.run(one_step, self.length(batches), checkpoint, self.name, self.validation(batches, seed))
+        return run.run(
+            one_step, self.length(batches), checkpoint, self.name, self.validation(batches, seed), kind=always_alike
+        )
 
     def signals(self, h, condition, factors) -> dict[str, torch.Tensor]:
         """Denoising loss over a bank of noises and a grid of times, and the error of one deterministic step."""

@@ -168,7 +168,7 @@ def _components_of(residual: np.ndarray, most: int) -> tuple[np.ndarray, np.ndar
 def _defaults(kind: type[NetworkGenerator], **changed: Any) -> dict[str, Any]:
     """Defaults of the generator without privacy, less what counts training rows, and the settings of DP-SGD."""
     # Quantiles, moments and a validation loss would be exact statistics of donors.
-    left_out = {"passes", "marginals", "moments", *EARLY_STOPPING}
+    left_out = {"passes", "marginals", "moments", "profiles_per_component", *EARLY_STOPPING}
     return {k: v for k, v in kind.defaults.items() if k not in left_out} | SGD | changed
 
 

@@ -35,15 +35,17 @@ class GAN(AdversarialGenerator):
         "moments": True,
     }
 
+    def penalised(self, step: int) -> bool:
+        return self.settings["r1"] > 0 and step % self.settings["r1_every"] == 0
+
     def round(self, duel: Duel) -> Losses:
         s = self.settings
         real, condition, factors = duel.real()
         with torch.no_grad():
             fake = duel.fake(condition, factors)
-        penalised = s["r1"] > 0 and duel.run.step % s["r1_every"] == 0
         on_real, on_fake = duel.scores(real, fake, condition, factors)
         total = loss = softplus(-on_real).mean(-1) + softplus(on_fake).mean(-1)
-        if penalised:
+        if self.penalised(duel.run.step):
             total = loss + s["r1_every"] * s["r1"] / 2 * squared_slope(duel.critic, real, condition, factors).mean(-1)
         duel.run.descend("critic", total)
         generator_loss = softplus(-duel.score_of_fake()).mean(-1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -9,14 +10,20 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
+from .axes import leading_axes
 from .groups import Key, donor_weights, keys_of, rows_by_key
 from .marginals import Marginals
 from .means import ClassMeans, fit_class_means, nearest_mean
 from .noise_size import NoiseSize
 from .residuals import residuals_of
 
-#: Settings of the space: principal components at most, and knots of the map of marginals at most.
-LATENT: dict[str, Any] = {"components": 64, "marginals": 20}
+#: Settings of the space: principal components at most, degrees of freedom that one of them takes beyond
+#: :data:`ALWAYS`, and knots of the map of marginals at most.
+LATENT: dict[str, Any] = {"components": 64, "profiles_per_component": 12, "marginals": 20}
+#: Components that few profiles allow as well.
+ALWAYS = 16
+#: Profiles that are worked on at a time, for memory's sake.
+ROWS = 1024
 #: Nodes of the integral over the residual noise (Gauss-Hermite).
 NODES = 5
 
@@ -65,7 +72,7 @@ class LatentSpace:
         return np.concatenate([self.sd[:, None] * self.basis, np.zeros((self.dim - len(self.basis), len(self.noise)))])
 
     @classmethod
-    def fit(cls, profiles: ad.AnnData, components: int, knots: int) -> Self:
+    def fit(cls, profiles: ad.AnnData, components: int, knots: int, profiles_per_component: int = 0) -> Self:
         """Fit on standardised profiles (n × genes).
 
         Parameters
@@ -75,27 +82,38 @@ class LatentSpace:
             At most; never more than half as many as degrees of freedom.
         knots : int
             Of the map of marginals, at most; with 0 neither marginals nor sizes are fitted.
+        profiles_per_component : int
+            Degrees of freedom for each component beyond the first :data:`ALWAYS`; 0 for no such limit. Components of
+            few profiles are those profiles: networks that learn how they vary learn whose they are.
         """
-        x, level = np.asarray(profiles.X, np.float64), profiles.obs["level"].astype(str).to_numpy()
-        means = fit_class_means(profiles)
+        level, means = profiles.obs["level"].astype(str).to_numpy(), fit_class_means(profiles)
         weight, groups = donor_weights(profiles.obs), rows_by_key(profiles.obs)
-        residuals, of_level, weights, freedom = residuals_of(x, level, weight, groups, means)
+        residuals, of_level, weights, freedom = residuals_of(
+            np.asarray(profiles.X, np.float64), level, weight, groups, means
+        )
         free = max(sum(freedom.values()), 2.0)
         marginals = Marginals.fit(residuals, of_level, freedom, knots)
         residuals = marginals.scores(residuals, of_level)
-        _, values, vectors = np.linalg.svd(residuals * np.sqrt(weights / free)[:, None], full_matrices=False)
+        if profiles_per_component:
+            components = min(components, max(ALWAYS, int(free) // profiles_per_component))
+        values, vectors = leading_axes(residuals * np.sqrt(weights / free)[:, None], components)
         rank = max(1, min(components, int(free) // 2, int((values > 1e-6 * values[0]).sum())))
         basis = vectors[:rank]
-        rest = residuals - residuals @ basis.T @ basis
-        noise = np.sqrt((rest**2 * weights[:, None]).sum(0) / free)
+        outside = np.zeros(residuals.shape[1])
+        for part in _parts(len(residuals)):
+            rest = residuals[part] - residuals[part] @ basis.T @ basis
+            outside += weights[part] @ rest**2
+        noise = np.sqrt(outside / free)
         sd = np.maximum(values[:rank], 1e-6)
         shapes = Marginals.fit(residuals @ basis.T / sd, of_level, freedom, knots)
+        del residuals
         out = cls(means, basis, sd, noise, marginals, shapes)
         if knots and (noise > 1e-6).any():
             keys = out.keys(profiles)
             labelled = np.array([bool(c) for c, _ in keys_of(profiles.obs)])
             told = [key if there else ("", key[1]) for key, there in zip(keys, labelled, strict=True)]
-            out.size = NoiseSize.fit(out._log_size(out._outside(x, keys)), told, weight, len(noise) - rank)
+            log_size = np.concatenate([out._log_size(out._outside(x, own)) for x, own in _blocks(profiles.X, keys)])
+            out.size = NoiseSize.fit(log_size, told, weight, len(noise) - rank)
         return out
 
     def keys(self, profiles: ad.AnnData) -> list[Key]:
@@ -131,7 +149,10 @@ class LatentSpace:
             return 0.5 * np.log(((outside[:, noisy] / self.noise[noisy]) ** 2).mean(1))
 
     def encode(self, x: np.ndarray, keys: list[Key]) -> np.ndarray:
-        """Rows that a network sees (n × dim), float32."""
+        """Rows that a network sees (n × dim), float32, of standardised profiles `x` (n × genes)."""
+        return np.concatenate([self._encoded(part, own) for part, own in _blocks(x, keys)])
+
+    def _encoded(self, x: np.ndarray, keys: list[Key]) -> np.ndarray:
         g = self.scores(x, keys)
         h = g @ self.basis.T
         rows = self.shapes.scores(h / self.sd, np.array([at for _, at in keys]))
@@ -147,7 +168,10 @@ class LatentSpace:
 
     def decode(self, h: np.ndarray, obs: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
         """Profiles (n × genes), float32."""
-        keys, rank = keys_of(obs), len(self.basis)
+        return np.concatenate([self._decoded(part, keys, rng) for part, keys in _blocks(h, keys_of(obs))])
+
+    def _decoded(self, h: np.ndarray, keys: list[Key], rng: np.random.Generator) -> np.ndarray:
+        rank = len(self.basis)
         g = (h[:, :rank] * self.sd) @ self.basis
         size = 1.0 if self.size is None else self.size.decode(h[:, rank], keys)[:, None]
         g += size * self.noise * rng.standard_normal(g.shape)
@@ -213,17 +237,27 @@ class GeneSpace(LatentSpace):
         return len(self.noise)
 
     @classmethod
-    def fit(cls, profiles: ad.AnnData, components: int = 0, knots: int = 0) -> Self:
+    def fit(cls, profiles: ad.AnnData, components: int = 0, knots: int = 0, profiles_per_component: int = 0) -> Self:
         """Space of the genes of `profiles`."""
         genes, means = profiles.n_vars, fit_class_means(profiles)
         zero = ClassMeans({key: np.zeros(genes) for key in means.mean}, means.seen)
         return cls(zero, np.zeros((0, genes)), np.zeros(0), np.zeros(genes))
 
     def encode(self, x: np.ndarray, keys: list[Key]) -> np.ndarray:
-        return x.astype(np.float32)
+        return np.asarray(x, np.float32)
 
     def decode(self, h: np.ndarray, obs: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
         return h.astype(np.float32)
+
+
+def _parts(n: int) -> list[slice]:
+    """`n` rows in parts of :data:`ROWS`; one part where there are none."""
+    return [slice(first, first + ROWS) for first in range(0, max(n, 1), ROWS)]
+
+
+def _blocks(x: np.ndarray, keys: list[Key]) -> Iterator[tuple[np.ndarray, list[Key]]]:
+    """Parts of the rows of `x` in double precision, with their keys."""
+    return ((np.asarray(x[part], np.float64), keys[part]) for part in _parts(len(x)))
 
 
 def space_of(components: int) -> type[LatentSpace]:

@@ -12,8 +12,8 @@ from scipy.special import ndtri
 FEWEST = 30
 #: Degrees of freedom for each knot.
 PER_KNOT = 5
-#: Values mapped at a time.
-BLOCK = 2**18
+#: Values mapped at a time, and profiles.
+BLOCK, ROWS = 2**18, 1024
 #: Least standard deviation of a gene, and distance of tied knots in standard deviations.
 _LEAST, _APART = 1e-6, 1e-6
 
@@ -70,8 +70,10 @@ class Marginals:
         for at, rows in self._rows(level):
             quantile, score = self.quantile[at][:, genes], self.score[at][:, genes]
             apart = _APART * (score[1] - score[0]) * np.arange(len(score))[:, None]
-            below, above = (_map(out[rows], q, score) for q in (quantile + apart, quantile + apart - apart[-1]))
-            out[rows] = (below + above) / 2
+            for first in range(0, len(rows), ROWS):
+                part = rows[first : first + ROWS]
+                below, above = (_map(out[part], q, score) for q in (quantile + apart, quantile + apart - apart[-1]))
+                out[part] = (below + above) / 2
         return out
 
     def values(self, g: np.ndarray, level: np.ndarray) -> np.ndarray:

@@ -184,12 +184,14 @@ class NetworkGenerator(Generator):
             )
         if components:
             self.settings["width"] = width_for(self.settings["width"], profiles.n_obs)
-        self.space = space_of(components).fit(profiles, components, self.settings["marginals"])
+        self.space = space_of(components).fit(
+            profiles, components, self.settings["marginals"], self.settings["profiles_per_component"]
+        )
         keys = self.space.keys(profiles)
         self.conditions = sorted({condition for condition, _ in self.space.means.mean})
         condition = np.array([self.conditions.index(c) for c, _ in keys])
         labelled = profiles.obs.assign(condition=[c for c, _ in keys])
-        h = self.space.encode(np.asarray(profiles.X, np.float64), keys)
+        h = self.space.encode(profiles.X, keys)
         batches = Batches(
             h,
             condition,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Self
 
@@ -16,6 +17,7 @@ from torch import nn
 from ..errors import UserError
 from ..logs import progress
 from .checkpoint import Checkpoint
+from .recording import Recorded
 from .stacking import Stack, unstacked, weights_of
 from .streams import Streams
 
@@ -155,11 +157,13 @@ class Training:
         checkpoint: Checkpoint | None,
         name: str,
         validation: Validation | None = None,
+        kind: Callable[[], Hashable] | None = None,
     ) -> Self:
         """Call `one_step` (which updates the modules and returns its losses) `steps` times, or until it overfits.
 
         With a `validation` the average of lowest validation loss is kept, and the run ends when every network's loss
-        has found no new minimum for as many points of the loss curve as it has patience for.
+        has found no new minimum for as many points of the loss curve as it has patience for. With a `kind` the step is
+        recorded on a GPU (:class:`.recording.Recorded`).
 
         Raises
         ------
@@ -168,6 +172,10 @@ class Training:
         """
         if validation:
             self.best = Best(self.average, self.random, validation.patience)
+        step = one_step
+        if kind and self.device.type == "cuda":
+            self._let_record()
+            step = Recorded(one_step, kind, self.random)
         if checkpoint and (saved := checkpoint.load()):
             self._restore(*saved)
         every = max(1, steps // LOGGED)
@@ -175,7 +183,7 @@ class Training:
         bar = progress(total=steps, initial=self.step, desc=name, unit="step")
         while self.step < steps and not (self.best and self.best.ended):
             self._set_rates(self.step / steps)
-            for key, value in one_step().items():
+            for key, value in step().items():
                 sums[key] = sums.get(key, 0) + value.detach()
             self.step += 1
             self._update_average()
@@ -197,7 +205,15 @@ class Training:
                 if checkpoint and checkpoint.due():
                     checkpoint.save(*self._state())
         bar.close()
+        for weight in itertools.chain(*self._weights.values()):
+            weight.grad = None
         return self
+
+    def _let_record(self) -> None:
+        """Learning rates and counts of the optimisers lie on the GPU, where a recorded step finds them."""
+        for optimiser in self.optimisers.values():
+            for group in optimiser.param_groups:
+                group |= {"capturable": True, "lr": torch.tensor(group["lr"], device=self.device)}
 
     def results(self) -> list[Trained]:
         """What was trained: one result, or one for each network of a stack."""
@@ -252,7 +268,10 @@ class Training:
         factor = self.learning_rate(share)
         for name, optimiser in self.optimisers.items():
             for group, base in zip(optimiser.param_groups, self.base_rates[name], strict=True):
-                group["lr"] = base * factor
+                if isinstance(group["lr"], torch.Tensor):
+                    group["lr"].fill_(base * factor)
+                else:
+                    group["lr"] = base * factor
 
     @torch.no_grad()
     def _update_average(self) -> None:

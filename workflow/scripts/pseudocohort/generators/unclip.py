@@ -13,6 +13,7 @@ from torch import nn
 
 from ..levels import LEVELS
 from ..seeds import derive
+from .axes import leading_axes
 from .batches import Batches
 from .checkpoint import Checkpoint
 from .diffusion_schedule import Schedule
@@ -94,9 +95,9 @@ class UnCLIP(NetworkGenerator):
 
     def further(self, profiles: ad.AnnData) -> tuple[np.ndarray, ...]:
         """Of each profile: the scaled components that the encoder sees, and the number of its level."""
-        x = np.asarray(profiles.X, np.float64)
-        _, values, vectors = np.linalg.svd(x, full_matrices=False)
-        rank = max(2, min(self.settings["components"], len(x) // 2, int((values > 1e-6 * values[0]).sum())))
+        x, most = np.asarray(profiles.X, np.float64), max(2, len(self.space.basis))
+        values, vectors = leading_axes(x, most)
+        rank = max(2, min(most, len(x) // 2, int((values > 1e-6 * values[0]).sum())))
         # One profile per level leaves nothing but zeros after standardisation: then there is nothing to scale by.
         spread = values[:rank, None] / np.sqrt(len(x))
         self._view = vectors[:rank] / np.where(spread > 1e-6, spread, 1.0)
@@ -163,7 +164,7 @@ class UnCLIP(NetworkGenerator):
             return dict.fromkeys(("contrastive", "reconstruction", "prior", "decoder"), zero) | losses
 
         validation = self.validation(batches, seed, start=phases[0])
-        return run.run(one_step, sum(phases), checkpoint, self.name, validation)
+        return run.run(one_step, sum(phases), checkpoint, self.name, validation, kind=lambda: run.step < phases[0])
 
     def validation_loss(self, network, columns, random) -> torch.Tensor:
         """Of prior and decoder; the embedding is trained to its end before."""

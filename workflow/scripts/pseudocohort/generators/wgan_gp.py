@@ -39,6 +39,7 @@ class WGANGP(AdversarialGenerator):
     batches_per_step = "critic_steps"
     defaults = {
         **LATENT,
+        "components": 32,
         "noise": 64,
         "width": 128,
         "layers": 2,
