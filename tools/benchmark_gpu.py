@@ -79,6 +79,8 @@ class Stopwatch:
 
     def run(self, training, one_step, steps, checkpoint, name, validation=None, kind=None):
         self.reached = time.perf_counter()
+        if kind:
+            training._let_record()
 
         def counted(run) -> None:
             training._set_rates(0.5)
@@ -98,10 +100,7 @@ class Stopwatch:
             with Operations() as operations:
                 counted(one_step)
             self.found["operations"] = operations.count
-        run = one_step
-        if kind:
-            training._let_record()
-            run = Recorded(one_step, kind, training.random)
+        run = Recorded(one_step, kind, training.random) if kind else one_step
         for way, step in (("step", one_step), ("recorded", run)):
             seconds(lambda step=step: counted(step), WARM)
             self.found[way] = seconds(lambda step=step: counted(step), TIMED)
