@@ -8,6 +8,7 @@
 # make bench-ingest   time and memory of reading large files
 # make bench-prdc     time and memory of the neighbour metrics beside scikit-learn's (ARGS="--samples 2000 5000")
 # make bench-together   twenty small training sets trained as one beside one by one
+# make bench-gpu      what a training step of each network costs on a GPU, beside the least that the GPU allows
 # make bench-generators   training, sampling and memory of the generators, published presets beside ours
 # Each builds .venv from the lock file when needed. Options for Snakemake: make demo ARGS="-n"
 
@@ -20,10 +21,10 @@ CONFIG ?= config/full.yaml
 STUDY_DEMO := results/demo/report/index.html
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lint format lock check-dataset plan-summary bench-ingest bench-attacks bench-prdc bench-generators bench-together tune clean
+.PHONY: help env demo test lint format lock check-dataset plan-summary bench-ingest bench-attacks bench-prdc bench-generators bench-together bench-gpu tune clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -11
+	@sed -n 's/^# //p' Makefile | head -12
 
 $(VENV)/.runtime: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=python3.x" >&2; exit 1; }
@@ -81,6 +82,9 @@ bench-generators: $(VENV)/.runtime
 
 bench-together: $(VENV)/.runtime
 	$(BIN)/python tools/benchmark_together.py $(ARGS)
+
+bench-gpu: $(VENV)/.runtime
+	$(BIN)/python tools/benchmark_gpu.py $(ARGS)
 
 tune: $(VENV)/.runtime
 	@test -n "$(STUDY)" || { echo "Name a study whose profiles are prepared: make tune STUDY=breast" >&2; exit 1; }

@@ -1,6 +1,7 @@
 """An equal budget of random settings for each network, scored on training donors that are held out for it.
 
-Usage: python tools/tune_generators.py STUDY [--space resources/tuning.yaml] [--generators NAME ...] [--jobs 2]
+Usage: python tools/tune_generators.py STUDY [--space resources/tuning.yaml] [--generators NAME ...] [--profiles 200]
+                                         [--jobs 2]
 
 STUDY is the name of a study whose profiles are prepared (`snakemake --until harmonise --configfile ...`). Its held-out
 donors are never read: half of its training donors is for scoring, the others for training, in several splits. The
@@ -193,11 +194,14 @@ def main() -> int:
     parser.add_argument("study")
     parser.add_argument("--space", type=Path, default=ROOT / "resources/tuning.yaml")
     parser.add_argument("--generators", nargs="+", help="of the networks in the space")
+    parser.add_argument("--profiles", type=int, help="most training profiles, instead of the space's; 0: all")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
     budget, folder = yaml.safe_load(options.space.read_text()), Path("results") / options.study
+    if options.profiles is not None:
+        budget["profiles"] = options.profiles
     try:
         if not (folder / "prepared/harmonised.h5ad").is_file():
             raise UserError(

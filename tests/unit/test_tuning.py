@@ -52,8 +52,9 @@ def study(tmp_path):
     return folder
 
 
-def test_every_network_has_the_same_number_of_different_trials_and_its_defaults_first(tool, project_root):
-    budget = yaml.safe_load((project_root / "resources/tuning.yaml").read_text())
+@pytest.mark.parametrize("space", ["tuning", "tuning_components"])
+def test_every_network_has_the_same_number_of_different_trials_and_its_defaults_first(tool, project_root, space):
+    budget = yaml.safe_load((project_root / f"resources/{space}.yaml").read_text())
     found = list(tool.trials(budget["space"], budget["trials"], budget["splits"], 1))
     assert found == list(tool.trials(budget["space"], budget["trials"], budget["splits"], 1))
     for name in budget["space"]:
@@ -101,6 +102,9 @@ def test_trials_are_run_once_and_the_best_is_named(tool, study, project_root, tm
     assert "cvae" in done.stdout and "gain by split" in done.stdout
     written = (study / "tuning.tsv").stat().st_mtime_ns
     assert run().stdout == done.stdout and (study / "tuning.tsv").stat().st_mtime_ns == written
+    done = run("--profiles", "30", "--generators", "cvae")
+    assert done.returncode == 0, done.stderr
+    assert pd.read_csv(study / "tuning.tsv", sep="\t")["profiles"].value_counts().to_dict() == {40: 6, 30: 6}
     wrong = run("--generators", "mvn")
     assert wrong.returncode == 1 and "'mvn' has no settings to try" in wrong.stderr
 
