@@ -14,6 +14,7 @@ from pseudocohort.evaluate.statistics import summarise
 from pseudocohort.evaluate.verdicts import number, points, verdicts
 from pseudocohort.io import evaluation_table
 from pseudocohort.report import page
+from pseudocohort.report.cost import cost_table
 from pseudocohort.report.figures import augmentation, combination, fidelity, interventions, privacy
 from pseudocohort.report.figures.style import save
 from pseudocohort.report.tables import summary_table
@@ -206,6 +207,7 @@ def html(tmp_path):
         embeddings={"unclip": {"effective_rank": 9.1, "within_condition_share": 0.4, "level_auroc": None}},
         software=pd.DataFrame({"package": ["numpy"], "version": ["1"], "key": [True]}),
         machine={"commit": "abc", "system": "Linux", "processors": 2, "accelerator": ""},
+        cost=None,
         version="0",
     )  # fmt: skip
 
@@ -220,6 +222,25 @@ def test_page_is_self_contained_and_escaped(html):
         assert anchor in ids
     assert "Joint embedding" in html and "9.10" in html
     assert html.index("Do synthetic profiles improve") < html.index("<figure")
+
+
+def test_cost_is_that_of_the_jobs_of_each_generator(tmp_path):
+    head = "s\th:m:s\tmax_rss\tmax_vms\n"
+    for path, row in {
+        "train/full/ddpm/b000.tsv": "10.4\t0:00:10\t512.0\t1",
+        "train/privacy/ddpm/b000.tsv": "30.2\t0:00:30\t2048.0\t1",
+        "generate/full/ddpm/b000.tsv": "5.0\t0:00:05\t3072.0\t1",
+        "train/full/copy/b000.tsv": "0.1\t0:00:00\t-\t-",
+        "train/full/ddpm_plain/b000.tsv": "99\t0:01:39\t9999\t1",
+    }.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(f"{head}{row}\n")
+    found = cost_table(tmp_path, ["copy", "ddpm", "absent"])
+    assert [[cell.text for cell in row] for row in found.rows] == [
+        ["copy", "1", "0", "0", "n/a"],
+        ["ddpm", "2", "41", "5", "3"],
+    ]
+    assert cost_table(tmp_path / "nothing", ["copy"]) is None
 
 
 def test_levels_figure_shows_three_panels_with_and_two_without_synthetic_tissue(tmp_path):

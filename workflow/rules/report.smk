@@ -257,7 +257,9 @@ rule report:
         runtime=30,
     params:
         config=config,
-        code=code_version("report.page"),
+        code=code_version("report.page", "report.cost"),
+        # Not an input: whoever deletes it wants no training again.
+        benchmarks=f"benchmarks/{config['study']}",
         templates=template_version(),
     script:
         "../scripts/report.py"

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from pseudocohort import __version__, contracts, io, logs
 from pseudocohort.report import page
+from pseudocohort.report.cost import cost_table
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -31,6 +32,7 @@ html = page.render(
     embeddings={Path(p).parent.name: c for p in given.models if (c := checks(Path(p)))},
     software=io.read_table(given.software),
     machine=io.read_json(given.machine),
+    cost=cost_table(Path(snakemake.params.benchmarks), config["generators"]),
     version=__version__,
 )
 page.write(html, snakemake.output.page)

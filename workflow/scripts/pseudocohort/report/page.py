@@ -14,7 +14,7 @@ from ..evaluate.camda import PUBLISHED as CAMDA_PUBLISHED
 from ..evaluate.lacan import PUBLISHED as LACAN_PUBLISHED
 from ..io import atomic
 from .doubts import doubt_tables
-from .tables import plain_table, summary_table
+from .tables import Table, plain_table, summary_table
 
 TEMPLATES = Path(__file__).parent / "templates"
 STATUS = {"yes": "Yes", "no": "No", "unclear": "It depends", "not_run": "Not run"}
@@ -95,6 +95,7 @@ def render(
     embeddings: dict[str, dict[str, float | None]],
     software: pd.DataFrame,
     machine: dict[str, Any],
+    cost: Table | None,
     version: str,
 ) -> str:
     """HTML of the report; nothing is computed here but the form of what the tables hold.
@@ -121,6 +122,8 @@ def render(
         Degeneracy checks of generators that have a joint embedding, by generator.
     software, machine
         Provenance.
+    cost : Table, optional
+        What training and sampling took.
     version : str
         Of pseudocohort.
     """
@@ -178,6 +181,7 @@ def render(
         generators=generators,
         software=list(key[["package", "version"]].itertuples(index=False)),
         machine=machine,
+        cost=cost,
         version=version,
         style=Markup((TEMPLATES / "style.css").read_text()),
         script=Markup((TEMPLATES / "sort.js").read_text()),
