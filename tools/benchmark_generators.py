@@ -108,12 +108,14 @@ def run(*arguments) -> dict:
 
 def main() -> None:
     """Print a table."""
-    from pseudocohort.generators.registry import PRIVATE, names
+    from pseudocohort.generators.registry import COUNTED, PRIVATE, names
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--genes", type=int, nargs="+", default=[978])
     parser.add_argument("--samples", type=int, nargs="+", default=[800])
-    parser.add_argument("--generators", nargs="+", default=[name for name in names() if name not in PRIVATE])
+    parser.add_argument(
+        "--generators", nargs="+", default=[name for name in names() if name not in (*PRIVATE, *COUNTED)]
+    )
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--paper-steps", type=int, default=15)
     parser.add_argument("--threads", type=int, default=1)

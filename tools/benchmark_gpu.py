@@ -136,7 +136,7 @@ def main() -> None:
     """Print a table."""
     from pseudocohort.generators import registry
 
-    trained = [name for name in registry.TRAINED if name not in registry.PRIVATE]
+    trained = [name for name in registry.TRAINED if name not in (*registry.PRIVATE, *registry.COUNTED)]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--generators", nargs="+", default=trained, choices=trained)
     parser.add_argument("--genes", type=int, default=978)

@@ -18,7 +18,7 @@ from pseudocohort.generators.stacking import Stack
 from pseudocohort.generators.streams import Streams
 from pseudocohort.generators.training import Training
 
-STACKED = [name for name in registry.TRAINED if name not in registry.PRIVATE]
+STACKED = [name for name in registry.TRAINED if name not in (*registry.PRIVATE, *registry.COUNTED)]
 BULK_AND_CELLS = ("tumour", "pseudobulk")
 
 

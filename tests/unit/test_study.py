@@ -166,6 +166,12 @@ def test_sheet_errors_name_row_and_column(study, tmp_path):
         assert str(path) in str(caught.value) or "data_root" in str(caught.value)
 
 
+def test_generators_of_counts_want_datasets_of_counts(study):
+    for generators, settings in (["nb_cvae"], {}), (["mine"], {"mine": {"generator": "nb_cvae"}}):
+        with pytest.raises(UserError, match="learns from counts, and dataset 'gtex' has none"):
+            check(study("gtex", data_root="somewhere", generators=generators, generator_settings=settings))
+
+
 def test_covariates_are_columns_that_the_sheet_keeps(study):
     assert check(study("gtex", data_root="somewhere"))
     with pytest.raises(UserError, match="no dataset of the study keeps a covariate 'age'") as caught:

@@ -14,7 +14,7 @@ import pandas as pd
 import yaml
 
 from .errors import UserError
-from .generators.registry import MODULES
+from .generators.registry import COUNTED, MODULES, kind_of
 from .plan.enumerate import training_sets
 
 #: Columns of the dataset sheet that are numbers.
@@ -184,6 +184,14 @@ def check_study(config: dict[str, Any], schemas: Path) -> dict[str, dict[str, An
                 f"no dataset of the study keeps a covariate {name!r}",
                 where=f"prepare.covariates.{name}",
                 remedy=f"name its column under covariates in the sheet; kept are: {', '.join(sorted(kept)) or 'none'}",
+            )
+    uncounted = [name for name, row in datasets.items() if row["unit"] != "counts" or row.get("convert")]
+    for name in config["generators"]:
+        if kind_of(config, name) in COUNTED and uncounted:
+            raise UserError(
+                f"generator {name!r} learns from counts, and dataset {uncounted[0]!r} has none",
+                where="generators",
+                remedy="use cvae, or datasets whose unit is counts, without convert",
             )
     asked = config["evaluations"]
     if "augmentation" in asked and not config["augmentation"]["tasks"]:

@@ -39,6 +39,9 @@ class Capabilities:
     private : bool
         Counts all that it fits in a ledger (:mod:`.ledger`). It gets profiles in log2 units, not standardised ones, for
         the scale would be an exact statistic of the training donors; and what is public in ``uns["public"]``.
+    counts : bool
+        Learns from counts. It gets profiles as log2(CPM + 1), not standardised ones, with ``obs["library_size"]``, and
+        makes such profiles.
     """
 
     trained: bool = False
@@ -48,6 +51,7 @@ class Capabilities:
     log_density: bool = False
     covariates: bool = True
     private: bool = False
+    counts: bool = False
 
 
 class Generator(ABC):

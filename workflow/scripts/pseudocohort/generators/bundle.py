@@ -148,6 +148,10 @@ def _prepare(
         # No scale and no alignment: whatever else is fitted would have to be noised as well.
         learned = _with_public(learned, profiles, members, training_set)
         return _Prepared(training_set, learned, _without_scale(profiles), CovariateEffects(), unscaled)
+    if kind.capabilities.counts:
+        sizes = profiles.obs["library_size"] if "library_size" in profiles.obs else pd.Series(0.0, profiles.obs_names)
+        learned.obs["library_size"] = sizes[learned.obs_names].to_numpy()
+        return _Prepared(training_set, learned, _without_scale(profiles), CovariateEffects(), unscaled)
     if alignment == "offset":
         learned.X, scaled.X = add_technology_offset(learned), add_technology_offset(scaled)
         unscaled = learned.X
@@ -208,9 +212,12 @@ def fit(
             [own.profiles for own in sets], settings=settings, seeds=seeds, device=device,
             checkpoint=lambda group: checkpoint(training_sets[group[0]], [sets[i].profiles for i in group]),
         )  # fmt: skip
-    # Shares of training profiles on a floor would be exact statistics of the donors of a private generator.
+    # Shares of training profiles on a floor would be exact statistics of the donors of a private generator; counts have
+    # their zeros by themselves.
     limits = [
-        DetectionLimits() if kind.capabilities.private else own.detection(model, seed, device)
+        DetectionLimits()
+        if kind.capabilities.private or kind.capabilities.counts
+        else own.detection(model, seed, device)
         for own, model in zip(sets, models, strict=True)
     ]
     return [

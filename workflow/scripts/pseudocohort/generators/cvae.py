@@ -94,9 +94,9 @@ class CVAE(NetworkGenerator):
         )  # fmt: skip
 
         def one_step() -> dict[str, torch.Tensor]:
-            h, condition, factors = batches.draw(run.random)
+            columns = batches.draw(run.random)
             draws = self.loss_draws(batches.size, run.random)
-            error, divergence = (part.mean(-1) for part in network.bounds(h, condition, factors, *draws))
+            error, divergence = (part.mean(-1) for part in network.bounds(*columns, *draws))
             run.descend("autoencoder", error + s["beta"] * divergence, clip=5.0)
             return {"reconstruction": error, "divergence": divergence}
 

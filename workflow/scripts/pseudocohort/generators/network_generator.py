@@ -185,7 +185,7 @@ class NetworkGenerator(Generator):
         if components:
             self.settings["width"] = width_for(self.settings["width"], profiles.n_obs)
         self.space = space_of(components).fit(
-            profiles, components, self.settings["marginals"], self.settings["profiles_per_component"]
+            profiles, components, self.settings.get("marginals", 0), self.settings["profiles_per_component"]
         )
         keys = self.space.keys(profiles)
         self.conditions = sorted({condition for condition, _ in self.space.means.mean})

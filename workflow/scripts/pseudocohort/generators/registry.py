@@ -23,6 +23,7 @@ MODULES = {
     "gan": "gan",
     "wgan_gp": "wgan_gp",
     "cvae": "cvae",
+    "nb_cvae": "nb_cvae",
     "ddpm": "ddpm",
     "flow": "flow",
     "unclip": "unclip",
@@ -36,8 +37,10 @@ MODULES = {
 }
 #: Generators trained by gradient descent; they use a GPU where there is one.
 TRAINED = (
-    "gan", "wgan_gp", "cvae", "ddpm", "flow", "unclip", "dp_cvae", "dp_ddpm", "dp_flow", "dp_wgan_gp",
+    "gan", "wgan_gp", "cvae", "nb_cvae", "ddpm", "flow", "unclip", "dp_cvae", "dp_ddpm", "dp_flow", "dp_wgan_gp",
 )  # fmt: skip
+#: Generators that learn from counts, and are refused where there are none.
+COUNTED = ("nb_cvae",)
 #: Generators with differential privacy; their models hold a ledger.
 PRIVATE = ("dp_naive_bayes", "dp_cvae", "dp_ddpm", "dp_flow", "dp_wgan_gp")
 
