@@ -49,9 +49,9 @@ def test_sets_of_one_shape_are_one_run(name, monkeypatch):
     runs = []
     original = Training.run
 
-    def counted(self, *arguments):
+    def counted(self, *arguments, **named):
         runs.append(self.random.stacked and len(self.random.generators))
-        return original(self, *arguments)
+        return original(self, *arguments, **named)
 
     monkeypatch.setattr(Training, "run", counted)
     kind = registry.get(name)
