@@ -117,3 +117,26 @@ def test_ablations_of_the_prior_sample_too(fitted, prior, tmp_path):
     made = other.sample(wanted, seed=1)
     truth = model.space.means.mean["A", "tumour"]
     assert np.corrcoef(made[::2].mean(0), truth)[0, 1] > 0.9
+
+
+def test_class_of_one_profile_is_not_that_profile():
+    """Of one tumour of B it is known how B's lines differ: draws keep near to the class mean that both say."""
+    rng = np.random.default_rng(5)
+    p, loadings = 60, np.random.default_rng(6).normal(size=(12, 60))
+    contrast = np.random.default_rng(7).normal(size=p)
+    rows, tables = [], []
+    for condition, factors, n in (("A", TUMOUR, 60), ("A", LINE, 60), ("B", TUMOUR, 1), ("B", LINE, 60)):
+        rows.append((condition == "B") * contrast + rng.normal(size=(n, 12)) @ loadings + rng.normal(size=(n, p)))
+        names = [f"{condition}{factors['level']}{i}" for i in range(n)]
+        tables.append(pd.DataFrame({"condition": condition, "donor": names, **factors}, index=names))
+    data = ad.AnnData(np.concatenate(rows).astype(np.float32), obs=pd.concat(tables))
+    wanted = pd.DataFrame({"condition": "B", **TUMOUR}, index=[f"s{i}" for i in range(300)])
+    lone = data.X[(data.obs["condition"] == "B") & (data.obs["level"] == "tumour")][0]
+    share = {}
+    for moments in (True, False):
+        model = UnCLIP().fit(data, settings={"sampling_steps": 15, "moments": moments}, seed=1)
+        centre = model.space.means.of([("B", "tumour")])[0]
+        offset = model.sample(wanted, seed=2).mean(0) - centre
+        share[moments] = offset @ (lone - centre) / np.sum((lone - centre) ** 2)
+    assert abs(share[True]) < 0.3
+    assert share[False] > 2 * abs(share[True])

@@ -9,9 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..seeds import derive
 from .batches import Batches
-from .moments import Moments
 from .network_generator import NetworkGenerator
 from .networks import ProjectionCritic, Synthesiser
 from .training import Trained, Training, number_of_steps
@@ -28,14 +26,11 @@ class AdversarialGenerator(NetworkGenerator):
         Moments of Adam.
     batches_per_step : str, optional
         Setting that says how many batches a round takes for the critic; 1 if None.
-    moments : Moments, optional
-        What sets means and covariance right (setting ``moments``).
     """
 
     on_genes = True
     betas: tuple[float, float]
     batches_per_step: str | None = None
-    moments: Moments | None = None
 
     @abstractmethod
     def round(self, duel: Duel) -> Losses:
@@ -88,29 +83,8 @@ class AdversarialGenerator(NetworkGenerator):
     def keep(self, trained: Trained, batches: Batches) -> None:
         super().keep(trained, batches)
         self.critic = trained.modules["critic"]
-        if not self.settings.get("moments", False):
-            return
-        h, condition, factors = (column.cpu().numpy() for column in batches.columns[:3])
-        weight = np.diff(batches.cumulative.double().cpu().numpy(), prepend=0.0)
-        random = torch.Generator(device=self.device).manual_seed(derive(0, "moments"))
-
-        @torch.no_grad()
-        def draw(pairs: np.ndarray) -> np.ndarray:
-            numbers = torch.as_tensor(pairs, device=self.device)
-            return self._generated(numbers[:, 0], numbers[:, 1:], random).cpu().numpy()
-
-        pairs = np.column_stack([condition, factors])
-        self.moments = Moments.fit(h.astype(np.float64), pairs, weight, len(self.conditions), draw)
 
     def draw(self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator) -> torch.Tensor:
-        rows = self._generated(condition, factors, random)
-        if self.moments is None:
-            return rows
-        pairs = torch.column_stack([condition, factors]).cpu().numpy()
-        return torch.as_tensor(self.moments.apply(rows.cpu().numpy(), pairs), device=self.device)
-
-    def _generated(self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator) -> torch.Tensor:
-        """Rows as the network gives them."""
         z = torch.randn(len(condition), self.settings["noise"], generator=random, device=self.device)
         return self.network(z, condition, factors)
 
@@ -120,8 +94,6 @@ class AdversarialGenerator(NetworkGenerator):
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         arrays, metadata = super().state()
-        if self.moments is not None:
-            arrays |= {f"moments/{k}": v for k, v in self.moments.state().items()}
         return arrays | {f"critic/{k}": v.detach().cpu().numpy() for k, v in self.critic.state_dict().items()}, metadata
 
     @classmethod
@@ -131,8 +103,6 @@ class AdversarialGenerator(NetworkGenerator):
         out.critic.load_state_dict(
             {k.removeprefix("critic/"): torch.as_tensor(v) for k, v in arrays.items() if k.startswith("critic/")}
         )
-        moments = {k.removeprefix("moments/"): v for k, v in arrays.items() if k.startswith("moments/")}
-        out.moments = Moments.from_state(moments) if moments else None
         return out
 
 

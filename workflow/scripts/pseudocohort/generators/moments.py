@@ -1,4 +1,4 @@
-"""Means and covariance of an adversarial generator, set right after training."""
+"""Means and covariance of a generator, set right after training."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ LEAST_SHARE = 0.02
 
 @dataclass
 class Moments:
-    """An affine map of latent rows that gives a generator the training rows' means and pooled covariance.
+    """An affine map of latent rows that gives a generator the training rows' means, and their pooled covariance.
 
     An adversarial generator is asked only to deceive its critic: it keeps too little variance along weak directions,
     and its class means wander. The map takes its class means to those of the training rows, and its covariance within
     classes to theirs by the linear map that moves rows least (optimal transport between Gaussians; Dowson & Landau
-    1982, J. Multivariate Analysis 12:450). What is beyond two moments stays the generator's.
+    1982, J. Multivariate Analysis 12:450). What is beyond two moments stays the generator's. A model that first draws
+    an embedding draws that of the only profile where a class has one, and decodes that profile: its means are set.
 
     Attributes
     ----------
@@ -48,6 +49,8 @@ class Moments:
         weight: np.ndarray,
         conditions: int,
         draw: Callable[[np.ndarray], np.ndarray],
+        *,
+        covariance: bool = True,
     ) -> Self:
         """From training rows and draws of the generator.
 
@@ -63,6 +66,8 @@ class Moments:
             Number of conditions; each is mapped at every level, seen there or not.
         draw : callable
             Rows of the generator for such pairs.
+        covariance : bool
+            Whether the covariance is set as well as the means.
         """
         levels = np.unique(pairs[:, 1:], axis=0)
         every = np.array([(c, *level) for level in levels for c in range(conditions)])
@@ -81,7 +86,7 @@ class Moments:
             of_real += centred.T @ centred
             wanted[i] = mean * rows.sum() / (rows.sum() + EQUAL_WEIGHT)
         seen = int((np.array(share) > 0).sum())
-        if len(h) <= seen:  # one row each: no covariance to go by
+        if not covariance or len(h) <= seen:  # one row each: no covariance to go by
             return cls(every, made, wanted, np.eye(h.shape[1]))
         of_real *= len(h) / (len(h) - seen)
         root = _root(of_real)

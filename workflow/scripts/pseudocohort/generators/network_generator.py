@@ -23,6 +23,7 @@ from .clamping import DRAWS, rows_given
 from .device import choose_device
 from .groups import donor_weights, held_out_rows, keys_of
 from .latent import LATENT, space_of
+from .moments import Moments
 from .stacking import Stack
 from .streams import Streams
 from .training import Trained, Training, Validation, number_of_steps
@@ -72,12 +73,20 @@ class NetworkGenerator(Generator):
 
     Subclasses say how to :meth:`build` the network that is sampled from, how to :meth:`train` it and how to
     :meth:`draw` latent rows.
+
+    Attributes
+    ----------
+    moments : Moments, optional
+        What sets the means of drawn rows right, and their covariance (setting ``moments``).
     """
 
     capabilities = Capabilities(trained=True, composition=True, unlabeled=True, mask=True)
     defaults: ClassVar[dict[str, Any]] = {**LATENT}
     #: Whether ``components`` may be 0, the network working on the genes themselves.
     on_genes: ClassVar[bool] = False
+    #: Whether ``moments`` sets the covariance as well as the means.
+    sets_covariance: ClassVar[bool] = True
+    moments: Moments | None = None
 
     @abstractmethod
     def build(self, dim: int, conditions: int) -> nn.Module:
@@ -94,7 +103,7 @@ class NetworkGenerator(Generator):
 
     @abstractmethod
     def draw(self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator) -> torch.Tensor:
-        """Latent rows (n × components) of the given conditions and level factors."""
+        """Latent rows (n × components) of the given conditions and level factors, as the network gives them."""
 
     def prepare(self, network: nn.Module, h: np.ndarray, condition: np.ndarray) -> None:
         """What is fitted to latent rows (n × components) of conditions (n,) before training."""
@@ -143,6 +152,7 @@ class NetworkGenerator(Generator):
         start = self._start(profiles, settings, seed, device)
         run = self.train(batches=start.batches, seed=start.seed, checkpoint=checkpoint, **start.modules)
         self.keep(run.results()[0], start.batches)
+        self._set_moments(start.batches)
         return self
 
     @classmethod
@@ -169,6 +179,7 @@ class NetworkGenerator(Generator):
                 )
             for i, trained in zip(group, run.results(), strict=True):
                 models[i].keep(trained, starts[i].batches)
+                models[i]._set_moments(starts[i].batches)
         return models
 
     def _start(self, profiles: ad.AnnData, settings: dict[str, Any] | None, seed: int, device: str) -> Start:
@@ -208,6 +219,23 @@ class NetworkGenerator(Generator):
         modules = {name: module.to(self.device) for name, module in modules.items()}
         self.prepare(modules["network"], h, condition)
         return Start(modules, batches, derive(seed, "training"))
+
+    @torch.no_grad()
+    def _set_moments(self, batches: Batches) -> None:
+        if not self.settings.get("moments", False):
+            return
+        h, condition, factors = (column.cpu().numpy() for column in batches.columns[:3])
+        weight = np.diff(batches.cumulative.double().cpu().numpy(), prepend=0.0)
+        random = torch.Generator(device=self.device).manual_seed(derive(0, "moments"))
+
+        def draw(pairs: np.ndarray) -> np.ndarray:
+            numbers = torch.as_tensor(pairs, device=self.device)
+            return self.draw(numbers[:, 0], numbers[:, 1:], random).cpu().numpy()
+
+        self.moments = Moments.fit(
+            h.astype(np.float64), np.column_stack([condition, factors]), weight, len(self.conditions), draw,
+            covariance=self.sets_covariance,
+        )  # fmt: skip
 
     def sample(self, obs: pd.DataFrame, *, seed: int, device: str = "cpu") -> np.ndarray:
         h = self.latent_rows(obs, seed=seed, device=device)
@@ -252,7 +280,10 @@ class NetworkGenerator(Generator):
         condition = torch.tensor([numbers[c] for c in obs["condition"].astype(str)], device=self.device)
         factors = torch.as_tensor(factor_numbers(obs), device=self.device)
         random = torch.Generator(device=self.device).manual_seed(derive(seed, "latent"))
-        return self.space.latent(self.draw(condition, factors, random).double().cpu().numpy(), obs)
+        rows = self.draw(condition, factors, random).double().cpu().numpy()
+        if self.moments is not None:
+            rows = self.moments.apply(rows, torch.column_stack([condition, factors]).cpu().numpy())
+        return self.space.latent(rows, obs)
 
     @torch.no_grad()
     def member_signals(self, profiles: ad.AnnData, *, device: str = "cpu") -> dict[str, np.ndarray]:
@@ -285,7 +316,8 @@ class NetworkGenerator(Generator):
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         arrays, metadata = self.space.state()
         weights = {f"network/{k}": v.detach().cpu().numpy() for k, v in self.network.state_dict().items()}
-        return {f"space/{k}": v for k, v in arrays.items()} | weights, {
+        moments = {} if self.moments is None else {f"moments/{k}": v for k, v in self.moments.state().items()}
+        return {f"space/{k}": v for k, v in arrays.items()} | weights | moments, {
             "space": metadata,
             "conditions": self.conditions,
             "settings": self.settings,
@@ -303,6 +335,8 @@ class NetworkGenerator(Generator):
         }
         out.network.load_state_dict(weights)
         out.network.requires_grad_(False).eval()
+        moments = {k.removeprefix("moments/"): v for k, v in arrays.items() if k.startswith("moments/")}
+        out.moments = Moments.from_state(moments) if moments else None
         return out
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from ..levels import LEVELS
+from ..levels import AGGREGATIONS, CONTEXTS, LEVELS, level_of
 from ..seeds import derive
 from .axes import leading_axes
 from .batches import Batches
@@ -65,6 +65,9 @@ class UnCLIP(NetworkGenerator):
        guidance on z (``guidance``).
 
     :meth:`vary` and :meth:`translate` use the embedding of given profiles instead of the prior.
+
+    Where a class has one profile, the prior knows one embedding and the decoder what it came from: drawn profiles would
+    be that one. With ``moments`` the means of drawn rows are those of the training rows, shrunk to the class mean.
     """
 
     name = "unclip"
@@ -87,11 +90,14 @@ class UnCLIP(NetworkGenerator):
         "view_noise": 0.3,
         "reconstruction": 1.0,
         "z_dropout": 0.1,
+        "moments": True,
         "guidance": 1.0,
         "prior": "diffusion",
         "diffusion_steps": 1000,
         "sampling_steps": 50,
     }
+
+    sets_covariance = False
 
     def further(self, profiles: ad.AnnData) -> tuple[np.ndarray, ...]:
         """Of each profile: the scaled components that the encoder sees, and the number of its level."""
@@ -246,7 +252,9 @@ class UnCLIP(NetworkGenerator):
         return schedule.sample_ddim(predict, (len(z), self.space.dim), s["sampling_steps"], 0.0, random)
 
     def draw(self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator) -> torch.Tensor:
-        level = self._levels
+        _, aggregation, context = factors.cpu().numpy().T
+        names = [level_of(AGGREGATIONS[a], CONTEXTS[c]) for a, c in zip(aggregation, context, strict=True)]
+        level = np.array([LEVELS.index(name) for name in names])
         return self._decode(self._draw_z(condition, factors, level, random), factors, random)
 
     def member_signals(self, profiles: ad.AnnData, *, device: str = "cpu") -> dict[str, np.ndarray]:
@@ -276,10 +284,6 @@ class UnCLIP(NetworkGenerator):
             parts = denoising_signals(schedule, predict, rows, self.bank(BANK, rows.shape[1]))
             found |= {f"{name}_{key}": value for key, value in parts.items()}
         return found
-
-    def latent_rows(self, obs: pd.DataFrame, *, seed: int, device: str = "cpu") -> np.ndarray:
-        self._levels = np.array([LEVELS.index(v) for v in obs["level"].astype(str)])
-        return super().latent_rows(obs, seed=seed, device=device)
 
     @torch.no_grad()
     def vary(self, profiles: np.ndarray, obs: pd.DataFrame, *, seed: int) -> np.ndarray:
