@@ -24,7 +24,7 @@ STUDY_DEMO := results/demo/report/index.html
 .PHONY: help env demo test lint format lock check-dataset plan-summary bench-ingest bench-attacks bench-prdc bench-generators bench-together bench-gpu tune clean
 
 help:
-	@sed -n 's/^# //p' Makefile 
+	@sed -n 's/^# //p' Makefile
 
 $(VENV)/.runtime: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=python3.x" >&2; exit 1; }
