@@ -105,6 +105,10 @@ class NetworkGenerator(Generator):
     def draw(self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator) -> torch.Tensor:
         """Latent rows (n × components) of the given conditions and level factors, as the network gives them."""
 
+    def draw_for_means(self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+        """As :meth:`draw`, where their means are all that is wanted."""
+        return self.draw(condition, factors, random)
+
     def prepare(self, network: nn.Module, h: np.ndarray, condition: np.ndarray) -> None:
         """What is fitted to latent rows (n × components) of conditions (n,) before training."""
 
@@ -228,9 +232,11 @@ class NetworkGenerator(Generator):
         weight = np.diff(batches.cumulative.double().cpu().numpy(), prepend=0.0)
         random = torch.Generator(device=self.device).manual_seed(derive(0, "moments"))
 
+        rows = self.draw if self.sets_covariance else self.draw_for_means
+
         def draw(pairs: np.ndarray) -> np.ndarray:
             numbers = torch.as_tensor(pairs, device=self.device)
-            return self.draw(numbers[:, 0], numbers[:, 1:], random).cpu().numpy()
+            return rows(numbers[:, 0], numbers[:, 1:], random).cpu().numpy()
 
         self.moments = Moments.fit(
             h.astype(np.float64), np.column_stack([condition, factors]), weight, len(self.conditions), draw,
