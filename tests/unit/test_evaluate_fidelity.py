@@ -13,6 +13,7 @@ from scipy.spatial.distance import cdist
 from sklearn.neighbors import NearestNeighbors
 
 from pseudocohort.contracts import check_evaluation
+from pseudocohort.errors import UserError
 from pseudocohort.evaluate.adversarial import adversarial_accuracy
 from pseudocohort.evaluate.correlation import correlation_score
 from pseudocohort.evaluate.differential import differential_recovery
@@ -20,7 +21,7 @@ from pseudocohort.evaluate.discriminator import discriminator_auc
 from pseudocohort.evaluate.fidelity import fidelity
 from pseudocohort.evaluate.memorisation import closer_to_train_share, memorisation_share
 from pseudocohort.evaluate.moments import frechet_distance, gene_marginals, maximum_mean_discrepancy
-from pseudocohort.evaluate.neighbours import nearest
+from pseudocohort.evaluate.neighbours import closer, nearest, within
 from pseudocohort.evaluate.prdc import precision_recall_density_coverage
 from pseudocohort.evaluate.sizes import donor_halves, matched_chunks, matched_subset
 
@@ -52,7 +53,8 @@ def test_prdc_does_not_depend_on_the_block(monkeypatch):
     rng = np.random.default_rng(1)
     real, synthetic = rng.normal(size=(60, 5)), rng.normal(size=(50, 5))
     whole = precision_recall_density_coverage(real, synthetic, 5)
-    monkeypatch.setattr("pseudocohort.evaluate.neighbours.BLOCK", 200)
+    monkeypatch.setattr("pseudocohort.evaluate.neighbours.SCREENED", 200)
+    monkeypatch.setattr("pseudocohort.evaluate.neighbours.GENES", 2)
     assert precision_recall_density_coverage(real, synthetic, 5) == whole
 
 
@@ -66,6 +68,28 @@ def test_nearest_is_scikit_learns_even_far_from_the_origin_and_for_copies(seed, 
     ours = nearest(query, reference, 3)
     np.testing.assert_allclose(ours, expected, atol=1e-6 * (1 + offset * 1e-3))
     assert (ours[10:, 0] == 0).all()
+
+
+@given(st.integers(0, 10**6), st.sampled_from([4, 700]), st.sampled_from([1e-25, 1e-3, 1.0, 1e25]), st.floats(1, 1e6))
+@settings(max_examples=40, deadline=None)
+def test_screening_in_single_precision_decides_as_double_precision_does(seed, genes, scale, outlier):
+    """On lattices, full of ties, beside one far row, at any scale: neighbours, and who is within a radius."""
+    rng = np.random.default_rng(seed)
+    a, b = (rng.integers(0, 3, size=(n, genes)).astype(np.float64) for n in (12, 15))
+    b[-1] *= outlier
+    plain = np.sqrt(((a[:, None] - b[None]) ** 2).sum(2))
+    np.testing.assert_allclose(nearest(a * scale, b * scale, 4), np.sort(plain, axis=1)[:, :4] * scale, rtol=1e-12)
+    by_row, by_column = plain[:, [3]], plain[[5]]
+    ((_, (near, reached)),) = within(a * scale, b * scale, by_row * scale, by_column * scale)
+    np.testing.assert_array_equal(near, closer(plain, by_row))
+    np.testing.assert_array_equal(reached, closer(plain, by_column))
+
+
+def test_values_that_are_not_finite_have_no_neighbours():
+    x = np.ones((5, 3))
+    x[2, 1] = np.nan
+    with pytest.raises(UserError, match="not finite"):
+        nearest(x, np.ones((5, 3)), 1)
 
 
 def test_adversarial_accuracy_and_its_halves():

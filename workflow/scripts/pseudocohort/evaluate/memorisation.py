@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import gammaln
 
-from .neighbours import closer, distance_blocks, nearest
+from .neighbours import nearest, within
 
 #: Ratio of the distances to the nearest and second nearest training row below which a row counts as memorised.
 RATIO = 1 / 3
@@ -43,8 +43,8 @@ def closer_to_train_share(
     limit = nearest(synthetic, holdout[kept])
     is_class = (train_class[:, None] == names[None]).astype(np.float64)
     none = np.empty(len(synthetic))
-    for rows, distances in distance_blocks(synthetic, train):
-        count = closer(distances, limit[rows]) @ is_class
+    for rows, (nearer,) in within(synthetic, train, limit):
+        count = nearer @ is_class
         rest = n - count
         possible = (rest >= m).all(1)
         rest = np.maximum(rest, m)  # any value will do where no such subset is possible

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .neighbours import closer, distance_blocks, nearest
+from .neighbours import nearest, within
 
 
 def precision_recall_density_coverage(real: np.ndarray, synthetic: np.ndarray, k: int) -> dict[str, float]:
@@ -26,11 +26,10 @@ def precision_recall_density_coverage(real: np.ndarray, synthetic: np.ndarray, k
     synthetic_radius = nearest(synthetic, synthetic, k, exclude_self=True)[:, -1]
     balls = np.empty(len(synthetic))
     recalled, covered = np.zeros(len(real), dtype=bool), np.zeros(len(real), dtype=bool)
-    for rows, distances in distance_blocks(synthetic, real):
-        inside = closer(distances, real_radius[None])
+    for rows, (inside, reached) in within(synthetic, real, real_radius[None], synthetic_radius[:, None]):
         balls[rows] = inside.sum(1)
         covered |= inside.any(0)
-        recalled |= closer(distances, synthetic_radius[rows, None]).any(0)
+        recalled |= reached.any(0)
     return {
         "precision": float((balls > 0).mean()),
         "recall": float(recalled.mean()),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..neighbours import closer, distance_blocks, nearest
+from ..neighbours import distance_blocks, nearest, within
 from .space import AttackSpace
 
 #: Neighbours counted by the data plagiarism index; among many, one copy more or less does not show.
@@ -53,8 +53,8 @@ def monte_carlo(space: AttackSpace, *, seed: int) -> np.ndarray:
     """
     radius = np.median(nearest(space.reference, space.synthetic)[:, 0])
     share = np.empty(len(space.candidates))
-    for rows, distances in distance_blocks(space.candidates, space.synthetic):
-        share[rows] = closer(distances, radius).mean(1)
+    for rows, (near,) in within(space.candidates, space.synthetic, np.array([[radius]])):
+        share[rows] = near.mean(1)
     return share
 
 
