@@ -67,7 +67,6 @@ def _config(**combination_settings: object) -> dict:
         "k": [0, 1, 3],
         "draws": 4,
         "generator_draws": 2,
-        "network_draws": 0,
         "arms": ["tissue_only", "cell_only", "both", "permuted"],
         "variants": [],
         "variant_k": [1],

@@ -138,6 +138,20 @@ def test_combination_needs_the_permuted_control_to_lose():
     assert answer("combination", combination_table(0.0))["status"] == "no"
 
 
+def test_combination_names_the_best_generator_and_compares_it_on_the_draws_it_had():
+    """Six more draws of the baselines, in which stacking does badly, say nothing about generators trained in twelve."""
+    table = combination_table(0.2)
+    better = table[table["generator"] == "mvn"].assign(generator="ddpm")
+    better["value"] += 0.05
+    more = table[table["generator"].isin(["real", "stacking"]) & (table["regime"] != "ceiling")]
+    more = more[more["repeat"] < 6].assign(value=0.1)
+    more["repeat"] += 12
+    found = answer("combination", pd.concat([table, better, more]))
+    assert "ddpm trained on both levels adds +25.0 points" in found["answer"]
+    assert "ddpm reaches .85; the best way to use the lines without a generator, stacking, .65." in found["answer"]
+    assert "per condition: .60 alone, stacking .65" in found["points"][1]
+
+
 def test_fidelity_does_not_reward_the_photocopier():
     out = answer("fidelity", fidelity_table(real=0.5, copy=0.5, mvn=0.7, ddpm=0.56))
     assert out["status"] == "yes" and "ddpm" in out["answer"] and "Gaussian reaches .70" in out["answer"]

@@ -31,6 +31,8 @@ C = 0.01
 DEFAULT_SYNTHETIC_WEIGHT = 1.0
 #: Arms in which the cell level is used with its right labels.
 COMBINED = ("both", "cell_only")
+#: Ways to use the cell level without a generator.
+BASELINES = ("stacking", "level_shift", "empirical_bayes")
 _Key = tuple[str, str, int, int]  # generator, arm, k, draw
 
 
@@ -253,6 +255,8 @@ def _paired(plan: _Study) -> None:
         others = {"gain_over_real_only": ("real", "tissue_only", k, draw)}
         if generator != "stacking" and arm != "permuted":
             others["gain_over_stacking"] = ("stacking", "both" if k else "cell_only", k, draw)
+        if generator not in BASELINES and arm != "permuted":
+            others["gain_over_level_shift"] = ("level_shift", "both" if k else "cell_only", k, draw)
         if arm in COMBINED:
             others["both_minus_permuted"] = (generator, "permuted", k, draw)
             others["both_minus_tissue_only"] = (generator, "tissue_only", k, draw)
@@ -319,9 +323,9 @@ def combination(
     DataFrame
         Long evaluation table: ``n_real`` = k per condition, ``regime`` = arm, ``n_synthetic`` per condition. Metrics:
         those of :func:`.classifiers.metrics`; ``centroid_r``; paired over draws, in balanced accuracy,
-        ``gain_over_real_only``, ``gain_over_stacking``, ``both_minus_tissue_only`` and ``both_minus_permuted`` (at
-        k = 0 "both" is the arm ``cell_only``); ``real_profiles_saved``, in profiles per condition;
-        ``gain_over_both`` of variants.
+        ``gain_over_real_only``, ``gain_over_stacking``, ``gain_over_level_shift``, ``both_minus_tissue_only`` and
+        ``both_minus_permuted`` (at k = 0 "both" is the arm ``cell_only``), and ``gain_over_both`` of variants;
+        ``real_profiles_saved``, in profiles per condition.
 
     Raises
     ------

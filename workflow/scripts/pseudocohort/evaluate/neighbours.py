@@ -70,9 +70,9 @@ class _Screen:
     """Squared distances between rows of `a` (n × genes) and of `b` (m × genes), in single precision with error bounds.
 
     A sum of g products of single precision is off by less than (g + 1) `UNIT` of the product of the norms (Higham 2002,
-    "Accuracy and Stability of Numerical Algorithms", section 3.1). Products are summed over `GENES` at a time, and these
-    sums are added, so that a squared distance with all its roundings is off by less than (`GENES` + sums + 32) `UNIT`
-    of the sum of the squared norms. Everything is divided by the largest norm first.
+    "Accuracy and Stability of Numerical Algorithms", section 3.1). Products are summed over `GENES` at a time, and then
+    these sums are added: a squared distance with all its roundings is off by less than (`GENES` + sums + 32) `UNIT` of
+    the sum of the squared norms. Everything is divided by the largest norm first.
 
     Raises
     ------

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ..generators.registry import TRAINED, kind_of
 from ..seeds import derive
 
 #: Arms that hold real tissue profiles with labels, and arms that hold cell-level profiles.
@@ -84,10 +83,7 @@ def length_of(row: dict[str, Any]) -> float:
 def _combination(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
     settings = config["combination"]
     for draw in range(settings["draws"]):
-        # Networks take longer than the rest, so that they may have fewer draws.
-        networks = settings["network_draws"] or settings["generator_draws"]
-        draws = {True: min(networks, settings["generator_draws"]), False: settings["generator_draws"]}
-        generators = [g for g in settings["generators"] if draw < draws[kind_of(config, g) in TRAINED]]
+        generators = settings["generators"] if draw < settings["generator_draws"] else []
         for k in settings["k"]:
             for arm in settings["arms"]:
                 # Without real tissue there is nothing tissue-only to train on, and "both" is "cell only".

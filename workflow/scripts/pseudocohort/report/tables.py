@@ -64,7 +64,8 @@ COLUMNS = {
     },
     "combination": {
         "balanced_accuracy": "Balanced accuracy", "gain_over_real_only": "Over real only",
-        "gain_over_stacking": "Over stacking", "both_minus_permuted": "Over permuted",
+        "gain_over_stacking": "Over stacking", "gain_over_level_shift": "Over level shift",
+        "both_minus_permuted": "Over permuted",
         "both_minus_tissue_only": "Over tissue only", "gain_over_both": "Over arm both",
         "real_profiles_saved": "Real profiles saved",
         "centroid_r": "Centroid r",
