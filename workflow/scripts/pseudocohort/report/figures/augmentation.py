@@ -62,8 +62,8 @@ def draw(summary: pd.DataFrame, titles: dict[str, str]) -> Figure:
                 row = stacking.iloc[0][["value", "ci_low", "ci_high"]].astype(float)
                 dots(ax, len(generators), 100 * row, INK, marker="D", size=22)
             else:
-                at, over = (0.98, len(generators)), {"xycoords": ax.get_yaxis_transform(), "ha": "right", "va": "center"}
-                ax.annotate("none of these classes", at, fontsize=8, **over)
+                at, x = (0.98, len(generators)), ax.get_yaxis_transform()
+                ax.annotate("none of these classes", at, xycoords=x, fontsize=8, ha="right", va="center")
             ax.axvline(0, color=INK, linewidth=1)
             if len(ceiling):
                 ax.axvline(
