@@ -209,6 +209,10 @@ def test_generator_rows_reward_right_profiles_and_only_its_own_draws() -> None:
     assert _mean(good, "gain_over_real_only", "toy", "both", 1) > 0.1
     assert _mean(good, "both_minus_permuted", "toy", "both", 1) > 0.1
     assert _mean(good, "gain_over_stacking", "toy", "cell_only", 0) > -0.02
+    real = _score(profiles, config)
+    shift = _mean(real[real["repeat"] < 2], "balanced_accuracy", "level_shift", "both", 1)
+    gain = _mean(good, "balanced_accuracy", "toy", "both", 1) - shift
+    assert _mean(good, "gain_over_level_shift", "toy", "both", 1) == pytest.approx(gain)
     assert _mean(bad, "gain_over_stacking", "toy", "cell_only", 0) < -0.2
     better = _mean(good, "balanced_accuracy", "toy", "both", 1) - _mean(bad, "balanced_accuracy", "toy", "both", 1)
     assert better > 0.1

@@ -338,9 +338,9 @@ def combination(
     plan = _Study(profiles, training_sets, members, settings, study, seed)
     _real_only(plan)
     _stacking(plan)
+    _level_shift(plan)
     if generator == "real":
         _ceiling(plan)
-        _level_shift(plan)
         _empirical_bayes(plan)
         _paired(plan)
         _saved(plan)
