@@ -92,7 +92,7 @@ def _ablation(ax, table: pd.DataFrame, made: list[str], k: float) -> None:
         ax.plot([], [], "o", color=colour_of(generator), label=generator)
     for name, (arm, colour, label) in BASELINES.items():
         value = at.loc[(at["generator"] == name) & (at["regime"] == arm), "value"]
-        if len(value) and name in ("real", "stacking"):
+        if len(value) and name != "empirical_bayes":
             ax.axvline(float(value.iloc[0]), color=colour, linewidth=0.9, linestyle=(0, (4, 3)), label=label)
     names = {"tissue_only": "tissue only", "permuted": "both, lines permuted", "both": "both, scaled by level"}
     ax.set_yticks(range(len(arms)), [names.get(a, a.replace("both+", "both, ").replace("_", " ")) for a in arms])
