@@ -61,7 +61,7 @@ def draw(summary: pd.DataFrame, titles: dict[str, str]) -> Figure:
             if len(stacking):
                 row = stacking.iloc[0][["value", "ci_low", "ci_high"]].astype(float)
                 dots(ax, len(generators), 100 * row, INK, marker="D", size=22)
-            else:
+            elif (gains["regime"] == "transfer").any():
                 at, x = (0.98, len(generators)), ax.get_yaxis_transform()
                 ax.annotate("none of these classes", at, xycoords=x, fontsize=8, ha="right", va="center")
             ax.axvline(0, color=INK, linewidth=1)
