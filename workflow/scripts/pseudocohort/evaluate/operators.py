@@ -1,8 +1,10 @@
-"""Operators that predict what a change of one gene does to the others, from observational tissue profiles.
+"""Linear operators that predict what a change of some genes does to the others, from observational tissue profiles.
 
-All are linear: they give slopes, the change of every gene per unit change of the perturbed one (log2 per log2), and a
-predicted change is slope times imposed change. The model behind them is one Gaussian per class with a mean of its own
-and a covariance shared by the classes (Ledoit and Wolf 2004, doi:10.1016/S0047-259X(03)00096-4).
+They give slopes, the change of every gene per unit change of the perturbed ones (log2 per log2); a predicted change is
+slope times imposed change. The model behind them is one Gaussian per class with a mean of its own and a covariance
+shared by the classes, shrunk towards a multiple of the identity (Ledoit and Wolf 2004,
+doi:10.1016/S0047-259X(03)00096-4). Neither covariance nor precision is ever formed: both are a diagonal plus a matrix
+of the rank of the profiles, so that 20,000 genes fit.
 """
 
 from __future__ import annotations
@@ -10,36 +12,42 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.covariance import ledoit_wolf
+from scipy import sparse
 
 from .graph import Graph
 
 _CONSTANT = 1e-6  # sd, log2 units, below which a gene does not vary
+_LEAST_RIDGE = 1e-8  # of a variance: keeps the precision finite where nothing has to be shrunk
 
 
 @dataclass(frozen=True)
 class TissueModel:
-    """Class-centred profiles and their shrunk covariance.
+    """Class-centred profiles and their shrunk precision.
 
     Attributes
     ----------
     z : ndarray (n, G)
-        Profiles, centred per class and divided by `scale`.
+        Profiles, centred per class and divided by `scale`. The covariance of `z` has a symmetric root ``root``.
     scale : ndarray (G,)
         Pooled within-class standard deviation, log2 units; 1 for genes that do not vary.
     varies : ndarray of bool (G,)
-    covariance : ndarray (G, G)
-        Ledoit-Wolf covariance of `z`.
+    root : ndarray (k, G)
+        ``root.T @ root + ridge * I`` is the shrunk covariance of `z`.
     ridge : float
-        What the shrinkage added to the diagonal of `covariance`. A conditional expectation takes it off the perturbed
-        gene again: left there, it would bias the gene's own effect, and only that, towards zero.
+        What the shrinkage added to the diagonal. A conditional expectation takes it off the perturbed genes again:
+        left there, it would bias the genes' own effects, and only those, towards zero.
+    diagonal : float
+    loadings : ndarray (G, k)
+        The precision is ``diagonal * I - loadings @ loadings.T``.
     """
 
     z: np.ndarray
     scale: np.ndarray
     varies: np.ndarray
-    covariance: np.ndarray
+    root: np.ndarray
     ridge: float
+    diagonal: float
+    loadings: np.ndarray
 
     @classmethod
     def fit(cls, x: np.ndarray, classes: np.ndarray) -> TissueModel:
@@ -49,53 +57,131 @@ class TissueModel:
         varies = sd > _CONSTANT
         scale = np.where(varies, sd, 1.0)
         z = centred / scale
-        covariance, shrinkage = ledoit_wolf(z, assume_centered=True)
-        return cls(z, scale, varies, covariance, float(shrinkage * np.mean(z**2)))
+        share = shrinkage(z)
+        ridge = max(share * float(np.mean(z**2)), _LEAST_RIDGE)
+        return cls._of_root(z, scale, varies, np.sqrt((1 - share) / len(z)) * z, ridge)
 
-    def _slopes(self, gene: int, standardised: np.ndarray) -> np.ndarray:
-        slopes = standardised * self.scale / self.scale[gene]
-        slopes[gene] = 1.0
-        return slopes
+    @classmethod
+    def from_covariance(cls, covariance: np.ndarray) -> TissueModel:
+        """Model of a known covariance (G, G), of full rank; its ``z`` are ``n = G`` rows with that covariance."""
+        values, vectors = np.linalg.eigh(covariance)
+        genes = len(covariance)
+        root = np.sqrt(values)[:, None] * vectors.T
+        top = 1 / values[0]
+        return cls(
+            np.sqrt(genes) * root, np.ones(genes), np.ones(genes, bool), root, 0.0, top,
+            vectors * np.sqrt(top - 1 / values),
+        )  # fmt: skip
 
-    def see(self, gene: int) -> np.ndarray:
-        """SEE: slopes (G,) of E[x | x_gene, class], association without adjustment; each is the least-squares slope."""
-        # Off the diagonal the shrinkage is a common factor, which the variance without the ridge has too.
-        return self._slopes(gene, self.covariance[:, gene] / (self.covariance[gene, gene] - self.ridge))
+    @classmethod
+    def _of_root(
+        cls, z: np.ndarray, scale: np.ndarray, varies: np.ndarray, root: np.ndarray, ridge: float
+    ) -> TissueModel:
+        # (R'R + r I)^-1 = (I - V diag(s^2 / (s^2 + r)) V') / r, with R = U diag(s) V'.
+        if root.shape[0] < root.shape[1]:
+            squares, u = np.linalg.eigh(root @ root.T)
+            kept = squares > 1e-12 * squares[-1]
+            squares, v = squares[kept], root.T @ (u[:, kept] / np.sqrt(squares[kept]))
+        else:
+            squares, v = np.linalg.eigh(root.T @ root)
+            squares = np.maximum(squares, 0)
+        loadings = v * np.sqrt(squares / (squares + ridge) / ridge)
+        return cls(z, scale, varies, root, ridge, 1 / ridge, loadings)
 
-    def components(self, k: int) -> np.ndarray:
-        """Loadings (k, G) of the `k` leading principal components of `z`."""
-        return np.linalg.svd(self.z, full_matrices=False)[2][:k]
-
-    def see_without(self, gene: int, loadings: np.ndarray) -> np.ndarray:
-        """SEE slopes (G,) after the components `loadings` (k, G) are taken out of the profiles.
-
-        Hidden programmes (purity, proliferation, batch) are what the leading components mostly hold.
-        """
-        rest = self.z - (self.z @ loadings.T) @ loadings
-        return self._slopes(gene, rest.T @ rest[:, gene] / (rest[:, gene] @ rest[:, gene]))
-
-    def do(self, gene: int, descendants: np.ndarray) -> np.ndarray:
-        """DO|G: slopes (G,) when `gene` is set and its non-descendants keep their values.
-
-        The descendants follow E[x_D | x_gene, x_ND, class]: the non-descendants ND hold every parent of the gene and
-        are not moved by the intervention, so conditioning on them blocks each back-door path (Pearl, Causality, 2009,
-        section 3.3). Everything else stays where it is.
+    def see(self, genes: int | np.ndarray) -> np.ndarray:
+        """SEE: least-squares slopes of every gene on the perturbed ones within classes; association only.
 
         Parameters
         ----------
-        gene : int
-        descendants : ndarray of int
-            Descendants of the gene in the graph; none of them is the gene.
+        genes : int or ndarray of int (m,)
+            Perturbed genes, the others left free.
+
+        Returns
+        -------
+        ndarray (G,) or (G, m)
         """
-        slopes = np.zeros(len(self.scale))
-        if len(descendants):
-            others = np.setdiff1d(np.arange(len(self.scale)), np.append(descendants, gene))
-            s = self.covariance
-            adjust = np.linalg.solve(s[np.ix_(others, others)], s[others, gene])
-            explained = s[np.ix_(others, descendants)].T @ adjust
-            left = s[gene, gene] - self.ridge - s[others, gene] @ adjust
-            slopes[descendants] = (s[descendants, gene] - explained) / left
-        return self._slopes(gene, slopes)
+        return self._see(self.z, genes)
+
+    def see_without(self, genes: int | np.ndarray, components: np.ndarray) -> np.ndarray:
+        """SEE slopes after the `components` (k, G) are taken out of the profiles.
+
+        Hidden programmes (purity, proliferation, batch) are what the leading components mostly hold.
+        """
+        rest = self.z - (self.z @ components.T) @ components
+        return self._see(rest, genes)
+
+    def _see(self, z: np.ndarray, genes: int | np.ndarray) -> np.ndarray:
+        own = np.atleast_1d(genes)
+        slopes = np.linalg.lstsq(z[:, own].T @ z[:, own], z[:, own].T @ z, rcond=None)[0].T
+        return self._scaled(slopes, genes)
+
+    def components(self, k: int) -> np.ndarray:
+        """Loadings (k, G) of the `k` leading principal components of `z`."""
+        if self.z.shape[0] < self.z.shape[1]:
+            squares, u = np.linalg.eigh(self.z @ self.z.T)
+            return (u[:, : -k - 1 : -1].T @ self.z) / np.sqrt(squares[: -k - 1 : -1])[:, None]
+        return np.linalg.eigh(self.z.T @ self.z)[1][:, : -k - 1 : -1].T
+
+    def do(self, genes: int | np.ndarray, descendants: np.ndarray) -> np.ndarray:
+        """DO|G: slopes when `genes` are set and their non-descendants keep their values.
+
+        The descendants follow E[x_D | x_A, x_ND, class]: the non-descendants ND hold every parent of the perturbed
+        genes A and are not moved by the intervention, so conditioning on them blocks each back-door path (Pearl,
+        Causality, 2009, section 3.3). Everything else stays where it is. In terms of the precision P the slopes are
+        -P_DD^-1 P_DA, so that one factorisation serves all genes (Lauritzen, Graphical Models, 1996, section C.1).
+
+        Parameters
+        ----------
+        genes : int or ndarray of int (m,)
+        descendants : ndarray of int
+            Descendants of the genes in the graph; none of them is one of the genes.
+
+        Returns
+        -------
+        ndarray (G,) or (G, m)
+        """
+        own, reached = np.atleast_1d(genes), np.asarray(descendants, dtype=int)
+        slopes = np.zeros((len(self.scale), len(own)))
+        if len(reached):
+            mine, theirs = self.loadings[own], self.loadings[reached]
+            coupling = theirs @ mine.T  # -P_DA: no gene is on both sides
+            inner = self._solve(theirs, coupling)
+            slopes[reached] = inner
+            if self.ridge:
+                # Covariance of the genes given ND, with the ridge and without it.
+                precision = self.diagonal * np.eye(len(own)) - mine @ mine.T - coupling.T @ inner
+                given = np.linalg.inv(precision)
+                slopes[reached] = np.linalg.solve((given - self.ridge * np.eye(len(own))).T, (inner @ given).T).T
+        return self._scaled(slopes, genes)
+
+    def _solve(self, loadings: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """P_DD^-1 `right`, by whichever of genes and components are fewer."""
+        genes, rank = loadings.shape
+        if genes <= rank:
+            return np.linalg.solve(self.diagonal * np.eye(genes) - loadings @ loadings.T, right)
+        inner = np.linalg.solve(self.diagonal * np.eye(rank) - loadings.T @ loadings, loadings.T @ right)
+        return (right + loadings @ inner) / self.diagonal
+
+    def _scaled(self, standardised: np.ndarray, genes: int | np.ndarray) -> np.ndarray:
+        own = np.atleast_1d(genes)
+        slopes = standardised * self.scale[:, None] / self.scale[own]
+        slopes[own] = np.eye(len(own))
+        return slopes[:, 0] if np.ndim(genes) == 0 else slopes
+
+
+def shrinkage(z: np.ndarray) -> float:
+    """Ledoit-Wolf weight of the identity for centred rows `z` (n, G), without a matrix of genes by genes.
+
+    The squares of all covariances sum to those of the profiles' inner products, which are n by n.
+    """
+    n, genes = z.shape
+    squares = (z**2).sum(1)
+    mean = squares.sum() / n / genes
+    gram = z @ z.T if n < genes else z.T @ z
+    dispersion = float((gram**2).sum()) / n**2
+    distance = (dispersion - genes * mean**2) / genes
+    noise = min((float((squares**2).sum()) / n - dispersion) / n / genes, distance)
+    return noise / distance if distance > 0 else 0.0
 
 
 def centre(x: np.ndarray, classes: np.ndarray) -> np.ndarray:
@@ -106,40 +192,40 @@ def centre(x: np.ndarray, classes: np.ndarray) -> np.ndarray:
     return out
 
 
-def sign_matrix(graph: Graph, genes: list[str]) -> np.ndarray:
+def sign_matrix(graph: Graph, genes: list[str]) -> sparse.csc_array:
     """Signs (G, G) of the edges among `genes`: entry [target, regulator]; 0 without an edge."""
     index = {gene: i for i, gene in enumerate(genes)}
     edges = graph.edges[graph.edges["regulator"].isin(index) & graph.edges["target"].isin(index)]
-    signs = np.zeros((len(genes), len(genes)))
-    signs[edges["target"].map(index), edges["regulator"].map(index)] = edges["sign"]
-    return signs
+    where = (edges["target"].map(index).to_numpy(int), edges["regulator"].map(index).to_numpy(int))
+    return sparse.csc_array((edges["sign"].to_numpy(float), where), shape=(len(genes), len(genes)))
 
 
-def regulon_sign(signs: np.ndarray, gene: int) -> np.ndarray:
+def regulon_sign(signs: sparse.csc_array, gene: int) -> np.ndarray:
     """Slopes (G,) of the baseline without a model: direct targets move by the sign of their edge."""
-    slopes = signs[:, gene].copy()
+    slopes = signs[:, [gene]].toarray()[:, 0]
     slopes[gene] = 1.0
     return slopes
 
 
-def ridge_weights(model: TissueModel, signs: np.ndarray, penalty: float = 5.0) -> np.ndarray:
+def ridge_weights(model: TissueModel, signs: sparse.csc_array, penalty: float = 5.0) -> sparse.csr_array:
     """Weights (G, G) of a ridge regression of each gene on its regulators in the graph, on the scale of ``model.z``."""
-    weights = np.zeros_like(signs)
-    for target in np.flatnonzero(signs.any(1)):
-        parents = np.flatnonzero(signs[target])
-        z = model.z[:, parents]
-        weights[target, parents] = np.linalg.solve(z.T @ z + penalty * np.eye(len(parents)), z.T @ model.z[:, target])
-    return weights
+    rows = signs.tocsr()
+    values = np.zeros(rows.nnz)
+    for target in np.flatnonzero(np.diff(rows.indptr)):
+        span = slice(rows.indptr[target], rows.indptr[target + 1])
+        z = model.z[:, rows.indices[span]]
+        values[span] = np.linalg.solve(z.T @ z + penalty * np.eye(z.shape[1]), z.T @ model.z[:, target])
+    return sparse.csr_array((values, rows.indices, rows.indptr), shape=rows.shape)
 
 
-def propagate(model: TissueModel, weights: np.ndarray, gene: int, steps: int = 3) -> np.ndarray:
+def propagate(model: TissueModel, weights: sparse.csr_array, gene: int, steps: int = 3) -> np.ndarray:
     """Slopes (G,) of a unit change of `gene` sent `steps` times through `weights`, the gene held at its new value.
 
     The scheme of CellOracle (Kamimoto et al. 2023, doi:10.1038/s41586-022-05688-9), as a baseline.
     """
-    change = np.zeros(len(weights))
+    change = np.zeros(weights.shape[0])
     change[gene] = 1.0
     for _ in range(steps):
         change = weights @ change
         change[gene] = 1.0
-    return model._slopes(gene, change)
+    return model._scaled(change[:, None], gene)
