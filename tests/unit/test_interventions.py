@@ -15,13 +15,13 @@ import statsmodels.api as sm
 from sklearn.covariance import ledoit_wolf
 from sklearn.metrics import roc_auc_score
 
-from pseudocohort.contracts import check_evaluation
-from pseudocohort.errors import UserError
-from pseudocohort.evaluate import operators
-from pseudocohort.evaluate.graph import Graph, corrupted, resolve, shuffled
-from pseudocohort.evaluate.interventions import interventions, pearson, sign_at
-from pseudocohort.evaluate.operators import TissueModel
-from pseudocohort.generators import registry
+from pseudocohort.core.contracts import check_evaluation
+from pseudocohort.core.errors import UserError
+from pseudocohort.experiments.interventions.score import interventions, pearson, sign_at
+from pseudocohort.generators.base import registry
+from pseudocohort.intervene import operators
+from pseudocohort.intervene.graph import Graph, corrupted, resolve, shuffled
+from pseudocohort.intervene.operators import TissueModel
 
 G, REGULATORS = 80, 14
 GENES = [f"ENSG{i:011d}" for i in range(G)]
