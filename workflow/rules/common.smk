@@ -10,25 +10,10 @@ sys.path.insert(0, str(WORKFLOW / "scripts"))
 
 from pseudocohort import study as study_files
 from pseudocohort.acquire import catalogue, sources
-from pseudocohort.errors import UserError
-from pseudocohort.generators.registry import (
-    MODULES,
-    PRIVATE,
-    TRAINED,
-    kind_of,
-    modules_of,
-    settings_of,
-)
-from pseudocohort.plan.enumerate import (
-    EVALUATION_OF_PURPOSE,
-    PURPOSE_OF_EVALUATION,
-    alignments,
-    batches,
-    generators_of,
-    lengths,
-    purposes,
-)
-from pseudocohort.versions import code_version, folder_version
+from pseudocohort.core.errors import UserError
+from pseudocohort.generators.base.registry import MODULES, PRIVATE, TRAINED, kind_of, modules_of, settings_of
+from pseudocohort.plan.enumerate import EVALUATION_OF_PURPOSE, PURPOSE_OF_EVALUATION, alignments, batches, generators_of, lengths, purposes
+from pseudocohort.core.versions import code_version, folder_version
 
 try:
     DATASETS = sources.check(study_files.check_study(config, WORKFLOW / "schemas"))
@@ -177,26 +162,26 @@ def checkpoints_of_job(wildcards):
 
 def _code_of(stage, wildcards):
     return code_version(
-        f"generators.{stage}",
-        *(f"generators.{name}" for name in modules_of(config, wildcards.generator)),
+        f"generators.fit.{stage}",
+        *(f"generators.models.{name}" for name in modules_of(config, wildcards.generator)),
     )
 
 
 def code_of_training(wildcards):
     """Digest of the code that trains a generator."""
-    return _code_of("bundle", wildcards)
+    return _code_of("batch", wildcards)
 
 
 def code_of_generator(wildcards):
     """Digest of the code that samples from a stored generator, or attacks it."""
-    return _code_of("stored", wildcards)
+    return _code_of("inference", wildcards)
 
 
 def code_of_generators():
     """Digest of the code of the study's generators."""
     return code_version(
         *(
-            f"generators.{module}"
+            f"generators.models.{module}"
             for name in config["generators"]
             for module in modules_of(config, name)
         )
@@ -224,7 +209,7 @@ def gene_set_files(wildcards):
 
 def code_of_evaluation(wildcards):
     """Digest of the code of an evaluation."""
-    return code_version(f"evaluate.{wildcards.evaluation}")
+    return code_version(f"experiments.{wildcards.evaluation}.score")
 
 
 def synthetic_files(wildcards):
@@ -337,7 +322,7 @@ def caption_of_figure(wildcards):
 
 def code_of_figure(wildcards):
     """Digest of the code of a figure."""
-    return code_version(f"report.figures.{wildcards.evaluation}")
+    return code_version(f"experiments.{wildcards.evaluation}.figures.{wildcards.evaluation}")
 
 
 def template_version():

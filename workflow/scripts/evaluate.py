@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from pseudocohort import contracts, io, logs
-from pseudocohort.generators.store import SyntheticStore
+from pseudocohort.core import contracts, io, logs
+from pseudocohort.generators.fit.synthetic_store import SyntheticStore
 from pseudocohort.plan.enumerate import PURPOSE_OF_EVALUATION
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 logs.configure(snakemake.log[0])
 evaluation, generator = snakemake.wildcards.evaluation, snakemake.wildcards.generator
-score = getattr(importlib.import_module(f"pseudocohort.evaluate.{evaluation}"), evaluation)
+score = getattr(importlib.import_module(f"pseudocohort.experiments.{evaluation}.score"), evaluation)
 training_sets = io.read_table(snakemake.input.training_sets, contracts.TRAINING_SETS_COLUMNS)
 further = {}
 if snakemake.input.signals:

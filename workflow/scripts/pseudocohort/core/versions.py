@@ -1,0 +1,72 @@
+"""Digest of the code behind a rule, so that editing a module re-plans exactly the rules that run it."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1]
+
+
+def _file(module: str) -> Path | None:
+    path = PACKAGE.joinpath(*module.split(".")) if module else PACKAGE
+    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+@cache
+def _imports(module: str) -> frozenset[str]:
+    """Modules of the package that `module` imports (relative imports, at any depth of the file)."""
+    file = _file(module)
+    if file is None:
+        return frozenset()
+    is_package = file.name == "__init__.py"
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if not isinstance(node, ast.ImportFrom) or not node.level:
+            continue
+        parts = module.split(".") if module else []
+        base = parts[: len(parts) - node.level + (1 if is_package else 0)]
+        target = [*base, *(node.module.split(".") if node.module else [])]
+        for alias in node.names:
+            name = ".".join([*target, alias.name])
+            found.add(name if _file(name) else ".".join(target))
+    return frozenset(found)
+
+
+@cache
+def code_version(*modules: str) -> str:
+    """Digest of `modules` (dotted, relative to the package) and of everything in the package that they import.
+
+    Raises
+    ------
+    ValueError
+        If a module does not exist.
+    """
+    seen: set[str] = set()
+    todo = list(modules)
+    for module in modules:
+        if _file(module) is None:
+            raise ValueError(f"no module {module!r} in the package")
+    while todo:
+        module = todo.pop()
+        if module not in seen:
+            seen.add(module)
+            todo.extend(_imports(module))
+    digest = hashlib.sha256()
+    for module in sorted(seen):
+        if file := _file(module):
+            digest.update(module.encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def folder_version(folder: Path) -> str:
+    """Digest of the files directly in a folder."""
+    digest = hashlib.sha256()
+    for file in sorted(f for f in folder.iterdir() if f.is_file()):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()[:12]
