@@ -13,11 +13,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-<<<<<<<< HEAD:workflow/scripts/pseudocohort/intervene/graph.py
 from ..core.errors import UserError
-========
-from ...core.errors import UserError
->>>>>>>> main:workflow/scripts/pseudocohort/experiments/interventions/graph.py
 
 COLUMNS = ("regulator", "target", "sign")
 
