@@ -469,6 +469,17 @@ def test_several_genes_at_once_against_regression_and_the_exact_effects(confound
     np.testing.assert_allclose(rows[reached], expected, atol=1e-8)
 
 
+def test_profiles_counted_several_times_are_profiles_repeated(confounded: Scm) -> None:
+    x, classes = confounded.sample(50, 0)
+    times = np.random.default_rng(0).integers(0, 4, 50)
+    rows = np.repeat(np.arange(50), times)
+    once, repeated = TissueModel.fit(x, classes, times.astype(float)), TissueModel.fit(x[rows], classes[rows])
+    assert once.ridge == pytest.approx(repeated.ridge, rel=1e-9)
+    reached = descendants(confounded, 2)
+    np.testing.assert_allclose(once.do(2, reached), repeated.do(2, reached), atol=1e-8)
+    np.testing.assert_allclose(once.see(2), repeated.see(2), atol=1e-9)
+
+
 def test_twenty_thousand_genes_fit() -> None:
     """No matrix of genes by genes is made: it alone would take 3.2 GB."""
     rng = np.random.default_rng(0)

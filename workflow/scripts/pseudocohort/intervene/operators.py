@@ -27,12 +27,10 @@ class TissueModel:
     Attributes
     ----------
     z : ndarray (n, G)
-        Profiles, centred per class and divided by `scale`. The covariance of `z` has a symmetric root ``root``.
+        Profiles, centred per class and divided by `scale`; a profile counted k times is one row times sqrt(k).
     scale : ndarray (G,)
         Pooled within-class standard deviation, log2 units; 1 for genes that do not vary.
     varies : ndarray of bool (G,)
-    root : ndarray (k, G)
-        ``root.T @ root + ridge * I`` is the shrunk covariance of `z`.
     ridge : float
         What the shrinkage added to the diagonal. A conditional expectation takes it off the perturbed genes again:
         left there, it would bias the genes' own effects, and only those, towards zero.
@@ -44,22 +42,32 @@ class TissueModel:
     z: np.ndarray
     scale: np.ndarray
     varies: np.ndarray
-    root: np.ndarray
     ridge: float
     diagonal: float
     loadings: np.ndarray
 
     @classmethod
-    def fit(cls, x: np.ndarray, classes: np.ndarray) -> TissueModel:
-        """Model of the profiles `x` (n, G; log2 units) of the `classes` (n,)."""
-        centred = centre(x, classes)
-        sd = centred.std(0)
+    def fit(cls, x: np.ndarray, classes: np.ndarray, times: np.ndarray | None = None) -> TissueModel:
+        """Model of the profiles `x` (n, G; log2 units) of the `classes` (n,), each counted so many `times` (n,)."""
+        times = np.ones(len(x)) if times is None else times
+        x, classes, times = x[times > 0], classes[times > 0], times[times > 0]
+        centred = centre(x, classes, times)
+        weight = np.sqrt(times)[:, None]
+        sd = np.sqrt(np.average(centred**2, axis=0, weights=times))
         varies = sd > _CONSTANT
         scale = np.where(varies, sd, 1.0)
-        z = centred / scale
-        share = shrinkage(z)
-        ridge = max(share * float(np.mean(z**2)), _LEAST_RIDGE)
-        return cls._of_root(z, scale, varies, np.sqrt((1 - share) / len(z)) * z, ridge)
+        z = centred / scale * weight
+        gram = _gram(z)
+        share = shrinkage(z, times, gram)
+        total = times.sum()
+        ridge = max(share * float((z**2).sum() / total / z.shape[1]), _LEAST_RIDGE)
+        # (c Z'Z + r I)^-1 = (I - V diag(s / (s + r)) V') / r, with c Z'Z = V diag(s) V'.
+        squares, vectors = np.linalg.eigh(gram * ((1 - share) / total))
+        kept = squares > 1e-12 * squares[-1]
+        squares, vectors = squares[kept], vectors[:, kept]
+        if len(z) < z.shape[1]:
+            vectors = z.T @ (vectors * np.sqrt((1 - share) / total / squares))
+        return cls(z, scale, varies, ridge, 1 / ridge, vectors * np.sqrt(squares / (squares + ridge) / ridge))
 
     @classmethod
     def from_covariance(cls, covariance: np.ndarray) -> TissueModel:
@@ -68,25 +76,8 @@ class TissueModel:
         genes = len(covariance)
         root = np.sqrt(values)[:, None] * vectors.T
         top = 1 / values[0]
-        return cls(
-            np.sqrt(genes) * root, np.ones(genes), np.ones(genes, bool), root, 0.0, top,
-            vectors * np.sqrt(top - 1 / values),
-        )  # fmt: skip
-
-    @classmethod
-    def _of_root(
-        cls, z: np.ndarray, scale: np.ndarray, varies: np.ndarray, root: np.ndarray, ridge: float
-    ) -> TissueModel:
-        # (R'R + r I)^-1 = (I - V diag(s^2 / (s^2 + r)) V') / r, with R = U diag(s) V'.
-        if root.shape[0] < root.shape[1]:
-            squares, u = np.linalg.eigh(root @ root.T)
-            kept = squares > 1e-12 * squares[-1]
-            squares, v = squares[kept], root.T @ (u[:, kept] / np.sqrt(squares[kept]))
-        else:
-            squares, v = np.linalg.eigh(root.T @ root)
-            squares = np.maximum(squares, 0)
-        loadings = v * np.sqrt(squares / (squares + ridge) / ridge)
-        return cls(z, scale, varies, root, ridge, 1 / ridge, loadings)
+        loadings = vectors * np.sqrt(top - 1 / values)
+        return cls(np.sqrt(genes) * root, np.ones(genes), np.ones(genes, bool), 0.0, top, loadings)
 
     def see(self, genes: int | np.ndarray) -> np.ndarray:
         """SEE: least-squares slopes of every gene on the perturbed ones within classes; association only.
@@ -169,26 +160,33 @@ class TissueModel:
         return slopes[:, 0] if np.ndim(genes) == 0 else slopes
 
 
-def shrinkage(z: np.ndarray) -> float:
+def shrinkage(z: np.ndarray, times: np.ndarray | None = None, gram: np.ndarray | None = None) -> float:
     """Ledoit-Wolf weight of the identity for centred rows `z` (n, G), without a matrix of genes by genes.
 
-    The squares of all covariances sum to those of the profiles' inner products, which are n by n.
+    The squares of all covariances sum to those of the profiles' inner products, which are n by n. Rows counted
+    several `times` (n,) are given times the root of that number; `gram` is the smaller product of `z` with itself.
     """
-    n, genes = z.shape
+    times = np.ones(len(z)) if times is None else times
+    gram = _gram(z) if gram is None else gram
+    n, genes = times.sum(), z.shape[1]
     squares = (z**2).sum(1)
     mean = squares.sum() / n / genes
-    gram = z @ z.T if n < genes else z.T @ z
     dispersion = float((gram**2).sum()) / n**2
     distance = (dispersion - genes * mean**2) / genes
-    noise = min((float((squares**2).sum()) / n - dispersion) / n / genes, distance)
+    noise = min((float((squares**2 / times).sum()) / n - dispersion) / n / genes, distance)
     return noise / distance if distance > 0 else 0.0
 
 
-def centre(x: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Profiles minus the mean of their class."""
+def _gram(z: np.ndarray) -> np.ndarray:
+    return z @ z.T if len(z) < z.shape[1] else z.T @ z
+
+
+def centre(x: np.ndarray, classes: np.ndarray, times: np.ndarray | None = None) -> np.ndarray:
+    """Profiles minus the mean of their class, in which each counts so many `times`."""
     out = np.asarray(x, dtype=np.float64).copy()
     for value in np.unique(classes):
-        out[classes == value] -= out[classes == value].mean(0)
+        here = classes == value
+        out[here] -= np.average(out[here], axis=0, weights=None if times is None else times[here])
     return out
 
 
