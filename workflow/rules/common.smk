@@ -32,6 +32,9 @@ try:
 except UserError as error:
     raise WorkflowError(f"\n{error}") from None
 
+TISSUE_DATASETS = [
+    name for name, row in DATASETS.items() if row["context"] != "in_vitro"
+]
 SINGLE_CELL = [name for name, row in DATASETS.items() if row["kind"] == "single_cell"]
 TRAINED = plan.trained_experiments(config)
 FIGURES = experiment_registry.figures_of(config)
@@ -235,12 +238,31 @@ def sets_of_audit(wildcards):
     return plan.batches(config, "privacy", wildcards.generator)[wildcards.batch]
 
 
+def _given(key):
+    """A path of the section interventions, with {data_root} replaced."""
+    root = configuration.data_root(config).rstrip("/")
+    return config["interventions"][key].replace("{data_root}", root)
+
+
+def question_files(wildcards):
+    """Files that answers are made from; a simulated graph comes with its folder."""
+    given = [_given("graph"), _given("druggable")]
+    if config["simulated"]:
+        given[0] = str(Path(given[0]).parent)
+    root = configuration.data_root(config).rstrip("/")
+    tables = config["interventions"]["dependencies"]
+    return [f for f in given if f] + [t.replace("{data_root}", root) for t in tables]
+
+
 def intervention_files(wildcards):
-    """The regulatory graph and the known do-effects; simulated ones come as a folder."""
-    given = [config["interventions"][name] for name in ("graph", "truth")]
-    folders = {str(Path(path).parent) for path in given}
-    simulated = config["simulated"] and len(folders) == 1
-    return sorted(folders) if simulated else given
+    """Files that predictions are scored with; simulated ones come as a folder."""
+    keys = ["graph", "truth", "perturbations", "perturbation_columns"]
+    given = [path for path in map(_given, keys) if path]
+    if config["simulated"]:
+        given = sorted({str(Path(path).parent) for path in given})
+    root = configuration.data_root(config).rstrip("/")
+    tables = config["interventions"]["dependencies"]
+    return given + [t.replace("{data_root}", root) for t in tables]
 
 
 def evaluated_files(wildcards):

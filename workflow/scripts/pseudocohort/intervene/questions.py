@@ -118,7 +118,7 @@ def _question(row: dict[str, Any], where: str, root: str) -> Question:
             "condition": condition,
         }
         shown = "_".join(genes[:3]) + ("_and_more" if len(genes) > 3 else "")
-        name = f"{shown}_{'_'.join(str(c) for c in out['changes'])}_{condition}"
+        name = f"{shown}_{'_'.join(map(shown_change, out['changes']))}_{condition}"
     name = str(row.get("name") or name)
     if not _NAME.match(name):
         raise UserError(
@@ -127,6 +127,11 @@ def _question(row: dict[str, Any], where: str, root: str) -> Question:
             remedy="give it a name",
         )
     return Question(name=name, **out, **common)
+
+
+def shown_change(change: str | float) -> str:
+    """A change as it is written in names and tables: down, up, or log2 units."""
+    return change if isinstance(change, str) else f"{change:g}"
 
 
 def _split(text: Any) -> list[str]:

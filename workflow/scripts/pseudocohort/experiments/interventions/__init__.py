@@ -1,6 +1,6 @@
 """Interventions: how well operators predict what a change of one gene does, where that is known."""
 
-from ...core.settings import integer, text
+from ...core.settings import Setting, integer, many, mapping, text
 from ..description import Experiment, Figure
 
 EXPERIMENT = Experiment(
@@ -12,7 +12,26 @@ EXPERIMENT = Experiment(
     headline=True,
     evaluated=("operators",),
     settings={
-        "graph": text("", "Regulatory graph, TSV: regulator target sign (symbols or Ensembl ids)."),
+        "graph": text("", "Regulatory graph, TSV or CSV: regulator target sign (symbols or Ensembl ids), or the "
+            "tables of DoRothEA or CollecTRI; {data_root} is replaced."),
+        "confidence": many(["A", "B", "C"], "Levels of confidence kept, where the graph has a column confidence.",
+            {"type": "string"}),
+        "max_depth": integer(1, "Steps of the graph that DO|G follows; 0 = any, for sparse graphs without cycles.",
+            minimum=0),
+        "questions": Setting([], "What is asked (`snakemake intervene`): a list of questions, or a TSV with the same "
+            "keys; see docs/interventions.md.", {"type": ["array", "string"], "items": {"type": "object"}}),
+        "dependencies": many([], "Tables of the dependency of cell lines (DepMap's tiers: genes by lines named "
+            "NAME_LINEAGE); {data_root} is replaced.", {"type": "string"}),
+        "lineages": mapping({}, "Lineage of the cell lines of each condition, e.g. {BRCA: breast}.",
+            {"type": "string"}),
+        "druggable": text("", "List of druggable genes, one symbol a line; {data_root} is replaced."),
+        "perturbations": text("", "Table of measured perturbations, genes by perturbed genes or wells; {data_root} "
+            "is replaced."),
+        "perturbation_columns": text("", "Where the table's columns are wells: TSV with the columns id, pert_iname and "
+            "pert_type (L1000)."),
+        "truths": many(["effects"], "What predictions are scored against: known effects (key truth), pairs of tumour "
+            "and normal, dependencies of cell lines, measured perturbations.",
+            {"enum": ["effects", "pairs", "dependencies", "perturbations"]}),
         "truth": text("", "Known do-effects, TSV: gene condition target delta (log2 units)."),
         "n_genes": integer(12, "Regulators perturbed.", minimum=1),
         "n_leaves": integer(12, "Genes without targets perturbed, as negative control.", minimum=0),

@@ -23,7 +23,7 @@ ASSUMPTIONS = {
     "targets": (
         "Regulators are ranked by their expression in this condition against other conditions. On six TCGA cancers "
         "this told lineage-selective dependencies of cell lines from those of other lineages; the columns beside the "
-        "rank did not, and are not added to it."
+        "rank did so less well or not at all, and are not added to it."
     ),
     "translate": (
         "TRANSLATE: what other patients' pairs say of this patient's normal, given the tumour: the class mean plus "

@@ -9,7 +9,7 @@ from scipy import sparse
 from ...core.errors import UserError
 from .. import targets
 from ..operators import regulon_sign
-from ..questions import Question
+from ..questions import Question, shown_change
 from ..study import COMPONENTS, Study
 from .base import ASSUMPTIONS, MIN_PROFILES, NOT_FOR, Answer
 
@@ -106,10 +106,15 @@ def genes_at_once(question: Question, study: Study, gene_sets: dict[str, list[st
             shift = _shifts(study, rows, columns, change)
         except UserError as error:
             out.refusals.append(
-                {"operator": "all", "gene": "", "reason": f"{change}: {error.what}", "alternative": error.remedy}
+                {
+                    "operator": "all",
+                    "gene": "",
+                    "reason": f"{shown_change(change)}: {error.what}",
+                    "alternative": error.remedy,
+                }
             )
             continue
-        table = pd.DataFrame({"change": str(change), "gene": study.genes, "symbol": study.symbols})
+        table = pd.DataFrame({"change": shown_change(change), "gene": study.genes, "symbol": study.symbols})
         table["perturbed"] = np.isin(np.arange(len(table)), columns)
         names = ["see"]
         table["see"], table[f"see_pc{COMPONENTS}"] = see @ shift, see_pc @ shift
@@ -130,7 +135,10 @@ def genes_at_once(question: Question, study: Study, gene_sets: dict[str, list[st
         return out
     main = "do_g" if causal else "see"
     out.table = pd.concat(parts, ignore_index=True)
-    order = [out.table["change"].map({str(c): i for i, c in enumerate(question.changes)}), -out.table[main].abs()]
+    order = [
+        out.table["change"].map({shown_change(c): i for i, c in enumerate(question.changes)}),
+        -out.table[main].abs(),
+    ]
     out.table = out.table.iloc[np.lexsort(order[::-1])].reset_index(drop=True)
     out.facts = {
         "Condition": f"{question.condition}, {question.level}: {len(rows)} profiles"
@@ -161,7 +169,7 @@ def _said(
 ) -> list[str]:
     """The answer to one dose in sentences."""
     imposed = ", ".join(f"{study.symbols[j]} {s:+.2f}" for j, s in zip(columns, shift, strict=True))
-    words = [f"Imposed in {question.condition} ({question.level}), {change}: {imposed} log2 units."]
+    words = [f"Imposed in {question.condition} ({question.level}), {shown_change(change)}: {imposed} log2 units."]
     others = table[~table["perturbed"]]
     if causal:
         clear = others[(others["do_g_low"] > 0) | (others["do_g_high"] < 0)]
@@ -274,7 +282,8 @@ def genes_one_by_one(question: Question, study: Study) -> Answer:
             row["reversal_percent"] = 100 * (1 - np.linalg.norm((towards - effect)[others]) / before)
         found.append(row)
     out.words = [
-        f"{len(columns)} genes asked about, one at a time ({change}) in {question.condition} ({question.level}): "
+        f"{len(columns)} genes asked about, one at a time ({shown_change(change)}) in {question.condition} "
+        f"({question.level}): "
         f"{len(found)} answered, {len(out.refusals)} refused."
     ]
     out.facts = {
