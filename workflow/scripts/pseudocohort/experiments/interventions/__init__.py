@@ -6,8 +6,8 @@ from ..description import Experiment, Figure
 EXPERIMENT = Experiment(
     name="interventions",
     title="Interventions",
-    summary="Operators for single-gene interventions against known effects, with their baselines and refusals.",
-    question="What happens when a gene is perturbed?",
+    summary="Interventions, targets and translations against known effects, pairs, dependencies and perturbations.",
+    question="What happens when a gene is perturbed, and which genes are targets?",
     order=3,
     headline=True,
     evaluated=("operators",),
@@ -36,18 +36,28 @@ EXPERIMENT = Experiment(
         "n_genes": integer(12, "Regulators perturbed.", minimum=1),
         "n_leaves": integer(12, "Genes without targets perturbed, as negative control.", minimum=0),
     },
-    keys={"generator": "Operator", "estimator": "Graph", "level": "Level"},
+    by_task=True,
+    keys={"task": "Truth", "generator": "Operator", "estimator": "Graph or genes", "regime": "Condition",
+        "level": "Level", "n_real": "Pairs"},
     columns={
         "pearson_delta": "Correlation with truth", "pearson_delta_gain_over_see": "Over SEE",
         "pearson_delta_gain_over_see_pc5": "Over SEE, 5 PCs",
         "sign_at_20": "Right sign, top 20", "pds": "Discrimination",
         "leaf_effect": "Effect of leaves", "regulator_vs_leaf_auroc": "Regulator v. leaf AUROC",
-        "requested": "Requested", "refused": "Refused",
+        "r2": "R² over class mean", "r": "r beyond class mean", "r_gain_over_plain_shift": "r over plain shift",
+        "own_rank": "Rank of the own normal", "own_first": "Own normal first",
+        "matched_minus_mismatched": "Own less other lineages", "permutation_p": "p, lineages permuted",
+        "matched_stratified_auroc": "AUROC in strata of popularity", "matched_auroc": "AUROC",
+        "pearson": "Correlation", "changed_auroc": "AUROC, changed genes", "dependent_auroc": "AUROC, dependent lines",
+        "requested": "Requested", "asked": "Asked", "refused": "Refused",
     },
     figures=(Figure(name="interventions", draw="figures.interventions:figure", caption=(
         "Agreement of predicted with known changes after a do-intervention, by operator. DO|G, in blue, and the "
         "operators named with a graph use the given, a corrupted or a shuffled one; the others use none. ``see`` "
         "asks what goes along with the gene's change: by the covariance, or, as ``see_<generator>``, by a trained "
-        "generator whose gene is clamped. What goes along with a gene is not yet what follows from it."
+        "generator whose gene is clamped. What goes along with a gene is not yet what follows from it. "
+        "Pairs: correlation of predicted with own normals, both less the class mean. Targets: how much better a "
+        "ranking finds the dependencies of the own lineage than those of others; a list that is the same for all "
+        "gets 0."
     )),),
 )  # fmt: skip

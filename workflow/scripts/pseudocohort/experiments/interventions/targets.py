@@ -120,8 +120,8 @@ def score(
     -------
     DataFrame
         Long table, task ``targets``; generator = ranking, estimator = ``regulators`` or ``non_regulators``, regime =
-        condition, repeat = number of the condition. ``matched_auroc``, ``matched_stratified_auroc`` (within strata of
-        popularity), ``matched_minus_mismatched`` (own condition less the mean of the others on the same hits) and,
+        condition or all, repeat = number of the condition. ``matched_auroc``, ``matched_stratified_auroc`` (within
+        strata of popularity), ``matched_minus_mismatched`` (own condition less the mean of the others) and,
         once each, ``permutation_p`` of its mean (lineages permuted among conditions) and ``hits``.
 
     Raises
@@ -182,7 +182,8 @@ def _scored(
             "hits": float(hits[j].sum()),
         }
         rows += [
-            {**keys, "regime": conditions[j], "repeat": j, "metric": metric, "value": value}
+            {**keys, "regime": regime, "repeat": j, "metric": metric, "value": value}
+            for regime in (conditions[j], "all")
             for metric, value in values.items()
             if np.isfinite(value)
         ]
@@ -194,4 +195,4 @@ def _scored(
     extreme = [table[[order[j] for j in useful], range(len(useful))].mean() >= own - 1e-9 for order in orders]
     # All orders hold the identity; drawn ones are joined by it.
     p = np.mean(extreme) if every else (1 + np.sum(extreme)) / (1 + len(extreme))
-    return [*rows, {**keys, "repeat": 0, "metric": "permutation_p", "value": float(p)}]
+    return [*rows, {**keys, "regime": "all", "repeat": 0, "metric": "permutation_p", "value": float(p)}]
