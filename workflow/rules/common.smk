@@ -11,7 +11,7 @@ sys.path.insert(0, str(WORKFLOW / "scripts"))
 from pseudocohort import study as study_files
 from pseudocohort.acquire import catalogue, sources
 from pseudocohort.core.errors import UserError
-from pseudocohort.generators.base.registry import MODULES, PRIVATE, TRAINED, kind_of, modules_of, settings_of
+from pseudocohort.generators.base.registry import describe_kind, generators as all_generators, kind_of, modules_of, settings_of
 from pseudocohort.plan.enumerate import EVALUATION_OF_PURPOSE, PURPOSE_OF_EVALUATION, alignments, batches, generators_of, lengths, purposes
 from pseudocohort.core.versions import code_version, folder_version
 
@@ -163,7 +163,7 @@ def checkpoints_of_job(wildcards):
 def _code_of(stage, wildcards):
     return code_version(
         f"generators.fit.{stage}",
-        *(f"generators.models.{name}" for name in modules_of(config, wildcards.generator)),
+        *modules_of(config, wildcards.generator),
     )
 
 
@@ -181,7 +181,7 @@ def code_of_generators():
     """Digest of the code of the study's generators."""
     return code_version(
         *(
-            f"generators.models.{module}"
+            module
             for name in config["generators"]
             for module in modules_of(config, name)
         )
@@ -233,9 +233,10 @@ def sets_of_audit(wildcards):
 
 def signal_files(wildcards):
     """White-box signals and ledgers that the privacy evaluation of a generator reads, if it has any and is to."""
-    kind = kind_of_generator(wildcards)
-    wanted = kind in PRIVATE or (config["privacy"]["white_box"] and kind in TRAINED)
-    if wildcards.evaluation != "privacy" or not wanted:
+    if wildcards.evaluation != "privacy" or wildcards.generator == "real":
+        return []
+    able = describe_kind(config, wildcards.generator).capabilities
+    if not (able.private or (config["privacy"]["white_box"] and able.trained)):
         return []
     return [
         f"<results>/signals/{wildcards.generator}/{batch}.{kind}"
@@ -299,7 +300,8 @@ def fidelity_models(wildcards):
     return [
         f"<results>/models/full/{name}/b000"
         for name in generators_of(config, "full")
-        if kind_of(config, name) in set(TRAINED) - set(PRIVATE)
+        if describe_kind(config, name).capabilities.trained
+        and not describe_kind(config, name).capabilities.private
     ]
 
 
@@ -307,7 +309,8 @@ def gpus_of_generator(wildcards):
     """GPUs of a training job: one for a network where CUDA is asked for, else none."""
     asked = config["training"]["device"] == "cuda"
     kinds = (kind_of_generator(wildcards), settings_of_generator(wildcards).get("of"))
-    return int(asked and not set(kinds).isdisjoint(TRAINED))
+    trained = {name for name, found in all_generators().items() if found.capabilities.trained}
+    return int(asked and not trained.isdisjoint(kinds))
 
 
 def options_of_figure(wildcards):

@@ -32,10 +32,7 @@ rule release:
         generator_code=code_version(
             "generators.fit.batch",
             "generators.fit.inference",
-            *(
-                f"generators.models.{name}"
-                for name in modules_of(config, config["release"]["generator"])
-            ),
+            *modules_of(config, config["release"]["generator"]),
         ),
         code=code_version("release.bundle"),
         templates=folder_version(WORKFLOW / "scripts/pseudocohort/release/templates"),

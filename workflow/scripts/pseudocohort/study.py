@@ -5,68 +5,45 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pandas as pd
 import yaml
 
 from .core.errors import UserError
-from .generators.base.registry import COUNTED, MODULES, kind_of
+from .core.settings import json_schema
+from .core.validation import validate
+from .generators.base.registry import describe_kind, generators
 from .plan.enumerate import training_sets
 
 #: Columns of the dataset sheet that are numbers.
 NUMBERS = (("log_offset", float, "1 or 0.001"), ("annotation_rows", int, "2"))
 
 
-def _field(path: Any) -> str:
-    text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
-    return text
+def config_schema(schemas: Path, variants: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """JSON Schema of a configuration, with the generators that there are, their settings, and a study's variants.
 
-
-def _explain(error: jsonschema.ValidationError) -> tuple[str, str]:
-    """What is wrong and what to do, for one violation of the schema."""
-    value, schema = error.instance, error.schema
-    if error.validator == "additionalProperties":
-        known = list(schema.get("properties", {}))
-        unknown = sorted(set(value) - set(known))[0]
-        close = difflib.get_close_matches(unknown, known, 1)
-        return f"unknown key {unknown!r}", f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}"
-    if error.validator == "enum":
-        allowed = [str(v) for v in error.validator_value]
-        close = difflib.get_close_matches(str(value), allowed, 1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        return f"{value!r} is not allowed", f"{hint}one of: {', '.join(allowed)}"
-    if error.validator == "required":
-        missing = [k for k in error.validator_value if k not in value][0]
-        description = schema.get("properties", {}).get(missing, {}).get("description", "")
-        return f"{missing!r} is missing", f"add it: {description}" if description else "add it"
-    if error.validator == "pattern":
-        return f"{value!r} is not allowed", schema.get("description", f"it must match {error.validator_value}")
-    if error.validator == "type":
-        return f"{value!r} is not of type {error.validator_value}", schema.get("description", "correct its type")
-    return error.message, schema.get("description", "correct the value")
-
-
-def validate(instance: Any, schema_file: Path, where: str, generators: Iterable[str] = ()) -> None:
-    """Check `instance` against a YAML schema; `generators` are names beside the registry's.
-
-    Raises
-    ------
-    UserError
-        Naming the first offending field, its value and what is expected.
+    Parameters
+    ----------
+    schemas : Path
+        Folder of ``config.schema.yaml``.
+    variants : mapping, optional
+        Names of variants that a study declares, and of the generators that they are variants of.
     """
-    schema = yaml.safe_load(schema_file.read_text())
-    if generators:
-        schema["$defs"]["generator"]["enum"] += generators
-    errors = sorted(jsonschema.Draft202012Validator(schema).iter_errors(instance), key=lambda e: list(map(str, e.path)))
-    if errors:
-        what, remedy = _explain(errors[0])
-        raise UserError(what, where=f"{where}: {_field(errors[0].absolute_path) or 'top level'}", remedy=remedy)
+    schema = yaml.safe_load((schemas / "config.schema.yaml").read_text(encoding="utf-8"))
+    found, variants = generators(), variants or {}
+    schema["$defs"]["generator"]["enum"] = [*found, *variants]
+    of = {"enum": list(found), "description": "Generator that this is a variant of."}
+    settings = {name: json_schema(own.all_settings, own.summary) for name, own in found.items()}
+    for name, kind in variants.items():
+        own = settings[kind]["properties"] if kind in found else {}
+        settings[name] = {
+            "type": "object", "properties": {"generator": of, **own}, "additionalProperties": kind not in found,
+        }  # fmt: skip
+    schema["properties"]["generator_settings"]["properties"] = settings
+    return schema
 
 
 def data_root(config: dict[str, Any]) -> str:
@@ -151,20 +128,13 @@ def validate_configuration(config: dict[str, Any], schemas: Path) -> None:
     given = config.get("generator_settings")
     given = given if isinstance(given, dict) else {}
     variants = {name: own["generator"] for name, own in given.items() if isinstance(own, dict) and "generator" in own}
-    validate(config, schemas / "config.schema.yaml", "configuration", variants)
-    for name, kind in variants.items():
-        where = f"generator_settings.{name}"
-        if name in MODULES or name == "real" or not re.fullmatch("[a-z][a-z0-9_]*", name):
+    for name in variants:
+        if name in generators() or name == "real" or not re.fullmatch("[a-z][a-z0-9_]*", str(name)):
             raise UserError(
-                f"{name!r} cannot be the name of a variant", where=where,
+                f"{name!r} cannot be the name of a variant", where=f"generator_settings.{name}",
                 remedy="take a name of its own, of small letters, digits and _, e.g. ddpm_short",
             )  # fmt: skip
-        if kind not in MODULES:
-            close = difflib.get_close_matches(str(kind), MODULES, 1)
-            hint = f"did you mean {close[0]!r}? " if close else ""
-            raise UserError(
-                f"{kind!r} is no generator", where=f"{where}.generator", remedy=f"{hint}one of: {', '.join(MODULES)}"
-            )
+    validate(config, config_schema(schemas, variants), "configuration")
 
 
 def check_study(config: dict[str, Any], schemas: Path) -> dict[str, dict[str, Any]]:
@@ -187,13 +157,22 @@ def check_study(config: dict[str, Any], schemas: Path) -> dict[str, dict[str, An
             )
     uncounted = [name for name, row in datasets.items() if row["unit"] != "counts" or row.get("convert")]
     for name in config["generators"]:
-        if kind_of(config, name) in COUNTED and uncounted:
+        if describe_kind(config, name).capabilities.counts and uncounted:
             raise UserError(
                 f"generator {name!r} learns from counts, and dataset {uncounted[0]!r} has none",
                 where="generators",
-                remedy="use cvae, or datasets whose unit is counts, without convert",
+                remedy="leave it out, or use datasets whose unit is counts, without convert",
             )
     asked = config["evaluations"]
+    for section in ("combination", "held_out_level"):
+        for name in config[section]["generators"] if section in asked else ():
+            if not describe_kind(config, name).capabilities.composition:
+                able = [g for g in config["generators"] if describe_kind(config, g).capabilities.composition]
+                raise UserError(
+                    f"generator {name!r} cannot sample a condition at a level at which it was not seen",
+                    where=f"{section}.generators",
+                    remedy=f"choose from: {', '.join(able) or 'none of the study'}",
+                )
     if "augmentation" in asked and not config["augmentation"]["tasks"]:
         raise UserError(
             "no task is defined",
