@@ -244,6 +244,22 @@ def _given(key):
     return config["interventions"][key].replace("{data_root}", root)
 
 
+def settings_of_questions(wildcards):
+    """What of the section interventions answers depend on; {data_root} stays, so that a moved folder re-runs nothing."""
+    scored = ("truth", "truths", "n_genes", "n_leaves")
+    return {k: v for k, v in config["interventions"].items() if k not in scored}
+
+
+def settings_of_truths(wildcards):
+    """What of the section interventions its scores depend on."""
+    return {k: v for k, v in config["interventions"].items() if k != "questions"}
+
+
+def pathway_file(wildcards):
+    """The GMT file of pathways, as the configuration names it."""
+    return config["fidelity"]["gene_sets"]
+
+
 def question_files(wildcards):
     """Files that answers are made from; a simulated graph comes with its folder."""
     given = [_given("graph"), _given("druggable")]

@@ -86,12 +86,8 @@ rule interventions:
         runtime=minutes(60),
     params:
         study=config["study"],
-        settings={
-            key: value
-            for key, value in config["interventions"].items()
-            if key != "questions"
-        },
-        gene_sets=config["fidelity"]["gene_sets"],
+        settings=settings_of_truths,
+        gene_sets=pathway_file,
         root=configuration.data_root(config),
         seed=config["seed"],
         generator_settings=config["generator_settings"],

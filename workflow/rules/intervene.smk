@@ -43,12 +43,8 @@ rule intervene:
     params:
         title=config["title"] or config["study"],
         simulated=config["simulated"],
-        settings={
-            key: value
-            for key, value in config["interventions"].items()
-            if key not in ("truth", "truths", "n_genes", "n_leaves")
-        },
-        gene_sets=config["fidelity"]["gene_sets"],
+        settings=settings_of_questions,
+        gene_sets=pathway_file,
         root=configuration.data_root(config),
         seed=config["seed"],
         code=code_version("intervene.run", "intervene.write"),
