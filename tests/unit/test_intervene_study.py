@@ -51,6 +51,23 @@ def world(tmp_path_factory) -> tuple[ad.AnnData, ad.AnnData, dict, str]:
     return profiles, cells, settings, str(folder)
 
 
+def ask_dependencies(study, settings: dict, root: str, lines: list) -> tuple[str, pd.DataFrame]:
+    asked = settings | {"questions": [{"dependencies": "c0"}]}
+    made = answers(study, asked, root=root, lines=lines)[0]
+    return made.status, made.table
+
+
+def test_dependencies_are_carried_from_lines_to_tumours(world, monkeypatch: pytest.MonkeyPatch) -> None:
+    profiles, cells, settings, root = world
+    monkeypatch.setattr("pseudocohort.intervene.lines.log2_expression", lambda data: data.X)
+    status, table = ask_dependencies(study_of(profiles, settings, seed=1, root=root), settings, root, [cells])
+    assert status == "answered"
+    # Condition 0 expresses the first three regulators, and lines that express them depend on them.
+    assert set(table["symbol"][:3]) & {"S0", "S1", "S2"}
+    first = table.set_index("symbol").loc[table["symbol"][0]]
+    assert first["difference_low"] > 0 and first["r_held_out_model"] > first["r_held_out_lineage_mean"]
+
+
 def test_answers_of_a_configuration(world) -> None:
     profiles, _, settings, root = world
     study = study_of(profiles, settings, seed=1, root=root)
@@ -59,6 +76,7 @@ def test_answers_of_a_configuration(world) -> None:
     assert [a.question.name for a in made] == ["targets_c1", "S0_down_c2"]
     assert {a.status for a in made} == {"answered"}
     assert "dependent_own_lineage" in made[0].table
+    assert ask_dependencies(study, settings, root, [])[0] == "refused"
     with pytest.raises(UserError, match="no graph is given"):
         study_of(profiles, settings | {"graph": ""}, seed=1)
     with pytest.raises(UserError, match="no question is asked"):
@@ -68,7 +86,7 @@ def test_answers_of_a_configuration(world) -> None:
 def test_scores_verdict_and_figure(world, monkeypatch: pytest.MonkeyPatch) -> None:
     profiles, cells, settings, root = world
     monkeypatch.setattr(translation, "CURVE", ())
-    monkeypatch.setattr("pseudocohort.experiments.interventions.truths.log2_expression", lambda data: data.X)
+    monkeypatch.setattr("pseudocohort.intervene.lines.log2_expression", lambda data: data.X)
     table = pd.concat(scores(profiles, [cells], settings, study="s", seed=1, root=root), ignore_index=True)
     check_evaluation(table, "test")
     assert set(table["task"]) == {"translate", "translate_unseen", "targets", "dependencies", "perturbations"}

@@ -27,6 +27,11 @@ rule intervention_profiles:
 rule intervene:
     input:
         profiles="<results>/interventions/profiles.h5ad",
+        lines=[
+            profiles_of_dataset(name)
+            for name in DATASETS
+            if name not in TISSUE_DATASETS
+        ],
         files=question_files,
     output:
         folder=directory("<results>/interventions/answers"),

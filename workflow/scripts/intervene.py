@@ -11,14 +11,11 @@ if TYPE_CHECKING:
 
 logs.configure(snakemake.log[0])
 params = snakemake.params
-study = study_of(
-    io.read_profiles(snakemake.input.profiles, contracts.HARMONISED),
-    params.settings,
-    seed=params.seed,
-    root=params.root,
-)
+profiles = io.read_profiles(snakemake.input.profiles, contracts.HARMONISED)
+lines = [io.read_profiles(path, contracts.PREPARED) for path in snakemake.input.lines]
+study = study_of(profiles, params.settings, seed=params.seed, root=params.root)
 write(
-    answers(study, params.settings, root=params.root, gene_sets=params.gene_sets),
+    answers(study, params.settings, root=params.root, gene_sets=params.gene_sets, lines=lines),
     snakemake.output.folder,
     study=params.title,
     simulated=params.simulated,

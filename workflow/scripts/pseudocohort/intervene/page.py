@@ -19,6 +19,7 @@ TITLES = {
     "genes": "What happens if {genes} change{s}?",
     "each": "What happens if each of {genes} changes?",
     "targets": "Which targets does {condition} have?",
+    "dependencies": "On which genes would tumours of {condition} depend?",
     "translate": "What would these tumours be as normal tissue?",
 }
 #: Tables that hold profiles are files, not parts of a page.

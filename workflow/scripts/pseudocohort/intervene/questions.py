@@ -12,9 +12,9 @@ import pandas as pd
 
 from ..core.errors import UserError
 
-KINDS = ("genes", "targets", "translate")
+KINDS = ("genes", "targets", "translate", "dependencies")
 DIRECTIONS = ("down", "up")
-COLUMNS = ("name", "genes", "each", "change", "condition", "level", "donors", "targets", "translate")
+COLUMNS = ("name", "genes", "each", "change", "condition", "level", "donors", "targets", "translate", "dependencies")
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
 _ARROW = re.compile(r"\s*->\s*")
 
@@ -27,8 +27,9 @@ class Question:
     ----------
     name : str
         Of its files.
-    kind : {'genes', 'each', 'targets', 'translate'}
-        A change of genes at once; of many genes one by one; targets of a condition; tumours' normals.
+    kind : {'genes', 'each', 'targets', 'translate', 'dependencies'}
+        A change of genes at once; of many genes one by one; targets of a condition; tumours' normals;
+        dependencies of a condition's tumours.
     genes : tuple of str
         Symbols or Ensembl ids; ``("regulators",)`` with ``each``: all that have targets.
     changes : tuple of str or float
@@ -90,13 +91,13 @@ def _question(row: dict[str, Any], where: str, root: str) -> Question:
     if len(asked) != 1:
         raise UserError(
             f"it asks {'about nothing' if not asked else ' and '.join(asked)}", where=where,
-            remedy="give one of: genes (changed at once), each (one by one), targets, translate",
+            remedy="give one of: genes (changed at once), each (one by one), targets, translate, dependencies",
         )  # fmt: skip
     kind, asked_of = asked[0], row[asked[0]]
     common = {"level": str(row.get("level", "tumour")), "donors": _donors(row.get("donors", ()), where, root)}
     condition = str(row.get("condition", ""))
-    if kind == "targets":
-        condition, name = str(asked_of), f"targets_{asked_of}"
+    if kind in ("targets", "dependencies"):
+        condition, name = str(asked_of), f"{kind}_{asked_of}"
         out = {"kind": kind, "condition": condition}
     elif kind == "translate":
         if [p.strip() for p in _ARROW.split(str(asked_of))] != ["tumour", "normal"]:

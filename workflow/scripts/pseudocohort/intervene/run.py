@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -15,6 +15,7 @@ from ..metrics.pathways import read_gene_sets
 from .answers import Answer, answer
 from .dependency import Dependencies, read_tiers
 from .graph import resolve
+from .lines import lines_of
 from .questions import Question, read_questions
 from .regulons import checksum, read_graph
 from .study import Study
@@ -74,7 +75,14 @@ def dependencies_of(settings: Mapping[str, Any], root: str = "") -> Dependencies
     return read_tiers(paths) if paths else None
 
 
-def answers(study: Study, settings: Mapping[str, Any], *, root: str = "", gene_sets: str = "") -> list[Answer]:
+def answers(
+    study: Study,
+    settings: Mapping[str, Any],
+    *,
+    root: str = "",
+    gene_sets: str = "",
+    lines: Sequence[ad.AnnData] = (),
+) -> list[Answer]:
     """Answers to all questions.
 
     Parameters
@@ -86,7 +94,10 @@ def answers(study: Study, settings: Mapping[str, Any], *, root: str = "", gene_s
         Replaces ``{data_root}`` in paths.
     gene_sets : str
         GMT file of pathways; empty = none.
+    lines : sequence of AnnData
+        Prepared data sets of cell lines.
     """
+    own_lines = lines_of(lines) if lines else None
     dependencies = dependencies_of(settings, root)
     druggable = frozenset()
     if settings["druggable"]:
@@ -102,6 +113,7 @@ def answers(study: Study, settings: Mapping[str, Any], *, root: str = "", gene_s
                 study,
                 dependencies=dependencies,
                 lineages=dict(settings["lineages"]),
+                lines=own_lines,
                 druggable=druggable,
                 gene_sets={name: sorted(genes) for name, genes in sets.items()},
             )

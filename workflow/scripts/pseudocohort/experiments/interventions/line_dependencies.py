@@ -10,6 +10,7 @@ import pandas as pd
 from ...core.io import evaluation_table
 from ...intervene.dependency import Dependencies
 from ...intervene.dependency_models import COMPONENTS, standardised
+from ...intervene.lines import Lines
 from ...intervene.translation import leading_components
 from .targets import auroc
 
@@ -18,20 +19,8 @@ MIN_OF_EACH = 3
 PENALTY = 1.0
 
 
-def line_names(dependencies: Dependencies) -> dict[str, str]:
-    """Column of each line by its plain name: capitals and digits without the lineage."""
-    return {plain(column.split("_", 1)[0]): column for column in dependencies.dependent.columns}
-
-
-def plain(name: str) -> str:
-    """A line's name without punctuation, in capitals."""
-    return "".join(c for c in str(name).upper() if c.isalnum())
-
-
 def score(
-    x: np.ndarray,
-    lines: list[str],
-    symbols: np.ndarray,
+    lines: Lines,
     dependencies: Dependencies,
     regulators: set[str],
     *,
@@ -42,10 +31,7 @@ def score(
 
     Parameters
     ----------
-    x : ndarray (n, G)
-        One profile a line, log2 units.
-    lines : list of str
-    symbols : ndarray of str (G,)
+    lines : Lines
     dependencies : Dependencies
     regulators : set of str
         Symbols of regulators, scored by themselves.
@@ -59,14 +45,12 @@ def score(
         others) or ``gene_mean`` (.5 by construction), estimator = ``regulators`` or ``all_genes``, repeat = number of
         the gene; metric ``dependent_auroc``, and once ``lines``.
     """
-    known = line_names(dependencies)
-    rows_of = [i for i, name in enumerate(lines) if plain(name) in known]
-    if len(rows_of) < 10:
+    at, columns = lines.matched(dependencies)
+    if len(at) < 10:
         return None
-    columns = [known[plain(lines[i])] for i in rows_of]
-    z = standardised(x[rows_of], np.zeros(len(rows_of)))
+    z = standardised(lines.x[at], np.zeros(len(at)))
     table = dependencies.dependent[columns]
-    index = {s: i for i, s in enumerate(symbols)}
+    index = {s: i for i, s in enumerate(lines.symbols)}
     genes = [
         g for g, row in zip(table.index, table.to_numpy(), strict=True)
         if g in index and min((row == 1).sum(), (row == 0).sum()) >= MIN_OF_EACH and np.isfinite(row).all()

@@ -10,10 +10,10 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
+from ...intervene.lines import Lines
 from ...intervene.perturbations import read_perturbations
 from ...intervene.run import dependencies_of, resolved, study_of
 from ...metrics.pathways import read_gene_sets
-from ...prepare.log_scale import log2_expression
 from . import line_dependencies, perturbations, targets, translation
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,8 @@ def scores(
             log.info("dependencies by lineage: %d rows", len(out[-1]))
         regulators = set(shared.symbols[np.diff(shared.signs.indptr) > 0]) | set(shared.graph.children)
         for data in lines:
-            found = _of_lines(data, known, regulators, study, seed)
+            own = Lines.of(data)
+            found = line_dependencies.score(own, known, regulators, study=study, seed=seed)
             if found is not None:
                 out.append(found)
                 log.info("dependencies of lines: %d rows", len(found))
@@ -77,14 +78,3 @@ def scores(
         out.append(perturbations.score(shared, effects, name=study, seed=seed, gene_sets=sets))
         log.info("perturbations: %d rows", len(out[-1]))
     return out
-
-
-def _of_lines(data: ad.AnnData, known: Any, regulators: set[str], study: str, seed: int) -> pd.DataFrame | None:
-    donors = data.obs["donor"].astype(str).to_numpy()
-    first = np.array([int(np.flatnonzero(donors == name)[0]) for name in dict.fromkeys(donors)])
-    chosen = data[first].copy()
-    symbols = chosen.var["symbol"].astype(str).to_numpy() if "symbol" in chosen.var else chosen.var_names.to_numpy(str)
-    return line_dependencies.score(
-        np.asarray(log2_expression(chosen), dtype=float), list(donors[first]), symbols, known, regulators,
-        study=study, seed=seed,
-    )  # fmt: skip

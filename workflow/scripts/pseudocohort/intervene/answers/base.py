@@ -25,6 +25,10 @@ ASSUMPTIONS = {
         "this told lineage-selective dependencies of cell lines from those of other lineages; the columns beside the "
         "rank did so less well or not at all, and are not added to it."
     ),
+    "dependencies": (
+        "Models learned on cell lines hold for tumours once each gene is brought to mean 0 and spread 1 within its "
+        "level. A gene is modelled only where its model predicts lines held out better than the nearest lineage does."
+    ),
     "translate": (
         "TRANSLATE: what other patients' pairs say of this patient's normal, given the tumour: the class mean plus "
         "what the tumour tells of the leading components of normals and of each gene."
@@ -38,6 +42,10 @@ NOT_FOR = {
     "targets": (
         "It is a list to look into, not evidence that a drug would work. Dependency is that of cell lines. For genes "
         "that are no regulators, no score told matched from mismatched cancers reliably."
+    ),
+    "dependencies": (
+        "It is what cell lines with such a profile would do in culture, not evidence about a patient's tumour. "
+        "Intervals hold for one tumour and are wide; a difference between conditions shares the models' errors."
     ),
     "translate": (
         "A translated profile is personal data: it keeps what identifies its patient, and is no part of a release. "

@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 from ...core.errors import UserError
 from ..dependency import Dependencies
+from ..lines import Lines
 from ..questions import Question
 from ..study import Study
 from .base import Answer
+from .dependencies import dependencies_of
 from .genes import genes_at_once, genes_one_by_one
 from .targets import targets_of
 from .translation import translated
@@ -20,6 +22,7 @@ def answer(
     *,
     dependencies: Dependencies | None = None,
     lineages: dict[str, str] | None = None,
+    lines: Lines | None = None,
     druggable: frozenset[str] = frozenset(),
     gene_sets: dict[str, list[str]] | None = None,
 ) -> Answer:
@@ -33,6 +36,8 @@ def answer(
         Of cell lines, for the columns beside the targets.
     lineages : dict of str, optional
         Lineage of each condition.
+    lines : Lines, optional
+        Expression of cell lines, to carry dependencies over.
     druggable : frozenset of str
         Symbols.
     gene_sets : dict of list of str, optional
@@ -43,6 +48,7 @@ def answer(
         "each": lambda: genes_one_by_one(question, study),
         "targets": lambda: targets_of(question, study, dependencies, lineages or {}, druggable),
         "translate": lambda: translated(question, study),
+        "dependencies": lambda: dependencies_of(question, study, dependencies, lines),
     }
     try:
         return kinds[question.kind]()
