@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ...core.errors import UserError
+from ...core.paths import data_root
 from ...intervene.questions import read_questions
-from ...study import data_root
 
 #: Keys that a truth needs beside the graph.
 NEEDS = {"effects": "truth", "pairs": "", "dependencies": "dependencies", "perturbations": "perturbations"}
@@ -33,6 +33,12 @@ def check(config: dict[str, Any], datasets: dict[str, dict[str, Any]]) -> None:
             raise UserError(
                 f"{missing[0]} is not given, and the truth {truth!r} needs it", where=f"interventions.{missing[0]}",
                 remedy="give its file, or leave interventions out of experiments",
+            )  # fmt: skip
+    for key in ("graph", "truth", "druggable", "perturbations", "perturbation_columns", "dependencies"):
+        if "{data_root}" in str(own[key]) and not data_root(config):
+            raise UserError(
+                "{data_root} is not set", where=f"interventions.{key}",
+                remedy="add --config data_root=FOLDER, or set the environment variable PSEUDOCOHORT_DATA",
             )  # fmt: skip
     if own["questions"]:
         read_questions(own["questions"], root=data_root(config))
