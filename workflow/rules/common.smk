@@ -132,6 +132,11 @@ def dataset_row(wildcards):
     }
 
 
+def conditions_of_dataset(wildcards):
+    """``prepare.conditions`` as they hold for a dataset."""
+    return study_files.conditions_of(config, wildcards.dataset)
+
+
 def profiles_of_dataset(name):
     """Profiles of a dataset that enter the study: its pseudo-bulks if it is single-cell, else its samples."""
     stage = "pseudobulk" if name in SINGLE_CELL else "quality"

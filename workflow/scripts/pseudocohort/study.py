@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import fnmatch
 import os
 import re
 from collections.abc import Iterable
@@ -135,6 +136,19 @@ def read_datasets(config: dict[str, Any], schema_file: Path) -> dict[str, dict[s
     return chosen
 
 
+def conditions_of(config: dict[str, Any], dataset: str) -> dict[str, Any]:
+    """``prepare.conditions`` as they hold for one dataset: its own map (``dataset_maps``) goes before the common one.
+
+    Labels that a dataset's own map names are mapped by it alone; ``{Breast: Breast}`` keeps a label as it is.
+    """
+    conditions = dict(config["prepare"]["conditions"])
+    own: dict[str, str] = {}
+    for pattern, labels in conditions.pop("dataset_maps", {}).items():
+        if fnmatch.fnmatchcase(dataset, pattern):
+            own |= labels
+    return conditions | {"map": {**conditions.get("map", {}), **own}}
+
+
 def is_remote(source: str) -> bool:
     """Whether a source has to be downloaded."""
     return source.startswith(("http://", "https://"))
@@ -185,6 +199,13 @@ def check_study(config: dict[str, Any], schemas: Path) -> dict[str, dict[str, An
                 where=f"prepare.covariates.{name}",
                 remedy=f"name its column under covariates in the sheet; kept are: {', '.join(sorted(kept)) or 'none'}",
             )
+    for key, section in (("sources", config["prepare"]["sources"]),
+                         ("conditions.dataset_maps", config["prepare"]["conditions"]["dataset_maps"])):  # fmt: skip
+        for pattern in section:
+            if not any(fnmatch.fnmatchcase(name, pattern) for name in datasets):
+                close = difflib.get_close_matches(pattern, datasets, 1)
+                hint = f"did you mean {close[0]!r}?" if close else f"datasets are: {', '.join(datasets)}"
+                raise UserError(f"no dataset is called {pattern!r}", where=f"prepare.{key}", remedy=hint)
     uncounted = [name for name, row in datasets.items() if row["unit"] != "counts" or row.get("convert")]
     for name in config["generators"]:
         if kind_of(config, name) in COUNTED and uncounted:
