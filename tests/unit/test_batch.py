@@ -9,7 +9,7 @@ import statsmodels.api as sm
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pseudocohort.errors import UserError
+from pseudocohort.core.errors import UserError
 from pseudocohort.prepare.batch import (
     components,
     fit_sources,

@@ -23,7 +23,7 @@ from pseudocohort.acquire.fetch import provenance_path
 from pseudocohort.acquire.gdc_api import Client
 from pseudocohort.acquire.gdc_counts import read_counts, sample_table
 from pseudocohort.acquire.gdc_entries import SAMPLE_TYPES, preference, sample_type_of
-from pseudocohort.errors import UserError
+from pseudocohort.core.errors import UserError
 
 GENES = ("ENSG00000000003.15", "ENSG00000000005.6", "ENSG00000002586.20_PAR_Y")
 PAGE = b"\n<!DOCTYPE html><html>maintenance</html>"

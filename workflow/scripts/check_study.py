@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pseudocohort import contracts, io, logs
+from pseudocohort.core import contracts, io, logs
 from pseudocohort.prepare.study_checks import check_study
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import MaxRetryError, ResponseError
 from urllib3.util.retry import Retry
 
-from ..errors import UserError
-from ..io import full_disk_said, read_json, write_json
-from ..logs import progress
+from ..core.errors import UserError
+from ..core.io import full_disk_said, read_json, write_json
+from ..core.logs import progress
 from .checksums import announced_md5, figshare_mirror, file_md5, zenodo_md5
 
 OFFLINE_VARIABLE = "PSEUDOCOHORT_OFFLINE"

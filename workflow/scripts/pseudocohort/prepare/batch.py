@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..errors import UserError
+from ..core.errors import UserError
 from .pseudobulk import MIXTURE
 
 log = logging.getLogger(__name__)
