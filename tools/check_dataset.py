@@ -34,7 +34,7 @@ def local_row(name: str, config: dict) -> dict:
     """
     rows = study.read_datasets(config, ROOT / "workflow/schemas/datasets.schema.yaml")
     row = dict(sources.check(rows)[name])
-    for column in ("source", "samples"):
+    for column in ("source", "samples", "more_samples"):
         source = row.get(column, "")
         if sources.is_downloaded(source):
             row[column] = sources.destination(name, column, source)

@@ -37,7 +37,7 @@ def cohort(cells: dict[tuple[str, str, str], int], seed: int = 0, genes: int = 6
         rows += [(condition, level, source)] * n
     obs = pd.DataFrame(rows, columns=["condition", "level", "source"])
     obs["dataset"], obs["donor"] = obs["source"], [f"d{i}" for i in range(len(obs))]
-    obs.index = obs["donor"].add("s")
+    obs.index = pd.Index((obs["donor"] + "s").tolist())
     return np.concatenate(x).astype(np.float32), obs, mean, added
 
 

@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import pairwise_distances
 
-from pseudocohort.prepare.sanity import RPS4Y1, XIST, repeated_samples, sanity, suspicious_labels, wrong_sex
-from pseudocohort.report.doubts import doubt_tables
+from pseudocohort.prepare.sanity import RPS4Y1, XIST, repeated_samples, suspicious_labels, wrong_sex
 
 
 def cohort(seed=0, n=60, p=80, conditions=3, noise=0.7):
@@ -106,19 +105,3 @@ def test_triage_puts_swaps_before_samples_between_two_conditions():
     only = obs.index.isin(["s0", "s1"])
     part = suspicious_labels(x, obs, only)
     assert part["checked"] == 2 and [r["sample"] for r in part["samples"]] == ["s0"]
-
-
-def test_doubts_are_tables_of_the_report():
-    x, obs = cohort()
-    obs.loc["s4", "condition"] = "C2"
-    obs.index = ["first", *obs.index[1:]]
-    obs.iloc[0, obs.columns.get_loc("condition")] = "C1"
-    report = {"samples": sanity(x, obs, pd.Index([f"g{i}" for i in range(80)]))}
-    lines = {"cell_lines": {"ambiguous": ["TT", "T.T"], "unmatched": []}}
-    tables = doubt_tables({"a": report, "b": lines})
-    assert [t.title for t in tables] == [
-        "Checks of the annotation", "Labels to look at", "Names of cell lines to look at",
-    ]  # fmt: skip
-    suspects = {tuple(str(cell.text) for cell in row)[:3] for row in tables[1].rows}
-    assert suspects == {("first", "C1", "C0"), ("s4", "C2", "C1")}
-    assert doubt_tables({"c": {}}) == []

@@ -90,7 +90,7 @@ def dataset_files(wildcards):
     """Files of a dataset that exist before ingestion; a sample table inside the source's folder comes with it."""
     files = [
         dataset_file(wildcards.dataset, column)
-        for column in ("source", "samples")
+        for column in sources.COLUMNS
         if column in DATASETS[wildcards.dataset]
     ]
     return [files[0], *(f for f in files[1:] if not f.startswith(f"{files[0]}/"))]
@@ -113,7 +113,7 @@ def dataset_row(wildcards):
     """Row of a dataset in the sheet, with its paths resolved."""
     row = dict(DATASETS[wildcards.dataset])
     return row | {
-        c: dataset_file(wildcards.dataset, c) for c in ("source", "samples") if c in row
+        c: dataset_file(wildcards.dataset, c) for c in sources.COLUMNS if c in row
     }
 
 

@@ -109,8 +109,10 @@ rule check_study:
         profiles=[profiles_of_dataset(name) for name in DATASETS],
         quality=collect("<results>/prepared/quality/{dataset}.json", dataset=DATASETS),
         harmonised="<results>/prepared/harmonised.h5ad",
+        donors="<results>/prepared/donors.tsv",
     output:
         report="<results>/prepared/quality/_study.json",
+        conditions="<results>/prepared/conditions.tsv",
         lines="<results>/prepared/lines.tsv",
         identity="<results>/prepared/identity.tsv",
         sources="<results>/prepared/sources.tsv",

@@ -232,6 +232,11 @@ rule report:
         figures=FIGURES,
         captions=CAPTIONS,
         quality=collect("<results>/prepared/quality/{dataset}.json", dataset=DATASETS),
+        study="<results>/prepared/quality/_study.json",
+        conditions="<results>/prepared/conditions.tsv",
+        identity="<results>/prepared/identity.tsv",
+        sources="<results>/prepared/sources.tsv",
+        signal="<results>/prepared/source_signal.tsv",
         donors="<results>/prepared/donors.tsv",
         genes="<results>/prepared/genes.tsv",
         models=fidelity_models,
@@ -263,3 +268,36 @@ rule report:
         templates=template_version(),
     script:
         "../scripts/report.py"
+
+
+rule data_page:
+    input:
+        quality=collect("<results>/prepared/quality/{dataset}.json", dataset=DATASETS),
+        study="<results>/prepared/quality/_study.json",
+        conditions="<results>/prepared/conditions.tsv",
+        identity="<results>/prepared/identity.tsv",
+        sources="<results>/prepared/sources.tsv",
+        signal="<results>/prepared/source_signal.tsv",
+    output:
+        page=report(
+            "<results>/report/data.html",
+            caption="../report/data.rst",
+            category="Answers",
+            labels={"page": "data"},
+        ),
+    log:
+        "<logs>/data_page.log",
+    benchmark:
+        "<benchmarks>/data_page.tsv"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        title=config["title"] or config["study"],
+        code=code_version("report.data_section"),
+        templates=template_version(),
+    script:
+        "../scripts/data_page.py"

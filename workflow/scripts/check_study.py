@@ -15,8 +15,9 @@ checked = check_study(
     (io.read_profiles(path, contracts.PREPARED) for path in given.profiles),
     io.read_profiles(given.harmonised, contracts.HARMONISED),
     {Path(path).stem: io.read_json(path) for path in given.quality},
+    io.read_table(given.donors, contracts.DONORS_COLUMNS),
     seed=snakemake.params.seed,
 )
 io.write_json(checked.report, out.report)
-for name in ("lines", "identity", "sources", "signal"):
+for name in ("conditions", "lines", "identity", "sources", "signal"):
     io.write_table(getattr(checked, name), out[name])

@@ -7,6 +7,7 @@ from pseudocohort import __version__
 from pseudocohort.core import contracts, io, logs
 from pseudocohort.report import page
 from pseudocohort.report.cost import cost_table
+from pseudocohort.report.data_section import data_section
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -26,7 +27,11 @@ html = page.render(
     summaries={Path(p).stem.removesuffix("_summary"): io.read_table(p) for p in given.summaries},
     figures={Path(p).stem: Path(p) for p in given.figures},
     captions={Path(p).stem: Path(p).read_text() for p in given.captions},
-    quality={Path(p).stem: io.read_json(p) for p in given.quality},
+    data=data_section(
+        {Path(p).stem: io.read_json(p) for p in given.quality},
+        io.read_json(given.study),
+        *(io.read_table(given[name]) for name in ("conditions", "identity", "sources", "signal")),
+    ),
     donors=io.read_table(given.donors, contracts.DONORS_COLUMNS),
     genes=io.read_table(given.genes),
     generators=io.read_table(given.generators).to_dict("records"),

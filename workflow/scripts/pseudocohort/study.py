@@ -123,7 +123,7 @@ def read_datasets(config: dict[str, Any], schema_file: Path) -> dict[str, dict[s
                 where=f"{sheet}, row {name!r}, column 'convert'",
                 remedy="leave it empty: UMIs are counted at the end of a transcript, whatever its length",
             )
-        for column in ("source", "samples"):
+        for column in ("source", "samples", "more_samples"):
             if "{data_root}" in row.get(column, ""):
                 if not data_root(config):
                     raise UserError(

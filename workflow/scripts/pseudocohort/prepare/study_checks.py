@@ -29,11 +29,13 @@ class StudyChecks:
     ----------
     report : dict
         ``identity``, ``labels``, ``sources`` (what is confounded), ``harmonisation``.
-    lines, identity, sources, signal : DataFrame
-        Lines by dataset; donors against themselves; sources of each condition; how well sources are told apart.
+    conditions, lines, identity, sources, signal : DataFrame
+        Profiles and donors of each condition and level; lines by dataset; donors against themselves; sources of each
+        condition; how well sources are told apart.
     """
 
     report: dict[str, Any]
+    conditions: pd.DataFrame
     lines: pd.DataFrame
     identity: pd.DataFrame
     sources: pd.DataFrame
@@ -41,7 +43,12 @@ class StudyChecks:
 
 
 def check_study(
-    datasets: Iterable[ad.AnnData], harmonised: ad.AnnData, quality: dict[str, dict[str, Any]], *, seed: int
+    datasets: Iterable[ad.AnnData],
+    harmonised: ad.AnnData,
+    quality: dict[str, dict[str, Any]],
+    donors: pd.DataFrame,
+    *,
+    seed: int,
 ) -> StudyChecks:
     """Compare the datasets of a study with each other.
 
@@ -53,6 +60,8 @@ def check_study(
         The same profiles in one gene space.
     quality : dict
         Quality reports by dataset.
+    donors : DataFrame
+        ``donor, dataset, split``.
     seed : int
         Of cross-validation.
     """
@@ -81,7 +90,18 @@ def check_study(
         "sources": {"confounded": confounded},
         "harmonisation": dict(harmonised.uns["pseudocohort"]["harmonisation"]),
     }
-    return StudyChecks(report, annotate_lines(pair_lines(annotation), identity), identity, sources, signal)
+    table = conditions_table(obs, set(donors.loc[donors["split"] == "test", "donor"].astype(str)))
+    return StudyChecks(report, table, annotate_lines(pair_lines(annotation), identity), identity, sources, signal)
+
+
+def conditions_table(obs: pd.DataFrame, held_out: set[str]) -> pd.DataFrame:
+    """``condition level profiles donors held_out`` (held-out donors), sorted by condition and level."""
+    frame = obs[["condition", "level", "donor"]].astype(str)
+    frame["held"] = frame["donor"].where(frame["donor"].isin(held_out))
+    grouped = frame.groupby(["condition", "level"])
+    return grouped.agg(
+        profiles=("donor", "size"), donors=("donor", "nunique"), held_out=("held", "nunique")
+    ).reset_index()
 
 
 def labels_across(x: np.ndarray, obs: pd.DataFrame, quality: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -102,7 +122,9 @@ def labels_across(x: np.ndarray, obs: pd.DataFrame, quality: dict[str, dict[str,
     dataset = obs["dataset"].astype(str)
     rows = dataset.isin(unchecked).to_numpy()
     if not rows.any():
-        return {"checked": 0, "disagree": 0, "samples": [], "datasets": [], "why_none": "each dataset checks its own"}
+        bulk = any("labels" in report.get("samples", {}) for report in quality.values())
+        why = "each dataset checks its own" if bulk else "there are no bulk samples"
+        return {"checked": 0, "disagree": 0, "samples": [], "datasets": [], "why_none": why}
     levels = obs["level"].astype(str)
     part = levels.isin(set(levels[rows])).to_numpy()
     found = suspicious_labels(x[part], obs[part], only=rows[part])

@@ -13,7 +13,8 @@ from markupsafe import Markup, escape
 from ..core.io import atomic
 from ..experiments.camda.score import PUBLISHED as CAMDA_PUBLISHED
 from ..experiments.lacan.score import PUBLISHED as LACAN_PUBLISHED
-from .doubts import doubt_tables
+from .data_section import STATUS as DATA_STATUS
+from .data_section import DataSection
 from .tables import Table, plain_table, summary_table
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -53,34 +54,6 @@ def inline_svg(path: Path) -> Markup:
     return Markup(f"{head}>{rest}")
 
 
-def quality_tables(reports: dict[str, dict[str, Any]]) -> list:
-    """Tables of what entered the study and what quality control removed."""
-    rows = []
-    for name, report in reports.items():
-        part = report.get("cells") or report.get("samples") or {}
-        removed = part.get("removed", {})
-        flagged = len(part.get("outliers", []))
-        rows.append(
-            {
-                "Dataset": name,
-                "Kind": report["kind"].replace("_", " "),
-                "Profiles": part.get("cells", part.get("samples", 0)),
-                "Kept": part.get("kept", 0),
-                "Donors": report["donors"],
-                "Genes": report["genes"]["genes"],
-                "Unknown ids": report["genes"]["unknown"],
-                "Removed for": ", ".join(f"{k} ({v})" for k, v in removed.items() if v)
-                if isinstance(removed, dict)
-                else f"few genes ({len(removed)})"
-                if removed
-                else "",
-                "Flagged outliers": flagged,
-                "Declared unit": report["unit"],
-            }
-        )
-    return [plain_table(pd.DataFrame(rows), "Datasets after quality control")]
-
-
 def render(
     *,
     config: dict[str, Any],
@@ -88,7 +61,7 @@ def render(
     summaries: dict[str, pd.DataFrame],
     figures: dict[str, Path],
     captions: dict[str, str],
-    quality: dict[str, dict[str, Any]],
+    data: DataSection,
     donors: pd.DataFrame,
     genes: pd.DataFrame,
     generators: list[dict[str, str]],
@@ -112,8 +85,8 @@ def render(
         SVG files by name.
     captions : dict of str
         How to read each figure, by the same names.
-    quality : dict
-        Quality reports by dataset.
+    data : DataSection
+        What entered, what was left out, what looks wrong.
     donors, genes : DataFrame
         Held-out donors and gene space.
     generators : list of dict
@@ -177,7 +150,8 @@ def render(
         evidence=[verdicts["questions"][n] | {"name": n} for n in _EVIDENCE if n in summaries or n not in _OPTIONAL],
         status=STATUS,
         sections=sections,
-        quality=quality_tables(quality) + doubt_tables(quality),
+        data=data,
+        data_status=DATA_STATUS,
         generators=generators,
         software=list(key[["package", "version"]].itertuples(index=False)),
         machine=machine,
