@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from pseudocohort import __version__
 from pseudocohort.core import io, logs
 from pseudocohort.report import page
-from pseudocohort.report.data_section import data_section, render_page
+from pseudocohort.report.data_section import data_section, read_tables, render_page
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -16,6 +16,6 @@ given = snakemake.input
 section = data_section(
     {Path(path).stem: io.read_json(path) for path in given.quality},
     io.read_json(given.study),
-    *(io.read_table(given[name]) for name in ("conditions", "identity", "sources", "signal")),
+    **read_tables(given),
 )
 page.write(render_page(section, snakemake.params.title, __version__), snakemake.output.page)

@@ -7,7 +7,7 @@ from pseudocohort import __version__
 from pseudocohort.core import contracts, io, logs
 from pseudocohort.report import page
 from pseudocohort.report.cost import cost_table
-from pseudocohort.report.data_section import data_section
+from pseudocohort.report.data_section import data_section, read_tables
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -30,7 +30,7 @@ html = page.render(
     data=data_section(
         {Path(p).stem: io.read_json(p) for p in given.quality},
         io.read_json(given.study),
-        *(io.read_table(given[name]) for name in ("conditions", "identity", "sources", "signal")),
+        **read_tables(given),
     ),
     donors=io.read_table(given.donors, contracts.DONORS_COLUMNS),
     genes=io.read_table(given.genes),

@@ -106,6 +106,15 @@ def data_section(
     return DataSection(sorted(checks, key=lambda c: order[c["status"]]), *keep)
 
 
+def read_tables(paths: dict[str, str]) -> dict[str, pd.DataFrame]:
+    """Tables of the section by name, text as it stands: a class called None, or a donor 007, stays what it is."""
+    keys = ("condition", "level", "source", "other_source", "donor", "nearest", "dataset", "other_dataset", "context")
+    return {
+        name: pd.read_csv(paths[name], sep="\t", keep_default_na=False, dtype=dict.fromkeys(keys, str))
+        for name in ("conditions", "identity", "sources", "signal")
+    }
+
+
 def _check(name: str, status: str, text: str) -> dict[str, str]:
     return {"name": name, "status": status, "text": text}
 
@@ -364,7 +373,7 @@ def _frame(table: pd.DataFrame, title: str, note: str = "", rows: int | None = S
     if rows is not None and len(table) > rows:
         note = f"The first {rows} of {len(table)}. {note}".strip()
         table = table.head(rows)
-    text = {c: c.replace("_", " ").capitalize() for c in table.columns if c.islower()}
+    text = {c: c.replace("_", " ").capitalize() for c in map(str, table.columns) if c.islower()}
     return plain_table(table.rename(columns=text), title, note)
 
 
