@@ -78,7 +78,7 @@ def test_sources_left_out_and_conditions_are_shown() -> None:
         "Can the sources be told apart?",
     ]  # fmt: skip
     assert texts(tables["Profiles by condition and level"])[0] == [
-        "KIRC", "40 of 40 donors, 4 held out", "60 of 60 donors",
+        "KIRC", "40 (40 donors, 4 held out)", "60 (60 donors)",
     ]  # fmt: skip
     assert texts(tables["What was left out"])[0] == ["TCGA", "reading", "condition excluded", "7", ""]
     assert ["GTEx", "quality control", "few detected genes", "2", "bad1, bad2"] in texts(tables["What was left out"])
@@ -95,6 +95,21 @@ def test_sources_left_out_and_conditions_are_shown() -> None:
     assert [c["status"] for c in found.checks] == sorted(
         (c["status"] for c in found.checks), key=["look", "fine", "not_checked"].index
     )
+
+
+def test_what_the_readers_say_is_shown_where_they_say_it() -> None:
+    """Lists of left-out samples, warnings about units and missing values come with the quality report."""
+    reports, found = study(two_sources())
+    reports["TCGA"] |= {
+        "left_out": [{"reason": "no condition", "samples": 144, "ids": ["p1", "p2", "p3"]}],
+        "unit_warnings": ["sums differ by a factor of 4"],
+        "missing": {"values": 220, "genes": 55, "samples": 4, "rule": "drop_gene"},
+    }
+    found = data_section(reports, found.report, found.conditions, found.identity, found.sources, found.signal)
+    left_out = texts(next(t for t in found.overview if t.title == "What was left out"))
+    assert left_out[0] == ["TCGA", "reading", "no condition", "144", "p1, p2"]
+    units = next(c for c in found.checks if c["name"] == "Units")
+    assert units["status"] == "look" and "factor of 4" in units["text"] and "220 values were missing" in units["text"]
 
 
 def test_one_file_per_cohort_has_its_labels_checked_against_the_other_files() -> None:

@@ -57,7 +57,7 @@ def test_conditions_of_one_donor_and_single_conditions_are_not_judged():
     alone = suspicious_labels(x, obs.assign(condition="A"))
     assert alone["checked"] == 0 and "one condition, A" in alone["why_none"]
     one_donor = suspicious_labels(x, obs.assign(donor=obs["condition"]))
-    assert one_donor["checked"] == 0 and "two donors" in one_donor["why_none"]
+    assert one_donor["checked"] == 0 and "other donors" in one_donor["why_none"]
 
 
 def test_identical_samples_and_repeated_donors():

@@ -18,6 +18,8 @@ SEX_COLUMNS = ("sex", "gender", "SEX", "Sex", "Gender")
 FEMALE, MALE = {"female", "f", "woman", "2"}, {"male", "m", "man", "1"}
 #: Longest list in a report.
 LISTED = 50
+#: Other donors that a condition needs to be a centroid: one donor is no class.
+MIN_DONORS = 2
 #: A suspect is clear from this share of the other condition's members on that are less typical of it.
 CLEAR = 0.5
 
@@ -34,9 +36,10 @@ def suspicious_labels(x: np.ndarray, obs: pd.DataFrame, only: np.ndarray | None 
 
     Centroids are of gene-centred log expression, by Pearson's correlation on the most variable genes (nearest centroid
     as in Sørlie et al. 2003, PNAS 100:8418). A sample is compared with centroids without its own donor, so that it does
-    not vote for itself. Neighbouring subtypes overlap, so suspects are sorted by how typical they are of the other
-    condition: ``typical`` is the share of its own members that are less clearly its members. From .5 on a suspect is
-    ``clear``: it looks more like a member of the other condition than half of those do.
+    not vote for itself; a condition with fewer than two other donors is none. Neighbouring subtypes overlap, so
+    suspects are sorted by how typical they are of the other condition: ``typical`` is the share of its own members that
+    are less clearly its members. From .5 on a suspect is ``clear``: it looks more like a member of the other condition
+    than half of those do.
 
     Parameters
     ----------
@@ -71,15 +74,17 @@ def suspicious_labels(x: np.ndarray, obs: pd.DataFrame, only: np.ndarray | None 
         part -= part.mean(axis=0)
         one_hot = np.eye(len(classes))[code]
         sums, sizes = one_hot.T @ part, one_hot.sum(axis=0)
+        donors = np.array([len(np.unique(donor[code == c])) for c in range(len(classes))])
         before = len(judged)
         for one in np.unique(donor):
             own = np.flatnonzero(donor == one)
-            left = sizes - one_hot[own].sum(axis=0)
+            taken = one_hot[own].sum(axis=0)
+            left, others = sizes - taken, donors - (taken > 0)
             centroids = (sums - one_hot[own].T @ part[own]) / np.maximum(left, 1)[:, None]
             correlation = _standard(part[own]) @ _standard(centroids).T
-            correlation[:, left == 0] = -np.inf
+            correlation[:, others < MIN_DONORS] = -np.inf
             for at, row in zip(own, correlation, strict=True):
-                if left[code[at]] == 0:
+                if others[code[at]] < MIN_DONORS or (others >= MIN_DONORS).sum() < 2:
                     continue
                 best = int(row.argmax())
                 rival = int(np.where(np.arange(len(row)) == code[at], -np.inf, row).argmax())
@@ -91,7 +96,7 @@ def suspicious_labels(x: np.ndarray, obs: pd.DataFrame, only: np.ndarray | None 
                     }
                 )  # fmt: skip
         if len(judged) == before:
-            reasons[str(name)] = f"no condition of level {name} has two donors"
+            reasons[str(name)] = f"no two conditions of level {name} have {MIN_DONORS} other donors"
     table = pd.DataFrame(judged, columns=["sample", "level", "label", "nearest", "own", "other", "judge"])
     table["margin"] = (table["own"] - table["other"]).abs()
     agrees = table["label"] == table["nearest"]

@@ -216,7 +216,17 @@ def _sources_check(sources: pd.DataFrame, signal: pd.DataFrame, study: dict[str,
 
 
 def _units_check(quality: dict[str, Any]) -> dict[str, str]:
-    return _check("Units", FINE, _sentence([f"{name}: {r['unit']}" for name, r in quality.items()]))
+    text, doubts = [], False
+    for name, report in quality.items():
+        warnings = report.get("unit_warnings", [])
+        text.append(f"{name}: " + "; ".join([report["unit"], *warnings]))
+        if missing := report.get("missing"):
+            text.append(
+                f"{name}: {missing['values']:,} values were missing in {missing['genes']:,} genes and "
+                f"{missing['samples']:,} samples ({missing['rule'].replace('_', ' ')})"
+            )
+        doubts = doubts or bool(warnings or missing)
+    return _check("Units", LOOK if doubts else FINE, _sentence(text))
 
 
 def _left_out_check(quality: dict[str, Any]) -> dict[str, str]:
@@ -237,20 +247,31 @@ def _left_out(quality: dict[str, Any]) -> list[dict[str, Any]]:
     """Rows of what did not enter: from the ingest by reason, then from quality control."""
     rows = []
     for name, report in quality.items():
-        for reason, found in report.get("ingestion", {}).items():
+        listed = {row["reason"]: row for row in report.get("left_out", [])}
+        for reason, found in report.get("ingestion", {}).items() if not listed else ():
             count = len(found) if isinstance(found, list | dict) else int(found)
-            example = ", ".join(map(str, found[:3])) if isinstance(found, list) else ""
+            example = _example(found, name)
             rows.append({"Dataset": name, "Stage": "reading", "Why": reason, "Samples": count, "For example": example})
+        rows += [
+            {"Dataset": name, "Stage": "reading", "Why": reason, "Samples": int(row["samples"]),
+             "For example": _example(row["ids"], name)}
+            for reason, row in listed.items()
+        ]  # fmt: skip
         part = report.get("cells") or report.get("samples") or {}
         removed = part.get("removed", {})
         if isinstance(removed, list):  # ids of bulk samples
             removed = {"few detected genes": removed}
         for reason, found in removed.items():
             count = len(found) if isinstance(found, list) else int(found)
-            example = ", ".join(map(str, found[:3])) if isinstance(found, list) else ""
+            example = _example(found, name)
             row = {"Dataset": name, "Stage": "quality control", "Why": reason.replace("_", " ")}
             rows.append(row | {"Samples": count, "For example": example})
     return sorted((r for r in rows if r["Samples"]), key=lambda r: -r["Samples"])
+
+
+def _example(found: Any, dataset: str) -> str:
+    """The first ids of a list, without their dataset."""
+    return ", ".join(str(i).removeprefix(f"{dataset}:") for i in found[:2]) if isinstance(found, list) else ""
 
 
 def left_out_table(quality: dict[str, dict[str, Any]]) -> Table | None:
@@ -262,8 +283,8 @@ def conditions_table(conditions: pd.DataFrame) -> Table | None:
     """Condition × level: profiles, donors and held-out donors."""
     names = {level: level.replace("_", " ") for level in LEVELS if level in set(conditions["level"])}
     cell = {
-        (row["condition"], row["level"]): f"{row['profiles']:,} of {row['donors']:,} donors"
-        + (f", {row['held_out']:,} held out" if row["held_out"] else "")
+        (row["condition"], row["level"]): f"{row['profiles']:,} ({row['donors']:,} donors"
+        + (f", {row['held_out']:,} held out)" if row["held_out"] else ")")
         for row in conditions.to_dict("records")
     }
     rows = [
@@ -316,7 +337,9 @@ def datasets_table(quality: dict[str, dict[str, Any]]) -> Table | None:
                 "Dataset": name, "Kind": report["kind"].replace("_", " "),
                 "Profiles": part.get("cells", part.get("samples", 0)), "Kept": part.get("kept", 0),
                 "Donors": report["donors"], "Genes": report["genes"]["genes"],
-                "Unknown ids": report["genes"]["unknown"], "Flagged outliers": len(part.get("outliers", [])),
+                "Unknown ids": report["genes"]["unknown"],
+                "Symbol against Entrez id": report["genes"].get("disagreements", 0),
+                "Flagged outliers": len(part.get("outliers", [])),
                 "Unit": report["unit"],
             }
         )  # fmt: skip
