@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pseudocohort.core.errors import UserError
+from pseudocohort.ingest.dataset import ingest_dataset
 from pseudocohort.prepare.batch import (
     components,
     fit_sources,
@@ -20,7 +23,13 @@ from pseudocohort.prepare.batch import (
     source_of,
     sources_table,
 )
+from pseudocohort.prepare.gene_ids import map_genes
+from pseudocohort.prepare.gene_table import load_gene_table
+from pseudocohort.prepare.log_scale import log2_expression
 from pseudocohort.prepare.source_signal import source_signal
+from pseudocohort.study import read_datasets
+
+ROOT = Path(__file__).parents[2]
 
 
 def cohort(cells: dict[tuple[str, str, str], int], seed: int = 0, genes: int = 60, shift: float = 1.0, scale=1.0):
@@ -201,3 +210,33 @@ def test_no_signal_where_there_is_none_and_small_groups_are_not_judged() -> None
     few = obs.copy()
     few["donor"] = "one"
     assert source_signal(x, few, seed=1).empty
+
+
+def test_real_normals_of_tcga_and_gtex_come_together_in_an_organ_that_was_not_fitted(data_root: Path) -> None:
+    """RSEM of TCGA's adjacent normals, TPM of GTEx: what is learned on four organs holds in the fifth."""
+    organs = {"Lung": "LUAD", "Liver": "LIHC", "Prostate": "PRAD", "Thyroid": "THCA", "Breast": "BRCA"}
+    config = {
+        "datasets_sheet": ROOT / "config/datasets.tsv",
+        "datasets": ["tcga_paired", "gtex"],
+        "data_root": str(data_root),
+    }
+    genes, parts = load_gene_table(ROOT / "resources/genes.tsv.gz"), []
+    for row in read_datasets(config, ROOT / "workflow/schemas/datasets.schema.yaml").values():
+        conditions = {"map": organs if row["dataset"] == "gtex" else {}}
+        data, _ = map_genes(ingest_dataset(row, conditions=conditions), row["gene_ids"], "highest_mean", genes)
+        parts.append(data[data.obs["condition"].isin(list(organs.values())) & (data.obs["level"] == "normal")].copy())
+    common = parts[0].var_names.intersection(parts[1].var_names)
+    x = np.concatenate([log2_expression(p[:, common].copy()) for p in parts])
+    obs = pd.concat([p.obs for p in parts]).assign(source=lambda o: o["dataset"].astype(str))
+    assert source_signal(x, obs, seed=1)["pc1_auc"].eq(1).all()
+    source, condition = obs["source"].to_numpy(), obs["condition"].astype(str).to_numpy()
+    for organ in organs.values():
+        others = condition != organ
+        out = x.copy()
+        for name, adjustment in fit_sources(x[others], group_of(obs)[others], source[others], "linear").items():
+            out[source == name] = adjustment.apply(x[source == name])
+        shift = [
+            np.abs(np.subtract(*(v[(condition == organ) & (source == s)].mean(0) for s in ("gtex", "tcga_paired"))))
+            for v in (x, out)
+        ]
+        assert shift[1].mean() < 0.3 * shift[0].mean(), organ

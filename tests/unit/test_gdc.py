@@ -17,6 +17,7 @@ from typing import Any
 import anndata as ad
 import pandas as pd
 import pytest
+import yaml
 
 from pseudocohort.acquire import gdc, gdc_files
 from pseudocohort.acquire.fetch import provenance_path
@@ -694,3 +695,12 @@ def test_a_row_of_the_dataset_sheet_works(server: Gdc, tmp_path: Path, copy_proj
     assert set(profiles.obs["donor"]) == {f"TCGA-AA-000{i}" for i in range(3)}
     assert dict(profiles.obs["level"].value_counts()) == {"tumour": 3, "normal": 3}
     assert list((folder / "resources/downloads/_gdc/cohort").glob("counts.tsv.gz.provenance.json"))
+
+
+def test_profiles_let_one_job_ask_the_gdc_at_a_time(project_root: Path) -> None:
+    rule = (project_root / "workflow/rules/acquire.smk").read_text().partition("rule download_gdc:")[2]
+    assert "gdc=1," in rule.partition("rule ")[0]
+    profiles = list((project_root / "profiles").glob("*/*.yaml"))
+    assert len(profiles) == 3
+    for profile in profiles:
+        assert "gdc=1" in yaml.safe_load(profile.read_text())["resources"], profile

@@ -156,3 +156,20 @@ def test_the_tcga_patients_of_two_real_tables_are_the_same_measurements(data_roo
     means = _means(["tcga_paired", "tcga_brca"], data_root)
     report = identity_report(compare_datasets(means), means)
     assert report["pairs"][0]["compared"] == report["itself"] == report["pairs"][0]["same_profile"] == 112
+
+
+def test_the_exchanged_plates_of_the_cases_are_found(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cross r .99, straight r -.49: the case of two plates with two lines exchanged."""
+    sheet = data_root.parent / "cases/study/sheet.tsv"
+    if not sheet.is_file():
+        pytest.skip(f"no cases at {sheet}")
+    monkeypatch.chdir(ROOT)
+    config = {"datasets_sheet": sheet, "datasets": ["plate1", "plate2"]}
+    means = {}
+    for name, row in read_datasets(config, ROOT / "workflow/schemas/datasets.schema.yaml").items():
+        for column in ("source", "samples"):
+            row[column] = str(sheet.parent / Path(row[column]).name)
+        means[name] = donor_means(pseudobulk(ingest_dataset(row, conditions={}), bootstraps=1, min_cells=1, seed=1))
+    found = compare_datasets(means).set_index("donor")
+    assert dict(found["verdict"]) == {"LINEA": "exchanged", "LINEB": "exchanged", "LINEC": "itself"}
+    assert found.loc["LINEA", "r_nearest"] > 0.95 and found.loc["LINEA", "r_own"] == pytest.approx(-0.49, abs=0.02)

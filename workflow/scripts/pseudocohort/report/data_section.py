@@ -186,7 +186,9 @@ def _names_check(quality: dict[str, Any]) -> dict[str, str]:
         return _check("Names of cell lines", NONE, "The study has no cell lines.")
     doubtful = sum(len(r["ambiguous"]) + len(r["unmatched"]) for r in reports.values())
     lines = sum(r["lines"] for r in reports.values())
-    text = f"{lines} lines in {len(reports)} data sets, {doubtful} with a doubtful name."
+    text = (
+        f"{lines} lines in {len(reports)} data set{'s' if len(reports) > 1 else ''}, {doubtful} with a doubtful name."
+    )
     return _check("Names of cell lines", LOOK if doubtful else FINE, text)
 
 
@@ -354,7 +356,8 @@ def _labels_table(samples: dict[str, Any], across: dict[str, Any]) -> Table | No
     found = [row for s in samples.values() for row in s["labels"]["samples"]] + across["samples"]
     found.sort(key=lambda r: (-r.get("typical", 0), r["own"] - r["other"]))
     rows = [{title: row.get(key, "") for key, title in titles.items()} for row in found]
-    return _frame(pd.DataFrame(rows), "Labels to look at", NOTES["labels"])
+    total = sum(s["labels"]["disagree"] for s in samples.values()) + across["disagree"]
+    return _frame(pd.DataFrame(rows), "Labels to look at", NOTES["labels"], total=total)
 
 
 def _sex_table(samples: dict[str, Any]) -> Table | None:
@@ -362,7 +365,9 @@ def _sex_table(samples: dict[str, Any]) -> Table | None:
     found = [row for s in samples.values() for row in s["sex"]["samples"]]
     found.sort(key=lambda r: (r.get("level") != "normal", -abs(r["xist"] - r["rps4y1"])))
     rows = [{title: row.get(key, "") for key, title in titles.items()} for row in found]
-    return _frame(pd.DataFrame(rows), "Sex to look at", NOTES["sex"])
+    return _frame(
+        pd.DataFrame(rows), "Sex to look at", NOTES["sex"], total=sum(_wrong(s["sex"]) for s in samples.values())
+    )
 
 
 def _same_table(samples: dict[str, Any]) -> Table | None:
@@ -389,12 +394,13 @@ def _pairs_table(report: dict[str, Any]) -> Table | None:
     return _frame(pd.DataFrame(rows), "Shared donors of two data sets", NOTES["identity"], rows=None)
 
 
-def _frame(table: pd.DataFrame, title: str, note: str = "", rows: int | None = SHOWN) -> Table | None:
-    """A table, its first `rows` only, which the note then says; None where it is empty."""
+def _frame(table: pd.DataFrame, title: str, note: str = "", rows: int | None = SHOWN, total: int = 0) -> Table | None:
+    """A table, its first `rows` only, which the note then says (of `total`, where it has fewer); None if it is empty."""
     if table.empty:
         return None
-    if rows is not None and len(table) > rows:
-        note = f"The first {rows} of {len(table)}. {note}".strip()
+    total = max(total, len(table))
+    if rows is not None and total > rows:
+        note = f"The first {rows} of {total:,}. {note}".strip()
         table = table.head(rows)
     text = {c: c.replace("_", " ").capitalize() for c in map(str, table.columns) if c.islower()}
     return plain_table(table.rename(columns=text), title, note)
