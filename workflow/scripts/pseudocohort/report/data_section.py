@@ -395,7 +395,7 @@ def _pairs_table(report: dict[str, Any]) -> Table | None:
 
 
 def _frame(table: pd.DataFrame, title: str, note: str = "", rows: int | None = SHOWN, total: int = 0) -> Table | None:
-    """A table, its first `rows` only, which the note then says (of `total`, where it has fewer); None if it is empty."""
+    """A table, its first `rows` only, which the note then says (`total`: of how many); None if it is empty."""
     if table.empty:
         return None
     total = max(total, len(table))
