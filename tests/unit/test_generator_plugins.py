@@ -14,11 +14,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pseudocohort.configuration import check_study, complete
 from pseudocohort.core.errors import UserError
 from pseudocohort.core.versions import code_version
 from pseudocohort.generators.base import registry
 from pseudocohort.generators.base.generator import Generator
-from pseudocohort.configuration import check_study, complete
 
 GENERATORS = registry.generators()
 #: Every setting of every generator.

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from pseudocohort.core.io import evaluation_table
+from pseudocohort.core.words import number, points
 from pseudocohort.experiments.augmentation.figures import augmentation
 from pseudocohort.experiments.combination.figures import combination
 from pseudocohort.experiments.fidelity.figures import fidelity
@@ -18,7 +19,7 @@ from pseudocohort.experiments.interventions.figures import interventions
 from pseudocohort.experiments.privacy.figures import privacy
 from pseudocohort.experiments.shared.statistics import summarise
 from pseudocohort.experiments.shared.style import save
-from pseudocohort.experiments.shared.verdicts import number, points, verdicts
+from pseudocohort.experiments.shared.verdicts import verdicts
 from pseudocohort.report import page
 from pseudocohort.report.cost import cost_table
 from pseudocohort.report.data_section import DataSection
