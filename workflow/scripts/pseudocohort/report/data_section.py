@@ -92,10 +92,10 @@ def data_section(
     if (per_level := sources.groupby("level")["source"].nunique()).max() > 1:
         several = sources[sources["level"].isin(per_level.index[per_level > 1])]
         overview += [sources_by_condition(several), signal_table(signal, study["harmonisation"])]
+    doubtful = identity[identity["verdict"] != "itself"]
+    doubtful = doubtful.rename(columns={c: c.replace("_", " ").capitalize() for c in identity})
     suspects = [
-        _frame(
-            identity[identity["verdict"] != "itself"], "Donors that are not nearest to themselves", NOTES["identity"]
-        ),
+        _frame(doubtful, "Donors that are not nearest to themselves", NOTES["identity"]),
         _labels_table(samples, study["labels"]),
         _sex_table(samples),
         _same_table(samples),
@@ -160,7 +160,8 @@ def _sex_check(samples: dict[str, Any], quality: dict[str, Any]) -> dict[str, st
     parts = {name: s["sex"] for name, s in samples.items()}
     checked, wrong = sum(p["checked"] for p in parts.values()), sum(_wrong(p) for p in parts.values())
     why = [f"{name}: {p['why_none']}" for name, p in parts.items() if p.get("why_none")]
-    why += [f"{name}: single cells are not checked" for name in quality if name not in samples]
+    if cells := [name for name in quality if name not in samples]:
+        why.append(f"{', '.join(cells)}: single cells are not checked")
     if not checked:
         return _check("Sex", NONE, _sentence([f"0 checked. {'; '.join(why)}"]))
     text = [f"{checked:,} samples checked, {wrong:,} contradict XIST and RPS4Y1", *(f"Not checked: {w}" for w in why)]
@@ -186,9 +187,7 @@ def _names_check(quality: dict[str, Any]) -> dict[str, str]:
         return _check("Names of cell lines", NONE, "The study has no cell lines.")
     doubtful = sum(len(r["ambiguous"]) + len(r["unmatched"]) for r in reports.values())
     lines = sum(r["lines"] for r in reports.values())
-    text = (
-        f"{lines} lines in {len(reports)} data set{'s' if len(reports) > 1 else ''}, {doubtful} with a doubtful name."
-    )
+    text = f"{lines} names in {len(reports)} data set{'s' if len(reports) > 1 else ''}, {doubtful} of them doubtful."
     return _check("Names of cell lines", LOOK if doubtful else FINE, text)
 
 
@@ -310,7 +309,7 @@ def signal_table(signal: pd.DataFrame, harmonisation: dict[str, Any]) -> Table |
     """How well sources are told apart, before and after harmonisation."""
     titles = {
         "level": "Level", "condition": "Condition", "source": "Source", "other_source": "Other source",
-        "n": "n", "n_other": "n other", "pc1_auc": "First component, AUC", "classifier_auc": "Classifier, AUC",
+        "n": "Profiles", "n_other": "Other profiles", "pc1_auc": "First component, AUC", "classifier_auc": "Classifier, AUC",
         "shift": "Shift", "pc1_auc_after": "First component after", "classifier_auc_after": "Classifier after",
         "shift_after": "Shift after",
     }  # fmt: skip
@@ -402,8 +401,7 @@ def _frame(table: pd.DataFrame, title: str, note: str = "", rows: int | None = S
     if rows is not None and total > rows:
         note = f"The first {rows} of {total:,}. {note}".strip()
         table = table.head(rows)
-    text = {c: c.replace("_", " ").capitalize() for c in map(str, table.columns) if c.islower()}
-    return plain_table(table.rename(columns=text), title, note)
+    return plain_table(table, title, note)
 
 
 def render_page(section: DataSection, title: str, version: str) -> str:
