@@ -309,7 +309,8 @@ def signal_table(signal: pd.DataFrame, harmonisation: dict[str, Any]) -> Table |
     """How well sources are told apart, before and after harmonisation."""
     titles = {
         "level": "Level", "condition": "Condition", "source": "Source", "other_source": "Other source",
-        "n": "Profiles", "n_other": "Other profiles", "pc1_auc": "First component, AUC", "classifier_auc": "Classifier, AUC",
+        "n": "Profiles", "n_other": "Other profiles",
+        "pc1_auc": "First component, AUC", "classifier_auc": "Classifier, AUC",
         "shift": "Shift", "pc1_auc_after": "First component after", "classifier_auc_after": "Classifier after",
         "shift_after": "Shift after",
     }  # fmt: skip
