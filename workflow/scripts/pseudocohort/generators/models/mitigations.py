@@ -33,6 +33,8 @@ ENSEMBLE = Description(
     implementation=":Ensemble",
     settings=_AROUND | {"parts": integer(3, "Shares that the donors are dealt into.", minimum=1)},
     order=27,
+    assumptions="Those of the generator that it is around.",
+    limits="Each model learns from one share of the donors, and does not compose conditions and levels.",
 )
 SCREENED = Description(
     name="screened",
@@ -42,6 +44,8 @@ SCREENED = Description(
     settings=_AROUND
     | {"share": number(0.5, "Quantile of nearest-neighbour distances below which is too near.", minimum=0, maximum=1)},
     order=28,
+    assumptions="Those of the generator that it is around.",
+    limits="It leaks by itself: no profile is ever drawn beside a training donor. The model holds their profiles.",
 )
 GENERATORS = (ENSEMBLE, SCREENED)
 

@@ -79,7 +79,8 @@ class PrivateNetwork(NetworkGenerator):
         )
         self.noise = self._budget(batches.rate, seed)
         torch.manual_seed(derive(seed, "weights"))
-        modules = {"network": self.build(self.space.dim, len(self.conditions)), **self.companions()}
+        network = self.build(self.space.dim, len(self.conditions), {})
+        modules = {"network": network, **self.critics()}
         modules = {name: module.to(self.device) for name, module in modules.items()}
         random = secret_seed(s, seed, "training") % 2**63
         run = self.train(batches=batches, seed=random, checkpoint=checkpoint, **modules)
@@ -229,7 +230,7 @@ class DPWGANGP(PrivateNetwork, WGANGP):
             label = torch.searchsorted(self.label_weights.cumsum(0), u).clamp_(max=len(self.label_weights) - 1)
             condition, factors = self.label_conditions[label], self.label_factors[label]
             z, _ = self.loss_draws(s["batch"], run.random)
-            run.descend("generator", -critic(network(z, condition, factors), condition, factors).mean())
+            run.optimizer_step("generator", -critic(network(z, condition, factors), condition, factors).mean())
             return {}
 
         return run.run(one_step, s["steps"], checkpoint, self.name)
