@@ -207,9 +207,9 @@ def code_of_generators():
 def code_of_plan():
     """Digest of the code of the plan, and of the experiments' plans."""
     parts = [
-        module
+        path
         for name in TRAINED
-        for module in experiment_registry.describe(name).modules_of("plan")
+        for path in experiment_registry.describe(name).modules_of("plan")
     ]
     return code_version("plan.members", "plan.training_sets", "plan.requests", *parts)
 
