@@ -18,6 +18,7 @@ from pseudocohort.core.versions import code_version, folder_version
 from pseudocohort.experiments import registry as experiment_registry
 from pseudocohort.generators.base import registry as generator_registry
 from pseudocohort.plan import training_sets as plan
+from pseudocohort.study import conditions_of
 
 if not config.get("study"):
     logger.info("no study is given: this is the demo (--configfile config/demo.yaml)")
@@ -106,7 +107,7 @@ def dataset_files(wildcards):
     """Files of a dataset that exist before ingestion; a sample table inside the source's folder comes with it."""
     files = [
         dataset_file(wildcards.dataset, column)
-        for column in ("source", "samples")
+        for column in sources.COLUMNS
         if column in DATASETS[wildcards.dataset]
     ]
     return [files[0], *(f for f in files[1:] if not f.startswith(f"{files[0]}/"))]
@@ -129,8 +130,13 @@ def dataset_row(wildcards):
     """Row of a dataset in the sheet, with its paths resolved."""
     row = dict(DATASETS[wildcards.dataset])
     return row | {
-        c: dataset_file(wildcards.dataset, c) for c in ("source", "samples") if c in row
+        c: dataset_file(wildcards.dataset, c) for c in sources.COLUMNS if c in row
     }
+
+
+def conditions_of_dataset(wildcards):
+    """``prepare.conditions`` as they hold for a dataset."""
+    return conditions_of(config, wildcards.dataset)
 
 
 def profiles_of_dataset(name):
