@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from pseudocohort import io, logs
-from pseudocohort.evaluate.learning_curve import real_profiles_saved
+from pseudocohort.evaluate.learning_curve import CURVES
 from pseudocohort.evaluate.statistics import summarise
 
 if TYPE_CHECKING:
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 logs.configure(snakemake.log[0])
 table = pd.concat([io.read_table(path) for path in snakemake.input], ignore_index=True)
-if (
-    snakemake.wildcards.evaluation == "augmentation"
-):  # the curve of real profiles is in another table than the generators
-    table = pd.concat([table, real_profiles_saved(table)], ignore_index=True)
+summary = summarise(table)
+# The curve of real profiles alone is in another table than the generators.
+if (curves := CURVES.get(snakemake.wildcards.evaluation)) is not None:
+    summary = pd.concat([summary, curves(table)], ignore_index=True)
 io.write_evaluation(table, snakemake.output.table)
-io.write_evaluation(summarise(table), snakemake.output.summary, summary=True)
+io.write_evaluation(summary, snakemake.output.summary, summary=True)
