@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from pseudocohort.contracts import check_evaluation
-from pseudocohort.errors import ContractError
-from pseudocohort.evaluate.statistics import (
+from pseudocohort.core.contracts import check_evaluation
+from pseudocohort.core.errors import ContractError
+from pseudocohort.core.io import evaluation_table
+from pseudocohort.experiments.shared import scales
+from pseudocohort.experiments.shared.statistics import (
     corrected_maximum,
     delong,
     held_out_standard_error,
@@ -20,8 +22,6 @@ from pseudocohort.evaluate.statistics import (
     summarise,
     tpr_at_fpr,
 )
-from pseudocohort.experiments.shared import scales
-from pseudocohort.io import evaluation_table
 
 
 def test_small_samples_get_students_t():

@@ -9,7 +9,7 @@ from enum import StrEnum
 import numpy as np
 from scipy import special
 
-from ...evaluate.statistics import FEWEST, Interval, interval
+from .statistics import FEWEST, Interval, interval
 
 #: Smallest gain that is worth having: one percentage point of balanced accuracy.
 SMALLEST = 0.01
