@@ -17,6 +17,7 @@ from ..core.errors import ContractError, UserError
 from ..core.levels import TISSUE_LEVELS
 from ..core.seeds import derive, generator
 from ..prepare.pseudobulk import MIXTURE
+from .splits import SPLIT_IN_REPEAT, dealt
 
 
 def with_split(obs: pd.DataFrame, donors: pd.DataFrame) -> pd.DataFrame:
@@ -95,7 +96,7 @@ def full(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) -> pd.D
 
 
 def augmentation(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) -> pd.DataFrame:
-    """Augmentation: what the generator sees in a regime, and the held-out profiles of the task.
+    """Augmentation: what the generator sees in a regime, and the profiles of the task held out in the repeat.
 
     ``same_n``: the n real rows; ``oracle``: the whole training pool; ``unlabeled``: the n rows and the rest of the pool
     without labels; ``transfer``: the n rows and every training profile outside the task (other conditions or levels).
@@ -328,8 +329,12 @@ def members(obs: pd.DataFrame, rows: list[dict[str, Any]], config: dict[str, Any
         The study's configuration.
     """
     parts = []
+    splits = {0: obs}
     for row in rows:
-        part = _MEMBERS[row["purpose"]](obs, row, config)
+        repeat = int(row["repeat"]) if row["purpose"] in SPLIT_IN_REPEAT else 0
+        if repeat not in splits:
+            splits[repeat] = dealt(obs, repeat, config["seed"])
+        part = _MEMBERS[row["purpose"]](splits[repeat], row, config)
         part.insert(0, "training_set", row["training_set"])
         parts.append(part)
     table = pd.concat(parts, ignore_index=True)[list(MEMBERS_COLUMNS)]

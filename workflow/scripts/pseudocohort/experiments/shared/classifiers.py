@@ -102,7 +102,8 @@ class ShrunkenCentroids:
     """Nearest shrunken centroids with equal class priors (Tibshirani et al. 2002, PNAS 99:6567, equations 1 to 8).
 
     scikit-learn's ``NearestCentroid`` takes no sample weights, which synthetic rows need, and leaves the offset s0 out
-    of the distances. With one row per class there is no spread within classes: plain distances to the rows.
+    of the distances. A row counts by its weight, so that copies that share a row's weight change nothing. With one row
+    per class there is no spread within classes: plain distances to the rows.
 
     Parameters
     ----------
@@ -173,11 +174,11 @@ class ShrunkenLda:
 
 
 def _class_means(x: np.ndarray, codes: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Weighted mean of each class (classes × columns), and the number of rows that it is worth (Kish)."""
+    """Weighted mean (classes × columns) and total weight of each class."""
     total = np.bincount(codes, weights=weight)
     shares = np.zeros((len(total), len(codes)))
     shares[codes, np.arange(len(codes))] = weight / total[codes]
-    return shares @ x, total**2 / np.bincount(codes, weights=weight**2)
+    return shares @ x, total
 
 
 def make_classifier(

@@ -62,7 +62,7 @@ def interval(
     confidence : float
         Two-sided level. Corrected for m comparisons (Bonferroni): ``1 - 0.05 / m``.
     bounds : (float, float)
-        Smallest and largest possible value, see :func:`...evaluate.scales.bounds`.
+        Smallest and largest possible value, see :func:`.scales.bounds`.
     shared_se : float
         Standard error of what all repeats have in common, the held-out patients say
         (:func:`held_out_standard_error`); 0: the interval holds for further repeats on the same patients alone.
@@ -266,7 +266,7 @@ def summarise(long: pd.DataFrame) -> pd.DataFrame:
     """Mean with 95 % interval over the repeats of each measurement of a long evaluation table.
 
     Rows that agree in every key but ``repeat`` and ``seed`` (an empty key agrees with an empty key) are one
-    measurement. Its interval lies where the metric can lie (:func:`...evaluate.scales.bounds`); p-values and the like get none.
+    measurement. Its interval lies where the metric can lie (:func:`.scales.bounds`); p-values and the like get none.
     Where the held-out patients' part is known (``<metric>_shared_se``), a row ``<metric>_patients`` has the interval
     that holds for other patients as well.
     """

@@ -1,0 +1,46 @@
+"""The split inside the repeat: which donors are held out in each."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ..core.seeds import generator
+
+#: Purposes whose every repeat deals the held-out donors anew, so that intervals over repeats are over splits.
+SPLIT_IN_REPEAT = ("augmentation",)
+
+
+def dealt(obs: pd.DataFrame, repeat: int, seed: int) -> pd.DataFrame:
+    """`obs` with the held-out donors of a repeat in the column ``split``.
+
+    Repeat 0 has the study's own split. In every other one as many tissue donors of each condition are held out as in
+    that, drawn anew; a donor's profiles stay together, and a donor of several conditions counts in the first. Donors of
+    cultured profiles stay where they are. What was chosen on the study's training donors without labels (the filter of
+    expressed genes) is the same in all repeats.
+
+    Parameters
+    ----------
+    obs : DataFrame
+        ``obs`` of the harmonised profiles with the column ``split`` (train | test).
+    repeat : int
+        Number of the repeat; experiments share the splits of a repeat.
+    seed : int
+        Master seed.
+    """
+    if repeat == 0:
+        return obs
+    donor = obs["donor"].astype(str)
+    cultured = set(donor[obs["context"] == "in_vitro"])
+    tissue = pd.DataFrame(
+        {
+            "donor": donor.to_numpy(),
+            "condition": obs["condition"].astype(str).to_numpy(),
+            "split": obs["split"].to_numpy(),
+        }
+    )
+    tissue = tissue[~tissue["donor"].isin(cultured)].sort_values(["condition", "donor"]).drop_duplicates("donor")
+    split: dict[str, str] = {}
+    for condition, donors in tissue.groupby("condition"):
+        places = generator(seed, "split", repeat, condition).permutation(donors["split"].to_numpy())
+        split |= dict(zip(donors["donor"], places, strict=True))
+    return obs.assign(split=donor.map(split).fillna(obs["split"].astype(str)).to_numpy())
