@@ -164,7 +164,7 @@ def test_every_repeat_holds_out_other_donors_and_the_ceiling_is_of_each(profiles
     for row in rows:
         held_out = frozenset(plan.of(row["training_set"], "test")[0])
         assert tested.setdefault(row["repeat"], held_out) == held_out, "one split for all sets of a repeat"
-    assert len(set(tested.values())) == 4 and len({len(held_out) for held_out in tested.values()}) == 1
+    assert len(set(tested.values())) == 4
     table = _score(profiles, config)
     ceiling = table[(table["regime"] == "ceiling") & (table["metric"] == "balanced_accuracy")]
     assert set(ceiling["repeat"]) == {0, 1, 2, 3} and set(ceiling["estimator"]) == {*BASELINES, BEST}
@@ -200,7 +200,7 @@ def test_real_rows_have_no_augmentation_ceiling_and_majority(profiles: ad.AnnDat
     assert len(table[table["metric"] == "majority_rate"]) == 2
     tested = profiles.obs[(profiles.obs["split"] == "test") & (profiles.obs["level"] == "tumour")]
     share = (tested["condition"] == "a").mean()
-    assert _mean(table, "majority_rate") == pytest.approx(share)
+    assert _mean(table, "majority_rate", repeat=0) == pytest.approx(share)  # of the study's own split
     assert set(table["level"]) == {"tumour"}
     assert set(table["dataset"]) == {"tissue"}
 

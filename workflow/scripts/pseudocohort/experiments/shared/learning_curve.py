@@ -8,8 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from scipy import special
-from scipy.optimize import least_squares
-from sklearn.isotonic import IsotonicRegression
+from scipy.optimize import isotonic_regression, least_squares
 
 from ...core.contracts import EVALUATION_KEYS
 from ...core.io import evaluation_table
@@ -51,7 +50,7 @@ class LearningCurve:
     def __init__(self, accuracy: Mapping[int, float], chance: float | None = None) -> None:
         points = dict(accuracy) if chance is None else {0: chance, **accuracy}
         self.sizes = np.array(sorted(points), dtype=float)
-        self.accuracy = IsotonicRegression().fit_transform(self.sizes, [points[n] for n in sorted(points)])
+        self.accuracy = isotonic_regression([points[n] for n in sorted(points)]).x
 
     def at(self, n: float) -> float:
         """Accuracy of n real profiles, linear between sizes."""
