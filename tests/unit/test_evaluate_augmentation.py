@@ -11,13 +11,13 @@ import pytest
 
 from pseudocohort.core.contracts import MEMBERS_COLUMNS, check_evaluation
 from pseudocohort.core.errors import ContractError
+from pseudocohort.experiments.augmentation.curves import curves as augmentation_curves
 from pseudocohort.experiments.augmentation.score import augmentation
 from pseudocohort.experiments.shared.classifiers import BASELINES, BEST
-from pseudocohort.experiments.shared.learning_curve import augmentation_curves
 from pseudocohort.experiments.shared.split_guard import Members, check_no_leak
 from pseudocohort.experiments.shared.standardise import moderated_scale, plain_scale
-from pseudocohort.plan.enumerate import training_sets
 from pseudocohort.plan.members import members
+from pseudocohort.plan.training_sets import training_sets
 
 GENES = 40
 
@@ -40,6 +40,7 @@ def profiles() -> ad.AnnData:
             "context": np.select([level == "tumour", level == "normal"], ["tumour", "normal"], "in_vitro"),
             "level": level,
             "split": np.where(np.arange(len(kind)) % 3 == 0, "test", "train"),
+            "genes": "no",
         },
         index=names,
     )
@@ -57,7 +58,7 @@ def _config(**settings: object) -> dict:
         "repeats": 3,
         "classifiers": ["logistic"],
     }
-    study = {"seed": 5, "generators": ["toy"], "evaluations": ["augmentation"]}
+    study = {"seed": 5, "generators": ["toy"], "experiments": ["augmentation"]}
     return {**study, "augmentation": {**augmentation_settings, **settings}}
 
 

@@ -12,6 +12,8 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, recall_score
 
 from pseudocohort.core.io import evaluation_table
+from pseudocohort.experiments.augmentation.curves import curves as augmentation_curves
+from pseudocohort.experiments.combination.curves import curves as combination_curves
 from pseudocohort.experiments.shared.classifiers import details
 from pseudocohort.experiments.shared.learning_curve import (
     DOUBLED,
@@ -19,8 +21,6 @@ from pseudocohort.experiments.shared.learning_curve import (
     SAVED,
     LearningCurve,
     PowerLaw,
-    augmentation_curves,
-    combination_curves,
     extrapolate,
     profiles_saved,
 )

@@ -106,9 +106,12 @@ SYNTHETIC = ProfilesContract(
     "synthetic", ("training_set", "generator", "condition", "technology", "aggregation", "context", "level")
 )
 
-TRAINING_SETS_COLUMNS = ("training_set", "purpose", "generators", "task", "regime", "n_real", "repeat", "seed")
+TRAINING_SETS_COLUMNS = (
+    "training_set", "experiment", "generators", "task", "regime", "variant", "n_real", "repeat", "training_length",
+    "seed",
+)  # fmt: skip
 MEMBERS_COLUMNS = ("training_set", "sample_id", "role", "condition")
-DONORS_COLUMNS = ("donor", "dataset", "split")
+DONORS_COLUMNS = ("donor", "dataset", "split", "genes")
 
 
 def check_evaluation(table: pd.DataFrame, where: str, *, summary: bool = False) -> None:

@@ -11,9 +11,8 @@ from scipy import special
 from scipy.optimize import isotonic_regression, least_squares
 
 from ...core.contracts import EVALUATION_KEYS
-from ...core.io import evaluation_table
 from ...core.seeds import generator
-from .classifiers import BEST, RECALL
+from .classifiers import RECALL
 from .statistics import FEWEST
 
 #: Metrics: real profiles that an arm saves; accuracy of twice as many real profiles, less the accuracy there is; number
@@ -221,16 +220,17 @@ def classes_of(table: pd.DataFrame) -> int:
     return table.loc[table["metric"].str.startswith(RECALL), "metric"].str.removesuffix("_gain").nunique()
 
 
-_ARM = [k for k in EVALUATION_KEYS if k not in ("repeat", "seed")]
+#: Keys of a summary row.
+ARM = [k for k in EVALUATION_KEYS if k not in ("repeat", "seed")]
 
 
-def _by_size(baseline: pd.DataFrame, zero: int) -> pd.DataFrame:
+def by_size(baseline: pd.DataFrame, zero: int) -> pd.DataFrame:
     """Accuracy of real profiles alone (repeats × sizes); ``n_real`` 0 stands for `zero` profiles."""
     sizes = baseline["n_real"].astype(int).replace(0, zero)
     return baseline.assign(n_real=sizes).pivot_table(index="repeat", columns="n_real", values="value")
 
 
-def _saved_rows(
+def saved_rows(
     alone: pd.DataFrame, gains: pd.DataFrame, *, zero: int, chance: float, seed: int
 ) -> list[dict[str, object]]:
     """Summary rows of :data:`SAVED`, one per arm that has fewer real profiles than the end of the curve.
@@ -247,8 +247,8 @@ def _saved_rows(
         See :func:`profiles_saved`.
     """
     rows = []
-    for keys, arm in gains.groupby(_ARM, dropna=False, sort=False):
-        named = dict(zip(_ARM, keys, strict=True))
+    for keys, arm in gains.groupby(ARM, dropna=False, sort=False):
+        named = dict(zip(ARM, keys, strict=True))
         n = int(named["n_real"]) or zero
         gain = arm.set_index("repeat")["value"]
         gain = gain[gain.index.isin(alone.index)]
@@ -256,76 +256,3 @@ def _saved_rows(
             value, low, high, _ = profiles_saved(alone, gain, n, chance=chance, seed=seed)
             rows.append({**named, "metric": SAVED, "value": value, "ci_low": low, "ci_high": high, "n": len(gain)})
     return rows
-
-
-def augmentation_curves(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """Summary rows that read augmentation against the learning curve of real profiles alone.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Long evaluation table of augmentation: all generators and the rows of real profiles alone (regime ``none``,
-        estimator ``best``).
-    seed : int
-        Seed of the bootstraps.
-
-    Returns
-    -------
-    DataFrame
-        Summary rows: :data:`SAVED` of every arm; of real profiles alone :data:`DOUBLED` at every size and
-        :data:`ENOUGH` (``n_real`` -1), without a value where the curve does not identify them.
-    """
-    rows: list[dict[str, object]] = []
-    for _, own in table.groupby("task", sort=False):
-        classes, accuracy = classes_of(own), own[own["metric"] == "balanced_accuracy"]
-        best = accuracy[(accuracy["regime"] == "none") & (accuracy["estimator"] == BEST) & (accuracy["n_real"] >= 0)]
-        if best.empty:
-            continue
-        alone = _by_size(best, classes)
-        gains = own[(own["metric"] == "balanced_accuracy_gain") & (own["n_real"] >= 0) & (own["regime"] != "none")]
-        rows += _saved_rows(alone, gains, zero=classes, chance=1 / classes, seed=seed)
-        ceiling = accuracy[(accuracy["regime"] == "ceiling") & (accuracy["estimator"] == BEST)]["value"].mean()
-        asked = {(int(n), DOUBLED): _doubled(float(n) or float(classes)) for n in sorted(best["n_real"].unique())}
-        if np.isfinite(ceiling):
-            asked[-1, ENOUGH] = _enough(ceiling - SHORTFALL)
-        keys = best.iloc[0][_ARM].to_dict()
-        for (n, metric), statistic in asked.items():
-            value, low, high, _ = extrapolate(alone, statistic, number=metric == ENOUGH, seed=seed)
-            found = {"metric": metric, "value": value, "ci_low": low, "ci_high": high, "n": len(alone)}
-            rows.append({**keys, "n_real": n, **found})
-    return evaluation_table(rows, summary=True)
-
-
-def _doubled(n: float) -> Callable[[PowerLaw], float]:
-    return lambda law: law.at(2 * n) - law.at(n)
-
-
-def _enough(target: float) -> Callable[[PowerLaw], float]:
-    return lambda law: law.needed(target)
-
-
-def combination_curves(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """Summary rows of :data:`SAVED`, in profiles per condition, of the arms that have both levels.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Long evaluation table of the combination; ``chance`` of the ceiling's rows is where the curve starts.
-    seed : int
-        Seed of the bootstraps.
-    """
-    accuracy = table[table["metric"] == "balanced_accuracy"]
-    real = accuracy[(accuracy["generator"] == "real") & (accuracy["regime"] == "tissue_only")]
-    chance = table.loc[table["metric"] == "chance", "value"]
-    if real.empty or chance.empty:
-        return evaluation_table([], summary=True)
-    start = float(chance.iloc[0])
-    gains = table[(table["metric"] == "gain_over_real_only") & (table["regime"] == "both")]
-    without = accuracy[(accuracy["regime"] == "cell_only") & (accuracy["n_real"] == 0)]
-    gains = pd.concat([gains, without.assign(value=without["value"] - start)])
-    rows = _saved_rows(_by_size(real, 0), gains, zero=0, chance=start, seed=seed)
-    return evaluation_table(rows, summary=True)
-
-
-#: Evaluations whose summary is read against a learning curve.
-CURVES = {"augmentation": augmentation_curves, "combination": combination_curves}
