@@ -43,7 +43,7 @@ def curves(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     for _, own in table.groupby("task", sort=False):
         classes, accuracy = classes_of(own), own[own["metric"] == "balanced_accuracy"]
         best = accuracy[(accuracy["regime"] == "none") & (accuracy["estimator"] == BEST) & (accuracy["n_real"] >= 0)]
-        if best.empty:
+        if best.empty or classes < 2:
             continue
         alone = by_size(best, classes)
         gains = own[(own["metric"] == "balanced_accuracy_gain") & (own["n_real"] >= 0) & (own["regime"] != "none")]

@@ -41,8 +41,8 @@ class Finding:
     gain : Interval
         Its gain. For ``no`` at the plain level: every candidate has to be below the smallest worthwhile gain, which
         needs no correction (intersection-union test, Berger 1982, Technometrics 24:295); else at the corrected one.
-    candidates : int
-        Number of candidates that the level is corrected for (Bonferroni).
+    comparisons : int
+        Number of comparisons that the level is corrected for (Bonferroni).
     repeats : int or None
         Where the outcome is ``cannot_tell``: repeats that would tell with a chance of 80 %, were the gain and its
         spread as estimated; None where up to :data:`MOST` would not.
@@ -53,7 +53,7 @@ class Finding:
     outcome: Outcome
     best: str
     gain: Interval
-    candidates: int
+    comparisons: int
     repeats: int | None = None
     donors: float | None = None
 
@@ -65,6 +65,7 @@ def decide(
     headroom: Sequence[float] | None = None,
     shared_se: Mapping[str, float] | None = None,
     confidence: float = 0.95,
+    comparisons: int | None = None,
 ) -> Finding:
     """Outcome for the best of several candidates, from their gains in each repeat.
 
@@ -83,7 +84,10 @@ def decide(
     shared_se : mapping of str to float, optional
         Standard error of each candidate's gain that its repeats share (the held-out patients).
     confidence : float
-        Level before the correction for the number of candidates.
+        Level before the correction.
+    comparisons : int, optional
+        Number of comparisons that the level of ``yes`` is corrected for, where these candidates are not all that are
+        looked at; default: the number of candidates.
 
     Raises
     ------
@@ -93,7 +97,8 @@ def decide(
     if not gains or smallest <= 0:
         raise ValueError("no candidates" if not gains else f"smallest worthwhile gain {smallest}, not above 0")
     shared = shared_se or {}
-    corrected = 1 - (1 - confidence) / len(gains)
+    comparisons = comparisons or len(gains)
+    corrected = 1 - (1 - confidence) / comparisons
 
     def at(level: float) -> dict[str, Interval]:
         return {c: interval(v, confidence=level, shared_se=shared.get(c, 0.0)) for c, v in gains.items()}
@@ -101,15 +106,15 @@ def decide(
     plain, strict = at(confidence), at(corrected)
     best = max(strict, key=lambda c: strict[c].mean)
     if headroom is not None and interval(headroom, confidence=confidence).high < smallest:
-        return Finding(Outcome.NOTHING_TO_GAIN, best, strict[best], len(gains))
+        return Finding(Outcome.NOTHING_TO_GAIN, best, strict[best], comparisons)
     highest = max(plain, key=lambda c: plain[c].high)
     if all(found.high < smallest for found in plain.values()):
-        return Finding(Outcome.NO, highest, plain[highest], len(gains))
+        return Finding(Outcome.NO, highest, plain[highest], comparisons)
     if winners := [c for c in strict if strict[c].low > 0]:
         best = max(winners, key=lambda c: strict[c].mean)
-        return Finding(Outcome.YES, best, strict[best], len(gains))
+        return Finding(Outcome.YES, best, strict[best], comparisons)
     repeats, donors = _what_would_tell(gains[best], smallest, corrected, shared.get(best, 0.0))
-    return Finding(Outcome.CANNOT_TELL, best, strict[best], len(gains), repeats, donors)
+    return Finding(Outcome.CANNOT_TELL, best, strict[best], comparisons, repeats, donors)
 
 
 def _what_would_tell(
