@@ -13,6 +13,7 @@ from pseudocohort.core.contracts import MEMBERS_COLUMNS, check_evaluation
 from pseudocohort.core.errors import ContractError
 from pseudocohort.experiments.augmentation.curves import curves as augmentation_curves
 from pseudocohort.experiments.augmentation.score import augmentation
+from pseudocohort.experiments.augmentation.verdict import verdict
 from pseudocohort.experiments.shared.classifiers import BASELINES, BEST
 from pseudocohort.experiments.shared.split_guard import Members, check_no_leak
 from pseudocohort.experiments.shared.standardise import moderated_scale, plain_scale
@@ -221,6 +222,34 @@ def test_curve_has_real_profiles_alone_at_further_sizes(profiles: ad.AnnData) ->
     assert _mean(summary, "real_profiles_saved", regime="oracle", n_real=0) > 3
     same = summary[(summary["regime"] == "same_n") & (summary["estimator"] == BEST) & (summary["n_real"] == 0)]
     np.testing.assert_allclose(same["value"], 0, atol=1e-9)  # copies save nothing
+
+
+def _gaussian(means: dict[str, np.ndarray] | None) -> Callable:
+    """A generator of Gaussian profiles around the class means given, or else around those of the rows it has seen."""
+
+    def make(seen: ad.AnnData, rng: np.random.Generator) -> ad.AnnData:
+        label = seen.obs["condition"].astype(str).to_numpy()
+        wanted = np.repeat(np.unique(label), 30)
+        x = np.stack([seen.X[label == k].mean(0) if means is None else means[k] for k in wanted])
+        first = [int(np.flatnonzero(label == k)[0]) for k in wanted]
+        return ad.AnnData((x + rng.normal(size=x.shape)).astype(np.float32), obs=_renamed(seen.obs.iloc[first]))
+
+    return make
+
+
+def test_what_a_prior_is_worth_is_found_and_without_one_no_gain_is_claimed(profiles: ad.AnnData) -> None:
+    """Class means known from elsewhere are what twelve profiles lack; a generator fitted to them adds nothing."""
+    config = _config(regimes=["same_n"], n_real=[12], curve=[], n_synthetic=[90], repeats=8)
+    tumours = profiles[(profiles.obs["level"] == "tumour").to_numpy()]
+    condition = tumours.obs["condition"].to_numpy()
+    known = {k: tumours.X[condition == k].mean(0) for k in np.unique(condition)}
+    real = _score(profiles, config)
+    found = {}
+    for name, means in (("prior", known), ("none", None)):
+        helped = _score(profiles, config, _generate(profiles, config, _gaussian(means)), "toy")
+        found[name] = verdict(pd.concat([real, helped], ignore_index=True), config)
+    assert found["prior"]["status"] == "yes" and "adds +" in found["prior"]["answer"]
+    assert found["none"]["status"] in ("no", "cannot_tell")
 
 
 def test_transfer_prints_stacking_of_the_other_levels(profiles: ad.AnnData) -> None:
