@@ -71,8 +71,8 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
         return {
             "status": "unclear" if wins else "no" if all(excluded) else "cannot_tell",
             "answer": f"Not clearly better than an additive level shift, over {conditions} conditions: the centroid of "
-            f"a condition never seen at level {level} correlates with the real one by {number(means[g])} ({g}), that of "
-            f"the shift by {number(means['level_shift'])}, that of real profiles by {number(means['real'])}.",
+            f"a condition never seen at level {level} correlates with the real one by {number(means[g])} ({g}), that "
+            f"of the shift by {number(means['level_shift'])}, that of real profiles by {number(means['real'])}.",
             "points": sentences,
         }
     level, metric, g, means, over = tissue_wins[0]
