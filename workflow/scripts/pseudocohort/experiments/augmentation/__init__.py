@@ -1,7 +1,8 @@
 """Augmentation: does adding synthetic profiles to n real ones make a better classifier?"""
 
-from ...core.settings import integer, many, mapping
+from ...core.settings import integer, many, mapping, number
 from ..description import Experiment, Figure
+from ..shared.outcomes import SMALLEST
 from ..shared.plan import GENERATORS, LEVEL
 
 _TASK = {
@@ -63,6 +64,12 @@ EXPERIMENT = Experiment(
             minimum=1,
         ),
         "repeats": integer(10, "Splits: held-out donors and real profiles are drawn anew in each.", minimum=1),
+        "worthwhile": number(
+            SMALLEST,
+            "Smallest gain in balanced accuracy worth having; the answer is no where every generator is below it.",
+            above=0,
+            below=1,
+        ),
         "classifiers": many(["logistic"], "Classifiers trained.", {"enum": ["logistic", "svm", "mlp"]}, minimum=1),
     },
     keys={

@@ -72,7 +72,7 @@ def _best_baseline(plain: pd.DataFrame) -> str:
     return max([name for name in BASELINES if name in means.index], key=lambda name: means[name], default=BEST)
 
 
-def _settings(table: pd.DataFrame) -> Iterator[_Setting]:
+def _settings(table: pd.DataFrame, smallest: float) -> Iterator[_Setting]:
     """What was found in each task, number of real profiles and honest regime."""
     gains, shared = (table[table["metric"] == metric] for metric in (GAIN, GAIN + SHARED_SE))
     plain = table[table["metric"] == ACCURACY]
@@ -93,6 +93,7 @@ def _settings(table: pd.DataFrame) -> Iterator[_Setting]:
         }
         finding = decide(
             mine,
+            smallest=smallest,
             headroom=(ceiling - alone).dropna().to_numpy() if len(ceiling) else None,
             shared_se=errors,
             comparisons=len(mine) * len(keys),
@@ -129,7 +130,7 @@ def _what_would_tell(setting: _Setting, repeats: int) -> str:
     return "Several hundred repeats would not tell: the gain is close to the smallest that counts."
 
 
-def _sentence(setting: _Setting, title: str, repeats: int) -> str:
+def _sentence(setting: _Setting, title: str, repeats: int, smallest: float) -> str:
     """One setting: baseline and ceiling, then the outcome."""
     finding = setting.finding
     text = (
@@ -143,7 +144,7 @@ def _sentence(setting: _Setting, title: str, repeats: int) -> str:
         Outcome.NOTHING_TO_GAIN: "Nothing to gain: the real profiles alone reach the ceiling.",
     }[finding.outcome]
     text += f"{HONEST[setting.regime].capitalize()}: " + said.format(
-        _name(finding.best), _gain(finding), f"{100 * SMALLEST:.0f}"
+        _name(finding.best), _gain(finding), f"{100 * smallest:g}"
     )
     if finding.outcome == Outcome.CANNOT_TELL:
         text += " " + _what_would_tell(setting, repeats)
@@ -172,12 +173,13 @@ def _doubled(table: pd.DataFrame, setting: _Setting) -> str:
 def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
     """Verdict on augmentation from the long table (one value per repeat)."""
     titles = task_titles(config)
-    found = list(_settings(table))
+    smallest = config["augmentation"].get("worthwhile", SMALLEST)
+    found = list(_settings(table, smallest))
     if not found:
         answer = "No regime that a user with few patients could use was run."
         return {"status": "unclear", "answer": answer, "points": []}
     repeats = int(table.loc[table["metric"] == GAIN, "repeat"].nunique())
-    sentences = [_sentence(s, titles.get(s.task, s.task), repeats) for s in found]
+    sentences = [_sentence(s, titles.get(s.task, s.task), repeats, smallest) for s in found]
     sentences += _oracles(table, titles)
     sentences.append(
         "95 % intervals hold for other splits of the patients and for other held-out patients; they are "
@@ -214,7 +216,7 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
         return {"status": str(Outcome.CANNOT_TELL), "answer": answer + _doubled(table, best), "points": sentences}
     best = max(of[Outcome.NO], key=lambda s: s.finding.gain.high)
     answer = (
-        f"No. Do not augment: a gain of {100 * SMALLEST:.0f} point or more over {CLASSIFIER[best.baseline]} is "
+        f"No. Do not augment: a gain of {100 * smallest:g} point or more over {CLASSIFIER[best.baseline]} is "
         f"excluded in all {total} settings; the most that is left is {_gain(best.finding)} "
         f"({_name(best.finding.best)}, {best.where}, {titles.get(best.task, best.task)})."
     )
