@@ -10,8 +10,8 @@ gain the generator's own:
   shrunken discriminant analysis, logistic regression and a linear support vector machine, each with its default setting
   or one chosen by inner cross-validation on the n real rows, the one whose mean over the repeats is largest on the
   held-out donors, the same in every repeat. Choosing it on the held-out donors is in the baseline's favour; chosen on
-  a few dozen real rows it would be weaker, and every generator would gain by it. Synthetic rows regularise, and so does a penalty or a
-  threshold: what the latter give is no gain of a generator. A photocopier can therefore lose.
+  a few dozen real rows it would be weaker, and every generator would gain by it. Synthetic rows regularise, and so does
+  a penalty or a threshold: what the latter give is no gain of a generator. A photocopier can therefore lose.
 * A generator's profiles are added to each configured classifier, and to the baseline itself (estimator ``best``), with
   the baseline's setting: that difference is what sampling adds to what the baseline makes of the same rows.
 * Weights sum to the number of real rows, so that the penalty does not weaken as synthetic rows are added: adding copies
