@@ -109,7 +109,7 @@ TRAINING_SETS_COLUMNS = (
     "seed",
 )  # fmt: skip
 MEMBERS_COLUMNS = ("training_set", "sample_id", "role", "condition")
-DONORS_COLUMNS = ("donor", "dataset", "split")
+DONORS_COLUMNS = ("donor", "dataset", "split", "genes")
 
 
 def check_evaluation(table: pd.DataFrame, where: str, *, summary: bool = False) -> None:

@@ -8,12 +8,21 @@ import numpy as np
 import pandas as pd
 
 from ...core.words import between, number, points, words
+from ..shared.learning_curve import SAVED
+from ..shared.outcomes import SMALLEST, Outcome
 from ..shared.statistics import interval
 from ..shared.verdicts import rows_with
+from .curves import curves
 from .score import BASELINES
 
 #: Differences that a gain from the cell level is judged by.
-PAIRED = ("both_minus_permuted", "gain_over_real_only", "gain_over_stacking", "gain_over_level_shift")
+PAIRED = (
+    "both_minus_permuted", "both_minus_tissue_only", "gain_over_real_only", "gain_over_stacking",
+    "gain_over_level_shift",
+)  # fmt: skip
+#: Differences that must all lie above 0 where there is tissue: from the same generator with the labels of the lines
+#: permuted, from the same generator without them, and from the real profiles alone.
+NEEDED = ("both_minus_permuted", "both_minus_tissue_only", "gain_over_real_only")
 
 
 def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
@@ -25,7 +34,9 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
     ceiling = rows_with(accuracy, generator="real", regime="ceiling")["value"].mean()
     if made:
         accuracy = accuracy[accuracy["repeat"].isin(set.intersection(*draws))]
-    sentences, wins, settings = [], [], 0
+    sentences, wins, excluded, tried = [], [], [], 0
+    sizes = sum(k >= 0 for k in accuracy["n_real"].dropna().unique())
+    confidence = 1 - 0.05 / max(sizes * len(made), 1)
     for k in sorted(accuracy["n_real"].dropna().unique()):
         if k < 0:
             continue
@@ -44,24 +55,36 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
             both = interval(rows_with(at, generator=g, regime=arm)["value"])
             permuted = rows_with(at, generator=g, regime="permuted")["value"].mean()
             text += f", {g} {number(both.mean)} (permuted {number(permuted)})"
-            settings += 1
+            tried += 1
             differences = {}
             for metric in PAIRED:
                 rows = rows_with(table[table["n_real"] == k], generator=g, regime=arm, metric=metric)
-                differences[metric] = interval(rows["value"], confidence=1 - 0.05 / max(len(made), 1))
-            control = differences["both_minus_permuted"].low > 0
-            better = differences["gain_over_real_only" if k else "both_minus_permuted"].low > 0
-            if control and better:
+                differences[metric] = interval(rows["value"], confidence=confidence)
+            # All that were measured are needed: without any tissue there is nothing to train on but lines.
+            needed = [differences[name] for name in NEEDED if differences[name].n or k]
+            if all(found.low > 0 for found in needed):
                 wins.append((k, g, both, differences))
+            plain = [
+                interval(rows_with(table[table["n_real"] == k], generator=g, regime=arm, metric=name)["value"])
+                for name in NEEDED
+            ]
+            excluded.append(any(found.high < SMALLEST for found in plain))
         sentences.append(text + ".")
     if np.isfinite(ceiling):
         sentences.append(f"All real tissue profiles: {number(ceiling)}.")
     if not wins:
-        return {
-            "status": "no",
-            "answer": "No generator gains from the cell level more than from permuted lines.",
-            "points": sentences,
-        }
+        if tried and all(excluded):
+            answer = (
+                f"No: a gain from the cell level of {100 * SMALLEST:.0f} point or more over the same generator without "
+                "it, over permuted lines or over the real profiles alone is excluded for every generator."
+            )
+            return {"status": str(Outcome.NO), "answer": answer, "points": sentences}
+        answer = (
+            "Cannot tell yet: no generator gains, clearly and at once, over itself without the cell level, over "
+            "permuted lines and over the real profiles alone, and a worthwhile gain is not excluded either. More "
+            f"draws narrow the intervals (now {table['repeat'].nunique()}): combination.generator_draws."
+        )
+        return {"status": str(Outcome.CANNOT_TELL), "answer": answer, "points": sentences}
     with_tissue = [w for w in wins if w[0] > 0] or wins
     fewest = min(w[0] for w in with_tissue)
     k, g, both, differences = max((w for w in with_tissue if w[0] == fewest), key=lambda w: w[2].mean)
@@ -70,7 +93,8 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
         answer = (
             f"Yes: with {int(k)} tissue profile{'s' if k > 1 else ''} per condition, {g} trained on both levels adds "
             f"{points(gain.mean)} points{between(gain.low, gain.high, points)} to the real profiles alone; with the "
-            f"lines' labels permuted accuracy is {100 * differences['both_minus_permuted'].mean:.1f} points lower."
+            f"lines' labels permuted accuracy is {100 * differences['both_minus_permuted'].mean:.1f} points lower, "
+            f"without the lines {100 * differences['both_minus_tissue_only'].mean:.1f}."
         )
         for name, rival in (("stacking", "stacking the lines' profiles"), ("level_shift", "an additive level shift")):
             over = differences[f"gain_over_{name}"]
@@ -96,14 +120,11 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
         )
     last = max(w[0] for w in wins)
     answer += f" The gain is clear up to k = {int(last)}."
-    saved = interval(
-        rows_with(table, generator=g, n_real=k, metric="real_profiles_saved", regime="both" if k else "cell_only")[
-            "value"
-        ]
-    )
-    if saved.n:
+    saved = curves(table)
+    saved = rows_with(saved, generator=g, n_real=k, metric=SAVED, regime="both" if k else "cell_only")
+    for value, low, high in saved[["value", "ci_low", "ci_high"]].to_numpy()[:1]:
         answer += (
-            f" The cell level saves {number(saved.mean, 1)}"
-            f"{between(saved.low, saved.high, lambda v: number(v, 1))} real profiles per condition there."
+            f" The cell level saves {number(value, 1)}{between(low, high, lambda v: number(v, 1))} real profiles per "
+            "condition there."
         )
     return {"status": "yes", "answer": answer, "points": sentences}

@@ -26,7 +26,7 @@ GENERATORS: Setting = many(
 
 
 def with_split(obs: pd.DataFrame, donors: pd.DataFrame) -> pd.DataFrame:
-    """Copy of `obs` with the column ``split`` (train | test) of each profile's donor.
+    """Copy of `obs` with the columns ``split`` (train | test) and ``genes`` (yes | no) of each profile's donor.
 
     Raises
     ------
@@ -40,7 +40,10 @@ def with_split(obs: pd.DataFrame, donors: pd.DataFrame) -> pd.DataFrame:
         )
     out = obs.copy()
     out["split"] = out["donor"].astype(str).map(split)
-    out.loc[out["donor"].astype(str).str.startswith(MIXTURE), "split"] = "train"  # of lines, which are all for training
+    chooses = donors.drop_duplicates("donor").set_index("donor")["genes"]
+    out["genes"] = out["donor"].astype(str).map(chooses)
+    mixture = out["donor"].astype(str).str.startswith(MIXTURE)  # of lines, which are all for training
+    out.loc[mixture, ["split", "genes"]] = "train", "yes"
     if out["split"].isna().any():
         raise ContractError(f"donor {out['donor'][out['split'].isna()].iloc[0]!r} has no split", where="donors.tsv")
     return out
