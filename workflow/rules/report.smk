@@ -18,7 +18,8 @@ rule verdicts:
         runtime=30,
     params:
         titles=TASK_TITLES,
-        code=code_version("evaluate.verdicts"),
+        release=config["release"],
+        code=code_version("evaluate.verdicts", "evaluate.evidence"),
     script:
         "../scripts/verdicts.py"
 

@@ -175,42 +175,64 @@ def _best(gains: pd.DataFrame) -> dict[str, Any] | None:
     }  # fmt: skip
 
 
-def privacy(table: pd.DataFrame, titles: dict[str, str]) -> dict[str, Any]:
-    """Verdict on sharing from the long table."""
-    auc = table[table["metric"] == "auc"]
-    battery = table[table["estimator"] == "battery"]
-    leaking, silent, sentences = [], [], []
-    coins = max(battery["repeat"].nunique(), 1)
-    for generator in dict.fromkeys(auc["generator"]):
-        audit = _with(auc, generator=generator, regime="audit")
-        means = audit.groupby("estimator")["value"].mean()
-        attack, value = means.idxmax(), means.max()
-        control = _with(auc, generator=generator, regime="negative_control", estimator=attack)["value"].mean()
-        p = min(1.0, coins * _with(battery, generator=generator, regime="audit", metric="p_corrected")["value"].min())
-        nearest = means.get("nearest_neighbour", np.nan)
-        low = np.sqrt(
-            np.mean(_with(table, generator=generator, regime="audit", estimator=attack, metric="auc_se")["value"] ** 2)
-        )
-        entry = (generator, attack, value, p, low)
-        (leaking if p < 0.05 else silent).append(entry)
+def privacy(table: pd.DataFrame, titles: dict[str, str], release: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Verdict on sharing from the long table: "yes" for what the release gate would let pass, and for nothing else.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Long privacy table.
+    titles : dict of str
+        Not used.
+    release : dict, optional
+        Section ``release`` of the configuration, which holds the gate's bounds; None: their defaults.
+    """
+    from .evidence import Bounds, evidence, judge  # which takes its words from here
+
+    bounds = Bounds.of(release or {})
+    passing, leaking, unclear, sentences = [], [], [], []
+    for generator in dict.fromkeys(table.loc[table["metric"] == "auc", "generator"]):
+        found = evidence(table, generator)
+        if found is None:
+            continue
+        objections = judge(found, bounds)
+        best = max(found.attacks, key=lambda a: a.audit.auc)
+        entry = (generator, best)
+        if not objections:
+            passing.append(entry)
+            state = "the gate lets it pass"
+        elif any(o.proven for o in objections):
+            leaking.append(entry)
+            state = "members are found"
+        else:
+            unclear.append(entry)
+            state = "cannot be ruled out that members are found"
+        p = "" if found.p_corrected is None else f"; corrected p {_p(found.p_corrected)}"
+        control = f"; the same attack without members {number(best.control.auc)}" if np.isfinite(best.control.auc) else ""
+        why = f" {objections[0].text}" if objections else ""
         sentences.append(
-            f"{generator}: {'members are found' if p < 0.05 else 'no attack succeeds'}; best attack {words(attack)}, "
-            f"AUC {number(value)} (corrected p {'< .001' if p < 0.001 else '= ' + number(p, 3)}; the same attack "
-            f"without members {number(control)}; nearest neighbour alone {number(nearest)})."
+            f"{generator}: {state}; best attack {words(best.name)}, AUC {best.audit}{p}{control}.{why}"
+            + (f" And {len(objections) - 1} more reason(s)." if len(objections) > 1 else "")
         )
     parts = []
     if leaking:
-        worst = sorted(leaking, key=lambda e: -e[2])
-        parts.append("Not from " + ", ".join(f"{g} (AUC {number(v)}, {words(a)})" for g, a, v, *_ in worst) + ".")
-    if silent:
-        largest = max(silent, key=lambda e: e[2])
+        worst = sorted(leaking, key=lambda e: -e[1].audit.auc)
+        named = ", ".join(f"{g} (AUC {number(a.audit.auc)}, {words(a.name)})" for g, a in worst)
+        parts.append(f"Not from {named}.")
+    if unclear:
+        parts.append(f"Not shown for {', '.join(g for g, _ in unclear)}: too few donors, coins or attacks to tell.")
+    if passing:
+        largest = max(passing, key=lambda e: e[1].audit.auc)[1]
         parts.append(
-            f"No attack told members from others for {', '.join(e[0] for e in silent)} (largest AUC "
-            f"{number(largest[2])}; with this many donors an AUC below about {number(0.5 + 1.96 * largest[4])} goes "
-            "unnoticed). That is absence of evidence at this cohort size, not anonymity."
+            f"No attack got past the gate for {', '.join(g for g, _ in passing)} (largest AUC {largest.audit}). That is "
+            "absence of evidence at this cohort size, not anonymity."
         )
-    status = "no" if not silent else "unclear" if leaking else "yes"
+    status = "yes" if passing and not leaking and not unclear else "unclear" if passing or unclear else "no"
     return {"status": status, "answer": " ".join(parts), "points": sentences}
+
+
+def _p(value: float) -> str:
+    return "< .001" if value < 0.001 else f"= {number(value, 3)}"
 
 
 def interventions(table: pd.DataFrame, titles: dict[str, str]) -> dict[str, Any]:
@@ -546,7 +568,9 @@ _VERDICTS = {
 }
 
 
-def verdicts(tables: dict[str, pd.DataFrame], titles: dict[str, str]) -> dict[str, Any]:
+def verdicts(
+    tables: dict[str, pd.DataFrame], titles: dict[str, str], release: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """Answers by question; a question whose evaluation was not run says so.
 
     Parameters
@@ -555,9 +579,14 @@ def verdicts(tables: dict[str, pd.DataFrame], titles: dict[str, str]) -> dict[st
         Long evaluation tables by evaluation.
     titles : dict of str
         Tasks in words.
+    release : dict, optional
+        Section ``release`` of the configuration: the bounds of the gate.
     """
     questions = {}
     for name, question in QUESTIONS.items():
-        answer = _VERDICTS[name](tables[name], titles) if name in tables and len(tables[name]) else NOT_RUN
+        answer = NOT_RUN
+        if name in tables and len(tables[name]):
+            further = (release,) if name == "privacy" else ()
+            answer = _VERDICTS[name](tables[name], titles, *further)
         questions[name] = {"question": question, **answer}
     return {"questions": questions}

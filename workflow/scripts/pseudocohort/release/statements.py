@@ -2,21 +2,6 @@
 
 from __future__ import annotations
 
-#: Attack -> what it looks at, in one sentence. Sources are with the attacks (:mod:`..evaluate.attacks`).
-ATTACKS = {
-    "nearest_neighbour": "Is the donor unusually near to some synthetic profile?",
-    "nearest_neighbour_calibrated": "Is the donor nearer to a synthetic profile than to a real one of other donors?",
-    "monte_carlo": "Do unusually many synthetic profiles lie around the donor?",
-    "dpi": "Are the donor's neighbours synthetic rather than real profiles of other donors?",
-    "density_ratio": "Are synthetic profiles denser around the donor than real ones of other donors?",
-    "mean_shift": "Is the mean of the synthetic profiles shifted towards the donor?",
-    "classifier": "Does a classifier of synthetic against other real profiles take the donor for synthetic?",
-    "downstream_confidence": "Is a classifier trained on synthetic profiles unusually sure of the donor's condition?",
-    "gaussian_likelihood_ratio": "Is the donor likelier under a Gaussian of the synthetic profiles than of real ones?",
-    "gaussian_likelihood_ratio_class": "The same with Gaussians of the donor's own condition.",
-    "span_residual": "Does the donor lie in the space that the synthetic profiles of its condition span?",
-    "pca_residual": "Do principal components of the synthetic profiles fit the donor better than those of real ones?",
-}
 #: Measure of fidelity -> name and how to read it.
 METRICS = {
     "discriminator_auc": ("Discriminator AUC", "a classifier of real against synthetic; .5: cannot tell"),

@@ -1,19 +1,10 @@
-"""Attacks by distance to the synthetic cohort.
-
-Scores stay distances or logarithms of distances: exp(-d^2), as packaged elsewhere, is exactly 0 for half of all
-expression profiles.
-"""
+"""What attacks by distance, and attribute inference, share."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from ..neighbours import distance_blocks
-
-#: Neighbours counted by the data plagiarism index; among many, one copy more or less does not show.
-NEIGHBOURS = 5
-#: Distances count as at least this (standard deviations) in logarithms, so that copies have a finite score.
-LEAST_DISTANCE = 1e-6
 
 
 def nearest_row(query: np.ndarray, rows: np.ndarray) -> np.ndarray:

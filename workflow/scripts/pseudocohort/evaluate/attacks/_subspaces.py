@@ -19,7 +19,7 @@ def span_axes(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean, axes[values > RANK_TOLERANCE * max(values[0], 1e-300)]
 
 
-def residual_norm(x: np.ndarray, mean: np.ndarray, axes: np.ndarray) -> np.ndarray:
+def residual_norm(x: np.ndarray, mean: np.ndarray | float, axes: np.ndarray) -> np.ndarray:
     """Distance (n,) of rows `x` to the affine subspace; exactly 0 where that is the whole space."""
     if len(axes) == x.shape[1]:
         return np.zeros(len(x))

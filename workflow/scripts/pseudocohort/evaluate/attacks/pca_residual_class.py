@@ -18,21 +18,25 @@ def pca_residual_class(space: AttackSpace, *, seed: int) -> np.ndarray:
 
     Each cohort is centred by its own class means (shrunk), so that what separates conditions takes up no component.
     The score is the mean over the ranks 10, 30, 100 and 200, as far as the smaller cohort has them, each in units of
-    its standard deviation over the candidates.
+    its standard deviation over the reference.
     """
     fewest = min(len(space.reference), len(space.synthetic), space.candidates.shape[1])
     most = max(1, int(MOST_SHARE * fewest))
     ranks = sorted({min(rank, most) for rank in RANKS})
     sd = np.maximum(space.synthetic.std(0), LEAST_SD)
-    found = []
-    for rows, labels in ((space.reference, space.reference_condition), (space.synthetic, space.synthetic_condition)):
-        overall, means = shrunk_means(rows / sd, labels)
-        axes = principal_axes(residuals(rows / sd, labels, means, overall))[1]
-        own = residuals(space.candidates / sd, space.candidate_condition, means, overall)
-        found.append([residual_norm(own, np.zeros(own.shape[1]), axes[:rank]) for rank in ranks])
-    difference = np.array(found[0]) - np.array(found[1])
-    spread = difference.std(1, keepdims=True)
-    return (difference / np.where(spread > 0, spread, 1.0)).mean(0)
+    rows, asked = space.reference / sd, space.candidates / sd
+    by_cohort = []
+    for known, labels in ((rows, space.reference_condition), (space.synthetic / sd, space.synthetic_condition)):
+        overall, means = shrunk_means(known, labels)
+        axes = principal_axes(residuals(known, labels, means, overall))[1]
+        own = residuals(asked, space.candidate_condition, means, overall)
+        others = residuals(rows, space.reference_condition, means, overall)
+        by_cohort.append([(residual_norm(own, 0, axes[:k]), residual_norm(others, 0, axes[:k])) for k in ranks])
+    scores = np.zeros(len(asked))
+    for (own_r, others_r), (own_s, others_s) in zip(*by_cohort, strict=True):
+        spread = (others_r - others_s).std()
+        scores += (own_r - own_s) / (spread if spread > 0 else 1.0)
+    return scores / len(ranks)
 
 
 ATTACK = Attack(
