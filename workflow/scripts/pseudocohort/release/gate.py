@@ -1,7 +1,7 @@
 """The gate of a release: the privacy evidence of the released generator, and whether it is good enough.
 
-Evidence is what the attacks of the privacy evaluation (:mod:`..evaluate.privacy`) found on cohorts of the same
-generator, trained on donors chosen by coin; it is judged by :func:`..evaluate.evidence.judge`, as the report's verdict
+Evidence is what the attacks of the privacy evaluation (:mod:`..experiments.privacy.score`) found on cohorts of the same
+generator, trained on donors chosen by coin; it is judged by :func:`..experiments.privacy.evidence.judge`, as the report's verdict
 is. The gate looks besides at the very cohort that is to be released. Passing it means that none of these attacks did
 better than the study allows; it is no proof that no attack can.
 """
@@ -14,10 +14,10 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
-from ..errors import UserError
-from ..evaluate.copies import copied_donors
-from ..evaluate.evidence import Bounds, Evidence, evidence, judge
-from ..evaluate.verdicts import number
+from ..core.errors import UserError
+from ..experiments.privacy.evidence import Bounds, Evidence, evidence, judge
+from ..experiments.shared.verdicts import number
+from ..metrics.copies import copied_donors
 from .inputs import not_audited
 
 #: Share by which a cohort may have more profiles per training profile than the largest one that was attacked.
@@ -35,7 +35,7 @@ class Cohort:
 
     @classmethod
     def of(cls, released: ad.AnnData, training: ad.AnnData) -> Cohort:
-        """Compare the released profiles with those that the generator was trained on (both log2, genes in one order)."""
+        """Compare the released profiles with the training profiles (both log2, genes in one order)."""
         donors = training.obs["donor"].astype(str).to_numpy()
         exact, near = copied_donors(np.asarray(released.X), np.asarray(training.X), donors)
         return cls(released.n_obs, training.n_obs, int(exact.sum()), int(near.sum()))
