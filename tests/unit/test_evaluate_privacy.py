@@ -12,22 +12,21 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
-from pseudocohort.experiments.privacy.attacks.density import log_kernel_density
-from pseudocohort.experiments.privacy.attacks.distances import dpi, monte_carlo
-from pseudocohort.experiments.privacy.attacks.gaussian import (
-    ShrunkGaussian,
-    gaussian_likelihood_ratio,
-    gaussian_likelihood_ratio_class,
-    ledoit_wolf_intensity,
-)
-from pseudocohort.experiments.privacy.attacks.space import expressed
-from pseudocohort.experiments.privacy.attacks.subspaces import residual_norm, span_axes, span_residual
 from scipy import stats
 from sklearn.covariance import ledoit_wolf, ledoit_wolf_shrinkage
 
 from pseudocohort.core.contracts import check_evaluation
 from pseudocohort.core.errors import ContractError, UserError
 from pseudocohort.experiments.privacy.attacks import ATTACKS, AttackSpace, attack_space
+from pseudocohort.experiments.privacy.attacks._gaussian import ShrunkGaussian, ledoit_wolf_intensity
+from pseudocohort.experiments.privacy.attacks._space import expressed
+from pseudocohort.experiments.privacy.attacks._subspaces import residual_norm, span_axes
+from pseudocohort.experiments.privacy.attacks.density_ratio import log_kernel_density
+from pseudocohort.experiments.privacy.attacks.dpi import dpi
+from pseudocohort.experiments.privacy.attacks.gaussian_likelihood_ratio import gaussian_likelihood_ratio
+from pseudocohort.experiments.privacy.attacks.gaussian_likelihood_ratio_class import gaussian_likelihood_ratio_class
+from pseudocohort.experiments.privacy.attacks.monte_carlo import monte_carlo
+from pseudocohort.experiments.privacy.attacks.span_residual import span_residual
 from pseudocohort.experiments.privacy.audit import epsilon_bound, epsilon_lower_bound, guess_sizes, right_guesses
 from pseudocohort.experiments.privacy.score import donor_scores, privacy, tied_share
 from pseudocohort.experiments.shared.statistics import corrected_maximum, delong

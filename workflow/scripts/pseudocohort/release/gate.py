@@ -1,8 +1,8 @@
 """The gate of a release: the privacy evidence of the released generator, and whether it is good enough.
 
 Evidence is what the attacks of the privacy evaluation (:mod:`..experiments.privacy.score`) found on cohorts of the same
-generator, trained on donors chosen by coin; it is judged by :func:`..experiments.privacy.evidence.judge`, as the report's verdict
-is. The gate looks besides at the very cohort that is to be released. Passing it means that none of these attacks did
+generator, trained on donors chosen by coin; :func:`..experiments.privacy.evidence.judge` judges it, as it does for the
+report. The gate looks besides at the very cohort that is to be released. Passing it means that none of these attacks did
 better than the study allows; it is no proof that no attack can.
 """
 

@@ -79,7 +79,8 @@ def fingerprint(generator: str, settings: dict[str, Any], seed: int, profiles: a
     """Digest of all that a fit depends on: code, settings, seed and training profiles."""
     from ...core.versions import code_version
 
-    digest = hashlib.sha256(code_version("generators.bundle", f"generators.{registry.MODULES[generator]}").encode())
+    code = code_version("generators.fit.batch", f"generators.models.{registry.MODULES[generator]}")
+    digest = hashlib.sha256(code.encode())
     digest.update(json.dumps([generator, settings, seed], sort_keys=True).encode())
     digest.update(pd.util.hash_pandas_object(profiles.obs).to_numpy().tobytes())
     digest.update(np.ascontiguousarray(profiles.X).tobytes())

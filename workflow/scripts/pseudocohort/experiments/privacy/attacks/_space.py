@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...errors import ContractError
+from ....core.errors import ContractError
 
 #: A gene is expressed if, in the reference, its standard deviation and its median (log2 units) exceed these.
 LEAST_SD, LEAST_MEDIAN = 0.3, 1.0
