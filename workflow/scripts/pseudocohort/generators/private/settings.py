@@ -1,37 +1,48 @@
-"""What private generators share: settings, the ledger's first entries, the budget of the statistics."""
+"""What private generators share: settings, public knowledge, the ledger's first entries, the budget of statistics."""
 
 from __future__ import annotations
 
-import secrets
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anndata as ad
 import numpy as np
+import pandas as pd
 
 from ...core.errors import UserError
 from ...core.groups import Key
-from ...core.seeds import derive
+from ...core.levels import FACTORS
 from ..base.ledger import Ledger, noise_for
+from .noise import NoiseKey
 from .statistics import LABELS, DonorProfiles, PrivateStatistics, Public
 
-#: Settings of every private generator. Radii are root mean squares over genes, log2 units.
+if TYPE_CHECKING:
+    from ..base.checkpoint import Checkpoint
+
+#: Settings of every private generator. ``genes``: "public" declares that the gene space was fixed without the donors.
+#: ``conditions``: those that are public knowledge, by name; empty: those of the donors, which breaks the guarantee.
+#: ``public``: profiles that need no protection: "none", "reference" (the donors that the plan sets aside) or the name of
+#: a dataset of the study. ``noise_seed``: "study" makes noise that can be repeated, and taken away.
 PRIVACY: dict[str, Any] = {
     "epsilon": 3.0,
     "delta": 1e-5,
     "genes": "chosen",
+    "conditions": [],
     "public": "none",
-    "noise_seed": "study",
-    "centre": 8.0,
-    "centre_span": 8.0,
-    "centre_radius": 3.0,
-    "radius": 1.5,
+    "noise_seed": "system",
 }
-CHOICES = {"genes": ("chosen", "public"), "public": ("none", "reference"), "noise_seed": ("study", "system")}
+#: Settings of those that make a centre of their own where nothing is public. Radii are root mean squares over genes,
+#: log2 units.
+CENTRED: dict[str, Any] = {"centre": 8.0, "centre_span": 8.0, "centre_radius": 3.0, "radius": 1.5}
+CHOICES = {"genes": ("chosen", "public"), "noise_seed": ("study", "system")}
 
 
-def secret_seed(settings: dict[str, Any], seed: int, name: str) -> int:
-    """Seed of noise that must stay secret: of the operating system, or derived from the study's."""
-    return secrets.randbits(63) if settings["noise_seed"] == "system" else derive(seed, name)
+def noise_key(settings: dict[str, Any], seed: int, checkpoint: Checkpoint | None = None) -> NoiseKey:
+    """Key of a model's noise: a new one of the system, kept with the checkpoint, or that of the study's seed."""
+    if settings["noise_seed"] == "study":
+        return NoiseKey.of_seed(seed)
+    if checkpoint is None:
+        return NoiseKey.of_system()
+    return NoiseKey.kept(checkpoint.path.with_name(f"{checkpoint.path.name}.noise"), checkpoint.fingerprint)
 
 
 def open_ledger(profiles: ad.AnnData, settings: dict[str, Any]) -> Ledger:
@@ -40,7 +51,7 @@ def open_ledger(profiles: ad.AnnData, settings: dict[str, Any]) -> Ledger:
     Raises
     ------
     UserError
-        If a setting has an unknown value.
+        If a setting has an unknown value, or there are no public profiles where some are asked for.
     """
     for name, choices in CHOICES.items():
         if settings[name] not in choices:
@@ -52,35 +63,56 @@ def open_ledger(profiles: ad.AnnData, settings: dict[str, Any]) -> Ledger:
         ledger.public("choice of genes", "declared fixed without the training donors")
     else:
         ledger.exact("choice of genes", "expression and variance of the training donors chose them")
-    known = profiles.uns.get("public")
-    if known is None:
-        ledger.exact("names of conditions and levels", "those of the training profiles")
+    if settings["conditions"]:
+        ledger.public("names of conditions and levels", "listed in the configuration; donors of others are left out")
     else:
-        ledger.public("names of conditions and levels", "all that the study's sheet and configuration declare")
-        if settings["public"] == "reference" and known.reference is not None:
-            ledger.public("reference", f"{known.reference.n_obs} profiles of other donors, declared public")
-    ledger.public("scale", "none: profiles stay in log2 units, and lengths are cut to constants")
+        ledger.exact("names of conditions and levels", "those of the study's donors; list them in `conditions`")
+    if settings["public"] != "none":
+        known = profiles.uns.get("public")
+        if known is None or known.reference is None:
+            raise UserError(
+                f"there are no public profiles {settings['public']!r}",
+                where="generator_settings, public",
+                remedy="name a dataset of the study, or reference where the plan sets donors aside (privacy, fidelity)",
+            )
+        ledger.public(
+            "public profiles",
+            f"{known.reference.n_obs} profiles ({settings['public']}), declared public: they are not protected",
+        )
+    ledger.public("scale", "none of the training donors: log2 units or public statistics, lengths cut to constants")
     ledger.public("settings and choice of checkpoint", "fixed beforehand; the last step is kept")
     ledger.public("loss curve", "none is kept")
+    if settings["noise_seed"] == "study":
+        ledger.exact("noise", "the study's seed makes it: whoever knows the seed can take the noise away")
     ledger.assumptions += [
+        "The unit is the donor: one donor with all profiles is added or removed.",
         "The settings were not tuned on the training donors.",
         "Each profile was prepared by itself: none was dropped or changed because of other donors.",
-        "The conditions that samples are asked for do not depend on the training donors.",
-        "Noise is floating-point, from a pseudo-random generator.",
+        "Numbers are floating point: noised sums lie on a grid of 2^-20 of the noise, which hides their low bits; it is no "
+        "proof about the machine's arithmetic.",
     ]
-    if settings["noise_seed"] == "study":
-        ledger.assumptions.append("The seed of the study stays secret: whoever knows it can take the noise away.")
     return ledger
 
 
 def vocabulary(profiles: ad.AnnData, settings: dict[str, Any]) -> tuple[Public, list[Key]]:
     """What is public, and the (condition, level) pairs that the model has."""
     public = profiles.uns.get("public") or Public(profiles.obs[list(LABELS)].astype(str).drop_duplicates())
-    if settings["public"] != "reference":
+    if settings["public"] == "none":
         public = Public(public.labels)
+    if settings["conditions"]:
+        levels = public.labels[[*FACTORS, "level"]].astype(str).drop_duplicates()
+        named = pd.DataFrame({"condition": list(map(str, settings["conditions"]))})
+        public = Public(named.merge(levels, how="cross")[list(LABELS)], public.reference)
     labels = public.labels
     keys = sorted(set(zip(labels["condition"].astype(str), labels["level"].astype(str), strict=True)))
     return public, [key for key in keys if key[0]]
+
+
+def protected(profiles: ad.AnnData, keys: list[Key]) -> ad.AnnData:
+    """Profiles of the conditions and levels that the model has; a donor's others are not looked at."""
+    labels = zip(profiles.obs["condition"].astype(str), profiles.obs["level"].astype(str), strict=True)
+    known = set(keys)
+    return profiles[np.array([label in known for label in labels], dtype=bool)]
 
 
 def statistics(
@@ -91,9 +123,9 @@ def statistics(
     shares: dict[str, float],
     *,
     epsilon: float | None,
-    seed: int,
+    key: NoiseKey,
 ) -> PrivateStatistics:
     """Statistics that together spend `epsilon` (None: noise off) in the given shares."""
-    noise = None if epsilon is None else noise_for(float(epsilon), ledger.delta)
-    rng = np.random.default_rng(secret_seed(settings, seed, "statistics"))
-    return PrivateStatistics(DonorProfiles.of(profiles, keys), keys, ledger, noise, shares, rng)
+    multiplier = None if epsilon is None else noise_for(float(epsilon), ledger.delta)
+    donors = DonorProfiles.of(protected(profiles, keys), keys)
+    return PrivateStatistics(donors, keys, ledger, multiplier, shares, key.stream("statistics"))
