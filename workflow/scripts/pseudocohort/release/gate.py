@@ -2,8 +2,8 @@
 
 Evidence is what the attacks of the privacy evaluation (:mod:`..experiments.privacy.score`) found on cohorts of the same
 generator, trained on donors chosen by coin; :func:`..experiments.privacy.evidence.judge` judges it, as it does for the
-report. The gate looks besides at the very cohort that is to be released. Passing it means that none of these attacks did
-better than the study allows; it is no proof that no attack can.
+report. The gate looks besides at the very cohort that is to be released. Passing it means that none of these attacks
+did better than the study allows; it is no proof that no attack can.
 """
 
 from __future__ import annotations

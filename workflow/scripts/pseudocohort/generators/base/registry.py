@@ -16,6 +16,7 @@ MODULES = {
     "jitter": "controls",
     "mixup": "controls",
     "independent": "controls",
+    "copied_outliers": "copied_outliers",
     "mvn": "mvn.model",
     "mvn_camda": "mvn.camda",
     "ppca": "ppca",
@@ -27,22 +28,19 @@ MODULES = {
     "ddpm": "ddpm.model",
     "flow": "flow.model",
     "unclip": "unclip.model",
-    "ensemble": "mitigations",
-    "screened": "mitigations",
     "dp_naive_bayes": "dp_naive_bayes.model",
-    "dp_cvae": "dp_networks.model",
-    "dp_ddpm": "dp_networks.model",
-    "dp_flow": "dp_networks.model",
-    "dp_wgan_gp": "dp_networks.model",
+    "public_profiles": "public_profiles",
+    "dp_components": "dp_components.model",
+    "dp_ddpm": "dp_ddpm.model",
 }
 #: Generators trained by gradient descent; they use a GPU where there is one.
 TRAINED = (
-    "gan", "wgan_gp", "cvae", "nb_cvae", "ddpm", "flow", "unclip", "dp_cvae", "dp_ddpm", "dp_flow", "dp_wgan_gp",
+    "gan", "wgan_gp", "cvae", "nb_cvae", "ddpm", "flow", "unclip", "dp_ddpm",
 )  # fmt: skip
 #: Generators that learn from counts, and are refused where there are none.
 COUNTED = ("nb_cvae",)
 #: Generators with differential privacy; their models hold a ledger.
-PRIVATE = ("dp_naive_bayes", "dp_cvae", "dp_ddpm", "dp_flow", "dp_wgan_gp")
+PRIVATE = ("public_profiles", "dp_naive_bayes", "dp_components", "dp_ddpm")
 
 
 def names() -> list[str]:

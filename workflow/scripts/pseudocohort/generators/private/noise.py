@@ -2,20 +2,19 @@
 
 A mechanism is private as long as its noise is secret. NumPy's and torch's generators are made for simulation: from some
 of their numbers the others follow, and seeds of 31 bits can all be tried. Here numbers are the output of SHAKE-256
-(FIPS 202) under a key of 256 bits from the operating system's secure source. The key is kept with a checkpoint, and goes
-with it: a run that is interrupted and resumed draws the same noise again, so that nothing is released twice.
+(FIPS 202) under a key of 256 bits from the operating system's secure source. The key is kept with a checkpoint, and
+goes with it: a run that is interrupted and resumed draws the same noise again, so that nothing is released twice.
 
-Gap: numbers are computed in floating point. Sums are rounded to a grid of 2^-20 of the noise's standard deviation before
-noise is added, and the noise to the same grid, so that the low bits of an output, which tell inputs apart (Mironov 2012,
-CCS), are not there; what is left is rounding of the noise's distribution, of the order 2^-40, and its end at 8.2
-standard deviations. It is no proof about the machine's arithmetic.
+Gap: numbers are computed in floating point. Sums are rounded to a grid of 2^-20 of the noise's standard deviation
+before noise is added, and the noise to the same grid, so that the low bits of an output, which tell inputs apart
+(Mironov 2012, CCS), are not there; what is left is rounding of the noise's distribution, of the order 2^-40, and its
+end at 8.2 standard deviations. It is no proof about the machine's arithmetic.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +69,7 @@ class NoiseKey:
         with atomic(path) as temporary:
             temporary.touch(mode=0o600)
             temporary.write_text(json.dumps({"fingerprint": fingerprint, "key": made.key.hex()}))
-            os.chmod(temporary, 0o600)
+            temporary.chmod(0o600)
         return made
 
     def stream(self, *names: object) -> NoiseStream:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 #: Settings of every private generator. ``genes``: "public" declares that the gene space was fixed without the donors.
 #: ``conditions``: those that are public knowledge, by name; empty: those of the donors, which breaks the guarantee.
-#: ``public``: profiles that need no protection: "none", "reference" (the donors that the plan sets aside) or the name of
-#: a dataset of the study. ``noise_seed``: "study" makes noise that can be repeated, and taken away.
+#: ``public``: profiles that need no protection: "none", "reference" (the donors that the plan sets aside) or the name
+#: of a dataset of the study. ``noise_seed``: "study" makes noise that can be repeated, and taken away.
 PRIVACY: dict[str, Any] = {
     "epsilon": 3.0,
     "delta": 1e-5,
@@ -88,8 +88,8 @@ def open_ledger(profiles: ad.AnnData, settings: dict[str, Any]) -> Ledger:
         "The unit is the donor: one donor with all profiles is added or removed.",
         "The settings were not tuned on the training donors.",
         "Each profile was prepared by itself: none was dropped or changed because of other donors.",
-        "Numbers are floating point: noised sums lie on a grid of 2^-20 of the noise, which hides their low bits; it is no "
-        "proof about the machine's arithmetic.",
+        "Numbers are floating point: noised sums lie on a grid of 2^-20 of the noise, which hides their low bits; it is "
+        "no proof about the machine's arithmetic.",
     ]
     return ledger
 

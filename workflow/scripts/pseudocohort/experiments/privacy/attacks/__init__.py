@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 
-from ....core.errors import UserError
-from ._base import Attack, scan
+from ....core.plugins import pick, scan
+from ._base import Attack
 from ._space import AttackSpace, CannotRun, attack_space
 
 #: Attack by name.
-ATTACKS = scan(__name__)
+ATTACKS = scan(__name__, "ATTACK")
 #: Attacks of a study that names none.
 DEFAULT = tuple(name for name, attack in ATTACKS.items() if attack.default)
 #: The least battery that a release needs.
@@ -28,13 +27,9 @@ def chosen(names: Sequence[str]) -> list[str]:
     UserError
         If a name is unknown.
     """
-    if unknown := [name for name in names if name not in ATTACKS and name != ALL]:
-        near = difflib.get_close_matches(unknown[0], ATTACKS, 1)
-        raise UserError(
-            f"unknown attack {unknown[0]!r}" + (f"; did you mean {near[0]!r}?" if near else ""),
-            where="privacy.attacks",
-            remedy=f"choose among {', '.join(sorted(ATTACKS))}; [] = the default battery, [{ALL}] = every attack",
-        )
+    for name in names:
+        if name != ALL:
+            pick(ATTACKS, name, "attack", "privacy.attacks")
     return list(ATTACKS) if ALL in names else list(names) or list(DEFAULT)
 
 

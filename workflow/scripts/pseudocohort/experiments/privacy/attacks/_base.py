@@ -1,28 +1,23 @@
-"""What an attack is, and what there are of them: the modules of this folder whose names start with a letter."""
+"""What an attack says about itself."""
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 
+from ....core.plugins import Plugin
 
-@dataclass(frozen=True)
-class Attack:
+
+@dataclass(frozen=True, kw_only=True)
+class Attack(Plugin):
     """A membership inference attack on a synthetic cohort; each module of this folder has one, called ``ATTACK``.
 
     Attributes
     ----------
-    name : str
-        As in ``privacy.attacks`` of the configuration: the name of its module.
-    summary : str
-        What it asks of a donor, one sentence with a question mark.
-    source : str
-        Authors, year and venue; "this project" without a publication.
+    name, summary, source, home : str
+        As of every plug-in; the summary is what it asks of a donor, with a question mark.
     score : callable
         ``score(space, *, seed)`` gives one number per candidate of an :class:`._space.AttackSpace`; higher: member. It
         raises :class:`._space.CannotRun` where it has nothing to go by.
@@ -36,9 +31,6 @@ class Attack:
         Order of magnitude, in words.
     """
 
-    name: str
-    summary: str
-    source: str
     score: Callable[..., np.ndarray]
     default: bool = False
     required: bool = False
@@ -48,21 +40,3 @@ class Attack:
     def __call__(self, space: object, *, seed: int) -> np.ndarray:
         """Scores of the candidates."""
         return self.score(space, seed=seed)
-
-
-def scan(package: str) -> MappingProxyType[str, Attack]:
-    """Attacks of the modules of a package, by name.
-
-    Raises
-    ------
-    TypeError
-        If a module has no ``ATTACK``, or one of another name.
-    """
-    found = {}
-    folder = importlib.import_module(package).__path__
-    for module in sorted(m.name for m in pkgutil.iter_modules(folder) if not m.name.startswith("_")):
-        attack = getattr(importlib.import_module(f"{package}.{module}"), "ATTACK", None)
-        if not isinstance(attack, Attack) or attack.name != module:
-            raise TypeError(f"{package}.{module} has no attack called {module!r} (ATTACK = Attack(name=...))")
-        found[module] = attack
-    return MappingProxyType(found)

@@ -1,1 +1,1 @@
-"""Dp networks."""
+"""Denoising diffusion under differential privacy."""

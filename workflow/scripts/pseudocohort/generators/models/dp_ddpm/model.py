@@ -1,4 +1,4 @@
-"""Generators with networks under differential privacy: cvae, ddpm, flow and wgan_gp trained by DP-SGD."""
+"""Denoising diffusion under differential privacy: the network of ``ddpm`` trained by DP-SGD."""
 
 from __future__ import annotations
 
@@ -6,49 +6,53 @@ from typing import Any, ClassVar, Self
 
 import anndata as ad
 import numpy as np
-import pandas as pd
 import torch
 from torch import nn
 
 from ....core.groups import keys_of
-from ....core.levels import FACTORS
 from ....core.seeds import derive
 from ...base.checkpoint import Checkpoint
 from ...base.device import choose_device
 from ...base.generator import Capabilities
 from ...base.ledger import Ledger, Mechanism, noise_for
 from ...engine.network_generator import EARLY_STOPPING, NetworkGenerator, factor_numbers
-from ...engine.streams import Streams
 from ...engine.training import Training, cosine
-from ...private.dp_sgd import DonorBatches, Rule, private_gradient
-from ...private.settings import PRIVACY, open_ledger, secret_seed, statistics, vocabulary
+from ...private.dp_sgd import DonorBatches, private_gradient
+from ...private.noise import NoiseKey
+from ...private.settings import CENTRED, PRIVACY, noise_key, open_ledger, protected, statistics, vocabulary
 from ...private.statistics import LEAST_VARIANCE, principal_components, reference_centre
 from ...space.latent import LatentSpace
 from ...space.means import ClassMeans
-from ..adversarial.wgan_gp import WGANGP
-from ..cvae.model import CVAE
 from ..ddpm.model import DDPM
-from ..flow.model import Flow
 
 SHARES = {"class counts": 0.05, "mean level": 0.02, "mean profile": 0.23, "class means": 0.4, "covariance": 0.3}
 REFERENCE_SHARES = {"class counts": 0.2, "class means": 0.8}
 #: ``statistics_share``: of epsilon, for counts, means and covariance. ``noise_multiplicity``: draws of time and noise
 #: that a donor's gradient is the mean of, before it is clipped (Dockhorn et al. 2023, TMLR, section 3.2).
-SGD: dict[str, Any] = {**PRIVACY, "statistics_share": 0.4, "max_grad_norm": 1.0, "noise_multiplicity": 4}
+SGD: dict[str, Any] = {**PRIVACY, **CENTRED, "statistics_share": 0.4, "max_grad_norm": 1.0, "noise_multiplicity": 4}
 
 
-class PrivateNetwork(NetworkGenerator):
-    """A network generator trained by DP-SGD in a latent space of noised or public statistics.
+#: Settings of ``ddpm`` that count training rows: quantiles, moments and a validation loss would be exact statistics.
+LEFT_OUT = {"passes", "marginals", "moments", "profiles_per_component", *EARLY_STOPPING}
 
-    Mixed with a generator that has ``loss_draws(n, random)``, what the losses of n rows draw at random, and
-    ``row_losses(network, h, condition, factors, *draws)``, the losses (n,).
+
+class DPDDPM(DDPM):
+    """:class:`..ddpm.model.DDPM` by DP-SGD, in a latent space of noised or public statistics.
+
+    Each donor's gradient is averaged over several times and noises before it is clipped.
     """
 
+    name = "dp_ddpm"
+    summary = "conditional denoising diffusion trained with differential privacy"
+    reference = "Dockhorn et al. 2023, TMLR; Abadi et al. 2016, CCS"
     capabilities = Capabilities(trained=True, covariates=False, private=True)
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
     on_genes = False
-    #: Gradients taken of the donors per training step.
-    gradients_per_step = 1
+    defaults = (
+        {k: v for k, v in DDPM.defaults.items() if k not in LEFT_OUT}
+        | SGD
+        | {"components": 16, "width": 64, "blocks": 2, "steps": 300, "weight_decay": 0.0}
+    )
 
     def fit(self, profiles: ad.AnnData, *, settings=None, seed, device="cpu", checkpoint=None) -> Self:
         s = self.settings = self.merge_settings(settings)
@@ -58,7 +62,8 @@ class PrivateNetwork(NetworkGenerator):
         reference = public.reference
         part = None if s["epsilon"] is None else s["epsilon"] * s["statistics_share"]
         shares = SHARES if reference is None else REFERENCE_SHARES
-        made = statistics(profiles, keys, s, self.ledger, shares, epsilon=part, seed=seed)
+        key = noise_key(s, seed, checkpoint)
+        made = statistics(profiles, keys, s, self.ledger, shares, epsilon=part, key=key)
         made.release_counts()
         if reference is None:
             centre = np.tile(made.centre(s["centre"], s["centre_span"], s["centre_radius"]), (len(keys), 1))
@@ -73,7 +78,7 @@ class PrivateNetwork(NetworkGenerator):
         means = ClassMeans(dict(zip(keys, mean, strict=True)), set(keys))
         self.space = LatentSpace(means, *parts)
         self.conditions = sorted({condition for condition, _ in keys})
-        self._labels(public.labels, keys, made.count)
+        profiles = protected(profiles, keys)
         rows = keys_of(profiles.obs)
         batches = DonorBatches(
             self.space.encode(np.asarray(profiles.X, np.float64), rows),
@@ -83,12 +88,10 @@ class PrivateNetwork(NetworkGenerator):
             min(1.0, s["batch"] / made.total),
             self.device,
         )
-        self.noise = self._budget(batches.rate, seed)
+        self.noise_multiplier = self._budget(batches.rate)
         torch.manual_seed(derive(seed, "weights"))
-        modules = {"network": self.build(self.space.dim, len(self.conditions)), **self.companions()}
-        modules = {name: module.to(self.device) for name, module in modules.items()}
-        random = secret_seed(s, seed, "training") % 2**63
-        run = self.train(batches=batches, seed=random, checkpoint=checkpoint, **modules)
+        network = self.build(self.space.dim, len(self.conditions)).to(self.device)
+        run = self._descend(network, batches, key, derive(seed, "training"), checkpoint)
         self.keep(run.results()[0], batches)
         self.history = None  # a loss would be an exact statistic of the training donors
         return self
@@ -97,9 +100,9 @@ class PrivateNetwork(NetworkGenerator):
     def fit_together(cls, profiles, **given) -> list[Self]:
         return super(NetworkGenerator, cls).fit_together(profiles, **given)  # gradients of donors fill a device
 
-    def _budget(self, rate: float, seed: int) -> float:
+    def _budget(self, rate: float) -> float:
         """Noise multiplier of the gradients, within what the statistics left of epsilon; 0 with the noise off."""
-        s, steps = self.settings, self.settings["steps"] * self.gradients_per_step
+        s, steps = self.settings, self.settings["steps"]
         detail = f"DP-SGD, {steps} gradients clipped to {s['max_grad_norm']:g}, one per donor"
         if s["epsilon"] is None:
             self.ledger.noised("weights", f"{detail}; noise is off", None)
@@ -109,26 +112,10 @@ class PrivateNetwork(NetworkGenerator):
         self.ledger.noised("weights", detail, Mechanism(noise, rate, steps))
         return noise
 
-    def _labels(self, labels: pd.DataFrame, keys: list, count: np.ndarray) -> None:
-        """Labels that a GAN's generator is asked for in training, in the noised frequencies of their classes."""
-        table = labels[list(FACTORS)].assign(key=list(keys_of(labels))).drop_duplicates("key").set_index("key")
-        self.label_conditions = torch.tensor([self.conditions.index(c) for c, _ in keys], device=self.device)
-        self.label_factors = torch.as_tensor(factor_numbers(table.loc[keys]), device=self.device)
-        self.label_weights = torch.as_tensor(count / count.sum(), dtype=torch.float32, device=self.device)
-
-    def _gradient(self, network: nn.Module, rule: Rule, batch, draws, run: Training) -> None:
-        """Set the private gradient; the draws are of as many rows as the batch times the multiplicity."""
-        s = self.settings
-        n, k = len(batch[0]), s["noise_multiplicity"]
-        repeated = [x[:, None].expand(n, k, *x.shape[1:]) for x in batch]
-        drawn = [x.reshape(n, k, *x.shape[1:]) for x in draws]
-        private_gradient(
-            network, rule, (*repeated, *drawn),
-            max_norm=s["max_grad_norm"], noise_multiplier=self.noise, expected=float(s["batch"]),
-            random=run.random.generator,
-        )  # fmt: skip
-
-    def train(self, network, batches: DonorBatches, seed: int, checkpoint: Checkpoint | None) -> Training:
+    def _descend(
+        self, network: nn.Module, batches: DonorBatches, key: NoiseKey, seed: int, checkpoint: Checkpoint | None
+    ) -> Training:
+        """Train by private gradients; times and noises of the diffusion come from `seed`, and need not be secret."""
         s = self.settings
         optimiser = torch.optim.AdamW(network.parameters(), lr=s["learning_rate"], weight_decay=s["weight_decay"])
         run = Training(
@@ -137,9 +124,16 @@ class PrivateNetwork(NetworkGenerator):
         )  # fmt: skip
 
         def one_step() -> dict[str, torch.Tensor]:
-            batch = batches.draw(run.random.generator)
-            draws = self.loss_draws(len(batch[0]) * s["noise_multiplicity"], run.random)
-            self._gradient(network, self.row_losses, batch, draws, run)
+            # Streams by step: a run resumed from a checkpoint draws what the interrupted one drew.
+            batch = batches.draw(key.stream("batch", run.step))
+            n, k = len(batch[0]), s["noise_multiplicity"]
+            repeated = [x[:, None].expand(n, k, *x.shape[1:]) for x in batch]
+            drawn = [x.reshape(n, k, *x.shape[1:]) for x in self.loss_draws(n * k, run.random)]
+            private_gradient(
+                network, self.row_losses, (*repeated, *drawn),
+                max_norm=s["max_grad_norm"], noise_multiplier=self.noise_multiplier, expected=float(s["batch"]),
+                secret=key.stream("gradient", run.step),
+            )  # fmt: skip
             optimiser.step()
             return {}
 
@@ -163,100 +157,3 @@ def _components_of(residual: np.ndarray, most: int) -> tuple[np.ndarray, np.ndar
     rest = residual - residual @ axes[:rank].T @ axes[:rank]
     least = np.sqrt(LEAST_VARIANCE)
     return axes[:rank], np.maximum(values[:rank] / np.sqrt(len(residual)), least), np.maximum(rest.std(0), least)
-
-
-def _defaults(kind: type[NetworkGenerator], **changed: Any) -> dict[str, Any]:
-    """Defaults of the generator without privacy, less what counts training rows, and the settings of DP-SGD."""
-    # Quantiles, moments and a validation loss would be exact statistics of donors.
-    left_out = {"passes", "marginals", "moments", "profiles_per_component", *EARLY_STOPPING}
-    return {k: v for k, v in kind.defaults.items() if k not in left_out} | SGD | changed
-
-
-class DPCVAE(PrivateNetwork, CVAE):
-    """:class:`..cvae.model.CVAE` by DP-SGD."""
-
-    name = "dp_cvae"
-    summary = "conditional variational autoencoder trained with differential privacy"
-    reference = "Abadi et al. 2016, CCS; Sohn, Lee & Yan 2015, NeurIPS"
-    defaults = _defaults(CVAE, components=16, width=64, steps=300, weight_decay=0.0)
-
-
-class DPDDPM(PrivateNetwork, DDPM):
-    """:class:`model.DDPM` by DP-SGD, each donor's gradient averaged over several times and noises before clipping."""
-
-    name = "dp_ddpm"
-    summary = "conditional denoising diffusion trained with differential privacy"
-    reference = "Dockhorn et al. 2023, TMLR; Abadi et al. 2016, CCS"
-    defaults = _defaults(DDPM, components=16, width=64, blocks=2, steps=300, weight_decay=0.0)
-
-
-class DPFlow(PrivateNetwork, Flow):
-    """:class:`..flow.model.Flow` by DP-SGD.
-
-    The start is the Gaussian of the noised covariance, without one for each class; and rows meet draws at random, for
-    optimal pairs within a batch would let one donor change the gradients of all others.
-    """
-
-    name = "dp_flow"
-    summary = "noised Gaussian refined by flow matching with differential privacy"
-    reference = "Lipman et al. 2023, ICLR; Abadi et al. 2016, CCS"
-    defaults = _defaults(Flow, components=16, width=64, blocks=2, steps=300, weight_decay=0.0)
-
-
-class DPWGANGP(PrivateNetwork, WGANGP):
-    """:class:`..adversarial.wgan_gp.WGANGP` whose critic is trained by DP-SGD (Xie et al. 2018, arXiv:1802.06739).
-
-    The critic alone sees donors: each donor's gradient is that of its distance to a generated row of its condition and
-    of the penalty between the two. The generator learns from the critic and from noised class frequencies.
-    """
-
-    name = "dp_wgan_gp"
-    summary = "conditional Wasserstein GAN, critic trained with differential privacy"
-    reference = "Xie et al. 2018, arXiv:1802.06739; Gulrajani et al. 2017, NeurIPS"
-    defaults = _defaults(
-        WGANGP, components=16, width=128, max_grad_norm=5.0, steps=150, critic_steps=3, noise_multiplicity=1
-    )
-
-    @property
-    def gradients_per_step(self) -> int:
-        return self.settings["critic_steps"]
-
-    def loss_draws(self, n: int, random: Streams) -> tuple[torch.Tensor, ...]:
-        return random.randn(n, self.settings["noise"]), random.rand(n, 1)
-
-    def row_losses(self, network, real, condition, factors, fake, share) -> torch.Tensor:
-        """Losses of the critic: its score of the fake row less that of the real one, and the penalty between them."""
-        between = share * real + (1 - share) * fake
-        slope = torch.func.grad(lambda x: network(x, condition, factors).sum())(between)
-        penalty = ((slope.square().sum(1) + 1e-12).sqrt() - 1).square()
-        distance = network(real, condition, factors) - network(fake, condition, factors)
-        return self.settings["penalty"] * penalty - distance
-
-    def train(self, network, batches: DonorBatches, seed: int, checkpoint: Checkpoint | None, critic) -> Training:
-        s = self.settings
-        optimisers = {
-            name: torch.optim.Adam(module.parameters(), lr=s["learning_rate"], betas=self.betas)
-            for name, module in (("generator", network), ("critic", critic))
-        }
-        run = Training(
-            {"generator": network, "critic": critic}, optimisers,
-            averaged="generator", decay=s["decay"], seed=seed, device=self.device,
-        )  # fmt: skip
-
-        def one_step() -> dict[str, torch.Tensor]:
-            for _ in range(s["critic_steps"]):
-                batch = batches.draw(run.random.generator)
-                k = s["noise_multiplicity"]
-                z, share = self.loss_draws(len(batch[0]) * k, run.random)
-                with torch.no_grad():
-                    fake = network(z, batch[1].repeat_interleave(k), batch[2].repeat_interleave(k, dim=0))
-                self._gradient(critic, self.row_losses, batch, (fake, share), run)
-                optimisers["critic"].step()
-            u = run.random.rand(s["batch"])
-            label = torch.searchsorted(self.label_weights.cumsum(0), u).clamp_(max=len(self.label_weights) - 1)
-            condition, factors = self.label_conditions[label], self.label_factors[label]
-            z, _ = self.loss_draws(s["batch"], run.random)
-            run.descend("generator", -critic(network(z, condition, factors), condition, factors).mean())
-            return {}
-
-        return run.run(one_step, s["steps"], checkpoint, self.name)

@@ -1,0 +1,1 @@
+"""A Gaussian in the principal components of public profiles, under differential privacy."""
