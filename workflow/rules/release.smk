@@ -7,6 +7,8 @@ rule release:
     input:
         synthetic=lambda wildcards: release_inputs.synthetic_file(config),
         privacy=lambda wildcards: release_inputs.privacy_files(config),
+        profiles="<results>/prepared/harmonised.h5ad",
+        models=lambda wildcards: release_inputs.models_folder(config),
         fidelity="<results>/tables/fidelity_summary.tsv",
         members="<results>/plan/members/full.parquet",
         generators="<results>/provenance/generators.tsv",
@@ -29,6 +31,7 @@ rule release:
         release=config["release"],
         settings=settings_of(config, config["release"]["generator"]),
         sources=release_inputs.sources(DATASETS, study_files.data_root(config)),
+        kind=kind_of(config, config["release"]["generator"]),
         generator_code=code_version(
             "generators.fit.batch",
             "generators.fit.inference",
@@ -37,7 +40,7 @@ rule release:
                 for name in modules_of(config, config["release"]["generator"])
             ),
         ),
-        code=code_version("release.bundle"),
+        code=code_version("release.bundle", "release.gate"),
         templates=folder_version(WORKFLOW / "scripts/pseudocohort/release/templates"),
     script:
         "../scripts/release.py"

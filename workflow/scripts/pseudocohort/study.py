@@ -14,7 +14,8 @@ import pandas as pd
 import yaml
 
 from .core.errors import UserError
-from .generators.base.registry import COUNTED, MODULES, kind_of
+from .generators.base.registry import COUNTED, MODULES, PRIVATE, kind_of
+from .generators.private.settings import check_public_genes
 from .plan.enumerate import training_sets
 
 #: Columns of the dataset sheet that are numbers.
@@ -193,6 +194,9 @@ def check_study(config: dict[str, Any], schemas: Path) -> dict[str, dict[str, An
                 where="generators",
                 remedy="use cvae, or datasets whose unit is counts, without convert",
             )
+    for name in config["generators"]:
+        if kind_of(config, name) in PRIVATE:
+            check_public_genes(config["prepare"]["gene_space"], config["generator_settings"].get(name, {}), name)
     asked = config["evaluations"]
     if "augmentation" in asked and not config["augmentation"]["tasks"]:
         raise UserError(

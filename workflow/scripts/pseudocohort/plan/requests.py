@@ -80,7 +80,8 @@ def request(
     if purpose == "full":
         test = of("test")
         trained = set(map(tuple, of("train")[["condition", "level"]].to_numpy()))
-        test = test[[tuple(x) in trained for x in test[["condition", "level"]].to_numpy()]]
+        if not private:  # which conditions a private generator was trained on is not to be told
+            test = test[[tuple(x) in trained for x in test[["condition", "level"]].to_numpy()]]
         return _in_proportion(test, config["fidelity"]["n_synthetic"] or len(test), rng)
     if purpose == "augmentation":
         train = by_role["train"]

@@ -36,6 +36,47 @@ CENTRED: dict[str, Any] = {"centre": 8.0, "centre_span": 8.0, "centre_radius": 3
 CHOICES = {"genes": ("chosen", "public"), "noise_seed": ("study", "system")}
 
 
+#: Median below which the expression filter lets every gene pass (log2 units).
+NO_FILTER = -100.0
+
+
+def check_public_genes(gene_space: dict[str, Any], settings: dict[str, Any], name: str) -> None:
+    """Refuse ``genes: public`` where the study chooses its genes by looking at the training donors.
+
+    Parameters
+    ----------
+    gene_space : dict
+        ``prepare.gene_space`` of the configuration.
+    settings : dict
+        Of the generator.
+    name : str
+        Its name.
+
+    Raises
+    ------
+    UserError
+        With what chose them.
+    """
+    if settings.get("genes", PRIVACY["genes"]) != "public":
+        return
+    chosen = []
+    if gene_space.get("kind") == "most_variable":
+        chosen.append("kind: most_variable")
+    if gene_space.get("min_median", 1.0) > NO_FILTER:
+        chosen.append("min_median")
+    if gene_space.get("min_sd", 0.3) >= 0:
+        chosen.append("min_sd")
+    if gene_space.get("min_cell_level_mean", 0.0) > 0:
+        chosen.append("min_cell_level_mean")
+    if chosen:
+        raise UserError(
+            f"genes of {name!r} are declared public, but {', '.join(chosen)} chooses them on the training donors",
+            where=f"generator_settings.{name}.genes",
+            remedy="take all genes or a published list without a filter (prepare.gene_space: min_median: -1000, "
+            "min_sd: -1), or leave genes: chosen, which gives no guarantee",
+        )
+
+
 def noise_key(settings: dict[str, Any], seed: int, checkpoint: Checkpoint | None = None) -> NoiseKey:
     """Key of a model's noise: a new one of the system, kept with the checkpoint, or that of the study's seed."""
     if settings["noise_seed"] == "study":

@@ -31,10 +31,10 @@ SETTINGS = {
     "radius": number(0.8, "Length (root mean square over components) to which donors are cut.", above=0),
     "mean_radius": number(1.0, "Length (root mean square over genes) to which donors' residuals are cut.", above=0),
     "residuals": choice(
-        "gaussian",
-        "What is beyond the components: a Gaussian with the public residuals' shrunk covariance and lengths, or the "
-        "residual of a public profile with similar components as it is.",
-        ["gaussian", "public_rows"],
+        "public_rows",
+        "What is beyond the components: the residual of a public profile with similar components as it is, or a "
+        "Gaussian with the public residuals' shrunk covariance and lengths.",
+        ["public_rows", "gaussian"],
     ),
 }
 #: Least standard deviation of a gene (log2 units) that profiles are divided by.
