@@ -94,15 +94,13 @@ def guarantee(ledger: dict[str, Any]) -> list[str]:
     if not ledger["guarantee"]:
         return [f"The released model has {ledger['statement']}."]
     auc = ledger["auc_bound"]
-    worth = (
-        "which promises next to nothing" if auc > NEXT_TO_NOTHING else "which promises little" if auc > LITTLE else ""
-    )
+    worth = ", which promises next to nothing" if auc > NEXT_TO_NOTHING else ", which promises little" * (auc > LITTLE)
     sentences = [
-        f"The released model is ({number(ledger['epsilon'])}, {ledger['delta']:g})-differentially private: its unit is the "
-        "donor, one added or removed with all profiles. That holds for any attacker, with the model or without, and for "
-        "cohorts of any size drawn from it.",
-        f"In terms of Gaussian differential privacy mu is {number(ledger['mu'])}. It follows that no attack on a donor's "
-        f"membership has an AUC above {number(auc)}{', ' + worth if worth else ''}, and none finds more than "
+        f"The released model is ({number(ledger['epsilon'])}, {ledger['delta']:g})-differentially private: its unit is "
+        "the donor, one added or removed with all profiles. That holds for any attacker, with the model or without, "
+        "and for cohorts of any size drawn from it.",
+        f"In terms of Gaussian differential privacy mu is {number(ledger['mu'])}. It follows that no attack on a "
+        f"donor's membership has an AUC above {number(auc)}{worth}, and none finds more than "
         f"{number(ledger['tpr_bound'], 3)} of the members at {100 * FALSE_POSITIVE_RATE:g} % false positives.",
     ]
     public = [entry["detail"] for entry in ledger["entries"] if entry["what"] == "public profiles"]
@@ -164,7 +162,7 @@ def privacy(decision: Decision, ledger: dict[str, Any] | None = None) -> dict[st
 
 
 def _limits(found: Evidence | None, profiles: ad.AnnData, trained_on: int | None) -> list[str]:
-    """What a user has to know of this very cohort, before what holds of all; nothing exact where `trained_on` is None."""
+    """What a user has to know of this very cohort, then what holds of all; nothing exact if `trained_on` is None."""
     special = []
     if found and trained_on is None and found.levels:
         special.append(f"The attacks were on profiles of level {', '.join(found.levels)}.")

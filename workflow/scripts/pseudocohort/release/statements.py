@@ -23,9 +23,9 @@ SAYS = (
     "donors could have proved. A bound near 0 proves nothing either way.",
 )
 PRIVATE_SAYS = (
-    "The same generator was trained again on donors chosen by coin, and each attack of the study was asked which they "
-    "were. What the attacks found is in the study's report and not here: their numbers are exact statistics of the "
-    "donors, which this model protects. That the gate let it pass is one such bit.",
+    "The same generator was trained again on donors chosen by coin, and each attack of the study was asked which "
+    "they were. What the attacks found is in the study's report and not here: their numbers are exact statistics of "
+    "the donors, which this model protects. That the gate let it pass is one such bit.",
 )
 DOES_NOT_SAY = (
     "It does not say that no attack can succeed: only that these, with the release alone and a reference sample, did "
@@ -34,8 +34,8 @@ DOES_NOT_SAY = (
     "other releases from the same donors.",
     "Attacks that fail are no guarantee of differential privacy, and nothing here is a legal finding about whether the "
     "data are personal.",
-    "A guarantee is about the model's training. What was decided by looking at the donors elsewhere, such as which study "
-    "to release, is not in it.",
+    "A guarantee is about the model's training. What was decided by looking at the donors elsewhere, such as which "
+    "study to release, is not in it.",
     "It is an average over donors: a donor unlike all others, or of a small condition, may stand out more.",
     "Distances between synthetic and real profiles are similarity, and are not part of this evidence.",
 )

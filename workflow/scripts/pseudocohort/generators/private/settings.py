@@ -129,8 +129,8 @@ def open_ledger(profiles: ad.AnnData, settings: dict[str, Any]) -> Ledger:
         "The unit is the donor: one donor with all profiles is added or removed.",
         "The settings were not tuned on the training donors.",
         "Each profile was prepared by itself: none was dropped or changed because of other donors.",
-        "Numbers are floating point: noised sums lie on a grid of 2^-20 of the noise, which hides their low bits; it is "
-        "no proof about the machine's arithmetic.",
+        "Numbers are floating point: noised sums lie on a grid of 2^-20 of the noise, which hides their low bits; it "
+        "is no proof about the machine's arithmetic.",
     ]
     return ledger
 

@@ -164,9 +164,9 @@ def _intensity(residuals: np.ndarray) -> float:
 class DPComponents(Generator):
     """Class means and a shared covariance in the principal components of public profiles.
 
-    Genes are made normal by the public profiles' marginals, and get these back in the end. The covariance within classes
-    is shrunk to what is left of the public profiles' (the identity, in whitened components) when the scatter of the
-    noised class means is taken off. Residuals have the lengths of public profiles' residuals, times one scale that the
+    Genes are made normal by the public profiles' marginals, and get these back in the end. The covariance within
+    classes is shrunk to what is left of the public profiles' (the identity, in whitened components) when the scatter of
+    the noised class means is taken off. Residuals are public profiles' or have their lengths, times one scale that the
     donors give. With epsilon 0 every class is the Gaussian of the public profiles.
     """
 
@@ -222,7 +222,8 @@ class DPComponents(Generator):
         # Cutting shortens donors, and so class means; public profiles say by how much.
         length = np.maximum(np.linalg.norm(basis.scores, axis=1), 1e-12)
         self.means = shrunk_class_means(noised, made.count, sd) / np.minimum(1.0, limit / length).mean()
-        # Their covariance: the public one less what the class means scatter, unless the donors say otherwise.
+        # Their covariance: the public one less what the class means scatter, unless the donors say otherwise. Donors cut
+        # to the radius make it smaller than it is: conditions are told apart more easily than in the donors themselves.
         around = donors.clipped(scores - self.means[donors.key], limit)
         detail = f"around class means, cut to {s['radius']:g}"
         noised, sd = made.release("covariance", around.T @ around, limit**2, detail)
@@ -230,8 +231,6 @@ class DPComponents(Generator):
         share = made.count / made.count.sum()
         scatter = self.means - share @ self.means
         known = np.eye(components) - (scatter * share[:, None]).T @ scatter
-        # Cutting shortens donors; the trace is the public one's, and the donors give the shape.
-        found *= np.trace(known) / max(np.trace(found), 1e-9) if np.trace(found) > 0 else 1.0
         self.covariance = positive(known + shrunk(found - known, sd / made.total))
         # One scale of the residuals.
         square = (basis.residuals**2).mean()
