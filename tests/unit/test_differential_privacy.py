@@ -379,8 +379,8 @@ def test_a_run_that_is_killed_and_resumed_spends_once(tmp_path, monkeypatch):
 def watched(name: str, mutant=None, **settings) -> None:
     """Fit a generator, and hold what it did against what its ledger says.
 
-    Watched are, of every statistic, the noise over the sensitivity and that it is released once; of DP-SGD, the number of
-    gradients, the share of donors in a batch, what is left of a gradient when the clipped sum is taken off, which is
+    Watched are, of every statistic, the noise over the sensitivity and that it is released once; of DP-SGD, the number
+    of gradients, the share of donors in a batch, what is left of a gradient when the clipped sum is taken off, which is
     computed here anew, and the divisor.
     """
     seen: dict = {"statistics": [], "noise": [], "sizes": []}

@@ -244,6 +244,7 @@ def test_a_condition_that_gives_its_members_away_is_refused():
         gate.decide(pd.concat([privacy_table(SILENT), evaluation_table(rows)]), "mvn", bounds=Bounds(), cohort=FEW)
 
 
+@settings(deadline=None, max_examples=25)
 @given(
     area=st.floats(0.4, 0.7), found=st.floats(0.0, 0.1), bound=st.floats(0.0, 2.0), coins=st.integers(1, 5),
     whole=st.booleans(),
@@ -257,6 +258,7 @@ def test_verdict_and_gate_agree(area, found, bound, coins, whole):
     assert (verdict(table, {}, {"max_epsilon": 0.0})["status"] == "yes") == (passed and bound == 0)
 
 
+@settings(deadline=None, max_examples=40)
 @given(
     coins=st.lists(st.floats(0.3, 1), min_size=1, max_size=6),
     bound=st.floats(0.5, 1),

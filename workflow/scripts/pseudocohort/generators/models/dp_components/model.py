@@ -222,8 +222,8 @@ class DPComponents(Generator):
         # Cutting shortens donors, and so class means; public profiles say by how much.
         length = np.maximum(np.linalg.norm(basis.scores, axis=1), 1e-12)
         self.means = shrunk_class_means(noised, made.count, sd) / np.minimum(1.0, limit / length).mean()
-        # Their covariance: the public one less what the class means scatter, unless the donors say otherwise. Donors cut
-        # to the radius make it smaller than it is: conditions are told apart more easily than in the donors themselves.
+        # Their covariance: the public one less what the class means scatter, unless the donors say otherwise. Donors
+        # cut to the radius make it smaller than it is: conditions are more easily told apart than in the donors.
         around = donors.clipped(scores - self.means[donors.key], limit)
         detail = f"around class means, cut to {s['radius']:g}"
         noised, sd = made.release("covariance", around.T @ around, limit**2, detail)
