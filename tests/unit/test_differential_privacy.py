@@ -750,7 +750,7 @@ def test_bundle_fits_no_scale_and_takes_public_donors_out_of_training(tmp_path):
 
 def test_requests_of_private_generators_say_nothing_of_the_coins():
     data = toy(n=40)
-    row = {"training_set": "priv-c0", "purpose": "privacy", "regime": "audit"}
+    row = {"training_set": "priv-c0", "experiment": "privacy", "regime": "audit"}
     asked = []
     for seed in range(2):
         coin = np.random.default_rng(seed).random(40) < 0.5

@@ -34,8 +34,8 @@ from pseudocohort.experiments.privacy.score import donor_scores, privacy, tied_s
 from pseudocohort.experiments.shared.statistics import corrected_maximum, delong
 from pseudocohort.generators.base import registry
 from pseudocohort.metrics.copies import copied_donors
-from pseudocohort.plan.enumerate import training_sets
 from pseudocohort.plan.members import members
+from pseudocohort.plan.training_sets import training_sets
 
 GENES = 200
 SPLITS = 5
@@ -257,7 +257,7 @@ def test_donors_are_the_unit() -> None:
 CONFIG = {
     "seed": 5,
     "generators": ["toy"],
-    "evaluations": ["privacy"],
+    "experiments": ["privacy"],
     "privacy": {"generators": [], "coins": 2, "reference_share": 0.2, "level": "tumour"}
     | {"attacks": ["nearest_neighbour", "monte_carlo", "span_residual"]},
 }

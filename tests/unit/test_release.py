@@ -17,12 +17,13 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pseudocohort.configuration import complete
 from pseudocohort.core.contracts import HARMONISED, SYNTHETIC
 from pseudocohort.core.errors import ContractError, UserError
 from pseudocohort.core.io import evaluation_table, read_profiles, read_table, write_evaluation, write_profiles
 from pseudocohort.experiments.privacy.attacks import ATTACKS, REQUIRED
 from pseudocohort.experiments.privacy.evidence import Bounds
-from pseudocohort.experiments.shared.verdicts import privacy as verdict
+from pseudocohort.experiments.privacy.verdict import verdict
 from pseudocohort.generators.base.ledger import Ledger, Mechanism
 from pseudocohort.generators.base.registry import MODULES
 from pseudocohort.generators.base.serialization import save_state
@@ -255,7 +256,7 @@ def test_verdict_and_gate_agree(area, found, bound, coins, whole):
     )
     passed = not gate.decide(table, "mvn", bounds=Bounds(), cohort=FEW, override="x").failed
     assert (verdict(table, {})["status"] == "yes") == passed
-    assert (verdict(table, {}, {"max_epsilon": 0.0})["status"] == "yes") == (passed and bound == 0)
+    assert (verdict(table, {"release": {"max_epsilon": 0.0}})["status"] == "yes") == (passed and bound == 0)
 
 
 @settings(deadline=None, max_examples=40)
@@ -281,14 +282,14 @@ def test_gate_refuses_exactly_where_an_upper_end_exceeds_the_bound(coins, bound,
 
 @pytest.fixture
 def config(project_root):
-    found = yaml.safe_load((project_root / "config/config.yaml").read_text())
-    return found | {"evaluations": ["fidelity", "privacy"]}
+    found = complete({"study": "s", "datasets": ["x"]}, project_root / "workflow/schemas")
+    return found | {"experiments": ["fidelity", "privacy"]}
 
 
 def test_every_generator_that_is_audited_can_be_released(config):
     for name in config["generators"]:
         config["release"] = {"generator": name, "max_auc_high": 0.6, "override": ""}
-        assert inputs.synthetic_file(config) == f"<results>/synthetic/full/{name}/b000.h5ad"
+        assert inputs.synthetic_file(config) == f"<results>/synthetic/fidelity/{name}/b000.h5ad"
         assert inputs.privacy_files(config) == ["<results>/tables/privacy.tsv"]
 
 
@@ -296,7 +297,7 @@ def test_every_generator_that_is_audited_can_be_released(config):
     ("changes", "what"),
     [
         ({"release": {"generator": "cvae", "override": ""}}, "not among the study's generators"),
-        ({"evaluations": ["privacy"]}, "fidelity is not evaluated"),
+        ({"experiments": ["privacy"]}, "fidelity is not evaluated"),
     ],
 )
 def test_a_release_of_what_is_not_made_is_refused_before_anything_runs(config, changes, what):
@@ -305,7 +306,7 @@ def test_a_release_of_what_is_not_made_is_refused_before_anything_runs(config, c
 
 
 def test_a_study_without_privacy_has_no_table_unless_overridden(config):
-    bare = config | {"evaluations": ["fidelity"]}
+    bare = config | {"experiments": ["fidelity"]}
     with pytest.raises(UserError, match="privacy was not evaluated"):
         inputs.privacy_files(bare)
     assert inputs.privacy_files(bare | {"release": {"generator": "mvn", "override": "lines"}}) == []

@@ -10,7 +10,7 @@ rule release:
         profiles="<results>/prepared/harmonised.h5ad",
         models=lambda wildcards: release_inputs.models_folder(config),
         fidelity="<results>/tables/fidelity_summary.tsv",
-        members="<results>/plan/members/full.parquet",
+        members="<results>/plan/members/fidelity.parquet",
         generators="<results>/provenance/generators.tsv",
         machine="<results>/provenance/machine.json",
         software="<results>/provenance/software.tsv",
@@ -24,21 +24,18 @@ rule release:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=memory(2000, 4),
+        runtime=minutes(30),
     params:
         study={key: config[key] for key in ("study", "title", "simulated", "seed")},
         release=config["release"],
-        settings=settings_of(config, config["release"]["generator"]),
-        sources=release_inputs.sources(DATASETS, study_files.data_root(config)),
-        kind=kind_of(config, config["release"]["generator"]),
+        kind=generator_registry.kind_of(config, config["release"]["generator"]),
+        settings=generator_registry.settings_of(config, config["release"]["generator"]),
+        sources=release_inputs.sources(DATASETS, configuration.data_root(config)),
         generator_code=code_version(
             "generators.fit.batch",
             "generators.fit.inference",
-            *(
-                f"generators.models.{name}"
-                for name in modules_of(config, config["release"]["generator"])
-            ),
+            *generator_registry.modules_of(config, config["release"]["generator"]),
         ),
         code=code_version("release.bundle", "release.gate"),
         templates=folder_version(WORKFLOW / "scripts/pseudocohort/release/templates"),

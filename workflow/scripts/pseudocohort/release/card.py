@@ -17,11 +17,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ..core.errors import ContractError
+from ..core.validation import validate
+from ..core.words import between, number, words
 from ..experiments.privacy.attacks import ATTACKS
 from ..experiments.privacy.evidence import Area, Evidence
-from ..experiments.shared.verdicts import between, number, words
 from ..generators.base.ledger import FALSE_POSITIVE_RATE
-from ..study import validate
 from .gate import Decision
 from .statements import DOES_NOT_SAY, LICENCE_UNKNOWN, LIMITS, METRICS, PRIVATE_SAYS, SAYS
 

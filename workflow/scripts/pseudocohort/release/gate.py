@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from ..core.errors import UserError
+from ..core.words import number
 from ..experiments.privacy.evidence import Bounds, Evidence, evidence, judge
-from ..experiments.shared.verdicts import number
 from ..metrics.copies import copied_donors
 from .inputs import not_audited
 

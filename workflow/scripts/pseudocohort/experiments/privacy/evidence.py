@@ -10,8 +10,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 import pandas as pd
 
+from ...core.words import between, number, words
 from ..shared.statistics import interval
-from ..shared.verdicts import between, number, words
 from .attacks import REQUIRED
 from .pooled import FALSE_POSITIVE_RATE, FEWEST_COINS, FEWEST_OF_CONDITION
 
@@ -104,6 +104,8 @@ class Evidence:
     claim : tuple of (float or None, float) or None
         Epsilon and delta that the ledgers of the audited models claim, epsilon None if one of them claims nothing;
         None for a generator without a ledger.
+    auc_bound : float or None
+        Largest area that the audited models' ledgers leave to any attack; None without a guarantee.
     """
 
     attacks: tuple[Result, ...]
@@ -114,6 +116,7 @@ class Evidence:
     members: float | None
     synthetic: float | None
     claim: tuple[float | None, float] | None = None
+    auc_bound: float | None = None
     conditions: tuple[tuple[str, str, Area], ...] = ()
     small_conditions: tuple[tuple[str, int], ...] = ()
     non_members: int = 0
@@ -152,6 +155,11 @@ def _claim(audit: pd.DataFrame) -> tuple[float | None, float] | None:
         return None
     whole = (by_metric["guarantee"] == 1).all() and "epsilon" in by_metric
     return (float(by_metric["epsilon"].max()) if whole else None), float(by_metric["delta"].max())
+
+
+def _auc_bound(audit: pd.DataFrame) -> float | None:
+    bounds = audit.loc[((audit["estimator"] == "ledger") & (audit["metric"] == "auc_bound")).to_numpy(), "value"]
+    return float(bounds.max()) if len(bounds) else None
 
 
 def _found(pooled: pd.DataFrame, name: str) -> Area:
@@ -237,6 +245,7 @@ def evidence(table: pd.DataFrame, generator: str) -> Evidence | None:
         members=mean("members"),
         synthetic=mean("synthetic"),
         claim=_claim(audit),
+        auc_bound=_auc_bound(audit),
         conditions=conditions,
         small_conditions=small,
         non_members=int(outside.max()) if len(outside) else 0,
@@ -281,6 +290,10 @@ def judge(found: Evidence, bounds: Bounds) -> tuple[Objection, ...]:
     worst = max((bound for bound, _ in found.epsilon), default=0.0)
     if worst > bounds.max_epsilon:
         text = f"An audit's lower bound on epsilon is {number(worst)}, bound {number(bounds.max_epsilon)}."
+        objections.append(Objection(text, True))
+    highest = max((attack.audit.low for attack in found.attacks), default=0.0)
+    if found.auc_bound is not None and highest > found.auc_bound:
+        text = f"An attack's AUC is at least {number(highest)}, above the proved bound of {number(found.auc_bound)}."
         objections.append(Objection(text, True))
     if found.claim and found.claim[0] is not None and worst > found.claim[0]:
         text = f"An audit's lower bound on epsilon, {number(worst)}, disproves the claim of {number(found.claim[0])}."

@@ -341,7 +341,7 @@ def privacy(
     synthetic : mapping
         Training set -> synthetic profiles of that generator, on the log2 scale.
     training_sets, members : DataFrame
-        The plan's rows of purpose ``privacy``.
+        The plan's rows of the experiment.
     study : str
         Name of the study.
     generator : str
@@ -391,7 +391,7 @@ def privacy(
     level = profiles.obs["level"].astype(str).to_numpy(dtype=object)
     table: list[dict[str, Any]] = []
     coins, audited, controls = [], {}, {}
-    for row in training_sets[training_sets["purpose"] == "privacy"].to_dict("records"):
+    for row in training_sets.to_dict("records"):
         if generator not in str(row["generators"]).split(";"):
             continue
         name, audit = row["training_set"], row["regime"] == "audit"
@@ -419,7 +419,7 @@ def privacy(
         if settings.get("attributes") and row["regime"] in ATTRIBUTE_REGIME:
             found += _rows(ATTRIBUTE_REGIME[row["regime"]], _attributes(split, own, settings.get("genotype_genes", ())))
         if ledgers and name in ledgers:
-            claimed = {k: ledgers[name][k] for k in ("guarantee", "delta", "epsilon")}
+            claimed = {k: ledgers[name][k] for k in ("guarantee", "delta", "epsilon", "mu", "auc_bound", "tpr_bound")}
             found += _rows(row["regime"], {"ledger": {k: float(v) for k, v in claimed.items() if v is not None}})
         if row["regime"] == "training_length":
             found = [{"task": row["task"], **measure} for measure in found]

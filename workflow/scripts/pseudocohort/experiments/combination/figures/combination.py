@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ....core.io import read_table
 from ...shared.style import GREY, INK, PURPLE, SKY, YELLOW, colour_of, dots
 
 BASELINES = {
@@ -100,3 +103,8 @@ def _ablation(ax, table: pd.DataFrame, made: list[str], k: float) -> None:
     ax.set_title(f"What the generator saw, and how levels were aligned ({int(k)} per condition)")
     ax.set_xlabel("balanced accuracy")
     ax.legend(fontsize=7.5, loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
+def figure(files: dict[str, list[str]], config: dict[str, Any]) -> Figure:
+    """Figure from the files that its description names."""
+    return draw(read_table(files["summary"][0]))
