@@ -222,8 +222,7 @@ class DPComponents(Generator):
         # Cutting shortens donors, and so class means; public profiles say by how much.
         length = np.maximum(np.linalg.norm(basis.scores, axis=1), 1e-12)
         self.means = shrunk_class_means(noised, made.count, sd) / np.minimum(1.0, limit / length).mean()
-        # Their covariance: the public one less what the class means scatter, unless the donors say otherwise. Donors
-        # cut to the radius make it smaller than it is: conditions are more easily told apart than in the donors.
+        # Their covariance: the public one less what the class means scatter, unless the donors say otherwise.
         around = donors.clipped(scores - self.means[donors.key], limit)
         detail = f"around class means, cut to {s['radius']:g}"
         noised, sd = made.release("covariance", around.T @ around, limit**2, detail)
@@ -231,6 +230,10 @@ class DPComponents(Generator):
         share = made.count / made.count.sum()
         scatter = self.means - share @ self.means
         known = np.eye(components) - (scatter * share[:, None]).T @ scatter
+        # Cutting shortens donors. Their trace is taken half way (on the log scale) to the public one: all the way,
+        # conditions are harder to tell apart by so many profiles than in the donors; not at all, easier.
+        if np.trace(found) > 0:
+            found *= np.sqrt(np.trace(known) / np.trace(found))
         self.covariance = positive(known + shrunk(found - known, sd / made.total))
         # One scale of the residuals.
         square = (basis.residuals**2).mean()
