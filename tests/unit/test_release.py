@@ -25,7 +25,6 @@ from pseudocohort.experiments.privacy.attacks import ATTACKS, REQUIRED
 from pseudocohort.experiments.privacy.evidence import Bounds
 from pseudocohort.experiments.privacy.verdict import verdict
 from pseudocohort.generators.base.ledger import Ledger, Mechanism
-from pseudocohort.generators.base.registry import MODULES
 from pseudocohort.generators.base.serialization import save_state
 from pseudocohort.release import bundle, card, gate, inputs
 
@@ -606,9 +605,8 @@ def test_every_attack_is_explained_on_the_card_and_in_the_docs(project_root):
     assert [name for name in ATTACKS if f"`{name}`" not in text] == []
 
 
-def test_schema_offers_every_generator_and_a_bound_that_can_refuse(project_root):
+def test_schema_offers_a_bound_that_can_refuse(project_root):
     schema = yaml.safe_load((project_root / "workflow/schemas/config.schema.yaml").read_text())
-    assert set(schema["$defs"]["generator"]["enum"]) == set(MODULES)
     bound = schema["properties"]["release"]["properties"]["max_auc_high"]
     assert bound["minimum"] == 0.5 and bound["maximum"] == 1
     with pytest.raises(UserError):

@@ -15,6 +15,7 @@ from .core.errors import UserError
 from .core.validation import nearest, validate
 from .experiments.registry import describe, experiments, of_study
 from .generators.base import registry
+from .generators.base.description import Description
 from .generators.private.settings import check_public_genes
 from .plan.training_sets import training_sets
 from .study import data_root, read_datasets
@@ -43,8 +44,21 @@ def schema(schemas: Path, config: Mapping[str, Any] | None = None) -> dict[str, 
         "composing": {"enum": [name for name, what in can.items() if what.composition]},
         "experiment": {"enum": list(experiments())},
     }
+    out["properties"]["generator_settings"]["properties"] = {
+        name: _settings_schema(registry.describe(kind), variant=name != kind)
+        for name, kind in kinds.items()
+        if kind in registry.generators()
+    }
     for name, experiment in experiments().items():
         out["properties"][name] = setting_files.json_schema(experiment.settings, experiment.summary)
+    return out
+
+
+def _settings_schema(kind: Description, *, variant: bool) -> dict[str, Any]:
+    """Schema of the settings of a generator, or of a variant, which names its generator as well."""
+    out = setting_files.json_schema(kind.all_settings, kind.summary)
+    if variant:
+        out["properties"]["generator"] = {"const": kind.name, "description": "Generator that this is a variant of."}
     return out
 
 
@@ -79,6 +93,8 @@ def _fill(given: Any, part: Mapping[str, Any], definitions: Mapping[str, Any]) -
 def complete(config: Mapping[str, Any], schemas: Path) -> dict[str, Any]:
     """The configuration with every default filled in; what is given stays as it is."""
     whole = schema(schemas, config)
+    # Settings of generators stay as given: a generator knows its own defaults.
+    del whole["properties"]["generator_settings"]["properties"]
     return _fill(dict(config), whole, whole["$defs"])
 
 
@@ -106,10 +122,6 @@ def validate_configuration(config: Mapping[str, Any], schemas: Path) -> None:
                 remedy=f"{nearest(kind, known)}one of: {', '.join(known)}",
             )
     validate(dict(config), schema(schemas, config), "configuration")
-    for name, own in config["generator_settings"].items():
-        kind = registry.describe(registry.kind_of(config, name))
-        given = {key: value for key, value in own.items() if key != "generator"}
-        setting_files.check(kind.all_settings, given, f"generator_settings.{name}")
 
 
 def check_study(config: dict[str, Any], schemas: Path, project: Path | None = None) -> dict[str, dict[str, Any]]:

@@ -41,7 +41,7 @@ class Plugin:
     name: str
     summary: str
     source: str = ""
-    home: str = field(default="", repr=False)
+    home: str = field(default="", repr=False, compare=False)
 
     def at(self, home: str) -> Self:
         """The same description, found in the module `home`."""

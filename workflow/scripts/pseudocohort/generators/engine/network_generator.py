@@ -19,9 +19,9 @@ from ...core.levels import FACTORS
 from ...core.seeds import derive
 from ..base.checkpoint import Checkpoint
 from ..base.device import choose_device
-from ..base.generator import Capabilities, Generator
+from ..base.generator import Generator
 from ..space.clamping import DRAWS, rows_given
-from ..space.latent import LATENT, space_of
+from ..space.latent import space_of
 from ..space.moments import Moments
 from .batches import Batches, StackedBatches
 from .stacking import Stack
@@ -35,9 +35,6 @@ Seeds = int | list[int]
 BANK = 16
 #: Draws of the loss of each held-out row.
 VALIDATION_DRAWS = 8
-#: Settings of early stopping: share of the donors of each condition that is held out for it, and patience in hundredths
-#: of the longest training.
-EARLY_STOPPING: dict[str, Any] = {"validation": 0.0, "patience": 20}
 #: A network in a latent space is no wider than its training set is long, in steps of so many units.
 WIDTH_STEP = 32
 #: Weights that are trained as one at most.
@@ -80,10 +77,6 @@ class NetworkGenerator(Generator):
         What sets the means of drawn rows right, and their covariance (setting ``moments``).
     """
 
-    capabilities = Capabilities(trained=True, composition=True, unlabeled=True, mask=True)
-    defaults: ClassVar[dict[str, Any]] = {**LATENT}
-    #: Whether ``components`` may be 0, the network working on the genes themselves.
-    on_genes: ClassVar[bool] = False
     #: Whether ``moments`` sets the covariance as well as the means.
     sets_covariance: ClassVar[bool] = True
     moments: Moments | None = None
@@ -146,7 +139,7 @@ class NetworkGenerator(Generator):
 
     def length(self, batches: Batches) -> int:
         """Steps of a training run."""
-        return number_of_steps(self.settings["steps"], self.settings["passes"], batches.rows, batches.size)
+        return number_of_steps(self.settings["steps"], self.settings["max_epochs"], batches.rows, batches.size)
 
     def keep(self, trained: Trained, batches: Batches) -> None:
         """Keep what was trained on the rows of `batches`."""
@@ -191,12 +184,6 @@ class NetworkGenerator(Generator):
         self.settings = self.merge_settings(settings)
         self.device = choose_device(device)
         components = self.settings["components"]
-        if not components and not self.on_genes:
-            raise UserError(
-                f"generator {self.name!r} works on principal components",
-                where=f"generator_settings.{self.name}.components",
-                remedy="set 1 or more; only gan, wgan_gp and ddpm work on the genes themselves",
-            )
         if components:
             self.settings["width"] = width_for(self.settings["width"], profiles.n_obs)
         self.space = space_of(components).fit(

@@ -334,6 +334,6 @@ def cosine(share: float, warmup: float = 0.02) -> float:
     return min(1.0, (share + 1e-3) / warmup) * 0.5 * (1 + math.cos(math.pi * share))
 
 
-def number_of_steps(most: int, passes: int, rows: int, batch: int) -> int:
-    """Steps: `most`, or fewer if rows would be seen more than `passes` times each; at least 100."""
-    return max(min(most, 100), min(most, math.ceil(passes * rows / min(batch, rows))))
+def number_of_steps(most: int, max_epochs: int, rows: int, batch: int) -> int:
+    """Steps: `most`, or fewer if rows would be seen more than `max_epochs` times each; at least 100."""
+    return max(min(most, 100), min(most, math.ceil(max_epochs * rows / min(batch, rows))))

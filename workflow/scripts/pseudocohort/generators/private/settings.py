@@ -1,4 +1,4 @@
-"""What private generators share: settings, public knowledge, the ledger's first entries, the budget of statistics."""
+"""What private generators share: public knowledge, the ledger's first entries, the budget of statistics."""
 
 from __future__ import annotations
 
@@ -17,23 +17,6 @@ from .statistics import LABELS, DonorProfiles, PrivateStatistics, Public
 
 if TYPE_CHECKING:
     from ..base.checkpoint import Checkpoint
-
-#: Settings of every private generator. ``genes``: "public" declares that the gene space was fixed without the donors.
-#: ``conditions``: those that are public knowledge, by name; empty: those of the donors, which breaks the guarantee.
-#: ``public``: profiles that need no protection: "none", "reference" (the donors that the plan sets aside) or the name
-#: of a dataset of the study. ``noise_seed``: "study" makes noise that can be repeated, and taken away.
-PRIVACY: dict[str, Any] = {
-    "epsilon": 3.0,
-    "delta": 1e-5,
-    "genes": "chosen",
-    "conditions": [],
-    "public": "none",
-    "noise_seed": "system",
-}
-#: Settings of those that make a centre of their own where nothing is public. Radii are root mean squares over genes,
-#: log2 units.
-CENTRED: dict[str, Any] = {"centre": 8.0, "centre_span": 8.0, "centre_radius": 3.0, "radius": 1.5}
-CHOICES = {"genes": ("chosen", "public"), "noise_seed": ("study", "system")}
 
 
 #: Median below which the expression filter lets every gene pass (log2 units).
@@ -57,7 +40,7 @@ def check_public_genes(gene_space: dict[str, Any], settings: dict[str, Any], nam
     UserError
         With what chose them.
     """
-    if settings.get("genes", PRIVACY["genes"]) != "public":
+    if settings.get("genes") != "public":
         return
     chosen = []
     if gene_space.get("kind") == "most_variable":
@@ -92,13 +75,8 @@ def open_ledger(profiles: ad.AnnData, settings: dict[str, Any]) -> Ledger:
     Raises
     ------
     UserError
-        If a setting has an unknown value, or there are no public profiles where some are asked for.
+        If there are no public profiles where some are asked for.
     """
-    for name, choices in CHOICES.items():
-        if settings[name] not in choices:
-            raise UserError(
-                f"{name} is {settings[name]!r}", where="generator_settings", remedy=f"one of: {', '.join(choices)}"
-            )
     ledger = Ledger(float(settings["delta"]))
     if settings["genes"] == "public":
         ledger.public("choice of genes", "declared fixed without the training donors")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch.nn.functional import softplus
 
-from ...space.latent import LATENT
-from .shared import AdversarialGenerator, Duel, Losses, squared_slope
+from . import GAN as DESCRIPTION
+from .training import AdversarialGenerator, Duel, Losses, squared_slope
 
 
 class GAN(AdversarialGenerator):
@@ -16,24 +16,9 @@ class GAN(AdversarialGenerator):
     as a projection and is regularised by R1 (Mescheder et al. 2018, eq. 9) every ``r1_every`` steps.
     """
 
-    name = "gan"
-    summary = "conditional GAN, non-saturating loss"
-    reference = "Goodfellow et al. 2014, NeurIPS"
+    description = DESCRIPTION
+
     betas = (0.0, 0.99)
-    defaults = {
-        **LATENT,
-        "noise": 64,
-        "width": 128,
-        "layers": 2,
-        "batch": 64,
-        "steps": 1500,
-        "passes": 300,
-        "learning_rate": 1e-3,
-        "r1": 5.0,
-        "r1_every": 4,
-        "decay": 0.995,
-        "moments": True,
-    }
 
     def penalised(self, step: int) -> bool:
         return self.settings["r1"] > 0 and step % self.settings["r1_every"] == 0

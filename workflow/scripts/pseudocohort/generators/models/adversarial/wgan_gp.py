@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from ...engine.streams import Streams
-from ...space.latent import LATENT
-from .shared import AdversarialGenerator, Duel, Losses, squared_slope
+from . import WGAN_GP
+from .training import AdversarialGenerator, Duel, Losses, squared_slope
 
 
 def gradient_penalty(
@@ -32,43 +32,10 @@ class WGANGP(AdversarialGenerator):
     committed best values for TCGA) found by search: genes instead of components, RMSprop, a far wider generator.
     """
 
-    name = "wgan_gp"
-    summary = "conditional Wasserstein GAN with gradient penalty"
-    reference = "Gulrajani et al. 2017, NeurIPS; Lacan, Sebag & Hanczar 2023, Bioinformatics 39:i111"
+    description = WGAN_GP
+
     betas = (0.0, 0.9)
     batches_per_step = "critic_steps"
-    defaults = {
-        **LATENT,
-        "components": 32,
-        "noise": 64,
-        "width": 128,
-        "layers": 2,
-        "batch": 64,
-        "steps": 400,
-        "passes": 1000,
-        "critic_steps": 5,
-        "penalty": 10.0,
-        "learning_rate": 1e-3,
-        "decay": 0.99,
-        "optimiser": "adam",
-        "critic_width": 0,
-        "critic_learning_rate": 0.0,
-        "moments": True,
-    }
-    presets = {
-        "paper": {
-            "components": 0,
-            "moments": False,
-            "noise": 32,
-            "width": [256, 1024, 8192],
-            "critic_width": [4096, 128],
-            "steps": 200_000,
-            "passes": 1000,
-            "learning_rate": 2.8e-4,
-            "critic_learning_rate": 1.2e-4,
-            "optimiser": "rmsprop",
-        }
-    }
 
     def round(self, duel: Duel) -> Losses:
         s = self.settings

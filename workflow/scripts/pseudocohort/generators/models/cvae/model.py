@@ -7,12 +7,12 @@ from torch import nn
 
 from ...base.checkpoint import Checkpoint
 from ...engine.batches import Batches
-from ...engine.network_generator import BANK, EARLY_STOPPING, NetworkGenerator, Seeds
+from ...engine.network_generator import BANK, NetworkGenerator, Seeds
 from ...engine.networks import ConditionEmbedding, mlp
 from ...engine.recording import always_alike
 from ...engine.streams import Streams
 from ...engine.training import Training, cosine
-from ...space.latent import LATENT
+from . import CVAE as DESCRIPTION
 
 
 class Autoencoder(nn.Module):
@@ -53,24 +53,7 @@ class CVAE(NetworkGenerator):
     learned (Rybkin, Daniilidis & Levine 2021, section 4). Samples draw from the prior and add the output noise.
     """
 
-    name = "cvae"
-    summary = "conditional variational autoencoder with learned output noise"
-    reference = "Sohn, Lee & Yan 2015, NeurIPS; Rybkin et al. 2021, ICML"
-    defaults = {
-        **LATENT,
-        "components": 32,
-        "latent": 16,
-        "width": 128,
-        "layers": 2,
-        "batch": 128,
-        "steps": 1000,
-        "passes": 400,
-        "learning_rate": 1e-3,
-        "weight_decay": 1e-4,
-        "decay": 0.995,
-        **EARLY_STOPPING,
-        "beta": 1.0,
-    }
+    description = DESCRIPTION
 
     def build(self, dim: int, conditions: int) -> nn.Module:
         s = self.settings

@@ -10,12 +10,12 @@ from ...base.device import autocast
 from ...engine.batches import Batches
 from ...engine.diffusion_schedule import Schedule
 from ...engine.diffusion_signals import denoising_signals
-from ...engine.network_generator import BANK, EARLY_STOPPING, NetworkGenerator, Seeds
+from ...engine.network_generator import BANK, NetworkGenerator, Seeds
 from ...engine.networks import Denoiser
 from ...engine.recording import always_alike
 from ...engine.streams import Streams
 from ...engine.training import Training, cosine
-from ...space.latent import LATENT
+from . import DDPM as DESCRIPTION
 
 #: Signal-to-noise ratio beyond which steps weigh no more (``weighting`` ``min_snr``).
 SNR_CUT = 5.0
@@ -43,50 +43,7 @@ class DDPM(NetworkGenerator):
     fast on a CPU with matrix instructions; narrow ones in a latent space gain nothing.
     """
 
-    name = "ddpm"
-    summary = "conditional denoising diffusion, DDIM sampling"
-    reference = "Ho, Jain & Abbeel 2020, NeurIPS; Song, Meng & Ermon 2021, ICLR"
-    defaults = {
-        **LATENT,
-        "width": 128,
-        "blocks": 3,
-        "batch": 128,
-        "steps": 800,
-        "passes": 400,
-        "learning_rate": 1e-3,
-        "weight_decay": 1e-3,
-        "decay": 0.995,
-        **EARLY_STOPPING,
-        "schedule": "cosine",
-        "prediction": "velocity",
-        "diffusion_steps": 1000,
-        "condition_dropout": 0.1,
-        "guidance": 1.0,
-        "sampler": "ddim",
-        "sampling_steps": 50,
-        "eta": 0.0,
-        "weighting": "none",
-        "precision": "float32",
-    }
-    presets = {
-        "paper": {
-            "components": 0,
-            "width": 3200,
-            "blocks": 2,
-            "batch": 2048,
-            "steps": 75_000,
-            "passes": 15_000,
-            "learning_rate": 1.416e-3,
-            "weight_decay": 0.0,
-            "decay": 0.999,
-            "schedule": "quadratic",
-            "prediction": "noise",
-            "condition_dropout": 0.0,
-            "sampling_steps": 1000,
-            "precision": "bfloat16",
-        }
-    }
-    on_genes = True
+    description = DESCRIPTION
 
     def build(self, dim: int, conditions: int) -> nn.Module:
         return Denoiser(dim, conditions, self.settings["width"], self.settings["blocks"])

@@ -17,26 +17,15 @@ import pandas as pd
 
 from ....core.errors import UserError
 from ....core.groups import Key, check_seen, keys_of
-from ....core.settings import choice, defaults, integer, number
-from ...base.generator import Capabilities, Generator
+from ...base.generator import Generator
 from ...base.ledger import Ledger
-from ...private.settings import PRIVACY, noise_key, open_ledger, statistics, vocabulary
+from ...private.settings import noise_key, open_ledger, statistics, vocabulary
 from ...private.statistics import PrivateStatistics, shrunk
 from ...space.marginals import Marginals
+from . import DP_COMPONENTS
 
 #: Parts of the budget.
 SHARES = {"class counts": 0.04, "mean profile": 0.02, "class means": 0.75, "covariance": 0.14, "residual scale": 0.05}
-SETTINGS = {
-    "components": integer(12, "Principal components of the public profiles.", minimum=1),
-    "radius": number(0.8, "Length (root mean square over components) to which donors are cut.", above=0),
-    "mean_radius": number(1.0, "Length (root mean square over genes) to which donors' residuals are cut.", above=0),
-    "residuals": choice(
-        "public_rows",
-        "What is beyond the components: the residual of a public profile with similar components as it is, or a "
-        "Gaussian with the public residuals' shrunk covariance and lengths.",
-        ["public_rows", "gaussian"],
-    ),
-}
 #: Least standard deviation of a gene (log2 units) that profiles are divided by.
 LEAST_SD = 0.3
 #: Fewest public profiles, and fewest of them per component.
@@ -170,11 +159,7 @@ class DPComponents(Generator):
     donors give. With epsilon 0 every class is the Gaussian of the public profiles.
     """
 
-    name = "dp_components"
-    summary = "Gaussian in the components of public profiles, class means and covariance with differential privacy"
-    reference = "this project; Dwork & Roth 2014, Found. Trends Theor. Comput. Sci. 9:211 (Gaussian mechanism)"
-    capabilities = Capabilities(covariates=False, private=True)
-    defaults = {**PRIVACY, **defaults(SETTINGS)}
+    description = DP_COMPONENTS
 
     def fit(self, profiles: ad.AnnData, *, settings=None, seed, device="cpu", checkpoint=None) -> Self:
         s = self.settings = self.merge_settings(settings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import anndata as ad
 import numpy as np
@@ -13,27 +13,20 @@ from ....core.groups import keys_of
 from ....core.seeds import derive
 from ...base.checkpoint import Checkpoint
 from ...base.device import choose_device
-from ...base.generator import Capabilities
 from ...base.ledger import Ledger, Mechanism, noise_for
-from ...engine.network_generator import EARLY_STOPPING, NetworkGenerator, factor_numbers
+from ...engine.network_generator import NetworkGenerator, factor_numbers
 from ...engine.training import Training, cosine
 from ...private.dp_sgd import DonorBatches, private_gradient
 from ...private.noise import NoiseKey
-from ...private.settings import CENTRED, PRIVACY, noise_key, open_ledger, protected, statistics, vocabulary
+from ...private.settings import noise_key, open_ledger, protected, statistics, vocabulary
 from ...private.statistics import LEAST_VARIANCE, principal_components, reference_centre
 from ...space.latent import LatentSpace
 from ...space.means import ClassMeans
 from ..ddpm.model import DDPM
+from . import DP_DDPM
 
 SHARES = {"class counts": 0.05, "mean level": 0.02, "mean profile": 0.23, "class means": 0.4, "covariance": 0.3}
 REFERENCE_SHARES = {"class counts": 0.2, "class means": 0.8}
-#: ``statistics_share``: of epsilon, for counts, means and covariance. ``noise_multiplicity``: draws of time and noise
-#: that a donor's gradient is the mean of, before it is clipped (Dockhorn et al. 2023, TMLR, section 3.2).
-SGD: dict[str, Any] = {**PRIVACY, **CENTRED, "statistics_share": 0.4, "max_grad_norm": 1.0, "noise_multiplicity": 4}
-
-
-#: Settings of ``ddpm`` that count training rows: quantiles, moments and a validation loss would be exact statistics.
-LEFT_OUT = {"passes", "marginals", "moments", "profiles_per_component", *EARLY_STOPPING}
 
 
 class DPDDPM(DDPM):
@@ -42,17 +35,8 @@ class DPDDPM(DDPM):
     Each donor's gradient is averaged over several times and noises before it is clipped.
     """
 
-    name = "dp_ddpm"
-    summary = "conditional denoising diffusion trained with differential privacy"
-    reference = "Dockhorn et al. 2023, TMLR; Abadi et al. 2016, CCS"
-    capabilities = Capabilities(trained=True, covariates=False, private=True)
-    presets: ClassVar[dict[str, dict[str, Any]]] = {}
+    description = DP_DDPM
     on_genes = False
-    defaults = (
-        {k: v for k, v in DDPM.defaults.items() if k not in LEFT_OUT}
-        | SGD
-        | {"components": 16, "width": 64, "blocks": 2, "steps": 300, "weight_decay": 0.0}
-    )
 
     def fit(self, profiles: ad.AnnData, *, settings=None, seed, device="cpu", checkpoint=None) -> Self:
         s = self.settings = self.merge_settings(settings)

@@ -12,12 +12,12 @@ from torch import nn
 
 from ...base.checkpoint import Checkpoint
 from ...engine.batches import Batches
-from ...engine.network_generator import BANK, EARLY_STOPPING, NetworkGenerator, Seeds
+from ...engine.network_generator import BANK, NetworkGenerator, Seeds
 from ...engine.networks import Denoiser
 from ...engine.streams import Streams
 from ...engine.training import Training, cosine
 from ...space.covariance import square_root
-from ...space.latent import LATENT
+from . import FLOW
 
 #: Time is given to the network on the scale of diffusion steps.
 TIME_SCALE = 1000.0
@@ -51,22 +51,7 @@ class Flow(NetworkGenerator):
     flow is the Gaussian itself, and with few profiles (hence few steps) it stays near it.
     """
 
-    name = "flow"
-    summary = "class Gaussian refined by conditional flow matching"
-    reference = "Lipman et al. 2023, ICLR; Tong et al. 2024, TMLR"
-    defaults = {
-        **LATENT,
-        "width": 128,
-        "blocks": 3,
-        "batch": 128,
-        "steps": 600,
-        "passes": 300,
-        "learning_rate": 1e-3,
-        "weight_decay": 1e-3,
-        "decay": 0.995,
-        **EARLY_STOPPING,
-        "sampling_steps": 20,
-    }
+    description = FLOW
 
     def build(self, dim: int, conditions: int) -> nn.Module:
         return Velocity(dim, conditions, self.settings["width"], self.settings["blocks"])

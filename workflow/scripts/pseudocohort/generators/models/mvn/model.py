@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from ....core.groups import donor_weights, keys_of, rows_by_key
-from ...base.generator import Capabilities, Generator
+from ...base.generator import Generator
 from ...space.covariance import LowRank, shrink
 from ...space.means import ClassMeans, fit_class_means
 from ...space.residuals import residuals_of
+from . import MVN as DESCRIPTION
 
 #: A condition needs so many donors for a covariance of its own.
 FEWEST_FOR_OWN = 10
@@ -28,10 +29,7 @@ class MVN(Generator):
     * unlabelled profiles add to the pooled covariance of their level, after taking out the nearest class mean.
     """
 
-    name = "mvn"
-    summary = "Gaussian with shrunk class means and covariances"
-    reference = "Ledoit & Wolf 2004, J. Multivariate Analysis 88:365; Henderson 1975, Biometrics 31:423"
-    capabilities = Capabilities(composition=True, unlabeled=True)
+    description = DESCRIPTION
 
     def fit(self, profiles: ad.AnnData, *, settings=None, seed, device="cpu", checkpoint=None) -> Self:
         self.settings = self.merge_settings(settings)

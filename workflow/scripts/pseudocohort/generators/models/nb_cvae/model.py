@@ -17,10 +17,10 @@ from ....core.groups import keys_of
 from ....core.seeds import derive
 from ....prepare.log_scale import LIBRARY
 from ....prepare.scale import Scaler
-from ...base.generator import Capabilities
 from ...fit.counts import LibrarySizes
 from ...space.latent import LatentSpace
 from ..cvae.model import CVAE, Autoencoder
+from . import NB_CVAE
 
 #: How sharply expected log2 expression bends into 0.
 SHARPNESS = 4.0
@@ -94,11 +94,7 @@ class NBCVAE(CVAE):
     genes and the coarse values of shallow profiles by themselves. Levels whose sources hold no counts are refused.
     """
 
-    name = "nb_cvae"
-    summary = "conditional variational autoencoder of counts, negative binomial"
-    reference = "Lopez et al. 2018, Nature Methods 15:1053; Sohn, Lee & Yan 2015, NeurIPS"
-    capabilities = Capabilities(trained=True, composition=True, covariates=False, counts=True)
-    defaults = {k: v for k, v in CVAE.defaults.items() if k != "marginals"}
+    description = NB_CVAE
 
     def _start(self, profiles: ad.AnnData, settings: dict[str, Any] | None, seed: int, device: str):
         x, obs = np.asarray(profiles.X), profiles.obs

@@ -18,13 +18,13 @@ from ...base.checkpoint import Checkpoint
 from ...engine.batches import Batches
 from ...engine.diffusion_schedule import Schedule
 from ...engine.diffusion_signals import denoising_signals
-from ...engine.network_generator import BANK, EARLY_STOPPING, NetworkGenerator, Seeds, factor_numbers
+from ...engine.network_generator import BANK, NetworkGenerator, Seeds, factor_numbers
 from ...engine.networks import Denoiser
 from ...engine.stacking import Stack
 from ...engine.streams import Streams
 from ...engine.training import Trained, Training, cosine, number_of_steps
 from ...space.axes import leading_axes
-from ...space.latent import LATENT
+from . import UNCLIP
 from .embedding import Encoder, degeneracy, supervised_contrastive
 
 #: Steps of sampling, at most, where means of draws are all that is wanted.
@@ -73,32 +73,7 @@ class UnCLIP(NetworkGenerator):
     be that one. With ``moments`` the means of drawn rows are those of the training rows, shrunk to the class mean.
     """
 
-    name = "unclip"
-    summary = "joint embedding of cell and tissue level, prior, decoder"
-    reference = "Ramesh et al. 2022, arXiv:2204.06125; Khosla et al. 2020, NeurIPS"
-    defaults = {
-        **LATENT,
-        "embedding": 16,
-        "width": 128,
-        "blocks": 2,
-        "batch": 128,
-        "embedding_steps": 400,
-        "steps": 800,
-        "passes": 400,
-        "learning_rate": 1e-3,
-        "weight_decay": 1e-3,
-        "decay": 0.995,
-        **EARLY_STOPPING,
-        "temperature": 0.2,
-        "view_noise": 0.3,
-        "reconstruction": 1.0,
-        "z_dropout": 0.1,
-        "moments": True,
-        "guidance": 1.0,
-        "prior": "diffusion",
-        "diffusion_steps": 1000,
-        "sampling_steps": 50,
-    }
+    description = UNCLIP
 
     sets_covariance = False
 
@@ -131,7 +106,8 @@ class UnCLIP(NetworkGenerator):
         """Steps of the embedding, and of prior and decoder."""
         s = self.settings
         first, second = (
-            number_of_steps(s[name], s["passes"], batches.rows, batches.size) for name in ("embedding_steps", "steps")
+            number_of_steps(s[name], s["max_epochs"], batches.rows, batches.size)
+            for name in ("embedding_steps", "steps")
         )
         return first, second
 

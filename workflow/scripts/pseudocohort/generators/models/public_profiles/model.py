@@ -8,11 +8,12 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
-from ...core.errors import UserError
-from ...core.groups import keys_of, rows_by_key
-from ..base.generator import Capabilities, Generator
-from ..base.ledger import Ledger
-from ..private.settings import PRIVACY, open_ledger
+from ....core.errors import UserError
+from ....core.groups import keys_of, rows_by_key
+from ...base.generator import Generator
+from ...base.ledger import Ledger
+from ...private.settings import open_ledger
+from . import PUBLIC_PROFILES
 
 
 class PublicProfiles(Generator):
@@ -21,11 +22,7 @@ class PublicProfiles(Generator):
     Unlike :mod:`.dp_components` it uses the public profiles' labels.
     """
 
-    name = "public_profiles"
-    summary = "public profiles as they are, with their labels; no training donor is looked at"
-    reference = "control"
-    capabilities = Capabilities(covariates=False, private=True)
-    defaults = {**PRIVACY, "epsilon": 0, "public": "reference"}
+    description = PUBLIC_PROFILES
 
     def fit(self, profiles: ad.AnnData, *, settings=None, seed, device="cpu", checkpoint=None) -> Self:
         s = self.settings = self.merge_settings(settings)

@@ -28,7 +28,6 @@ class AdversarialGenerator(NetworkGenerator):
         Setting that says how many batches a round takes for the critic; 1 if None.
     """
 
-    on_genes = True
     betas: tuple[float, float]
     batches_per_step: str | None = None
 
@@ -77,8 +76,8 @@ class AdversarialGenerator(NetworkGenerator):
 
     def length(self, batches: Batches) -> int:
         s = self.settings
-        passes = s["passes"] // (s[self.batches_per_step] if self.batches_per_step else 1)
-        return number_of_steps(s["steps"], passes, batches.rows, batches.size)
+        max_epochs = s["max_epochs"] // (s[self.batches_per_step] if self.batches_per_step else 1)
+        return number_of_steps(s["steps"], max_epochs, batches.rows, batches.size)
 
     def keep(self, trained: Trained, batches: Batches) -> None:
         super().keep(trained, batches)

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from scipy.spatial.distance import cdist
 
-from ...core.groups import check_seen, keys_of, rows_by_key
-from ..base.generator import Capabilities, Generator
+from ....core.groups import check_seen, keys_of, rows_by_key
+from ...base.generator import Generator
+from . import COPIED_OUTLIERS
 
 
 class CopiedOutliers(Generator):
@@ -20,13 +21,7 @@ class CopiedOutliers(Generator):
     these donors' profiles are out. A gate that looks at the mean alone lets it pass.
     """
 
-    name = "copied_outliers"
-    summary = "control: a coarse Gaussian with copies of a few outlying donors in it"
-    reference = "control; outliers as in Meeus et al. 2023, ESORICS (Achilles' heels)"
-    capabilities = Capabilities(covariates=False)
-    #: ``share``: of each condition's training profiles that are copied, at least one; ``neighbours``: an outlier's mean
-    #: distance to so many is large; ``grid``: of means and standard deviations.
-    defaults = {"share": 0.05, "neighbours": 5, "grid": 0.5}
+    description = COPIED_OUTLIERS
 
     def fit(self, profiles: ad.AnnData, *, settings=None, seed, device="cpu", checkpoint=None) -> Self:
         s = self.settings = self.merge_settings(settings)

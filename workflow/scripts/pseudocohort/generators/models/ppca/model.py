@@ -8,11 +8,12 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
-from ...core.groups import Key, donor_weights, keys_of, rows_by_key
-from ..base.generator import Capabilities, Generator
-from ..space.covariance import LowRank
-from ..space.means import ClassMeans, fit_class_means
-from ..space.residuals import residuals_of
+from ....core.groups import Key, donor_weights, keys_of, rows_by_key
+from ...base.generator import Generator
+from ...space.covariance import LowRank
+from ...space.means import ClassMeans, fit_class_means
+from ...space.residuals import residuals_of
+from . import PPCA as DESCRIPTION
 
 #: Ranks that held-out likelihood chooses from.
 RANKS = (0, 1, 2, 4, 8, 16, 32)
@@ -27,11 +28,7 @@ class PPCA(Generator):
     than twenty profiles uses the components of all residuals of its level; a level without, those of all levels.
     """
 
-    name = "ppca"
-    summary = "probabilistic principal components per condition"
-    reference = "Tipping & Bishop 1999, J. R. Stat. Soc. B 61:611"
-    capabilities = Capabilities(composition=True, unlabeled=True)
-    defaults = {"components": 0}
+    description = DESCRIPTION
 
     def fit(self, profiles: ad.AnnData, *, settings=None, seed, device="cpu", checkpoint=None) -> Self:
         self.settings = self.merge_settings(settings)
