@@ -120,7 +120,7 @@ def measure(name: str, settings: dict, parts: list, compiled: bool) -> dict[str,
 
     kind, watch = get(name), Stopwatch(compiled)
     original = Training.run
-    Training.run = lambda training, *arguments, **further: watch.run(training, *arguments, **further)
+    Training.run = lambda training, *arguments, **keywords: watch.run(training, *arguments, **keywords)
     torch.cuda.reset_peak_memory_stats()
     start = time.perf_counter()
     try:

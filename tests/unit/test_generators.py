@@ -89,7 +89,11 @@ def test_samples_have_the_conditions_means_and_are_reproducible(fitted):
 def test_saved_generators_load_and_sample_the_same(fitted, tmp_path):
     model, _ = fitted
     model.save(tmp_path / "model")
+    of_class = dict(vars(type(model)))
     again = type(model).load(tmp_path / "model")
+    assert dict(vars(type(model))) == of_class
+    if not model.capabilities.private:  # what is fitted is stored, and no step of the fit leaves anything else
+        assert set(vars(model)) - set(vars(again)) <= {"history", "device"}
     wanted = annotation(["A", "B", "B"], ["tumour"] * 3)
     np.testing.assert_allclose(again.sample(wanted, seed=5), model.sample(wanted, seed=5), atol=2e-6)
     assert {f.suffix for f in (tmp_path / "model").iterdir()} == {".safetensors", ".json"}

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from pseudocohort.core.io import evaluation_table
+from pseudocohort.core.words import number, points
 from pseudocohort.experiments.augmentation.figures import augmentation
 from pseudocohort.experiments.combination.figures import combination
 from pseudocohort.experiments.fidelity.figures import fidelity
@@ -18,7 +19,8 @@ from pseudocohort.experiments.interventions.figures import interventions
 from pseudocohort.experiments.privacy.figures import privacy
 from pseudocohort.experiments.shared.statistics import summarise
 from pseudocohort.experiments.shared.style import save
-from pseudocohort.experiments.shared.verdicts import number, points, verdicts
+from pseudocohort.experiments.registry import describe
+from pseudocohort.experiments.shared.verdicts import verdicts
 from pseudocohort.report import page
 from pseudocohort.report.cost import cost_table
 from pseudocohort.report.tables import summary_table
@@ -194,7 +196,7 @@ def test_figures_are_valid_svg_and_the_same_twice(name, tmp_path):
 
 @pytest.mark.parametrize("name", TABLES)
 def test_summary_tables_have_a_cell_for_every_column(name):
-    table = summary_table(name, summarise(TABLES[name]))
+    table = summary_table(describe(name), summarise(TABLES[name]))
     assert table.rows and all(len(row) == len(table.header) for row in table.rows)
 
 

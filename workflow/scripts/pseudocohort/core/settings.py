@@ -114,6 +114,22 @@ def json_schema(settings: Mapping[str, Setting], description: str = "") -> dict[
     }
 
 
+def allowed(schema: Mapping[str, Any]) -> str:
+    """What a JSON Schema allows, in a few words: choices, or type and range."""
+    if "anyOf" in schema:
+        return " or ".join(allowed(part) for part in schema["anyOf"])
+    if "enum" in schema:
+        return ", ".join(map(str, schema["enum"]))
+    kinds = schema.get("type", "")
+    text = kinds if isinstance(kinds, str) else " or ".join(kinds)
+    if "items" in schema:
+        text = f"list of {allowed(schema['items'])}"
+    for key, sign in (("minimum", "≥"), ("exclusiveMinimum", ">"), ("maximum", "≤"), ("exclusiveMaximum", "<")):
+        if key in schema:
+            text += f"{',' if sign in '≤<' and ('≥' in text or '>' in text) else ''} {sign} {schema[key]:g}"
+    return text
+
+
 def check(settings: Mapping[str, Setting], given: Mapping[str, Any], where: str) -> dict[str, Any]:
     """`given` over the defaults, after checking names, types, choices and ranges.
 

@@ -7,7 +7,7 @@ from torch import nn
 
 from ...engine.streams import Streams
 from . import WGAN_GP
-from .training import AdversarialGenerator, Duel, Losses, squared_slope
+from .training import AdversarialGenerator, AdversarialStep, Losses, squared_slope
 
 
 def gradient_penalty(
@@ -37,16 +37,16 @@ class WGANGP(AdversarialGenerator):
     betas = (0.0, 0.9)
     batches_per_step = "critic_steps"
 
-    def round(self, duel: Duel) -> Losses:
-        s = self.settings
+    def step(self, adversaries: AdversarialStep) -> Losses:
+        s, run, critic = self.settings, adversaries.run, adversaries.critic
         for _ in range(s["critic_steps"]):
-            real, condition, factors = duel.real()
+            real, condition, factors = adversaries.real()
             with torch.no_grad():
-                fake = duel.fake(condition, factors)
-            on_real, on_fake = duel.scores(real, fake, condition, factors)
+                fake = adversaries.fake(condition, factors)
+            on_real, on_fake = adversaries.scores(real, fake, condition, factors)
             distance = on_real.mean(-1) - on_fake.mean(-1)
-            penalty = gradient_penalty(duel.critic, real, fake, condition, factors, duel.run.random)
-            duel.run.descend("critic", s["penalty"] * penalty - distance)
-        loss = -duel.score_of_fake().mean(-1)
-        duel.run.descend("generator", loss)
+            penalty = gradient_penalty(critic, real, fake, condition, factors, run.random)
+            run.optimizer_step("critic", s["penalty"] * penalty - distance)
+        loss = -adversaries.score_of_fake().mean(-1)
+        run.optimizer_step("generator", loss)
         return {"distance": distance, "penalty": penalty, "generator": loss}

@@ -16,7 +16,7 @@ from ...space.residuals import residuals_of
 from . import MVN as DESCRIPTION
 
 #: A condition needs so many donors for a covariance of its own.
-FEWEST_FOR_OWN = 10
+MIN_DONORS = 10
 #: Weights of the class covariance that held-out likelihood chooses from.
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 0.9)
 
@@ -44,7 +44,7 @@ class MVN(Generator):
         self.own_weight: dict[tuple[str, str], float] = {}
         rng = np.random.default_rng(seed)
         for key, rows in groups.items():
-            if weight[rows].sum() >= FEWEST_FOR_OWN:
+            if weight[rows].sum() >= MIN_DONORS:
                 centred = x[rows] - np.average(x[rows], axis=0, weights=weight[rows])
                 chosen = _own_weight(centred, weight[rows], self.pooled[key[1]], rng)
                 if chosen > 0:

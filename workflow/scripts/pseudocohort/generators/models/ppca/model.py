@@ -18,7 +18,7 @@ from . import PPCA as DESCRIPTION
 #: Ranks that held-out likelihood chooses from.
 RANKS = (0, 1, 2, 4, 8, 16, 32)
 #: A condition needs so many profiles for components of its own.
-FEWEST_FOR_OWN = 20
+MIN_PROFILES = 20
 
 
 class PPCA(Generator):
@@ -42,7 +42,7 @@ class PPCA(Generator):
         self.parts: dict[Key, tuple[np.ndarray, float]] = {}
         for key in self.means.mean:
             rows = groups.get(key, np.array([], dtype=int))
-            own = len(rows) >= FEWEST_FOR_OWN
+            own = len(rows) >= MIN_PROFILES
             self.parts[key] = _fit(x[rows] - x[rows].mean(0), rank) if own else common.get(key[1], rest)
         return self
 
@@ -83,11 +83,11 @@ class PPCA(Generator):
         return out
 
 
-def _fit(residuals: np.ndarray, most: int) -> tuple[np.ndarray, float]:
-    """Loadings W' (rank × genes) and noise variance; the rank by three-fold likelihood, or `most` if that is not 0."""
+def _fit(residuals: np.ndarray, components: int) -> tuple[np.ndarray, float]:
+    """Loadings W' (rank × genes) and noise variance; rank `components`, or where that is 0 by three-fold likelihood."""
     n, p = residuals.shape
-    if most:
-        return _maximum_likelihood(residuals, min(most, n - 1, p - 1))
+    if components:
+        return _maximum_likelihood(residuals, min(components, n - 1, p - 1))
     ranks = [r for r in RANKS if r < min(2 * n // 3, p)] or [0]
     if n < 6 or len(ranks) == 1:
         return _maximum_likelihood(residuals, ranks[-1])
