@@ -1,4 +1,4 @@
-"""Singling out, linkability and inference of a cohort by the library anonymeter (Giomi et al. 2023, PoPETs 2023(2):312).
+"""Singling out, linkability and inference of a cohort by anonymeter (Giomi et al. 2023, PoPETs 2023(2):312).
 
 Usage, in the environment of envs/anonymeter.yaml:
     python tools/anonymeter_risks.py --members MEMBERS.tsv --others OTHERS.tsv --synthetic SYNTHETIC.tsv
@@ -8,9 +8,9 @@ The tables are profiles × genes with a first column of names and a column `cond
 Members are the training donors, others equally many donors who were not trained on. A risk is the attack's success on
 members beyond that on others, over what was left to win; beside it stand the successes themselves.
 
-A second opinion in the words of WP29 Opinion 05/2014, and never the gate: the attacks go by distances and by uniqueness
-among few columns. Every continuous profile is unique, so that genes are cut into quartiles of the others for singling out;
-a cohort that leaks all its members by its covariance scores next to 0 here.
+A second opinion in the words of WP29 Opinion 05/2014, and never the gate: the attacks go by distances and by
+uniqueness among few columns. Every continuous profile is unique, so that genes are cut into quartiles of the others for
+singling out; a cohort that leaks all its members by its covariance scores next to 0 here.
 """
 
 from __future__ import annotations

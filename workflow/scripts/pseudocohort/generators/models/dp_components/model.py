@@ -30,6 +30,8 @@ SHARES = {"class counts": 0.04, "mean profile": 0.02, "class means": 0.75, "cova
 LEAST_SD = 0.3
 #: Fewest public profiles, and fewest of them per component.
 FEWEST_PUBLIC, PUBLIC_PER_COMPONENT = 20, 4
+#: Power of the ratio of the public to the cut donors' trace that their covariance is multiplied by.
+TRACE_POWER = 1 / 3
 #: Least eigenvalue of the whitened covariance within classes.
 LEAST_EIGENVALUE = 0.05
 #: Share of a component's between-class variance that is taken from all components together.
@@ -215,10 +217,10 @@ class DPComponents(Generator):
         share = made.count / made.count.sum()
         scatter = self.means - share @ self.means
         known = np.eye(components) - (scatter * share[:, None]).T @ scatter
-        # Cutting shortens donors. Their trace is taken half way (on the log scale) to the public one: all the way,
-        # conditions are harder to tell apart by so many profiles than in the donors; not at all, easier.
+        # Cutting shortens donors. The trace is taken a third of the way (on the log scale) to the public one: all the
+        # way, conditions are harder to tell apart by so many profiles than in the donors; not at all, easier.
         if np.trace(found) > 0:
-            found *= np.sqrt(np.trace(known) / np.trace(found))
+            found *= (np.trace(known) / np.trace(found)) ** TRACE_POWER
         self.covariance = positive(known + shrunk(found - known, sd / made.total))
         # One scale of the residuals.
         square = (basis.residuals**2).mean()
