@@ -17,9 +17,9 @@ from pseudocohort.experiments.combination.figures import combination
 from pseudocohort.experiments.fidelity.figures import fidelity
 from pseudocohort.experiments.interventions.figures import interventions
 from pseudocohort.experiments.privacy.figures import privacy
+from pseudocohort.experiments.registry import describe
 from pseudocohort.experiments.shared.statistics import summarise
 from pseudocohort.experiments.shared.style import save
-from pseudocohort.experiments.registry import describe
 from pseudocohort.experiments.shared.verdicts import verdicts
 from pseudocohort.report import page
 from pseudocohort.report.cost import cost_table
