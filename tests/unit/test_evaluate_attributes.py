@@ -11,7 +11,7 @@ from test_evaluate_privacy import _toy
 from test_white_box import table_of
 
 from pseudocohort.experiments.privacy.attacks import CannotRun
-from pseudocohort.experiments.privacy.attacks.distances import nearest_row
+from pseudocohort.experiments.privacy.attacks._distances import nearest_row
 from pseudocohort.experiments.privacy.attributes import ATTRIBUTES, condition_agreement, excess, hidden_agreement
 from pseudocohort.experiments.privacy.genotype import genotype_agreement
 

@@ -18,19 +18,22 @@ from sklearn.covariance import ledoit_wolf, ledoit_wolf_shrinkage
 from pseudocohort.core.contracts import check_evaluation
 from pseudocohort.core.errors import ContractError, UserError
 from pseudocohort.experiments.privacy.attacks import ATTACKS, AttackSpace, attack_space
-from pseudocohort.experiments.privacy.attacks.density import log_kernel_density
-from pseudocohort.experiments.privacy.attacks.distances import dpi, monte_carlo
-from pseudocohort.experiments.privacy.attacks.gaussian import (
-    ShrunkGaussian,
-    gaussian_likelihood_ratio,
-    gaussian_likelihood_ratio_class,
-    ledoit_wolf_intensity,
-)
-from pseudocohort.experiments.privacy.attacks.space import expressed
-from pseudocohort.experiments.privacy.attacks.subspaces import residual_norm, span_axes, span_residual
+from pseudocohort.experiments.privacy.attacks._gaussian import ShrunkGaussian, ledoit_wolf_intensity
+from pseudocohort.experiments.privacy.attacks._space import expressed
+from pseudocohort.experiments.privacy.attacks._subspaces import residual_norm, span_axes
+from pseudocohort.experiments.privacy.attacks.density_ratio import log_kernel_density
+from pseudocohort.experiments.privacy.attacks.dpi import dpi
+from pseudocohort.experiments.privacy.attacks.gaussian_likelihood_ratio import gaussian_likelihood_ratio
+from pseudocohort.experiments.privacy.attacks.gaussian_likelihood_ratio_class import gaussian_likelihood_ratio_class
+from pseudocohort.experiments.privacy.attacks.monte_carlo import monte_carlo
+from pseudocohort.experiments.privacy.attacks.span_residual import span_residual
 from pseudocohort.experiments.privacy.audit import epsilon_bound, epsilon_lower_bound, guess_sizes, right_guesses
+from pseudocohort.experiments.privacy.evidence import Bounds, evidence, judge
+from pseudocohort.experiments.privacy.pooled import true_positives
 from pseudocohort.experiments.privacy.score import donor_scores, privacy, tied_share
 from pseudocohort.experiments.shared.statistics import corrected_maximum, delong
+from pseudocohort.generators.base import registry
+from pseudocohort.metrics.copies import copied_donors
 from pseudocohort.plan.members import members
 from pseudocohort.plan.training_sets import training_sets
 
@@ -211,13 +214,24 @@ def test_audit_corrects_for_attacks_and_numbers_of_guesses() -> None:
     scores = np.stack([perfect, rng.normal(size=120)], axis=1)
     assert guess_sizes(120) == [10, 25, 50, 60]
     bound, ceiling = epsilon_lower_bound(scores, member, seed=0)
-    alpha = 0.05 / (2 * 4)
+    alpha = 0.05 / (2 * 4 * 2)  # attacks, numbers of guesses, with and without guesses out
     share = alpha ** (1 / 120)  # P[Binomial(120, share) = 120] = alpha
     assert ceiling == pytest.approx(np.log(share / (1 - share)), rel=1e-9)
     assert bound == pytest.approx(ceiling)
     noise, _ = epsilon_lower_bound(scores[:, 1:], member, seed=0)
     assert noise < 0.3
     assert epsilon_lower_bound(scores[:, :1], member, seed=0)[1] > ceiling
+
+
+def test_audit_finds_a_cohort_that_copies_few_of_its_members() -> None:
+    """The 40 highest scores of 400 are members, all others are a guess: guesses in alone find it."""
+    rng = np.random.default_rng(1)
+    member = np.repeat([True, False], 200)
+    scores = rng.normal(size=400)
+    scores[:40] += 20
+    bound, _ = epsilon_lower_bound(scores[:, None], member, seed=0)
+    assert bound > 1.2
+    assert right_guesses(scores, member, 40, rng, out=False) == 40
 
 
 def test_audit_keeps_its_level_on_coins_that_no_attack_can_know() -> None:
@@ -293,7 +307,11 @@ def test_table_of_copies_and_their_negative_control(cohort) -> None:
     profiles, plan, synthetic = cohort
     table = _table(profiles, plan, synthetic)
     check_evaluation(table, "privacy")
-    assert set(table["regime"]) == {"audit", "negative_control", "similarity"}
+    regimes = {"audit", "negative_control", "similarity", "pooled", "pooled_control", "condition"}
+    assert set(table["regime"]) == regimes
+    wanted = plan[plan["role"] == "member"].groupby("training_set", observed=True).size()
+    copies = table[(table["estimator"] == "copies") & (table["metric"] == "exact_copies")].set_index("repeat")["value"]
+    assert [copies[coin] for coin in (0, 1)] == [wanted[f"priv-c{coin}"] for coin in (0, 1)]
     assert set(table["level"]) == {"tumour"}
     assert set(table["study"]) == {"toy_study"}
     wide = table.pivot_table(index=["repeat", "regime", "estimator"], columns="metric", values="value")
@@ -334,7 +352,7 @@ def test_order_of_the_candidates_does_not_matter(cohort) -> None:
     profiles, plan, synthetic = cohort
     shuffled = plan.sample(frac=1, random_state=0)
     before, after = (_table(profiles, p, synthetic) for p in (plan, shuffled))
-    keys = ["regime", "repeat", "estimator", "metric"]
+    keys = ["regime", "repeat", "task", "estimator", "metric"]
     left, right = (t[t["regime"] != "similarity"].set_index(keys)["value"].sort_index() for t in (before, after))
     pd.testing.assert_series_equal(left, right)
 
@@ -362,6 +380,190 @@ def test_a_generator_without_privacy_sets_has_no_rows(cohort) -> None:
     rows = pd.DataFrame(training_sets(CONFIG)).assign(generators="other")
     table = privacy(profiles, {}, rows, plan, study="s", generator="toy", settings=CONFIG["privacy"], seed=1)
     assert len(table) == 0
+
+
+# --- plug-ins ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_attack_is_one_file(tmp_path, monkeypatch) -> None:
+    """A toy attack that is copied into the folder is in the battery, on the card and in the errors; nothing else is."""
+    import shutil
+
+    import pseudocohort
+
+    root = Path(pseudocohort.__file__).parent
+    shutil.copytree(root, tmp_path / "pseudocohort", ignore=shutil.ignore_patterns("__pycache__"))
+    folder = tmp_path / "pseudocohort/experiments/privacy/attacks"
+    (folder / "first_gene.py").write_text(
+        'from ._base import Attack\n\nATTACK = Attack(name="first_gene", summary="Is its first gene high?", '
+        'source="toy", score=lambda space, *, seed: space.candidates[:, 0], default=True)\n'
+    )
+    program = (
+        "from pseudocohort.experiments.privacy.attacks import ATTACKS, DEFAULT, REQUIRED, chosen\n"
+        "from pseudocohort.release.card import _question\n"
+        "assert 'first_gene' in ATTACKS and 'first_gene' in chosen([]) and 'first_gene' in chosen(['all'])\n"
+        "assert 'first_gene' not in REQUIRED and chosen(['first_gene']) == ['first_gene']\n"
+        "print(_question('first_gene'))\n"
+        "import sys; assert 'torch' not in sys.modules\n"
+    )
+    made = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    assert made.stdout.strip() == "Is its first gene high?"
+
+
+def test_no_attack_is_named_outside_its_file(project_root: Path) -> None:
+    package = project_root / "workflow/scripts/pseudocohort"
+    assert len(ATTACKS) > 10
+    named = [
+        f"{path.relative_to(package)}: {name}"
+        for path in package.rglob("*.py")
+        if path.parent.name != "attacks"
+        for name in ATTACKS
+        if f'"{name}"' in path.read_text()
+    ]
+    # A metric of fidelity has the name of an attack.
+    assert [entry for entry in named if not entry.endswith(": classifier")] == []
+
+
+# --- the gate against cohorts that copy -------------------------------------------------------------------------------
+
+
+def _fresh_with_copies(share: float, coins: int = 4) -> pd.DataFrame:
+    """Audits of a generator that draws from the population and copies a share of its members, by every attack."""
+    config = CONFIG | {"privacy": CONFIG["privacy"] | {"coins": coins}}
+    x, y = _draw(np.random.default_rng(4), 400)
+    obs = pd.DataFrame({"donor": [f"d{k}" for k in range(400)], "condition": y, "level": "tumour"})
+    obs.index = [f"s{k}" for k in range(400)]
+    profiles = ad.AnnData(x, obs=obs)
+    rows = training_sets(config)
+    plan = members(profiles.obs, rows, config)
+    synthetic = {}
+    for number, row in enumerate(rows):
+        seen = plan[(plan["training_set"] == row["training_set"]) & (plan["role"] == "member")]["sample_id"]
+        made, labels = _draw(np.random.default_rng(100 + number), len(seen))
+        if row["regime"] == "audit":
+            copied = profiles[seen[: round(share * len(seen))].to_numpy()]
+            made[: copied.n_obs], labels[: copied.n_obs] = copied.X, copied.obs["condition"]
+        synthetic[row["training_set"]] = ad.AnnData(made, obs=pd.DataFrame({"condition": labels}), var=profiles.var)
+    return privacy(
+        profiles, synthetic, pd.DataFrame(rows), plan, study="s", generator="toy",
+        settings=config["privacy"] | {"attacks": ["all"]}, seed=5,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("share", [0.12, 0.10, 0.02])
+def test_a_cohort_with_verbatim_copies_is_refused(share: float) -> None:
+    """Every interval of a mean area may lie below .6: the copies are seen, and those who were copied are found."""
+    found = evidence(_fresh_with_copies(share), "toy")
+    assert not found.missing and found.coins == 4
+    objections = judge(found, Bounds(max_auc_high=0.7))
+    assert any("copy a training donor" in o.text and o.proven for o in objections)
+    if share >= 0.1:
+        rates = [a.found for a in found.attacks if a.name == "nearest_neighbour"]
+        assert rates[0].auc >= share - 0.01
+        assert any("at 1 % false positives" in o.text for o in objections)
+        assert any("lower bound on epsilon" in o.text for o in judge(found, Bounds(max_epsilon=0.0)))
+
+
+def test_a_cohort_without_copies_passes_and_its_stack_guesses() -> None:
+    found = evidence(_fresh_with_copies(0.0), "toy")
+    assert found.copies == 0
+    assert [o.text for o in judge(found, Bounds(max_auc_high=0.65))] == []
+    (stack,) = [a for a in found.attacks if a.name == "stack"]
+    assert 0.4 < stack.audit.auc < 0.6 and 0.4 < stack.control.auc < 0.6
+
+
+def test_copied_outliers_are_refused_though_the_area_is_a_guess() -> None:
+    """The gate's positive control: a mean area next to .5, and donors who are out all the same."""
+    x, y = _draw(np.random.default_rng(4), 400)
+    x[::20] += 3  # outliers
+    obs = annotated(y)
+    profiles = ad.AnnData(x, obs=obs)
+    config = CONFIG | {"privacy": CONFIG["privacy"] | {"coins": 4}}
+    rows = training_sets(config)
+    plan = members(profiles.obs, rows, config)
+    synthetic = {}
+    for row in rows:
+        role = "member" if row["regime"] == "audit" else "train"
+        seen = plan[(plan["training_set"] == row["training_set"]) & (plan["role"] == role)]["sample_id"]
+        part = profiles[seen.to_numpy()].copy()
+        model = registry.get("copied_outliers")().fit(part, seed=1)
+        made = ad.AnnData(model.sample(part.obs, seed=int(row["seed"]) % 1000), obs=part.obs[["condition"]].copy())
+        made.var_names = profiles.var_names
+        synthetic[row["training_set"]] = made
+    table = privacy(
+        profiles, synthetic, pd.DataFrame(rows), plan, study="s", generator="toy",
+        settings=config["privacy"] | {"attacks": []}, seed=5,
+    )  # fmt: skip
+    found = evidence(table, "toy")
+    near = next(a for a in found.attacks if a.name == "nearest_neighbour")
+    assert near.audit.auc < 0.6 and near.found.auc >= 0.03
+    assert any("copy a training donor" in o.text for o in judge(found, Bounds()))
+    # Stored and read again, the control makes the same rows.
+    again = registry.get("copied_outliers").from_state(*model.state()).sample(part.obs, seed=3)
+    np.testing.assert_array_equal(again, model.sample(part.obs, seed=3))
+
+
+def annotated(condition: np.ndarray) -> pd.DataFrame:
+    """Donors of one profile each."""
+    n = len(condition)
+    return pd.DataFrame(
+        {"donor": [f"d{k}" for k in range(n)], "condition": condition, "technology": "bulk", "aggregation": "bulk",
+         "context": "tumour", "level": "tumour"},
+        index=[f"s{k}" for k in range(n)],
+    )  # fmt: skip
+
+
+def test_copies_are_told_from_profiles_of_other_donors() -> None:
+    rng = np.random.default_rng(0)
+    (train, _), (other, _) = _draw(rng, 120), _draw(rng, 120)
+    donors = np.array([f"d{i // 2}" for i in range(120)])
+    train[1::2] = train[::2] + 0.3 * rng.normal(size=(60, GENES))  # two profiles of a donor are alike
+    exact, near = copied_donors(other, train, donors)
+    assert not exact.any() and not near.any()
+    made = np.concatenate([train[:5], train[10:15] + 0.3 * rng.normal(size=(5, GENES)), np.round(train[20:22], 1)])
+    exact, near = copied_donors(made, train, donors)
+    assert exact[:5].all() and not near[:5].any()
+    assert near[5:].all() and not exact[5:].any()
+
+
+def test_rates_over_coins_are_those_of_counting() -> None:
+    rng = np.random.default_rng(0)
+    scores = [
+        np.concatenate([rng.normal(size=100) + 5 * (np.arange(100) < 30), rng.normal(size=100)]) for _ in range(5)
+    ]
+    member = [np.repeat([True, False], 100)] * 5
+    found = true_positives(scores, member)
+    assert 0.28 <= found["tpr_at_fpr_0.01"] <= 0.36
+    hits = round(found["tpr_at_fpr_0.01"] * 500)
+    low, high = stats.beta.ppf(0.025, hits, 501 - hits), stats.beta.ppf(0.975, hits + 1, 500 - hits)
+    assert (found["tpr_at_fpr_0.01_low"], found["tpr_at_fpr_0.01_high"]) == pytest.approx((low, high))
+    tied = true_positives([np.zeros(200)] * 5, member)
+    assert tied["tpr_at_fpr_0.01"] == 0  # all or none pass
+
+
+def test_class_wise_shifts_find_what_the_pooled_ones_do_not() -> None:
+    """Rows with the members' class means and variances, genes independent: the attacks that know classes win."""
+    x, y = _draw(np.random.default_rng(1), 360)
+    found = []
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        order = rng.permutation(360)
+        reference, rest = order[:120], order[120:]
+        member = rng.random(240) < 0.5
+        own, labels = x[rest][member], y[rest][member]
+        made = np.concatenate([
+            own[labels == c].mean(0) + own[labels == c].std(0) * rng.normal(size=((labels == c).sum(), GENES))
+            for c in "ab"
+        ])  # fmt: skip
+        space = attack_space(x[rest], x[reference], made, y[rest], y[reference], np.sort(labels))
+        found.append({
+            name: delong(member, ATTACKS[name](space, seed=0)).auc
+            for name in ("mean_shift_class", "variance_shift_class", "nearest_neighbour")
+        })  # fmt: skip
+    mean = pd.DataFrame(found).mean()
+    assert mean["mean_shift_class"] > mean["nearest_neighbour"] + 0.05
+    assert mean["mean_shift_class"] > 0.6 and mean["variance_shift_class"] > 0.55
 
 
 # --- known truths on real data ----------------------------------------------------------------------------------------

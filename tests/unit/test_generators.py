@@ -28,15 +28,14 @@ FAST = {
     "unclip": {"embedding_steps": 60, "steps": 150, "sampling_steps": 10},
     # The guarantees are tested in test_differential_privacy.py; here, that they are generators, without the noise.
     "dp_naive_bayes": NOISE_OFF,
-    "dp_cvae": {**NOISE_OFF, "steps": 150, "noise_multiplicity": 1},
     "dp_ddpm": {**NOISE_OFF, "steps": 120, "sampling_steps": 10, "noise_multiplicity": 2},
-    "dp_flow": {**NOISE_OFF, "steps": 100, "noise_multiplicity": 2},
-    "dp_wgan_gp": {**NOISE_OFF, "steps": 250, "critic_steps": 5, "max_grad_norm": 1e4},
 }
 #: Of DP-SGD a step is slow: where it does not matter what was learned, it takes few.
-SHORT = FAST | {name: FAST[name] | {"steps": 60} for name in ("dp_cvae", "dp_ddpm", "dp_flow", "dp_wgan_gp")}
-#: Those that learn from counts are tested in test_nb_cvae.py.
-STANDARDISED = [name for name, d in registry.generators().items() if not d.capabilities.counts]
+SHORT = FAST | {name: FAST[name] | {"steps": 60} for name in ("dp_ddpm",)}
+#: Those that learn from counts are tested in test_nb_cvae.py, those that need public profiles in
+#: test_differential_privacy.py, the control that keeps nothing but outliers in test_evaluate_privacy.py.
+ELSEWHERE = ("public_profiles", "dp_components", "copied_outliers")
+STANDARDISED = [n for n, d in registry.generators().items() if not d.capabilities.counts and n not in ELSEWHERE]
 FACTORS = {
     "tumour": {"technology": "bulk", "aggregation": "bulk", "context": "tumour"},
     "pseudobulk": {"technology": "umi_3prime", "aggregation": "pseudobulk", "context": "in_vitro"},
@@ -479,39 +478,6 @@ def test_a_condition_of_its_own_is_what_a_joint_fit_of_it_alone_gives():
     np.testing.assert_array_equal(
         model.sample(wanted, seed=5), expected.sample(wanted, seed=derive(5, "condition", "A"))
     )
-
-
-def test_an_ensemble_deals_donors_out_and_profiles_back():
-    data = toy(n=90)
-    model = registry.get("ensemble")().fit(data, settings={"of": "copy", "settings": {}, "parts": 3}, seed=1)
-    shares = [np.concatenate(list(inner.rows.values())) for inner in model.models]
-    assert [len(share) for share in shares] == [30, 30, 30]
-    rows = {tuple(row) for share in shares for row in share}
-    assert len(rows) == 90 and rows == {tuple(row) for row in np.asarray(data.X)}
-    made = model.sample(annotation(["A"] * 300, ["tumour"] * 300), seed=1)
-    of = [np.mean([tuple(row) in {tuple(r) for r in share} for row in made]) for share in shares]
-    assert np.sum(of) == pytest.approx(1) and max(of) < 0.5
-    with pytest.raises(UserError, match="does not compose|not seen at level"):
-        model.sample(annotation(["A"], ["pseudobulk"]), seed=1)
-
-
-def test_a_screened_generator_keeps_its_distance():
-    data = toy(n=200, p=4)
-    wanted = annotation(["A"] * 400, ["tumour"] * 400)
-    real = np.asarray(data.X)[(data.obs["condition"] == "A").to_numpy()]
-
-    def nearest(made):
-        return np.sqrt(((made[:, None] - real[None]) ** 2).sum(2)).min(1)
-
-    between = np.sqrt(((real[:, None] - real[None]) ** 2).sum(2)) + np.diag(np.full(len(real), np.inf))
-    least = np.quantile(between.min(1), 0.5)
-    plain = registry.get("mvn")().fit(data, seed=1).sample(wanted, seed=1)
-    screened = registry.get("screened")().fit(data, seed=1).sample(wanted, seed=1)
-    assert (nearest(plain) < least).mean() > 0.2 and (nearest(screened) < least).mean() < 0.02
-    far = nearest(plain) >= least
-    np.testing.assert_array_equal(screened[far], plain[far])  # only what was too near was drawn again
-    with pytest.raises(UserError, match="cannot be of"):
-        registry.get("screened")().fit(data, settings={"of": "ensemble"}, seed=1)
 
 
 @pytest.mark.parametrize("name", ["gan", "wgan_gp", "cvae", "ddpm", "flow", "unclip"])

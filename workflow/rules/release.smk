@@ -7,6 +7,8 @@ rule release:
     input:
         synthetic=lambda wildcards: release_inputs.synthetic_file(config),
         privacy=lambda wildcards: release_inputs.privacy_files(config),
+        profiles="<results>/prepared/harmonised.h5ad",
+        models=lambda wildcards: release_inputs.models_folder(config),
         fidelity="<results>/tables/fidelity_summary.tsv",
         members="<results>/plan/members/fidelity.parquet",
         generators="<results>/provenance/generators.tsv",
@@ -27,6 +29,7 @@ rule release:
     params:
         study={key: config[key] for key in ("study", "title", "simulated", "seed")},
         release=config["release"],
+        kind=generator_registry.kind_of(config, config["release"]["generator"]),
         settings=generator_registry.settings_of(config, config["release"]["generator"]),
         sources=release_inputs.sources(DATASETS, configuration.data_root(config)),
         generator_code=code_version(
@@ -34,7 +37,7 @@ rule release:
             "generators.fit.inference",
             *generator_registry.modules_of(config, config["release"]["generator"]),
         ),
-        code=code_version("release.bundle"),
+        code=code_version("release.bundle", "release.gate"),
         templates=folder_version(WORKFLOW / "scripts/pseudocohort/release/templates"),
     script:
         "../scripts/release.py"

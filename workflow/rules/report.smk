@@ -18,7 +18,7 @@ rule give_verdicts:
         mem_mb=memory(1000, 6),
         runtime=minutes(30),
     params:
-        config={"augmentation": config["augmentation"]},
+        config={key: config[key] for key in ("augmentation", "release")},
         code=code_of_verdicts(),
     script:
         "../scripts/give_verdicts.py"

@@ -1,9 +1,12 @@
 """Write the release bundle, if the gate lets it."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pseudocohort import __version__
 from pseudocohort.core import contracts, io, logs
+from pseudocohort.experiments.privacy.evidence import Bounds
+from pseudocohort.generators.base.serialization import ledger_of
 from pseudocohort.release import bundle, gate, inputs
 
 if TYPE_CHECKING:
@@ -13,10 +16,16 @@ logs.configure(snakemake.log[0])
 given, params = snakemake.input, snakemake.params
 generator = params.release["generator"]
 tables = [io.read_table(path) for path in ([given.privacy] if isinstance(given.privacy, str) else given.privacy)]
+profiles = io.read_profiles(given.profiles, contracts.HARMONISED)
+synthetic = io.read_profiles(given.synthetic, contracts.SYNTHETIC)
+members = io.read_table(given.members, contracts.MEMBERS_COLUMNS)
+own = members[(members["training_set"] == inputs.TRAINING_SET).to_numpy()]
+trained = profiles[own.loc[(own["role"].astype(str) == "train").to_numpy(), "sample_id"].to_numpy()]
 decision = gate.decide(
     tables[0] if tables else None,
     generator,
-    max_auc_high=params.release["max_auc_high"],
+    bounds=Bounds.of(params.release),
+    cohort=gate.Cohort.of(bundle.released(synthetic, inputs.TRAINING_SET, generator), trained),
     override=params.release["override"],
 )
 kinds = io.read_table(given.generators).fillna("").set_index("name")
@@ -24,10 +33,11 @@ software = io.read_table(given.software)
 key = software[software["key"].astype(str).str.lower() == "true"]
 bundle.write(
     snakemake.output.bundle,
-    io.read_profiles(given.synthetic, contracts.SYNTHETIC),
+    synthetic,
     decision,
     training_set=inputs.TRAINING_SET,
-    members=io.read_table(given.members, contracts.MEMBERS_COLUMNS),
+    members=members,
+    ledger=ledger_of(Path(given.models) / inputs.TRAINING_SET / "model", params.kind),
     fidelity=io.read_table(given.fidelity),
     study=params.study,
     sources=params.sources,

@@ -15,10 +15,10 @@ from .core import settings as setting_files
 from .core.errors import UserError
 from .core.paths import data_root
 from .core.validation import nearest, validate
-from .experiments.privacy.attacks import ATTACKS
 from .experiments.registry import describe, experiments, of_study
 from .generators.base import registry
 from .generators.base.description import Description
+from .generators.private.settings import check_public_genes
 from .plan.training_sets import training_sets
 from .study import read_datasets
 
@@ -44,7 +44,6 @@ def schema(schemas: Path, config: Mapping[str, Any] | None = None) -> dict[str, 
     out["$defs"] |= {
         "generator": {"enum": list(kinds)},
         "composing": {"enum": [name for name, what in can.items() if what.composition]},
-        "attack": {"enum": list(ATTACKS)},
         "experiment": {"enum": list(experiments())},
     }
     out["properties"]["generator_settings"]["properties"] = {
@@ -152,6 +151,9 @@ def check_study(config: dict[str, Any], schemas: Path, project: Path | None = No
     _check_covariates(config, datasets)
     _check_counts(config, datasets)
     _check_patterns(config, datasets)
+    for name in config["generators"]:
+        if registry.describe(registry.kind_of(config, name)).capabilities.private:
+            check_public_genes(config["prepare"]["gene_space"], config["generator_settings"].get(name, {}), name)
     for experiment in of_study(config):
         _check_generators(config, experiment.name)
         _check_levels(config, experiment.name, datasets)

@@ -72,6 +72,7 @@ def write(
     sources: list[dict[str, str]],
     model: dict[str, Any],
     software: dict[str, Any],
+    ledger: dict[str, Any] | None = None,
 ) -> None:
     """Write the bundle: ``synthetic.h5ad``, ``synthetic.tsv.gz``, ``counts.tsv.gz`` where the sources were counts,
     ``samples.tsv``, the card, ``SHA256SUMS``.
@@ -87,7 +88,7 @@ def write(
         Synthetic profiles of the batch that holds `training_set` (log2 units).
     decision : Decision
         Of the gate.
-    training_set, members, fidelity, study, sources, model, software
+    training_set, members, fidelity, study, sources, model, software, ledger
         As for :func:`.card.build`.
 
     Raises
@@ -116,6 +117,7 @@ def write(
             sources=sources,
             model=model,
             software=software,
+            ledger=ledger,
             files={p.name: sha256(p) for p in sorted(temporary.iterdir())},
         )
         text = json.dumps(card, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False)

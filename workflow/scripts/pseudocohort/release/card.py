@@ -6,6 +6,7 @@ no date: the same study gives the same card.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,26 @@ from markupsafe import Markup
 
 from ..core.errors import ContractError
 from ..core.validation import validate
-from ..experiments.shared.verdicts import between, number, words
-from .gate import Area, Decision, Evidence
-from .statements import ATTACKS, DOES_NOT_SAY, LICENCE_UNKNOWN, LIMITS, METRICS, SAYS
+from ..core.words import between, number, words
+from ..experiments.privacy.attacks import ATTACKS
+from ..experiments.privacy.evidence import Area, Evidence
+from ..generators.base.ledger import FALSE_POSITIVE_RATE
+from .gate import Decision
+from .statements import DOES_NOT_SAY, LICENCE_UNKNOWN, LIMITS, METRICS, PRIVATE_SAYS, SAYS
 
 TEMPLATES = Path(__file__).parent / "templates"
 SCHEMA = Path(__file__).parents[3] / "schemas/card.schema.yaml"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+#: Proved areas above which a guarantee promises next to nothing, and little.
+NEXT_TO_NOTHING, LITTLE = 0.9, 0.7
+
+
+#: What attacks are that are made of others, by the first word of their name.
+OTHER = {
+    "stack": "All attacks together, weighed as they did on the other audits.",
+    "shadow": "The donor's score against that under the models of the other audits.",
+    "larger": "The same attack on a larger cohort.",
+}
 
 
 def _finite(value: float | None) -> float | None:
@@ -70,53 +84,89 @@ def fidelity(summary: pd.DataFrame, generator: str) -> list[dict[str, Any]]:
     return [row for row in rows if row["synthetic"]["value"] is not None]
 
 
-def guarantee(found: Evidence) -> list[str]:
-    """What the ledger of a private generator claims, held against the audits' bound; nothing without a ledger."""
-    if found.claim is None:
-        return []
-    epsilon, delta = found.claim
-    if epsilon is None:
-        return ["No DP guarantee: noise was added, but the models' ledgers list something that was fitted without."]
-    broken = max((bound for bound, _ in found.epsilon), default=0.0) > epsilon
-    return [
-        f"The audited models claim differential privacy of each donor, epsilon {number(epsilon)} and delta {delta:g}; "
-        + ("an audit's lower bound lies above: the claim is false." if broken else "no audit's lower bound lies above.")
+def protected(ledger: dict[str, Any] | None) -> bool:
+    """Whether a released model has a guarantee, which exact statistics of its donors on the card would break."""
+    return bool(ledger and ledger["guarantee"])
+
+
+def guarantee(ledger: dict[str, Any]) -> list[str]:
+    """What the released model's own ledger proves, and what of that is worth anything, one sentence each."""
+    if not ledger["guarantee"]:
+        return [f"The released model has {ledger['statement']}."]
+    auc = ledger["auc_bound"]
+    worth = ", which promises next to nothing" if auc > NEXT_TO_NOTHING else ", which promises little" * (auc > LITTLE)
+    sentences = [
+        f"The released model is ({number(ledger['epsilon'])}, {ledger['delta']:g})-differentially private: its unit is "
+        "the donor, one added or removed with all profiles. That holds for any attacker, with the model or without, "
+        "and for cohorts of any size drawn from it.",
+        f"In terms of Gaussian differential privacy mu is {number(ledger['mu'])}. It follows that no attack on a "
+        f"donor's membership has an AUC above {number(auc)}{worth}, and none finds more than "
+        f"{number(ledger['tpr_bound'], 3)} of the members at {100 * FALSE_POSITIVE_RATE:g} % false positives.",
     ]
+    public = [entry["detail"] for entry in ledger["entries"] if entry["what"] == "public profiles"]
+    return sentences + [f"Not protected: {detail}." for detail in public]
 
 
-def privacy(decision: Decision) -> dict[str, Any]:
-    """The gate's decision and the evidence behind it."""
-    found = decision.evidence
+def privacy(decision: Decision, ledger: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The gate's decision and the evidence behind it.
+
+    For a model with a guarantee the numbers of the audits are left out: they are exact statistics of the donors.
+    """
+    found, silent = decision.evidence, protected(ledger)
+    failed = list(decision.failed)
+    if silent and failed:
+        failed = [f"The gate refused for {len(failed)} reason(s), which the study's report has."]
     card: dict[str, Any] = {
         "evaluated": found is not None,
         "gate": {
-            "max_auc_high": decision.max_auc_high,
+            "bounds": {name: float(value) for name, value in asdict(decision.bounds).items()},
             "passed": not decision.failed,
-            "failed": list(decision.failed),
+            "failed": failed,
             "override": decision.override,
         },
-        "says": [*SAYS, *guarantee(found)] if found else [],
+        "says": list(PRIVATE_SAYS if silent else SAYS) if found else [],
         "does_not_say": list(DOES_NOT_SAY),
         "attacks": [],
+        "guarantee": None,
     }
+    if ledger:
+        card["guarantee"] = {
+            **{
+                key: ledger[key]
+                for key in ("guarantee", "epsilon", "mu", "delta", "auc_bound", "tpr_bound", "assumptions")
+            },
+            "sentences": guarantee(ledger),
+            "entries": [{key: entry[key] for key in ("what", "status", "detail")} for entry in ledger["entries"]],
+        }
     if found:
+        card |= {"coins": found.coins, "levels": list(found.levels)}
+    if found and not silent:
         card |= {
-            "coins": found.coins,
-            "levels": list(found.levels),
             "p_corrected": _finite(found.p_corrected),
             "epsilon": [{"lower_bound": _finite(b), "ceiling": _finite(c)} for b, c in found.epsilon],
             "attacks": [
-                {"name": a.name, "what": ATTACKS.get(a.name, ""), "audit": _area(a.audit), "control": _area(a.control)}
+                {
+                    "name": a.name,
+                    "what": ATTACKS[a.name].summary
+                    if a.name in ATTACKS
+                    else OTHER.get(a.name.split()[0].rstrip(":"), ""),
+                    "audit": _area(a.audit),
+                    "control": _area(a.control),
+                    "found": _area(a.found),
+                }
                 for a in found.attacks
             ],
+            "conditions": [{"condition": c, "attack": a, "audit": _area(area)} for c, a, area in found.conditions],
         }
     return card
 
 
-def _limits(found: Evidence | None, profiles: ad.AnnData, trained_on: int) -> list[str]:
-    """What a user has to know of this very cohort, before what holds of all."""
+def _limits(found: Evidence | None, profiles: ad.AnnData, trained_on: int | None) -> list[str]:
+    """What a user has to know of this very cohort, then what holds of all; nothing exact if `trained_on` is None."""
     special = []
-    if found:
+    if found and trained_on is None and found.levels:
+        special.append(f"The attacks were on profiles of level {', '.join(found.levels)}.")
+    if found and trained_on is not None:
         if other := sorted(set(profiles.obs["level"].astype(str)) - set(found.levels)):
             special.append(
                 f"The attacks were on profiles of level {', '.join(found.levels) or 'unknown'} only; the cohort also "
@@ -134,6 +184,9 @@ def _limits(found: Evidence | None, profiles: ad.AnnData, trained_on: int) -> li
             )
         if found.coins == 1:
             special.append("One audit was run: the interval does not hold the variation from one training to another.")
+        if found.small_conditions:
+            small = ", ".join(f"{name} ({n})" for name, n in found.small_conditions)
+            special.append(f"Conditions with too few members for an attack of their own (members): {small}.")
         if left_out := [words(name) for name in ATTACKS if name not in {a.name for a in found.attacks}]:
             special.append(f"Attacks known to the software that were not run: {', '.join(left_out)}.")
     return special + list(LIMITS)
@@ -151,6 +204,7 @@ def build(
     model: dict[str, Any],
     software: dict[str, Any],
     files: dict[str, str],
+    ledger: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The card as a dictionary that keeps ``card.schema.yaml``.
 
@@ -176,6 +230,10 @@ def build(
         ``version``, ``commit``, ``packages`` (name -> version).
     files : dict of str
         SHA-256 of the data files, by name.
+    ledger : dict, optional
+        Ledger of the released model itself (the state of :class:`..generators.base.ledger.Ledger`). With a guarantee,
+        nothing that is computed exactly from its training donors is on the card: not their number, no measure of
+        fidelity, no result of an attack.
 
     Raises
     ------
@@ -183,7 +241,9 @@ def build(
         If the card breaks its schema.
     """
     own = members[(members["training_set"] == training_set).to_numpy()]
-    trained_on = int((own["role"].astype(str) == "train").sum())
+    trained_on = None if protected(ledger) else int((own["role"].astype(str) == "train").sum())
+    kind = "simulated" if study["simulated"] else "real"
+    number_of = "" if trained_on is None else f"{trained_on} "
     counts = profiles.obs.groupby(["condition", "level"], observed=True).size()
     unit = str(profiles.uns["pseudocohort"]["unit"])
     made_by = f"pseudocohort {software['version']}" + (f" (commit {software['commit']})" if software["commit"] else "")
@@ -194,8 +254,7 @@ def build(
         "simulated": bool(study["simulated"]),
         "what": (
             f"{profiles.n_obs} synthetic expression profiles of {profiles.n_vars} genes ({unit}), sampled from the "
-            f"generator {model['generator']} that was trained on {trained_on} "
-            f"{'simulated' if study['simulated'] else 'real'} profiles."
+            f"generator {model['generator']} that was trained on {number_of}{kind} profiles."
         ),
         "profiles": profiles.n_obs,
         "genes": profiles.n_vars,
@@ -210,8 +269,8 @@ def build(
         },
         "model": model,
         "counts": [{"condition": str(c), "level": str(v), "profiles": int(n)} for (c, v), n in counts.items()],
-        "fidelity": fidelity(fidelity_summary, model["generator"]),
-        "privacy": privacy(decision),
+        "fidelity": [] if protected(ledger) else fidelity(fidelity_summary, model["generator"]),
+        "privacy": privacy(decision, ledger),
         "limits": _limits(decision.evidence, profiles, trained_on),
         "cite": [
             f"Synthetic cohort {study['study']}-{model['generator']}, seed {study['seed']}, made with {made_by}.",

@@ -39,6 +39,11 @@ def synthetic_file(config: dict[str, Any]) -> str:
     )
 
 
+def models_folder(config: dict[str, Any]) -> str:
+    """Folder (with the path variable ``<results>``) of the models of the batch with the released one."""
+    return synthetic_file(config).replace("/synthetic/", "/models/").removesuffix(".h5ad")
+
+
 def not_audited(generator: str) -> UserError:
     """The error for a generator that no attack was run on."""
     return UserError(

@@ -2,21 +2,6 @@
 
 from __future__ import annotations
 
-#: Attack -> what it looks at, in one sentence. Sources are with the attacks (:mod:`..experiments.privacy.attacks`).
-ATTACKS = {
-    "nearest_neighbour": "Is the donor unusually near to some synthetic profile?",
-    "nearest_neighbour_calibrated": "Is the donor nearer to a synthetic profile than to a real one of other donors?",
-    "monte_carlo": "Do unusually many synthetic profiles lie around the donor?",
-    "dpi": "Are the donor's neighbours synthetic rather than real profiles of other donors?",
-    "density_ratio": "Are synthetic profiles denser around the donor than real ones of other donors?",
-    "mean_shift": "Is the mean of the synthetic profiles shifted towards the donor?",
-    "classifier": "Does a classifier of synthetic against other real profiles take the donor for synthetic?",
-    "downstream_confidence": "Is a classifier trained on synthetic profiles unusually sure of the donor's condition?",
-    "gaussian_likelihood_ratio": "Is the donor likelier under a Gaussian of the synthetic profiles than of real ones?",
-    "gaussian_likelihood_ratio_class": "The same with Gaussians of the donor's own condition.",
-    "span_residual": "Does the donor lie in the space that the synthetic profiles of its condition span?",
-    "pca_residual": "Do principal components of the synthetic profiles fit the donor better than those of real ones?",
-}
 #: Measure of fidelity -> name and how to read it.
 METRICS = {
     "discriminator_auc": ("Discriminator AUC", "a classifier of real against synthetic; .5: cannot tell"),
@@ -37,6 +22,11 @@ SAYS = (
     "The lower bound on epsilon is what these attacks prove to leak, in nats; the ceiling is the most that so many "
     "donors could have proved. A bound near 0 proves nothing either way.",
 )
+PRIVATE_SAYS = (
+    "The same generator was trained again on donors chosen by coin, and each attack of the study was asked which "
+    "they were. What the attacks found is in the study's report and not here: their numbers are exact statistics of "
+    "the donors, which this model protects. That the gate let it pass is one such bit.",
+)
 DOES_NOT_SAY = (
     "It does not say that no attack can succeed: only that these, with the release alone and a reference sample, did "
     "as well as shown.",
@@ -44,6 +34,8 @@ DOES_NOT_SAY = (
     "other releases from the same donors.",
     "Attacks that fail are no guarantee of differential privacy, and nothing here is a legal finding about whether the "
     "data are personal.",
+    "A guarantee is about the model's training. What was decided by looking at the donors elsewhere, such as which "
+    "study to release, is not in it.",
     "It is an average over donors: a donor unlike all others, or of a small condition, may stand out more.",
     "Distances between synthetic and real profiles are similarity, and are not part of this evidence.",
 )

@@ -55,7 +55,8 @@ def request(
     """Conditions and levels of the held-out profiles, as far as they were trained on."""
     test = roles.requests("test")
     trained = set(map(tuple, roles.requests("train")[["condition", "level"]].to_numpy()))
-    test = test[[tuple(x) in trained for x in test[["condition", "level"]].to_numpy()]]
+    if not private:  # which conditions a private generator was trained on is not to be told
+        test = test[[tuple(x) in trained for x in test[["condition", "level"]].to_numpy()]]
     return in_proportion(test, config["fidelity"]["n_synthetic"] or len(test), rng)
 
 

@@ -3,6 +3,7 @@
 from ...core.settings import boolean, choice, integer, many, mapping, number
 from ..description import Experiment, Figure
 from ..shared.plan import GENERATORS, LEVEL
+from .attacks import ALL, ATTACKS
 
 EXPERIMENT = Experiment(
     name="privacy",
@@ -19,10 +20,7 @@ EXPERIMENT = Experiment(
         "reference_share": number(0.2, "Share of donors that the attacker holds as reference.", above=0, below=1),
         "level": choice("tumour", "Level audited.", LEVEL["enum"]),
         "attacks": many(
-            ["nearest_neighbour", "gaussian_likelihood_ratio", "span_residual", "pca_residual"],
-            "Attacks of the battery.",
-            {"$ref": "#/$defs/attack"},
-            minimum=1,
+            [], "Attacks of the battery; [] = the default ones, [all] = every attack.", {"enum": [ALL, *ATTACKS]}
         ),
         "white_box": boolean(
             False,
@@ -60,7 +58,9 @@ EXPERIMENT = Experiment(
     },
     keys={"generator": "Generator", "estimator": "Attack", "regime": "Audit or control", "task": "Changed"},
     columns={
-        "auc": "AUC", "tpr_at_fpr_0.1": "TPR at FPR .1", "tied_share": "Tied", "max_auc": "Largest AUC",
+        "auc": "AUC", "tpr_at_fpr_0.1": "TPR at FPR .1", "tpr_at_fpr_0.01": "TPR at FPR .01",
+        "tpr_at_fpr_0.01_high": "TPR at FPR .01, at most", "exact_copies": "Exact copies", "near_copies": "Near copies",
+        "auc_bound": "AUC proved", "tpr_bound": "TPR at FPR .01 proved", "tied_share": "Tied", "max_auc": "Largest AUC",
         "p_corrected": "Corrected p", "epsilon_lower_bound": "ε lower bound", "epsilon_ceiling": "ε detectable",
         "members": "Members",
         "non_members": "Non-members", "excess": "Excess", "epsilon": "ε claimed", "guarantee": "DP guarantee",

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import stats
 
 from .attacks import AttackSpace
-from .attacks.distances import nearest_row
+from .attacks._distances import nearest_row
 
 #: Share of the genes that the attacker knows.
 KNOWN = 0.5

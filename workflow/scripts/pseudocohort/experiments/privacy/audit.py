@@ -1,8 +1,9 @@
 """Lower bound on epsilon from one training run, of Steinke, Nasr & Jagielski 2023 (NeurIPS).
 
 Each of m donors is in the training set by its own fair coin. The attacker guesses the k highest scores in and the k
-lowest out. Under (epsilon, 0)-differential privacy the number of right guesses is stochastically at most binomial
-with r = 2k trials and probability e^epsilon / (1 + e^epsilon) (their main theorem at delta = 0): the bound is the
+lowest out, or the k highest in and abstains from all others, which finds a cohort that copies few of its members.
+Under (epsilon, 0)-differential privacy the number of right guesses is stochastically at most binomial with r trials,
+one for each guess, and probability e^epsilon / (1 + e^epsilon) (their main theorem at delta = 0): the bound is the
 largest epsilon that this many right guesses reject.
 """
 
@@ -34,20 +35,21 @@ def guess_sizes(donors: int) -> list[int]:
     return sorted({k for k in GUESSES if k < half} | {half} - {0})
 
 
-def right_guesses(scores: np.ndarray, member: np.ndarray, k: int, rng: np.random.Generator) -> int:
-    """Right ones of 2k guesses: the k highest scores in, the k lowest out; ties in random order."""
+def right_guesses(scores: np.ndarray, member: np.ndarray, k: int, rng: np.random.Generator, *, out: bool = True) -> int:
+    """Right ones of the guesses: the k highest scores in and, if `out`, the k lowest out; ties in random order."""
     order = np.lexsort((rng.permutation(len(scores)), scores))
     member = np.asarray(member, dtype=bool)
-    return int(member[order[len(order) - k :]].sum() + (~member[order[:k]]).sum())
+    right = member[order[len(order) - k :]].sum()
+    return int(right + (~member[order[:k]]).sum() if out else right)
 
 
 def epsilon_lower_bound(
     scores: np.ndarray, member: np.ndarray, *, seed: int, confidence: float = CONFIDENCE
 ) -> tuple[float, float]:
-    """Largest bound over attacks and numbers of guesses, and what it would be had every guess been right.
+    """Largest bound over attacks and sets of guesses, and what it would be had every guess been right.
 
-    Every bound holds at level (1 - confidence) / (attacks × numbers of guesses) (Bonferroni), hence so does the
-    largest at `confidence`.
+    Every bound holds at level (1 - confidence) / (attacks × sets of guesses) (Bonferroni), hence so does the largest at
+    `confidence`.
 
     Parameters
     ----------
@@ -66,7 +68,12 @@ def epsilon_lower_bound(
     sizes = guess_sizes(len(member))
     if not sizes:
         return 0.0, 0.0
-    alpha = (1 - confidence) / (scores.shape[1] * len(sizes))
+    guesses = [(k, out) for k in sizes for out in (True, False)]
+    alpha = (1 - confidence) / (scores.shape[1] * len(guesses))
     rng = np.random.default_rng(seed)
-    bounds = [epsilon_bound(right_guesses(s, member, k, rng), 2 * k, alpha) for s in scores.T for k in sizes]
+    bounds = [
+        epsilon_bound(right_guesses(s, member, k, rng, out=out), (1 + out) * k, alpha)
+        for s in scores.T
+        for k, out in guesses
+    ]
     return max(bounds), epsilon_bound(2 * sizes[-1], 2 * sizes[-1], alpha)

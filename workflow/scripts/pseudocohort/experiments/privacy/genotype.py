@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from .attacks import CannotRun, attack_space
-from .attacks.distances import nearest_row
+from .attacks._distances import nearest_row
 
 #: Symbol -> why its expression follows from the genome, and who showed it.
 PANEL = {

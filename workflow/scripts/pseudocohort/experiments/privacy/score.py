@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 import anndata as ad
@@ -21,14 +22,17 @@ import pandas as pd
 from ...core.errors import ContractError, UserError
 from ...core.io import evaluation_table
 from ...core.seeds import derive
+from ...metrics.copies import copied_donors
 from ...metrics.memorisation import closer_to_train_share
 from ..shared.classifiers import transferred_accuracy
 from ..shared.split_guard import Members, check_no_leak
 from ..shared.statistics import corrected_maximum, delong, tpr_at_fpr
-from .attacks import ATTACKS, AttackSpace, CannotRun, attack_space
+from .attacks import ATTACKS, AttackSpace, CannotRun, attack_space, chosen
 from .attributes import ATTRIBUTES, excess
 from .audit import epsilon_lower_bound
 from .genotype import genotype_agreement, panel_of
+from .pooled import FEWEST_COINS as STACK_COINS
+from .pooled import Coin, by_condition, stacked, true_positives
 from .shadow import FEWEST_COINS, shadow_scores
 
 log = logging.getLogger(__name__)
@@ -89,7 +93,10 @@ class _Split:
         # A negative control is trained on rows of role train: the reference's donors, never a candidate.
         trained, _ = plan.of(training_set, "train")
         self._check_disjoint(training_set, donors[np.concatenate([reference, trained])])
-        self.member = np.isin(np.unique(self.donors), donors[self.members])
+        self.names, first = np.unique(self.donors, return_index=True)
+        self.member = np.isin(self.names, donors[self.members])
+        #: Condition of each donor: that of its first profile.
+        self.condition = np.concatenate([self.member_condition, self.other_condition])[first].astype(str)
         if self.member.all() or not self.member.any():
             raise UserError(
                 f"training set {training_set!r} has {int(self.member.sum())} member donor(s) of {len(self.member)}:"
@@ -120,6 +127,12 @@ class _Split:
                     remedy="delete the plan and run the workflow again",
                 )
 
+    def copies(self) -> dict[str, float]:
+        """Numbers of synthetic rows that are exact and near copies of a member's profile."""
+        n = len(self.members)
+        exact, near = copied_donors(self.space.synthetic, self.space.candidates[:n], self.donors[:n])
+        return {"exact_copies": float(exact.sum()), "near_copies": float(near.sum())}
+
     def genotype_agreement(self, further: Collection[str]) -> np.ndarray:
         """Agreement of the candidates' genotype-driven genes with the nearest synthetic row's (:mod:`.genotype`)."""
         x, space = self.profiles.X, self.space
@@ -145,10 +158,6 @@ class _Split:
 
 def _attack(name: str, split: _Split, seed: int) -> np.ndarray | str:
     """Scores of the donors, or why there are none."""
-    if name not in ATTACKS:
-        raise UserError(
-            f"unknown attack {name!r}", where="privacy.attacks", remedy=f"choose among {', '.join(sorted(ATTACKS))}"
-        )
     try:
         scores = donor_scores(ATTACKS[name](split.space, seed=seed), split.donors)
     except CannotRun as reason:
@@ -253,6 +262,39 @@ def signals_of(signals: pd.DataFrame, training_set: str, split: _Split) -> dict[
     return {name: donor_scores(wide[name].to_numpy(np.float64), split.donors) for name in wide.columns}
 
 
+def _pooled(coins: list[Coin], seed: int) -> list[dict[str, Any]]:
+    """Rows of the stack of all attacks, of members found at few false positives, and of conditions by themselves.
+
+    The stack is one more attack on each coin; with too few coins it says how many there were. Rows over all coins have
+    no ``repeat``.
+    """
+    table = []
+    if len(coins) < STACK_COINS:
+        reason = {"auc": np.nan, f"not_run_fewer_than_{STACK_COINS}_coins": float(len(coins))}
+        for coin in coins:
+            table += [{**coin.keys, **row} for row in _rows("audit", {"stack": reason})]
+    else:
+        extended = []
+        for coin, (scores, control) in zip(coins, stacked(coins), strict=True):
+            rows = _rows("audit", {"stack": _measures(scores, coin.member)})
+            if control is not None:
+                rows += _rows("negative_control", {"stack": _measures(control, coin.member)})
+            bound, _ = epsilon_lower_bound(scores[:, None], coin.member, seed=derive(seed, "ties", "stack"))
+            rows += _rows("audit", {"stack": {"epsilon_lower_bound": bound}})
+            table += [{**coin.keys, **row} for row in rows]
+            stack = {} if control is None else {**(coin.control or {}), "stack": control}
+            extended.append(replace(coin, scores={**coin.scores, "stack": scores}, control=stack or None))
+        coins = extended
+    shared = {k: v for k, v in coins[0].keys.items() if k not in ("repeat", "seed")}
+    for regime, of in (("pooled", lambda c: c.scores), ("pooled_control", lambda c: c.control or {})):
+        names = [n for n in of(coins[0]) if not any(isinstance(of(c).get(n, ""), str) for c in coins)]
+        found = {n: true_positives([of(c)[n] for c in coins], [c.member for c in coins]) for n in names}
+        table += [{**shared, **row} for row in _rows(regime, found)]
+    for condition, found in by_condition(coins).items():
+        table += [{**shared, "task": f"condition:{condition}", **row} for row in _rows("condition", found)]
+    return table
+
+
 def _shadow(
     coins: list[tuple[dict[str, Any], dict[str, np.ndarray | str], np.ndarray]], seed: int
 ) -> list[dict[str, Any]]:
@@ -328,7 +370,10 @@ def privacy(
         factor in ``task``. ``use`` is the balanced accuracy on non-members of a classifier of conditions trained on the
         cohort (``tstr_balanced_accuracy``) and on the members (``members_balanced_accuracy``). ``attribute_inference``
         (``attribute_inference_control``) has the agreement of ``members`` and ``non_members`` with what the cohort says
-        about them, and the ``excess``. Of a model with a ledger there are ``guarantee`` (1 or 0), ``delta`` and, with a
+        about them, and the ``excess``. ``stack`` is a logistic regression on all attacks, fitted on the other coins.
+        Over all coins (no ``repeat``) ``pooled`` (``pooled_control``) has the share of members found at 1 % false
+        positives, and ``condition`` the areas within the condition of ``task``. ``exact_copies`` and ``near_copies``
+        count synthetic profiles. Of a model with a ledger there are ``guarantee`` (1 or 0), ``delta`` and, with a
         guarantee, the ``epsilon`` claimed.
 
     Raises
@@ -341,11 +386,11 @@ def privacy(
         If an attack is unknown or the coins all fell on one side.
     """
     check_no_leak(profiles, members)
-    plan, attacks = Members(profiles, members), list(settings["attacks"])
+    plan, attacks = Members(profiles, members), chosen(settings["attacks"])
     sizes = [factor for factor in settings.get("release_sizes", []) if factor != 1]
     level = profiles.obs["level"].astype(str).to_numpy(dtype=object)
     table: list[dict[str, Any]] = []
-    coins = []
+    coins, audited, controls = [], {}, {}
     for row in training_sets.to_dict("records"):
         if generator not in str(row["generators"]).split(";"):
             continue
@@ -366,14 +411,15 @@ def privacy(
         # Measures, not keys: coins fall differently, and summaries are over coins.
         size = {"members": len(split.members), "synthetic": split.synthetic.n_obs}
         found = _battery(row["regime"], scores, split.member, own, **size)
-        found += _similarity(split) + _rows("audit", {"use": _use(split)}) if audit else []
+        if audit:
+            found += _similarity(split) + _rows("audit", {"use": _use(split), "copies": split.copies()})
         read = {} if signals is None else signals_of(signals, name, split)
         if read and settings.get("white_box"):
             found += _battery(WHITE_BOX[row["regime"]], read, split.member, own)
         if settings.get("attributes") and row["regime"] in ATTRIBUTE_REGIME:
             found += _rows(ATTRIBUTE_REGIME[row["regime"]], _attributes(split, own, settings.get("genotype_genes", ())))
         if ledgers and name in ledgers:
-            claimed = {k: ledgers[name][k] for k in ("guarantee", "delta", "epsilon")}
+            claimed = {k: ledgers[name][k] for k in ("guarantee", "delta", "epsilon", "mu", "auc_bound", "tpr_bound")}
             found += _rows(row["regime"], {"ledger": {k: float(v) for k, v in claimed.items() if v is not None}})
         if row["regime"] == "training_length":
             found = [{"task": row["task"], **measure} for measure in found]
@@ -387,6 +433,12 @@ def privacy(
         table += [{**keys, **measure} for measure in found]
         if audit:
             coins.append((keys, scores | read, split.member))
+            audited[keys["repeat"]] = Coin(keys, scores, split.member, split.condition)
+        elif row["regime"] == "negative_control":
+            controls[keys["repeat"]] = scores
+    if audited:
+        paired = [replace(coin, control=controls.get(repeat)) for repeat, coin in sorted(audited.items())]
+        table += _pooled(paired, seed)
     if settings.get("shadow"):
         table += _shadow(coins, seed)
     return evaluation_table(table)

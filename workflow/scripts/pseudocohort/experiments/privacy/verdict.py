@@ -1,4 +1,4 @@
-"""Verdict on sharing from the long table."""
+"""Verdict on sharing: what the release gate would let pass, and nothing else, may be shared."""
 
 from __future__ import annotations
 
@@ -8,46 +8,63 @@ import numpy as np
 import pandas as pd
 
 from ...core.words import number, words
-from ..shared.verdicts import rows_with
+from .evidence import Bounds, Evidence, Objection, evidence, judge
+
+
+def _p(value: float) -> str:
+    return "< .001" if value < 0.001 else f"= {number(value, 3)}"
+
+
+def _sentence(generator: str, found: Evidence, objections: tuple[Objection, ...]) -> str:
+    """What was found about one generator."""
+    best = max(found.attacks, key=lambda attack: attack.audit.auc)
+    state = "the gate lets it pass"
+    if objections:
+        proven = any(objection.proven for objection in objections)
+        state = "members are found" if proven else "it cannot be ruled out that members are found"
+    p = "" if found.p_corrected is None else f"; corrected p {_p(found.p_corrected)}"
+    control = f"; the same attack without members {number(best.control.auc)}" if np.isfinite(best.control.auc) else ""
+    proved = ""
+    if found.auc_bound is not None:
+        proved = f" Its ledger proves that no attack has an AUC above {number(found.auc_bound)}."
+    why = f" {objections[0].text}" if objections else ""
+    why += f" And {len(objections) - 1} more reason(s)." if len(objections) > 1 else ""
+    return f"{generator}: {state}; best attack {words(best.name)}, AUC {best.audit}{p}{control}.{why}{proved}"
 
 
 def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
-    """Verdict on sharing from the long table."""
-    auc = table[table["metric"] == "auc"]
-    battery = table[table["estimator"] == "battery"]
-    leaking, silent, sentences = [], [], []
-    coins = max(battery["repeat"].nunique(), 1)
-    for generator in dict.fromkeys(auc["generator"]):
-        audit = rows_with(auc, generator=generator, regime="audit")
-        means = audit.groupby("estimator")["value"].mean()
-        attack, value = means.idxmax(), means.max()
-        control = rows_with(auc, generator=generator, regime="negative_control", estimator=attack)["value"].mean()
-        p = min(
-            1.0, coins * rows_with(battery, generator=generator, regime="audit", metric="p_corrected")["value"].min()
-        )
-        nearest = means.get("nearest_neighbour", np.nan)
-        low = np.sqrt(
-            np.mean(
-                rows_with(table, generator=generator, regime="audit", estimator=attack, metric="auc_se")["value"] ** 2
-            )
-        )
-        entry = (generator, attack, value, p, low)
-        (leaking if p < 0.05 else silent).append(entry)
-        sentences.append(
-            f"{generator}: {'members are found' if p < 0.05 else 'no attack succeeds'}; best attack {words(attack)}, "
-            f"AUC {number(value)} (corrected p {'< .001' if p < 0.001 else '= ' + number(p, 3)}; the same attack "
-            f"without members {number(control)}; nearest neighbour alone {number(nearest)})."
-        )
+    """Verdict on sharing from the long table: "yes" for what the release gate would let pass, and for nothing else.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Long privacy table.
+    config : dict
+        The bounds of the gate are those of its section ``release``, where there is one.
+    """
+    bounds = Bounds.of(config.get("release", {}))
+    passing, leaking, unclear, sentences = [], [], [], []
+    for generator in dict.fromkeys(table.loc[table["metric"] == "auc", "generator"]):
+        found = evidence(table, generator)
+        if found is None:
+            continue
+        objections = judge(found, bounds)
+        best = max(found.attacks, key=lambda attack: attack.audit.auc)
+        proven = any(objection.proven for objection in objections)
+        (passing if not objections else leaking if proven else unclear).append((generator, best))
+        sentences.append(_sentence(generator, found, objections))
     parts = []
     if leaking:
-        worst = sorted(leaking, key=lambda e: -e[2])
-        parts.append("Not from " + ", ".join(f"{g} (AUC {number(v)}, {words(a)})" for g, a, v, *_ in worst) + ".")
-    if silent:
-        largest = max(silent, key=lambda e: e[2])
+        worst = sorted(leaking, key=lambda entry: -entry[1].audit.auc)
+        named = ", ".join(f"{g} (AUC {number(a.audit.auc)}, {words(a.name)})" for g, a in worst)
+        parts.append(f"Not from {named}.")
+    if unclear:
+        parts.append(f"Not shown for {', '.join(g for g, _ in unclear)}: too few donors, coins or attacks to tell.")
+    if passing:
+        largest = max(passing, key=lambda entry: entry[1].audit.auc)[1]
         parts.append(
-            f"No attack told members from others for {', '.join(e[0] for e in silent)} (largest AUC "
-            f"{number(largest[2])}; with this many donors an AUC below about {number(0.5 + 1.96 * largest[4])} goes "
-            "unnoticed). That is absence of evidence at this cohort size, not anonymity."
+            f"The gate lets {', '.join(g for g, _ in passing)} pass (largest AUC {largest.audit}). That is absence of "
+            "evidence at this cohort size, not anonymity."
         )
-    status = "no" if not silent else "unclear" if leaking else "yes"
+    status = "yes" if passing and not leaking and not unclear else "unclear" if passing or unclear else "no"
     return {"status": status, "answer": " ".join(parts), "points": sentences}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ...core.settings import Setting, boolean, choice, integer, number
+from ...core.settings import Setting, boolean, choice, integer, many, number, text
 
 #: Schema of the widths of hidden layers: one for all of them, or one each.
 _WIDTHS = {
@@ -91,8 +91,9 @@ DIFFUSION = {
 PRIVACY = {
     "epsilon": Setting(
         3.0,
-        "Privacy budget epsilon of the whole model, in nats; null = no noise and no guarantee.",
-        {"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": 100},
+        "Privacy budget epsilon of the whole model, in nats; 0 = nothing of the training donors, null = no noise and "
+        "no guarantee.",
+        {"type": ["number", "null"], "minimum": 0, "maximum": 100},
     ),
     "delta": number(1e-5, "Delta at which epsilon holds.", above=0, below=1),
     "genes": choice(
@@ -101,14 +102,25 @@ PRIVACY = {
         "them.",
         ["chosen", "public"],
     ),
-    "public": choice(
-        "none", "Whether the reference donors are declared public: centres and components are theirs.",
-        ["none", "reference"],
+    "conditions": many(
+        [],
+        "Conditions that are public knowledge, by name; donors of others are left out. [] = those of the donors, which "
+        "voids the guarantee.",
+        {"type": "string"},
+    ),
+    "public": text(
+        "none",
+        "Profiles that need no protection: none, reference (the donors that the plan sets aside) or the name of a "
+        "dataset of the study. They are taken out of training.",
     ),
     "noise_seed": choice(
-        "study", "Whether noise comes from the study's seed, or from the system, so that nobody can take it away.",
-        ["study", "system"],
+        "system",
+        "Whether noise comes from the system's secure source, or from the study's seed, which voids the guarantee.",
+        ["system", "study"],
     ),
+}
+#: Settings of those that make a centre of their own where nothing is public.
+CENTRED = {
     "centre": number(8.0, "Middle of the interval that a profile's mean over genes is cut to, log2 units."),
     "centre_span": number(8.0, "Half the width of that interval, log2 units.", above=0),
     "centre_radius": number(
@@ -117,7 +129,7 @@ PRIVACY = {
     "radius": number(
         1.5, "Root mean square, around the mean profile, that a profile is cut to for all else, log2 units.", above=0
     ),
-}  # fmt: skip
+}
 #: Settings of DP-SGD beside those of privacy.
 DP_SGD = {
     "statistics_share": number(0.4, "Share of epsilon for counts, means and covariance.", above=0, below=1),

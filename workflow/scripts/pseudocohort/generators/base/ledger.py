@@ -10,9 +10,15 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
+import numpy as np
+from scipy import optimize
+from scipy.stats import norm
+
 from ...core.errors import ContractError, UserError
 
 STATUS = ("public", "noised", "exact")
+#: False-positive rate at which the proved bound on members found is given.
+FALSE_POSITIVE_RATE = 0.01
 #: Noise multiplier at which the search for the least one starts.
 MAX_NOISE = 1024.0
 #: Width of the bins of privacy losses, in nats; rounding is upwards, so that epsilon is never too small.
@@ -106,6 +112,47 @@ def noise_for(
     return high
 
 
+def delta_of_mu(epsilon: float, mu: float) -> float:
+    """Least delta at which a Gaussian mechanism of sensitivity over noise `mu` is private at `epsilon`.
+
+    Balle & Wang 2018, ICML, theorem 8.
+    """
+    if mu <= 0:
+        return 0.0
+    a, b = mu / 2, epsilon / mu
+    return float(norm.cdf(a - b) - np.exp(epsilon + norm.logcdf(-a - b)))
+
+
+def mu_of(mechanisms: list[Mechanism]) -> float:
+    """Mu of Gaussian differential privacy (Dong, Roth & Su 2022, J. R. Stat. Soc. B 84:3) of all `mechanisms` together.
+
+    Exact where none samples donors. Else the least mu whose privacy profile lies above that of the privacy loss
+    distribution, at 60 values of epsilon down to a delta of 1e-10: between those, and beyond, it is not proved.
+    """
+    if all(m.sampling_rate >= 1 for m in mechanisms):
+        return float(np.sqrt(sum(m.steps / m.noise_multiplier**2 for m in mechanisms)))
+    accountant = _accountant()
+    for mechanism in mechanisms:
+        accountant.compose(mechanism.event())
+    most = float(accountant.get_epsilon(1e-10))
+    found = 0.0
+    for epsilon in np.linspace(0, most, 60):
+        delta = float(accountant.get_delta(epsilon))
+        if delta > delta_of_mu(epsilon, found):
+            found = optimize.brentq(lambda mu, e=epsilon, d=delta: delta_of_mu(e, mu) - d, found, 50)
+    return float(found)
+
+
+def auc_bound(mu: float) -> float:
+    """Largest area under the ROC curve of any attack on a donor's membership: the area of N(mu, 1) against N(0, 1)."""
+    return float(norm.cdf(mu / np.sqrt(2)))
+
+
+def tpr_bound(mu: float, fpr: float) -> float:
+    """Largest share of members that any attack finds at a false-positive rate: the trade-off function of `mu`."""
+    return float(norm.cdf(norm.ppf(fpr) + mu))
+
+
 @dataclass(frozen=True)
 class Entry:
     """One line of the ledger: `what`, its `status` and in a few words why (`detail`)."""
@@ -165,6 +212,10 @@ class Ledger:
         """Epsilon of the whole model at :attr:`delta`; None if there is no guarantee."""
         return epsilon_of(self.mechanisms, self.delta) if self.guarantee else None
 
+    def mu(self) -> float | None:
+        """Mu of the whole model (:func:`mu_of`); None if there is no guarantee."""
+        return mu_of(self.mechanisms) if self.guarantee else None
+
     def statement(self) -> str:
         """The ledger in one sentence."""
         if not self.guarantee:
@@ -174,10 +225,13 @@ class Ledger:
 
     def state(self) -> dict[str, Any]:
         """JSON-able content, with epsilon, guarantee and statement for who reads it."""
-        epsilon = self.epsilon()
+        epsilon, mu = self.epsilon(), self.mu()
         return {
             "delta": self.delta,
             "epsilon": epsilon,
+            "mu": mu,
+            "auc_bound": None if mu is None else auc_bound(mu),
+            "tpr_bound": None if mu is None else tpr_bound(mu, FALSE_POSITIVE_RATE),
             "guarantee": self.guarantee,
             "statement": self.statement(),
             "assumptions": self.assumptions,

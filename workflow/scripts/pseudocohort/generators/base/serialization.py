@@ -47,3 +47,8 @@ def load_state(path: str | Path, name: str) -> tuple[dict[str, np.ndarray], dict
     if stored != name:
         raise ContractError(f"holds {stored!r}, not {name!r}", where=str(path), remedy="train the generator again")
     return arrays, metadata
+
+
+def ledger_of(path: str | Path, name: str) -> dict[str, Any] | None:
+    """Privacy ledger of the stored generator called `name`; None if it has none."""
+    return load_state(path, name)[1].get("ledger")

@@ -95,16 +95,61 @@ def _without_scale(profiles: ad.AnnData) -> Scaler:
     return scaler
 
 
-def _with_public(learned: ad.AnnData, profiles: ad.AnnData, members: pd.DataFrame, training_set: str) -> ad.AnnData:
-    """Training profiles with what is public beside them: the study's labels, and donors with role reference."""
+def _with_public(
+    learned: ad.AnnData, profiles: ad.AnnData, members: pd.DataFrame, training_set: str, source: str
+) -> ad.AnnData:
+    """Training profiles with what is public beside them: the study's labels, and the profiles declared public.
+
+    Parameters
+    ----------
+    learned : AnnData
+        Training profiles; those of public donors are taken out.
+    profiles : AnnData
+        All of the study.
+    members : DataFrame
+        Members of the training sets.
+    training_set : str
+        Its name.
+    source : str
+        "none", "reference" (donors with that role) or a dataset.
+
+    Raises
+    ------
+    UserError
+        If the dataset is not in the study, or nothing is left to learn from.
+    """
     own = members[(members["training_set"] == training_set).to_numpy()]
-    trained = set(learned.obs["donor"])
-    rows = own[(own["role"].astype(str) == "reference").to_numpy()]
-    reference = profiles[rows["sample_id"].to_numpy()].copy()
-    # The negative control is trained on the reference, which then is not public.
-    shared = reference.n_obs and not trained.isdisjoint(reference.obs["donor"].astype(str))
+    donors = profiles.obs["donor"].astype(str)
     labels = profiles.obs[list(LABELS)].astype(str).drop_duplicates()
-    learned.uns["public"] = Public(labels, None if shared or not reference.n_obs else reference)
+    if source == "none":
+        learned.uns["public"] = Public(labels)
+        return learned
+    if source == "reference":
+        rows = own.loc[(own["role"].astype(str) == "reference").to_numpy(), "sample_id"].unique()
+        public = set(donors[rows])
+        if public and public >= set(learned.obs["donor"].astype(str)):
+            # The negative control is trained on the reference: half of it stays public, the other half is learned from.
+            names = np.random.default_rng(derive(0, "public half", training_set)).permutation(sorted(public))
+            public = set(names[: len(names) // 2])
+        rows = [row for row in rows if donors[row] in public]
+    else:
+        datasets = profiles.obs["dataset"].astype(str)
+        if source not in set(datasets):
+            raise UserError(
+                f"public is {source!r}, which is no dataset of the study",
+                where="generator_settings, public",
+                remedy=f"none, reference, or one of: {', '.join(sorted(datasets.unique()))}",
+            )
+        rows = list(profiles.obs_names[(datasets == source).to_numpy()])
+        public = set(donors[rows])
+    learned = learned[~learned.obs["donor"].astype(str).isin(public).to_numpy()].copy()
+    if not learned.n_obs:
+        raise UserError(
+            f"every training profile of {training_set!r} is of a public donor",
+            where="generator_settings, public",
+            remedy="name another dataset: there is nothing to protect here",
+        )
+    learned.uns["public"] = Public(labels, profiles[rows].copy() if len(rows) else None)
     return learned
 
 
@@ -140,15 +185,21 @@ class _Prepared:
 
 
 def _prepare(
-    profiles: ad.AnnData, members: pd.DataFrame, training_set: str, kind: type[Generator], alignment: str
+    profiles: ad.AnnData,
+    members: pd.DataFrame,
+    training_set: str,
+    kind: type[Generator],
+    alignment: str,
+    settings: dict[str, Any],
 ) -> _Prepared:
     """Take the profiles of a training set, standardised and aligned; a private generator gets them as they are."""
     learned, scaled = training_profiles(profiles, members, training_set, unlabeled=kind.capabilities.unlabeled)
     unscaled = learned.X
     if kind.capabilities.private:
         # No scale and no alignment: whatever else is fitted would have to be noised as well.
-        learned = _with_public(learned, profiles, members, training_set)
-        return _Prepared(training_set, learned, _without_scale(profiles), CovariateEffects(), unscaled)
+        public = kind.merge_settings(settings)["public"]
+        learned = _with_public(learned, profiles, members, training_set, public)
+        return _Prepared(training_set, learned, _without_scale(profiles), CovariateEffects(), learned.X)
     if kind.capabilities.counts:
         sizes = profiles.obs["library_size"] if "library_size" in profiles.obs else pd.Series(0.0, profiles.obs_names)
         learned.obs["library_size"] = sizes[learned.obs_names].to_numpy()
@@ -186,7 +237,9 @@ def fit(
     Generators of one shape are trained together (:meth:`..base.generator.Generator.fit_together`).
     """
     kind = registry.get(generator)
-    sets = [_prepare(profiles, members, name, kind, (alignments or {}).get(name, "")) for name in training_sets]
+    sets = [
+        _prepare(profiles, members, name, kind, (alignments or {}).get(name, ""), settings) for name in training_sets
+    ]
     seeds = [derive(seed, name) for name in training_sets]
 
     def checkpoint(name: str, parts: list[ad.AnnData]) -> Checkpoint | None:

@@ -9,6 +9,8 @@ import torch
 from torch import nn
 from torch.func import functional_call, grad, vmap
 
+from .noise import NoiseStream
+
 #: Examples whose gradients are held at a time.
 CHUNK = 64
 
@@ -42,10 +44,13 @@ class DonorBatches:
         self.start = torch.as_tensor(np.concatenate([[0], np.cumsum(count)[:-1]]), device=device)
         self.rate, self.device = rate, device
 
-    def draw(self, random: torch.Generator) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Rows, conditions and level factors of one batch, of varying size, perhaps none."""
+    def draw(self, secret: NoiseStream) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Rows, conditions and level factors of one batch, of varying size, perhaps none.
+
+        Who is in it must stay as secret as the noise: sampling is part of the mechanism.
+        """
         # Both draws are as long as the list of donors, whoever is chosen.
-        coin, which = torch.rand(2, len(self.count), generator=random, device=self.device)
+        coin, which = torch.as_tensor(secret.uniform(2, len(self.count)), device=self.device)
         row = self.start + torch.minimum((which * self.count).long(), self.count - 1)
         rows = row[coin < self.rate]
         return self.h[rows], self.condition[rows], self.factors[rows]
@@ -105,7 +110,7 @@ def private_gradient(
     max_norm: float,
     noise_multiplier: float,
     expected: float,
-    random: torch.Generator,
+    secret: NoiseStream,
 ) -> None:
     """Set the gradients of `network`: clipped per-example gradients, summed, noised, over the expected batch size.
 
@@ -119,8 +124,8 @@ def private_gradient(
         Standard deviation of the noise of each parameter, over `max_norm`; 0: noise off.
     expected : float
         Expected number of examples, which unlike their number says nothing of who is among them.
-    random : Generator
-        Of the noise.
+    secret : NoiseStream
+        The noise.
     """
     total = {k: torch.zeros_like(v) for k, v in network.named_parameters()}
     for start in range(0, len(inputs[0]), CHUNK):
@@ -128,5 +133,7 @@ def private_gradient(
         for key, value in clipped_sum(per_example_gradients(network, rule, *part), max_norm).items():
             total[key] += value
     for key, parameter in network.named_parameters():
-        noise = torch.randn(parameter.shape, generator=random, device=parameter.device)
-        parameter.grad = (total[key] + noise_multiplier * max_norm * noise) / expected
+        if noise_multiplier > 0:
+            noised = secret.added(total[key].double().cpu().numpy(), noise_multiplier * max_norm)
+            total[key] = torch.as_tensor(noised).to(parameter)
+        parameter.grad = total[key] / expected

@@ -1,60 +1,137 @@
-"""What private generators share: the ledger's first entries, the budget of the statistics."""
+"""What private generators share: public knowledge, the ledger's first entries, the budget of statistics."""
 
 from __future__ import annotations
 
-import secrets
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anndata as ad
 import numpy as np
+import pandas as pd
 
+from ...core.errors import UserError
 from ...core.groups import Key
-from ...core.seeds import derive
+from ...core.levels import FACTORS
 from ..base.ledger import Ledger, noise_for
+from .noise import NoiseKey
 from .statistics import LABELS, DonorProfiles, PrivateStatistics, Public
 
+if TYPE_CHECKING:
+    from ..base.checkpoint import Checkpoint
 
-def secret_seed(settings: dict[str, Any], seed: int, name: str) -> int:
-    """Seed of noise that must stay secret: of the operating system, or derived from the study's."""
-    return secrets.randbits(63) if settings["noise_seed"] == "system" else derive(seed, name)
+
+#: Median below which the expression filter lets every gene pass (log2 units).
+NO_FILTER = -100.0
+
+
+def check_public_genes(gene_space: dict[str, Any], settings: dict[str, Any], name: str) -> None:
+    """Refuse ``genes: public`` where the study chooses its genes by looking at the training donors.
+
+    Parameters
+    ----------
+    gene_space : dict
+        ``prepare.gene_space`` of the configuration.
+    settings : dict
+        Of the generator.
+    name : str
+        Its name.
+
+    Raises
+    ------
+    UserError
+        With what chose them.
+    """
+    if settings.get("genes") != "public":
+        return
+    chosen = []
+    if gene_space.get("kind") == "most_variable":
+        chosen.append("kind: most_variable")
+    if gene_space.get("min_median", 1.0) > NO_FILTER:
+        chosen.append("min_median")
+    if gene_space.get("min_sd", 0.3) >= 0:
+        chosen.append("min_sd")
+    if gene_space.get("min_cell_level_mean", 0.0) > 0:
+        chosen.append("min_cell_level_mean")
+    if chosen:
+        raise UserError(
+            f"genes of {name!r} are declared public, but {', '.join(chosen)} chooses them on the training donors",
+            where=f"generator_settings.{name}.genes",
+            remedy="take all genes or a published list without a filter (prepare.gene_space: min_median: -1000, "
+            "min_sd: -1), or leave genes: chosen, which gives no guarantee",
+        )
+
+
+def noise_key(settings: dict[str, Any], seed: int, checkpoint: Checkpoint | None = None) -> NoiseKey:
+    """Key of a model's noise: a new one of the system, kept with the checkpoint, or that of the study's seed."""
+    if settings["noise_seed"] == "study":
+        return NoiseKey.of_seed(seed)
+    if checkpoint is None:
+        return NoiseKey.of_system()
+    return NoiseKey.kept(checkpoint.path.with_name(f"{checkpoint.path.name}.noise"), checkpoint.fingerprint)
 
 
 def open_ledger(profiles: ad.AnnData, settings: dict[str, Any]) -> Ledger:
-    """Ledger with the entries that do not depend on the kind of generator."""
+    """Ledger with the entries that do not depend on the kind of generator.
+
+    Raises
+    ------
+    UserError
+        If there are no public profiles where some are asked for.
+    """
     ledger = Ledger(float(settings["delta"]))
     if settings["genes"] == "public":
         ledger.public("choice of genes", "declared fixed without the training donors")
     else:
         ledger.exact("choice of genes", "expression and variance of the training donors chose them")
-    known = profiles.uns.get("public")
-    if known is None:
-        ledger.exact("names of conditions and levels", "those of the training profiles")
+    if settings["conditions"]:
+        ledger.public("names of conditions and levels", "listed in the configuration; donors of others are left out")
     else:
-        ledger.public("names of conditions and levels", "all that the study's sheet and configuration declare")
-        if settings["public"] == "reference" and known.reference is not None:
-            ledger.public("reference", f"{known.reference.n_obs} profiles of other donors, declared public")
-    ledger.public("scale", "none: profiles stay in log2 units, and lengths are cut to constants")
+        ledger.exact("names of conditions and levels", "those of the study's donors; list them in `conditions`")
+    if settings["public"] != "none":
+        known = profiles.uns.get("public")
+        if known is None or known.reference is None:
+            raise UserError(
+                f"there are no public profiles {settings['public']!r}",
+                where="generator_settings, public",
+                remedy="name a dataset of the study, or reference where the plan sets donors aside (privacy, fidelity)",
+            )
+        ledger.public(
+            "public profiles",
+            f"{known.reference.n_obs} profiles ({settings['public']}), declared public: they are not protected",
+        )
+    ledger.public("scale", "none of the training donors: log2 units or public statistics, lengths cut to constants")
     ledger.public("settings and choice of checkpoint", "fixed beforehand; the last step is kept")
     ledger.public("loss curve", "none is kept")
+    if settings["noise_seed"] == "study":
+        ledger.exact("noise", "the study's seed makes it: whoever knows the seed can take the noise away")
     ledger.assumptions += [
+        "The unit is the donor: one donor with all profiles is added or removed.",
         "The settings were not tuned on the training donors.",
         "Each profile was prepared by itself: none was dropped or changed because of other donors.",
-        "The conditions that samples are asked for do not depend on the training donors.",
-        "Noise is floating-point, from a pseudo-random generator.",
+        "Numbers are floating point: noised sums lie on a grid of 2^-20 of the noise, which hides their low bits; it "
+        "is no proof about the machine's arithmetic.",
     ]
-    if settings["noise_seed"] == "study":
-        ledger.assumptions.append("The seed of the study stays secret: whoever knows it can take the noise away.")
     return ledger
 
 
 def vocabulary(profiles: ad.AnnData, settings: dict[str, Any]) -> tuple[Public, list[Key]]:
     """What is public, and the (condition, level) pairs that the model has."""
     public = profiles.uns.get("public") or Public(profiles.obs[list(LABELS)].astype(str).drop_duplicates())
-    if settings["public"] != "reference":
+    if settings["public"] == "none":
         public = Public(public.labels)
+    if settings["conditions"]:
+        levels = public.labels[[*FACTORS, "level"]].astype(str).drop_duplicates()
+        named = pd.DataFrame({"condition": list(map(str, settings["conditions"]))})
+        public = Public(named.merge(levels, how="cross")[list(LABELS)], public.reference)
     labels = public.labels
     keys = sorted(set(zip(labels["condition"].astype(str), labels["level"].astype(str), strict=True)))
     return public, [key for key in keys if key[0]]
+
+
+def protected(profiles: ad.AnnData, keys: list[Key]) -> ad.AnnData:
+    """Profiles of the conditions and levels that the model has; a donor's others are not looked at."""
+    labels = zip(profiles.obs["condition"].astype(str), profiles.obs["level"].astype(str), strict=True)
+    known = set(keys)
+    return profiles[np.array([label in known for label in labels], dtype=bool)]
 
 
 def statistics(
@@ -65,9 +142,9 @@ def statistics(
     shares: dict[str, float],
     *,
     epsilon: float | None,
-    seed: int,
+    key: NoiseKey,
 ) -> PrivateStatistics:
     """Statistics that together spend `epsilon` (None: noise off) in the given shares."""
-    noise = None if epsilon is None else noise_for(float(epsilon), ledger.delta)
-    rng = np.random.default_rng(secret_seed(settings, seed, "statistics"))
-    return PrivateStatistics(DonorProfiles.of(profiles, keys), keys, ledger, noise, shares, rng)
+    multiplier = None if epsilon is None else noise_for(float(epsilon), ledger.delta)
+    donors = DonorProfiles.of(protected(profiles, keys), keys)
+    return PrivateStatistics(donors, keys, ledger, multiplier, shares, key.stream("statistics"))

@@ -16,6 +16,7 @@ import pandas as pd
 from ...core.groups import Key, keys_of, rows_by_key
 from ...core.levels import FACTORS
 from ..base.ledger import Ledger, Mechanism
+from .noise import NoiseStream
 
 #: What may be known of a profile without looking at it.
 LABELS = ("condition", *FACTORS, "level")
@@ -86,38 +87,38 @@ class PrivateStatistics:
     keys : list
         (condition, level) pairs.
     ledger : Ledger
-    noise : float, optional
+    multiplier : float, optional
         Noise multiplier of all statistics together; None: noise off.
     shares : dict
         Share of the budget (of the sum of squared inverse multipliers) that each statistic gets; they sum to 1.
-    rng : Generator
-        Source of the noise, which must stay secret.
+    noise : NoiseStream
+        The noise, which must stay secret.
     """
 
     donors: DonorProfiles
     keys: list[Key]
     ledger: Ledger
-    noise: float | None
+    multiplier: float | None
     shares: dict[str, float]
-    rng: np.random.Generator
+    noise: NoiseStream
     count: np.ndarray = field(init=False)
 
-    def _release(self, what: str, total: np.ndarray, sensitivity: float, detail: str) -> tuple[np.ndarray, float]:
+    def release(self, what: str, total: np.ndarray, sensitivity: float, detail: str) -> tuple[np.ndarray, float]:
         """`total` with noise, and the noise's standard deviation."""
-        if self.noise is None:
+        if self.multiplier is None:
             self.ledger.noised(what, f"{detail}; noise is off", None)
             return total, 0.0
         # Gaussian mechanisms compose like one whose squared inverse multiplier is the sum of theirs.
-        multiplier = self.noise / np.sqrt(self.shares[what])
+        multiplier = self.multiplier / np.sqrt(self.shares[what])
         self.ledger.noised(what, detail, Mechanism(multiplier))
         sd = multiplier * sensitivity
-        return total + sd * self.rng.standard_normal(total.shape), sd
+        return self.noise.added(total, sd), sd
 
     def release_counts(self) -> None:
         """Donors of each (condition, level), at least 1; a donor of k pairs counts 1/sqrt(k) in each."""
         pairs = np.bincount(self.donors.donor)[self.donors.donor]
         exact = np.bincount(self.donors.key, 1 / np.sqrt(pairs), minlength=len(self.keys))
-        self.count = np.maximum(self._release("class counts", exact, 1.0, "donors per condition and level")[0], 1.0)
+        self.count = np.maximum(self.release("class counts", exact, 1.0, "donors per condition and level")[0], 1.0)
 
     @property
     def total(self) -> float:
@@ -134,12 +135,12 @@ class PrivateStatistics:
         x = self.donors.x[np.unique(self.donors.donor, return_index=True)[1]]
         deviation = np.clip(x.mean(1) - start, -span, span).sum(keepdims=True)
         detail = f"over genes, donors cut to {start:g} ± {span:g}"
-        level = start + self._release("mean level", deviation, span, detail)[0][0] / self.total
+        level = start + self.release("mean level", deviation, span, detail)[0][0] / self.total
         around = x - np.clip(level, start - span, start + span)
         limit = radius * np.sqrt(x.shape[1])
         norm = np.maximum(np.linalg.norm(around, axis=1), 1e-300)
         total = (around * np.minimum(1.0, limit / norm)[:, None]).sum(0)
-        noised, sd = self._release("mean profile", total, limit, f"donors cut to {radius:g} around the mean level")
+        noised, sd = self.release("mean profile", total, limit, f"donors cut to {radius:g} around the mean level")
         return np.clip(level, start - span, start + span) + shrunk(noised / self.total, sd / self.total)
 
     def class_means(self, centre: np.ndarray, radius: float) -> np.ndarray:
@@ -151,7 +152,7 @@ class PrivateStatistics:
         limit = radius * np.sqrt(x.shape[1])
         total = np.zeros((len(self.keys), x.shape[1]))
         np.add.at(total, self.donors.key, self.donors.clipped(x, limit))
-        noised, sd = self._release("class means", total, limit, f"donors cut to {radius:g} around the centre")
+        noised, sd = self.release("class means", total, limit, f"donors cut to {radius:g} around the centre")
         return centre + np.stack([shrunk(row / n, sd / n) for row, n in zip(noised, self.count, strict=True)])
 
     def variances(self, mean: np.ndarray, prior: np.ndarray | None, bound: float) -> np.ndarray:
@@ -163,7 +164,7 @@ class PrivateStatistics:
         residual = np.clip(self.donors.x - mean[self.donors.key], -bound, bound)
         total = (residual**2 / pairs[:, None]).sum(0)
         limit = bound**2 * np.sqrt(len(total))
-        noised, sd = self._release("variances", total, limit, f"within classes, residuals cut to {bound:g}")
+        noised, sd = self.release("variances", total, limit, f"within classes, residuals cut to {bound:g}")
         raw = noised / self.total
         base = np.full_like(raw, max(float(raw.mean()), LEAST_VARIANCE)) if prior is None else prior
         return np.maximum(base + shrunk(raw - base, sd / self.total), LEAST_VARIANCE)
@@ -173,7 +174,7 @@ class PrivateStatistics:
         genes = mean.shape[1]
         limit = radius * np.sqrt(genes)
         x = self.donors.clipped(self.donors.x - mean[self.donors.key], limit)
-        noised, sd = self._release("covariance", x.T @ x, limit**2, f"within classes, donors cut to {radius:g}")
+        noised, sd = self.release("covariance", x.T @ x, limit**2, f"within classes, donors cut to {radius:g}")
         upper = np.triu(noised)
         return (upper + np.triu(noised, 1).T) / self.total, sd / self.total
 

@@ -1,31 +1,36 @@
-"""Membership inference attacks on a synthetic cohort, each a function of an :class:`.space.AttackSpace`."""
+"""Membership inference attacks on a synthetic cohort: one module each, found by a scan of this folder."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
-from .classifiers import classifier, downstream_confidence
-from .density import density_ratio
-from .distances import dpi, monte_carlo, nearest_neighbour, nearest_neighbour_calibrated
-from .gaussian import gaussian_likelihood_ratio, gaussian_likelihood_ratio_class
-from .shift import mean_shift
-from .space import AttackSpace, CannotRun, attack_space
-from .subspaces import pca_residual, span_residual
+from ....core.plugins import pick, scan
+from ._base import Attack
+from ._space import AttackSpace, CannotRun, attack_space
 
-#: Attack name (``privacy.attacks`` of the configuration) -> ``attack(space, *, seed)``, scores of the candidates.
-ATTACKS: dict[str, Callable] = {
-    "nearest_neighbour": nearest_neighbour,
-    "nearest_neighbour_calibrated": nearest_neighbour_calibrated,
-    "monte_carlo": monte_carlo,
-    "dpi": dpi,
-    "density_ratio": density_ratio,
-    "mean_shift": mean_shift,
-    "classifier": classifier,
-    "downstream_confidence": downstream_confidence,
-    "gaussian_likelihood_ratio": gaussian_likelihood_ratio,
-    "gaussian_likelihood_ratio_class": gaussian_likelihood_ratio_class,
-    "span_residual": span_residual,
-    "pca_residual": pca_residual,
-}
+#: Attack by name.
+ATTACKS = scan(__name__, "ATTACK")
+#: Attacks of a study that names none.
+DEFAULT = tuple(name for name, attack in ATTACKS.items() if attack.default)
+#: The least battery that a release needs.
+REQUIRED = tuple(name for name, attack in ATTACKS.items() if attack.required)
 
-__all__ = ["ATTACKS", "AttackSpace", "CannotRun", "attack_space"]
+#: Stands for every attack in ``privacy.attacks``.
+ALL = "all"
+
+
+def chosen(names: Sequence[str]) -> list[str]:
+    """Attacks of a study: those of ``privacy.attacks``, the default ones if it is empty, every one if it says "all".
+
+    Raises
+    ------
+    UserError
+        If a name is unknown.
+    """
+    for name in names:
+        if name != ALL:
+            pick(ATTACKS, name, "attack", "privacy.attacks")
+    return list(ATTACKS) if ALL in names else list(names) or list(DEFAULT)
+
+
+__all__ = ["ALL", "ATTACKS", "DEFAULT", "REQUIRED", "Attack", "AttackSpace", "CannotRun", "attack_space", "chosen"]

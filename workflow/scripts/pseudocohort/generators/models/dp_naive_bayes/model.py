@@ -11,7 +11,7 @@ import pandas as pd
 from ....core.groups import check_seen, keys_of
 from ...base.generator import Generator
 from ...base.ledger import Ledger
-from ...private.settings import open_ledger, statistics, vocabulary
+from ...private.settings import noise_key, open_ledger, statistics, vocabulary
 from ...private.statistics import LEAST_VARIANCE, reference_centre
 from . import DP_NAIVE_BAYES
 
@@ -24,7 +24,7 @@ class DPNaiveBayes(Generator):
     """Class means and one variance per gene, by the Gaussian mechanism; genes independent given the condition.
 
     With few donors and many genes noise swamps whatever needs more numbers than this: a private generator that does not
-    beat it has learned nothing.
+    beat it has learned nothing. With epsilon 0 it is what the public profiles say (else a constant).
     """
 
     description = DP_NAIVE_BAYES
@@ -34,14 +34,19 @@ class DPNaiveBayes(Generator):
         self.ledger = open_ledger(profiles, s)
         public, self.keys = vocabulary(profiles, s)
         known = public.reference is not None
-        shares = REFERENCE_SHARES if known else SHARES
-        made = statistics(profiles, self.keys, s, self.ledger, shares, epsilon=s["epsilon"], seed=seed)
-        made.release_counts()
-        prior = None
+        centre, prior = np.full((len(self.keys), profiles.n_vars), float(s["centre"])), None
         if known:
             centre, residual = reference_centre(public.reference, self.keys)
             prior = np.maximum((residual**2).mean(0), LEAST_VARIANCE)
-        else:
+        if s["epsilon"] == 0:
+            self.ledger.public("parameters", "epsilon 0: nothing of the training donors is used")
+            self.mean, self.sd = centre, np.sqrt(prior if known else np.ones(profiles.n_vars))
+            return self
+        shares = REFERENCE_SHARES if known else SHARES
+        key = noise_key(s, seed, checkpoint)
+        made = statistics(profiles, self.keys, s, self.ledger, shares, epsilon=s["epsilon"], key=key)
+        made.release_counts()
+        if not known:
             centre = np.tile(made.centre(s["centre"], s["centre_span"], s["centre_radius"]), (len(self.keys), 1))
         self.mean = made.class_means(centre, s["radius"])
         self.sd = np.sqrt(made.variances(self.mean, prior, s["bound"]))

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .space import AttackSpace
-
 #: Least variance of a direction (log2 units squared).
 LEAST_VARIANCE = 1e-6
 #: Fewest rows of a class in either cohort for a Gaussian of its own.
@@ -86,7 +84,7 @@ class ShrunkGaussian:
         return -0.5 * (self._mahalanobis(x) + self._log_det() + len(self.mean) * np.log(2 * np.pi))
 
 
-def _log_ratio(x: np.ndarray, synthetic: np.ndarray, reference: np.ndarray, scale: np.ndarray) -> np.ndarray:
+def log_ratio(x: np.ndarray, synthetic: np.ndarray, reference: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """Log density ratio (n,) of rows `x` under Gaussians of two cohorts, on the scale of the profiles.
 
     The shrinkage target is spherical: on standardised genes it would spread the noise that a generator shrunk on the
@@ -94,27 +92,3 @@ def _log_ratio(x: np.ndarray, synthetic: np.ndarray, reference: np.ndarray, scal
     """
     x = x * scale
     return ShrunkGaussian.fit(synthetic * scale).log_density(x) - ShrunkGaussian.fit(reference * scale).log_density(x)
-
-
-def gaussian_likelihood_ratio(space: AttackSpace, *, seed: int) -> np.ndarray:
-    """Log N(x; synthetic) - log N(x; reference), one Ledoit–Wolf Gaussian per cohort.
-
-    The density ratio of van Breugel et al. 2023 (AISTATS) under Gaussian densities.
-    """
-    return _log_ratio(space.candidates, space.synthetic, space.reference, space.scale)
-
-
-def gaussian_likelihood_ratio_class(space: AttackSpace, *, seed: int) -> np.ndarray:
-    """:func:`gaussian_likelihood_ratio` with Gaussians of the candidate's condition in both cohorts.
-
-    Candidates of a condition with fewer than five rows in either cohort are held against the Gaussians of all rows.
-    """
-    scores = np.empty(len(space.candidates))
-    for condition in np.unique(space.candidate_condition):
-        mine = space.candidate_condition == condition
-        synthetic = space.synthetic[space.synthetic_condition == condition]
-        reference = space.reference[space.reference_condition == condition]
-        if min(len(synthetic), len(reference)) < FEWEST_ROWS:
-            synthetic, reference = space.synthetic, space.reference
-        scores[mine] = _log_ratio(space.candidates[mine], synthetic, reference, space.scale)
-    return scores

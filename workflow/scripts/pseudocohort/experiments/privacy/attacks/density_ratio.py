@@ -6,8 +6,9 @@ import numpy as np
 from scipy.special import logsumexp
 
 from ....metrics.neighbours import distance_blocks
-from .gaussian import principal_axes
-from .space import AttackSpace
+from ._base import Attack
+from ._gaussian import principal_axes
+from ._space import AttackSpace
 
 #: Dimensions of the shared principal components.
 DIMENSIONS = 20
@@ -39,3 +40,11 @@ def density_ratio(space: AttackSpace, *, seed: int) -> np.ndarray:
     whiten = axes[:kept].T / np.sqrt(values[:kept] / len(pooled))
     x, synthetic, reference = ((part - mean) @ whiten for part in (space.candidates, space.synthetic, space.reference))
     return log_kernel_density(x, synthetic) - log_kernel_density(x, reference)
+
+
+ATTACK = Attack(
+    name="density_ratio",
+    summary="Are synthetic profiles denser around the donor than real ones of other donors?",
+    source="van Breugel et al. 2023, AISTATS (DOMIAS), in logarithms",
+    score=density_ratio,
+)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .space import AttackSpace
+from ._base import Attack
+from ._space import AttackSpace
 
 
 def mean_shift(space: AttackSpace, *, seed: int) -> np.ndarray:
@@ -16,3 +17,13 @@ def mean_shift(space: AttackSpace, *, seed: int) -> np.ndarray:
     """
     mean = space.reference.mean(0)
     return (space.candidates - mean) @ (space.synthetic.mean(0) - mean)
+
+
+ATTACK = Attack(
+    name="mean_shift",
+    summary="Is the mean of the synthetic profiles shifted towards the donor?",
+    source="Homer et al. 2008, PLoS Genet 4:e1000167; Backes et al. 2016, CCS",
+    score=mean_shift,
+    default=True,
+    required=True,
+)
