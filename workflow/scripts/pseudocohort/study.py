@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import difflib
-import os
+import fnmatch
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from .core.errors import UserError
+from .core.paths import data_root
 from .core.validation import validate
 
 #: Columns of the dataset sheet that are numbers.
 NUMBERS = (("log_offset", float, "1 or 0.001"), ("annotation_rows", int, "2"))
-
-
-def data_root(config: dict[str, Any]) -> str:
-    """Folder that replaces ``{data_root}``: the configuration's, else the environment's."""
-    return str(config.get("data_root") or os.environ.get("PSEUDOCOHORT_DATA", ""))
 
 
 def read_datasets(config: dict[str, Any], schema_file: Path) -> dict[str, dict[str, Any]]:
@@ -69,7 +65,7 @@ def read_datasets(config: dict[str, Any], schema_file: Path) -> dict[str, dict[s
                 where=f"{sheet}, row {name!r}, column 'convert'",
                 remedy="leave it empty: UMIs are counted at the end of a transcript, whatever its length",
             )
-        for column in ("source", "samples"):
+        for column in ("source", "samples", "more_samples"):
             if "{data_root}" in row.get(column, ""):
                 if not data_root(config):
                     raise UserError(
@@ -80,3 +76,16 @@ def read_datasets(config: dict[str, Any], schema_file: Path) -> dict[str, dict[s
                 row[column] = row[column].replace("{data_root}", data_root(config).rstrip("/"))
         chosen[name] = row
     return chosen
+
+
+def conditions_of(config: dict[str, Any], dataset: str) -> dict[str, Any]:
+    """``prepare.conditions`` as they hold for one dataset: its own map (``dataset_maps``) goes before the common one.
+
+    Labels that a dataset's own map names are mapped by it alone; ``{Breast: Breast}`` keeps a label as it is.
+    """
+    conditions = dict(config["prepare"]["conditions"])
+    own: dict[str, str] = {}
+    for pattern, labels in conditions.pop("dataset_maps", {}).items():
+        if fnmatch.fnmatchcase(dataset, pattern):
+            own |= labels
+    return conditions | {"map": {**conditions.get("map", {}), **own}}
