@@ -173,12 +173,10 @@ def harmonise(
     for column in ("n_cells", "bootstrap"):
         if column in obs:
             obs[column] = obs[column].fillna(0).astype(int)
-    by_donor = donors.drop_duplicates("donor").set_index("donor")
-    train, choosing = (
-        (obs["donor"].astype(str).map(by_donor[column]) == value).to_numpy()
-        for column, value in (("split", "train"), ("genes", "yes"))
-    )
-    x, brought_together = harmonise_sources(x, obs, train, harmonisation)
+    # Genes are chosen, and sources brought together, on donors that no experiment ever tests on.
+    chooses = donors.drop_duplicates("donor").set_index("donor")["genes"]
+    choosing = (obs["donor"].astype(str).map(chooses) == "yes").to_numpy()
+    x, brought_together = harmonise_sources(x, obs, choosing, harmonisation)
     selected = select_genes(x[choosing], obs[choosing], genes, gene_space, gene_table)
     kept = selected["kept"].to_numpy()
     log.info("%d profiles; %d of %d common genes kept", len(x), kept.sum(), len(genes))
