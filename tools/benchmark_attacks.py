@@ -35,7 +35,7 @@ def cohort(n: int, genes: int, seed: int):
 
 def measure(name: str, sizes: dict[str, int], genes: int, answer) -> None:
     """Run one attack; what it says, seconds, and peak GiB of this process."""
-    from pseudocohort.evaluate.attacks import ATTACKS, CannotRun, attack_space
+    from pseudocohort.experiments.privacy.attacks import ATTACKS, CannotRun, attack_space
 
     (x, y), (r, r_y), (s, s_y) = (
         cohort(sizes[kind], genes, i) for i, kind in enumerate(("candidates", "reference", "synthetic"))
@@ -65,7 +65,7 @@ def main() -> None:
     options = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(options.threads)
 
-    from pseudocohort.evaluate.attacks import ATTACKS
+    from pseudocohort.experiments.privacy.attacks import ATTACKS
 
     sizes = {kind: getattr(options, kind) for kind in ("candidates", "reference", "synthetic")}
     print(f"{options.genes} genes; " + ", ".join(f"{n} {kind}" for kind, n in sizes.items()))

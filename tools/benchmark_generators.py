@@ -47,16 +47,16 @@ def cohort(n: int, genes: int, seed: int):
 
 def coverage(real, made) -> float:
     """Coverage of held-out profiles (Naeem et al. 2020), five neighbours."""
-    from pseudocohort.evaluate.prdc import precision_recall_density_coverage
+    from pseudocohort.metrics.prdc import precision_recall_density_coverage
 
     return precision_recall_density_coverage(real, made, 5)["coverage"]
 
 
 def measure(name: str, preset: str, genes: int, n: int, device: str, paper_steps: int, goal: float, answer) -> None:
     """Train and sample one generator; a dictionary of what was measured."""
-    from pseudocohort.evaluate.discriminator import discriminator_auc
-    from pseudocohort.generators.bundle import lengthened
-    from pseudocohort.generators.registry import get
+    from pseudocohort.generators.base.registry import get
+    from pseudocohort.generators.fit.batch import lengthened
+    from pseudocohort.metrics.discriminator import discriminator_auc
 
     kind, train, held_out = get(name), cohort(n, genes, 1), cohort(n // 2, genes, 2)
     settings = {"preset": preset} if preset != "tuned" else {}
@@ -68,7 +68,7 @@ def measure(name: str, preset: str, genes: int, n: int, device: str, paper_steps
     )
     seconds = time.perf_counter() - start
     if measured_only:
-        from pseudocohort.generators.training import number_of_steps
+        from pseudocohort.generators.engine.training import number_of_steps
 
         batch = min(whole["batch"], n)
         passes = whole["passes"] // whole.get("critic_steps", 1)
@@ -108,7 +108,7 @@ def run(*arguments) -> dict:
 
 def main() -> None:
     """Print a table."""
-    from pseudocohort.generators.registry import COUNTED, PRIVATE, names
+    from pseudocohort.generators.base.registry import COUNTED, PRIVATE, names
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--genes", type=int, nargs="+", default=[978])
@@ -121,7 +121,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(options.threads)
-    from pseudocohort.generators.device import choose_device
+    from pseudocohort.generators.base.device import choose_device
 
     print(f"device {choose_device(options.device)}, {options.threads} thread(s)")
     columns = ("genes", "profiles", "generator", "train s", "at mvn's", "sampled/s", "steps", "GiB", "coverage", "AUC")

@@ -25,8 +25,8 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from pseudocohort.generators.recording import Recorded
-from pseudocohort.generators.training import Training
+from pseudocohort.generators.engine.recording import Recorded
+from pseudocohort.generators.engine.training import Training
 
 WARM, TIMED, PROFILED = 20, 100, 10
 #: Times that the optimiser moves a weight: reads of weight, gradient and two moments, writes of all but the gradient.
@@ -116,7 +116,7 @@ class Stopwatch:
 
 def measure(name: str, settings: dict, parts: list, compiled: bool) -> dict[str, float]:
     """What a step costs."""
-    from pseudocohort.generators.registry import get
+    from pseudocohort.generators.base.registry import get
 
     kind, watch = get(name), Stopwatch(compiled)
     original = Training.run
@@ -134,7 +134,7 @@ def measure(name: str, settings: dict, parts: list, compiled: bool) -> dict[str,
 
 def main() -> None:
     """Print a table."""
-    from pseudocohort.generators import registry
+    from pseudocohort.generators.base import registry
 
     trained = [name for name in registry.TRAINED if name not in (*registry.PRIVATE, *registry.COUNTED)]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

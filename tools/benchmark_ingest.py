@@ -149,7 +149,7 @@ def run_cells_ingest(folder: Path) -> None:
 
 def run_cells_pseudobulk(folder: Path) -> None:
     """Quality control and pseudo-bulk of the ingested cells."""
-    from pseudocohort import contracts, io
+    from pseudocohort.core import contracts, io
     from pseudocohort.prepare.cell_lines import LineNames
     from pseudocohort.prepare.gene_table import load_gene_table
     from pseudocohort.prepare.pseudobulk import pseudobulk

@@ -25,7 +25,7 @@ def measure(which: str, n: int, genes: int, answer) -> None:
         rng.standard_normal((n, genes), dtype=np.float32),
     )
     if which == "blockwise":
-        from pseudocohort.evaluate.prdc import precision_recall_density_coverage as run
+        from pseudocohort.metrics.prdc import precision_recall_density_coverage as run
     else:
         from sklearn.neighbors import NearestNeighbors
 

@@ -33,7 +33,7 @@ def seconds(run, *arguments) -> float:
 
 def fit(name: str, parts: list, settings: dict, device: str) -> None:
     """Train on each part."""
-    from pseudocohort.generators import registry
+    from pseudocohort.generators.base import registry
 
     registry.get(name).fit_together(parts, settings=settings, seeds=range(len(parts)), device=device)
 
@@ -60,7 +60,7 @@ def job(name: str, sets: int, settings: dict, device: str, folder: Path) -> None
     import anndata as ad
     import pandas as pd
 
-    from pseudocohort.generators.bundle import train_batch
+    from pseudocohort.generators.fit.batch import train_batch
 
     members = pd.read_parquet(folder / "members.parquet")
     names = [f"set{i}" for i in range(sets)]
@@ -83,7 +83,7 @@ def process(*arguments) -> None:
 
 def main() -> None:
     """Print a table."""
-    from pseudocohort.generators import registry
+    from pseudocohort.generators.base import registry
 
     trained = [name for name in registry.TRAINED if name not in (*registry.PRIVATE, *registry.COUNTED)]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -97,7 +97,7 @@ def main() -> None:
     parser.add_argument("--without-jobs", action="store_true", help="the training alone")
     options = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(options.threads)
-    from pseudocohort.generators.device import choose_device
+    from pseudocohort.generators.base.device import choose_device
 
     print(f"device {choose_device(options.device)}, {options.threads} thread(s), {options.sets} sets")
     columns = ("one s", "together s", "ratio", "faster")

@@ -16,12 +16,12 @@ from snakemake.utils import update_config
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow/scripts"))
 
-from pseudocohort import study  # noqa: E402
-from pseudocohort.acquire import sources  # noqa: E402
-from pseudocohort.errors import UserError  # noqa: E402
-from pseudocohort.prepare.cell_lines import LineNames, read_line_names  # noqa: E402
-from pseudocohort.prepare.gene_table import load_gene_table  # noqa: E402
-from pseudocohort.prepare.preview import preview  # noqa: E402
+from pseudocohort import study
+from pseudocohort.acquire import sources
+from pseudocohort.core.errors import UserError
+from pseudocohort.prepare.cell_lines import LineNames, read_line_names
+from pseudocohort.prepare.gene_table import load_gene_table
+from pseudocohort.prepare.preview import preview
 
 
 def local_row(name: str, config: dict) -> dict:

@@ -15,10 +15,10 @@ from snakemake.utils import update_config
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow/scripts"))
 
-from pseudocohort import study  # noqa: E402
-from pseudocohort.acquire import sources  # noqa: E402
-from pseudocohort.errors import UserError  # noqa: E402
-from pseudocohort.plan.summary import summarise  # noqa: E402
+from pseudocohort import study
+from pseudocohort.acquire import sources
+from pseudocohort.core.errors import UserError
+from pseudocohort.plan.summary import summarise
 
 
 def main() -> int:

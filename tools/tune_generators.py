@@ -54,8 +54,8 @@ class Trial:
 
 def trials(space: dict[str, dict[str, list[Any]]], count: int, splits: int, seed: int) -> Iterator[Trial]:
     """The ceilings, then `count` trials of each network in each split: its defaults, and different random settings."""
-    from pseudocohort.errors import UserError
-    from pseudocohort.seeds import generator as random_generator
+    from pseudocohort.core.errors import UserError
+    from pseudocohort.core.seeds import generator as random_generator
 
     for split in range(splits):
         yield Trial("real", 0, split, "{}")
@@ -82,13 +82,13 @@ def split_donors(folder: Path, split: int, most: int, seed: int):
     import numpy as np
     import pandas as pd
 
-    from pseudocohort import contracts
-    from pseudocohort.io import read_profiles
-    from pseudocohort.levels import TISSUE_LEVELS
+    from pseudocohort.core import contracts
+    from pseudocohort.core.io import read_profiles
+    from pseudocohort.core.levels import TISSUE_LEVELS
+    from pseudocohort.core.seeds import derive
+    from pseudocohort.core.seeds import generator as random_generator
     from pseudocohort.prepare.donors import assign_donors
     from pseudocohort.prepare.scale import Scaler
-    from pseudocohort.seeds import derive
-    from pseudocohort.seeds import generator as random_generator
 
     donors = pd.read_csv(folder / "prepared/donors.tsv", sep="\t", dtype=str)
     of_training = donors.loc[donors["split"] == "train", "donor"]
@@ -111,10 +111,10 @@ def run(trial: Trial, folder: Path, most: int, seed: int) -> dict[str, Any]:
     """Train, sample and score one trial; its row of the table."""
     import numpy as np
 
-    from pseudocohort.evaluate.fidelity import Profiles, likeness
-    from pseudocohort.generators.bundle import lengthened
-    from pseudocohort.generators.registry import get
-    from pseudocohort.seeds import derive
+    from pseudocohort.core.seeds import derive
+    from pseudocohort.experiments.fidelity.score import Profiles, likeness
+    from pseudocohort.generators.base.registry import get
+    from pseudocohort.generators.fit.batch import lengthened
 
     def scored(x: np.ndarray, obs) -> Profiles:
         condition = obs["condition"].to_numpy(dtype=str)
@@ -186,9 +186,9 @@ def main() -> int:
     """Run what is missing, and print the summary."""
     import pandas as pd
 
-    from pseudocohort.errors import UserError
-    from pseudocohort.io import write_table
-    from pseudocohort.logs import progress
+    from pseudocohort.core.errors import UserError
+    from pseudocohort.core.io import write_table
+    from pseudocohort.core.logs import progress
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("study")

@@ -14,11 +14,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit"))
 from test_generators import FAST, annotation, toy
 from test_stacked_training import STACKED, settings_of
 
-from pseudocohort.generators import registry
-from pseudocohort.generators.checkpoint import Checkpoint
-from pseudocohort.generators.device import choose_device
-from pseudocohort.generators.recording import Recorded
-from pseudocohort.generators.training import Training
+from pseudocohort.generators.base import registry
+from pseudocohort.generators.base.checkpoint import Checkpoint
+from pseudocohort.generators.base.device import choose_device
+from pseudocohort.generators.engine.recording import Recorded
+from pseudocohort.generators.engine.training import Training
 
 pytestmark = pytest.mark.gpu
 
@@ -66,7 +66,7 @@ def test_recorded_steps_are_those_that_are_not(name, sets, monkeypatch):
     kind, settings = registry.get(name), settings_of(name, 40)
     parts, made = [toy(seed=i) for i in range(sets)], []
     for way in (Recorded, lambda step, kind, random: step):
-        monkeypatch.setattr("pseudocohort.generators.training.Recorded", way)
+        monkeypatch.setattr("pseudocohort.generators.engine.training.Recorded", way)
         made.append(kind.fit_together(parts, settings=settings, seeds=range(sets), device="cuda"))
     for one, other in zip(*made, strict=True):
         for a, b in zip(one.network.state_dict().values(), other.network.state_dict().values(), strict=True):

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from scipy.linalg import fractional_matrix_power
 
-from pseudocohort.errors import UserError
-from pseudocohort.generators.alignment import STANDARDISED, add_technology_offset, align
+from pseudocohort.core.errors import UserError
+from pseudocohort.generators.fit.alignment import STANDARDISED, add_technology_offset, align
 
 
 def _profiles(tissue: np.ndarray, cells: np.ndarray, conditions: int = 2, unlabelled: int = 0) -> ad.AnnData:

@@ -17,7 +17,7 @@ import pytest
 from pseudocohort.acquire import sources
 from pseudocohort.acquire.catalogue import CATALOGUE, load_catalogue, lookup, resolve
 from pseudocohort.acquire.fetch import provenance_path
-from pseudocohort.errors import UserError
+from pseudocohort.core.errors import UserError
 
 CATALOGUED = load_catalogue()
 DATA = b"regulator,target,sign\nMYC,TERT,1\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from pseudocohort.errors import UserError
+from pseudocohort.core.errors import UserError
 from pseudocohort.prepare.cell_lines import LineNames, key_of, name_lines, pair_lines, read_line_names
 
 MODELS = """ModelID,CellLineName,StrippedCellLineName,CCLEName,RRID

@@ -9,10 +9,10 @@ from scipy import stats
 from scipy.special import softmax
 from test_generators import FAST, annotation, toy
 
-from pseudocohort.errors import UserError
-from pseudocohort.generators import registry
-from pseudocohort.generators.clamping import DRAWS, rows_given
-from pseudocohort.generators.per_condition import PerCondition
+from pseudocohort.core.errors import UserError
+from pseudocohort.generators.base import registry
+from pseudocohort.generators.fit.per_condition import PerCondition
+from pseudocohort.generators.space.clamping import DRAWS, rows_given
 
 CLAMPING = [
     name

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pseudocohort.generators import variance_components
-from pseudocohort.generators.means import fit_class_means
-from pseudocohort.generators.variance_components import Classes, contrast_covariance, predicted_means
+from pseudocohort.generators.space import variance_components
+from pseudocohort.generators.space.means import fit_class_means
+from pseudocohort.generators.space.variance_components import Classes, contrast_covariance, predicted_means
 
 
 def profiles(x, condition, level, donor=None) -> ad.AnnData:

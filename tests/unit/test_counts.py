@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pseudocohort.generators.bundle import train_batch
-from pseudocohort.generators.counts import LibrarySizes, counts_of
-from pseudocohort.generators.storage import load_state, save_state
-from pseudocohort.generators.stored import sample_batch
+from pseudocohort.generators.base.serialization import load_state, save_state
+from pseudocohort.generators.fit.batch import train_batch
+from pseudocohort.generators.fit.counts import LibrarySizes, counts_of
+from pseudocohort.generators.fit.inference import sample_batch
 
 
 def _obs(level: list[str], size: np.ndarray) -> pd.DataFrame:

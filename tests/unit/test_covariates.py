@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from statsmodels.stats.anova import anova_lm
 from test_generators import FACTORS, FAST
 
-from pseudocohort import contracts, io
-from pseudocohort.errors import UserError
-from pseudocohort.evaluate.covariate_recovery import covariate_recovery
-from pseudocohort.generators import registry
-from pseudocohort.generators.bundle import train_batch
-from pseudocohort.generators.covariates import Coding, CovariateEffects, linear_effects
-from pseudocohort.generators.stored import expected_given, sample_batch, signals_batch
+from pseudocohort.core import contracts, io
+from pseudocohort.core.errors import UserError
+from pseudocohort.generators.base import registry
+from pseudocohort.generators.fit.batch import train_batch
+from pseudocohort.generators.fit.covariates import Coding, CovariateEffects, linear_effects
+from pseudocohort.generators.fit.inference import expected_given, sample_batch, signals_batch
+from pseudocohort.metrics.covariate_recovery import covariate_recovery
 from pseudocohort.plan.requests import request
 from pseudocohort.prepare.harmonise import covariate, harmonise
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from scipy import stats
 from test_generators import annotation
 
-from pseudocohort.generators.bundle import train_batch
-from pseudocohort.generators.detection import DetectionLimits
-from pseudocohort.generators.storage import load_state, save_state
-from pseudocohort.generators.stored import sample_batch
+from pseudocohort.generators.base.serialization import load_state, save_state
+from pseudocohort.generators.fit.batch import train_batch
+from pseudocohort.generators.fit.detection import DetectionLimits
+from pseudocohort.generators.fit.inference import sample_batch
 
 
 def _obs(n: int, level: str = "tumour") -> pd.DataFrame:

@@ -10,24 +10,25 @@ import torch
 from scipy import stats
 from test_generators import annotation, study_of, toy
 
-from pseudocohort.errors import ContractError, UserError
-from pseudocohort.evaluate.audit import epsilon_lower_bound
-from pseudocohort.generators import dp_sgd, registry
-from pseudocohort.generators.bundle import fit, train_batch
-from pseudocohort.generators.device import choose_device
-from pseudocohort.generators.dp_sgd import DonorBatches, clipped_sum, per_example_gradients, private_gradient
-from pseudocohort.generators.groups import Key
-from pseudocohort.generators.ledger import Ledger, Mechanism, epsilon_of, noise_for
-from pseudocohort.generators.networks import ProjectionCritic
-from pseudocohort.generators.private_statistics import (
+from pseudocohort.core.errors import ContractError, UserError
+from pseudocohort.core.groups import Key
+from pseudocohort.experiments.privacy.audit import epsilon_lower_bound
+from pseudocohort.generators.base import registry
+from pseudocohort.generators.base.device import choose_device
+from pseudocohort.generators.base.ledger import Ledger, Mechanism, epsilon_of, noise_for
+from pseudocohort.generators.engine.networks import ProjectionCritic
+from pseudocohort.generators.engine.streams import Streams
+from pseudocohort.generators.fit.batch import fit, train_batch
+from pseudocohort.generators.models.adversarial.wgan_gp import gradient_penalty
+from pseudocohort.generators.private import dp_sgd
+from pseudocohort.generators.private.dp_sgd import DonorBatches, clipped_sum, per_example_gradients, private_gradient
+from pseudocohort.generators.private.statistics import (
     LABELS,
     DonorProfiles,
     PrivateStatistics,
     Public,
     principal_components,
 )
-from pseudocohort.generators.streams import Streams
-from pseudocohort.generators.wgan_gp import gradient_penalty
 from pseudocohort.plan.requests import request
 
 NETWORKS = ("dp_cvae", "dp_ddpm", "dp_flow")

@@ -6,7 +6,7 @@ import pytest
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
 
-from pseudocohort.generators.diffusion_schedule import Schedule
+from pseudocohort.generators.engine.diffusion_schedule import Schedule
 
 KINDS = {"linear": "linear", "quadratic": "scaled_linear", "cosine": "squaredcos_cap_v2"}
 

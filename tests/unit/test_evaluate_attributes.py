@@ -10,10 +10,10 @@ from scipy import stats
 from test_evaluate_privacy import _toy
 from test_white_box import table_of
 
-from pseudocohort.evaluate.attacks import CannotRun
-from pseudocohort.evaluate.attacks.distances import nearest_row
-from pseudocohort.evaluate.attributes import ATTRIBUTES, condition_agreement, excess, hidden_agreement
-from pseudocohort.evaluate.genotype import genotype_agreement
+from pseudocohort.experiments.privacy.attacks import CannotRun
+from pseudocohort.experiments.privacy.attacks.distances import nearest_row
+from pseudocohort.experiments.privacy.attributes import ATTRIBUTES, condition_agreement, excess, hidden_agreement
+from pseudocohort.experiments.privacy.genotype import genotype_agreement
 
 
 def test_nearest_row_is_the_row_of_the_least_distance() -> None:

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pseudocohort.contracts import MEMBERS_COLUMNS, check_evaluation
-from pseudocohort.errors import ContractError
-from pseudocohort.evaluate.augmentation import augmentation
-from pseudocohort.evaluate.classifiers import DEFAULT_C
-from pseudocohort.evaluate.leaks import Members, check_no_leak
-from pseudocohort.evaluate.learning_curve import real_profiles_saved
-from pseudocohort.evaluate.standardise import moderated_scale, plain_scale
+from pseudocohort.core.contracts import MEMBERS_COLUMNS, check_evaluation
+from pseudocohort.core.errors import ContractError
+from pseudocohort.experiments.augmentation.score import augmentation
+from pseudocohort.experiments.shared.classifiers import DEFAULT_C
+from pseudocohort.experiments.shared.learning_curve import real_profiles_saved
+from pseudocohort.experiments.shared.split_guard import Members, check_no_leak
+from pseudocohort.experiments.shared.standardise import moderated_scale, plain_scale
 from pseudocohort.plan.enumerate import training_sets
 from pseudocohort.plan.members import members
 
@@ -147,7 +147,7 @@ def test_noise_hurts_and_gains_are_paired_with_the_real_rows(profiles: ad.AnnDat
 def test_no_augmentation_has_the_better_of_two_penalties_over_all_repeats(profiles: ad.AnnData, monkeypatch) -> None:
     def alone(fixed: float, chosen: float) -> pd.Series:
         monkeypatch.setitem(DEFAULT_C, "logistic", fixed)
-        monkeypatch.setattr("pseudocohort.evaluate.augmentation.choose_c", lambda *_: chosen)
+        monkeypatch.setattr("pseudocohort.experiments.augmentation.score.choose_c", lambda *_: chosen)
         table = _score(profiles, _config(curve=[], n_real=[12], repeats=4))
         rows = table[(table["regime"] == "none") & (table["metric"] == "balanced_accuracy")]
         return rows.set_index("repeat")["value"]

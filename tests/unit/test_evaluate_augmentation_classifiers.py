@@ -11,9 +11,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, balanced_accuracy_score, f1_score, recall_score
 from sklearn.model_selection import PredefinedSplit, cross_val_predict
 
-from pseudocohort.errors import UserError
-from pseudocohort.evaluate import classifiers as c
-from pseudocohort.seeds import derive
+from pseudocohort.core.errors import UserError
+from pseudocohort.core.seeds import derive
+from pseudocohort.experiments.shared import classifiers as c
 
 
 def _gaussians(n: int, genes: int, seed: int = 0, gap: float = 1.0) -> tuple[np.ndarray, np.ndarray]:

@@ -11,15 +11,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 from sklearn.metrics.pairwise import rbf_kernel
 
-from pseudocohort.contracts import check_evaluation
-from pseudocohort.errors import UserError
-from pseudocohort.evaluate import camda as track
-from pseudocohort.evaluate.statistics import summarise
-from pseudocohort.evaluate.verdicts import verdicts
+from pseudocohort.core.contracts import check_evaluation
+from pseudocohort.core.errors import UserError
+from pseudocohort.experiments.camda import score as track
+from pseudocohort.experiments.camda.figures.camda import draw
+from pseudocohort.experiments.shared.statistics import summarise
+from pseudocohort.experiments.shared.verdicts import verdicts
 from pseudocohort.plan.enumerate import training_sets
 from pseudocohort.plan.members import members
 from pseudocohort.plan.requests import request
-from pseudocohort.report.figures.camda import draw
 
 LEVEL = {"technology": "bulk", "aggregation": "bulk", "context": "tumour", "level": "tumour"}
 

@@ -11,10 +11,10 @@ import pytest
 from scipy import sparse
 from sklearn.covariance import ledoit_wolf
 
-from pseudocohort.contracts import check_evaluation
-from pseudocohort.errors import ContractError
-from pseudocohort.evaluate import combination_baselines as base
-from pseudocohort.evaluate.combination import combination
+from pseudocohort.core.contracts import check_evaluation
+from pseudocohort.core.errors import ContractError
+from pseudocohort.experiments.combination import baselines as base
+from pseudocohort.experiments.combination.score import combination
 from pseudocohort.plan.enumerate import training_sets
 from pseudocohort.plan.members import members
 

@@ -12,18 +12,18 @@ from scipy import stats
 from scipy.spatial.distance import cdist
 from sklearn.neighbors import NearestNeighbors
 
-from pseudocohort.contracts import check_evaluation
-from pseudocohort.errors import UserError
-from pseudocohort.evaluate.adversarial import adversarial_accuracy
-from pseudocohort.evaluate.correlation import correlation_score
-from pseudocohort.evaluate.differential import differential_recovery
-from pseudocohort.evaluate.discriminator import discriminator_auc
-from pseudocohort.evaluate.fidelity import fidelity
-from pseudocohort.evaluate.memorisation import closer_to_train_share, memorisation_share
-from pseudocohort.evaluate.moments import frechet_distance, gene_marginals, maximum_mean_discrepancy
-from pseudocohort.evaluate.neighbours import closer, nearest, within
-from pseudocohort.evaluate.prdc import precision_recall_density_coverage
-from pseudocohort.evaluate.sizes import donor_halves, matched_chunks, matched_subset
+from pseudocohort.core.contracts import check_evaluation
+from pseudocohort.core.errors import UserError
+from pseudocohort.experiments.fidelity.score import fidelity
+from pseudocohort.metrics.adversarial import adversarial_accuracy
+from pseudocohort.metrics.correlation import correlation_score
+from pseudocohort.metrics.differential import differential_recovery
+from pseudocohort.metrics.discriminator import discriminator_auc
+from pseudocohort.metrics.memorisation import closer_to_train_share, memorisation_share
+from pseudocohort.metrics.moments import frechet_distance, gene_marginals, maximum_mean_discrepancy
+from pseudocohort.metrics.neighbours import closer, nearest, within
+from pseudocohort.metrics.prdc import precision_recall_density_coverage
+from pseudocohort.metrics.sizes import donor_halves, matched_chunks, matched_subset
 
 
 def plain_prdc(real, synthetic, k):
@@ -53,8 +53,8 @@ def test_prdc_does_not_depend_on_the_block(monkeypatch):
     rng = np.random.default_rng(1)
     real, synthetic = rng.normal(size=(60, 5)), rng.normal(size=(50, 5))
     whole = precision_recall_density_coverage(real, synthetic, 5)
-    monkeypatch.setattr("pseudocohort.evaluate.neighbours.SCREENED", 200)
-    monkeypatch.setattr("pseudocohort.evaluate.neighbours.GENES", 2)
+    monkeypatch.setattr("pseudocohort.metrics.neighbours.SCREENED", 200)
+    monkeypatch.setattr("pseudocohort.metrics.neighbours.GENES", 2)
     assert precision_recall_density_coverage(real, synthetic, 5) == whole
 
 

@@ -8,16 +8,16 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import Ridge
 
-from pseudocohort.contracts import check_evaluation
-from pseudocohort.errors import ContractError, UserError
-from pseudocohort.evaluate import held_out_level_baselines as base
-from pseudocohort.evaluate.held_out_level import held_out_level
-from pseudocohort.evaluate.verdicts import verdicts
-from pseudocohort.generators.mvn import MVN
+from pseudocohort.core.contracts import check_evaluation
+from pseudocohort.core.errors import ContractError, UserError
+from pseudocohort.experiments.held_out_level import baselines as base
+from pseudocohort.experiments.held_out_level.figures.held_out_level import draw
+from pseudocohort.experiments.held_out_level.score import held_out_level
+from pseudocohort.experiments.shared.verdicts import verdicts
+from pseudocohort.generators.models.mvn.model import MVN
 from pseudocohort.plan.enumerate import training_sets
 from pseudocohort.plan.members import members
 from pseudocohort.plan.requests import request
-from pseudocohort.report.figures.held_out_level import draw
 
 CONDITIONS = list("abcdef")
 GENES = 80

@@ -9,16 +9,16 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import NearestNeighbors
 
-from pseudocohort.contracts import check_evaluation
-from pseudocohort.errors import UserError
-from pseudocohort.evaluate import lacan as track
-from pseudocohort.evaluate.published_network import PublishedNetwork
-from pseudocohort.evaluate.statistics import summarise
-from pseudocohort.evaluate.verdicts import verdicts
+from pseudocohort.core.contracts import check_evaluation
+from pseudocohort.core.errors import UserError
+from pseudocohort.experiments.lacan import score as track
+from pseudocohort.experiments.lacan.figures.lacan import draw
+from pseudocohort.experiments.lacan.published_network import PublishedNetwork
+from pseudocohort.experiments.shared.statistics import summarise
+from pseudocohort.experiments.shared.verdicts import verdicts
 from pseudocohort.plan.enumerate import training_sets
 from pseudocohort.plan.members import members
 from pseudocohort.plan.requests import request
-from pseudocohort.report.figures.lacan import draw
 from pseudocohort.report.tables import summary_table
 
 LEVELS = {

@@ -15,22 +15,22 @@ import pytest
 from scipy import stats
 from sklearn.covariance import ledoit_wolf, ledoit_wolf_shrinkage
 
-from pseudocohort.contracts import check_evaluation
-from pseudocohort.errors import ContractError, UserError
-from pseudocohort.evaluate.attacks import ATTACKS, AttackSpace, attack_space
-from pseudocohort.evaluate.attacks.density import log_kernel_density
-from pseudocohort.evaluate.attacks.distances import dpi, monte_carlo
-from pseudocohort.evaluate.attacks.gaussian import (
+from pseudocohort.core.contracts import check_evaluation
+from pseudocohort.core.errors import ContractError, UserError
+from pseudocohort.experiments.privacy.attacks import ATTACKS, AttackSpace, attack_space
+from pseudocohort.experiments.privacy.attacks.density import log_kernel_density
+from pseudocohort.experiments.privacy.attacks.distances import dpi, monte_carlo
+from pseudocohort.experiments.privacy.attacks.gaussian import (
     ShrunkGaussian,
     gaussian_likelihood_ratio,
     gaussian_likelihood_ratio_class,
     ledoit_wolf_intensity,
 )
-from pseudocohort.evaluate.attacks.space import expressed
-from pseudocohort.evaluate.attacks.subspaces import residual_norm, span_axes, span_residual
-from pseudocohort.evaluate.audit import epsilon_bound, epsilon_lower_bound, guess_sizes, right_guesses
-from pseudocohort.evaluate.privacy import donor_scores, privacy, tied_share
-from pseudocohort.evaluate.statistics import corrected_maximum, delong
+from pseudocohort.experiments.privacy.attacks.space import expressed
+from pseudocohort.experiments.privacy.attacks.subspaces import residual_norm, span_axes, span_residual
+from pseudocohort.experiments.privacy.audit import epsilon_bound, epsilon_lower_bound, guess_sizes, right_guesses
+from pseudocohort.experiments.privacy.score import donor_scores, privacy, tied_share
+from pseudocohort.experiments.shared.statistics import corrected_maximum, delong
 from pseudocohort.plan.enumerate import training_sets
 from pseudocohort.plan.members import members
 

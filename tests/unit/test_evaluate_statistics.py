@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from pseudocohort.contracts import check_evaluation
-from pseudocohort.evaluate.statistics import corrected_maximum, delong, interval, summarise, tpr_at_fpr
-from pseudocohort.io import evaluation_table
+from pseudocohort.core.contracts import check_evaluation
+from pseudocohort.core.io import evaluation_table
+from pseudocohort.experiments.shared.statistics import corrected_maximum, delong, interval, summarise, tpr_at_fpr
 
 
 def test_small_samples_get_students_t():

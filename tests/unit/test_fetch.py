@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pseudocohort.acquire.fetch import fetch, provenance_path
-from pseudocohort.errors import UserError
+from pseudocohort.core.errors import UserError
 
 DATA = gzip.compress(b"gene\tsample\n" + bytes(range(32, 127)) * 3000, compresslevel=0, mtime=0)
 

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.preprocessing import StandardScaler
 
-from pseudocohort import contracts, io, seeds, versions
-from pseudocohort.errors import ContractError, UserError
-from pseudocohort.levels import add_level, level_of
+from pseudocohort.core import contracts, io, seeds, versions
+from pseudocohort.core.errors import ContractError, UserError
+from pseudocohort.core.levels import add_level, level_of
 from pseudocohort.prepare.scale import Scaler
 
 

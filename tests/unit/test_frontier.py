@@ -7,8 +7,8 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pseudocohort.report.figures import frontier
-from pseudocohort.report.figures.style import save, spread
+from pseudocohort.experiments.privacy.figures import frontier
+from pseudocohort.experiments.shared.style import save, spread
 
 
 def _row(generator: str, metric: str, value: float, **keys: str) -> dict:

@@ -22,7 +22,7 @@ from pseudocohort.acquire import gdc, gdc_files
 from pseudocohort.acquire.fetch import provenance_path
 from pseudocohort.acquire.gdc_api import Client
 from pseudocohort.acquire.gdc_counts import read_counts, sample_table
-from pseudocohort.errors import UserError
+from pseudocohort.core.errors import UserError
 
 GENES = ("ENSG00000000003.15", "ENSG00000000005.6", "ENSG00000002586.20_PAR_Y")
 PAGE = b"\n<!DOCTYPE html><html>maintenance</html>"

@@ -9,14 +9,14 @@ import pytest
 from scipy import stats
 from sklearn.covariance import LedoitWolf
 
-from pseudocohort import contracts, io
-from pseudocohort.errors import ContractError, UserError
-from pseudocohort.generators import registry
-from pseudocohort.generators.bundle import train_batch, training_profiles
-from pseudocohort.generators.covariance import shrink
-from pseudocohort.generators.storage import load_state, save_state
-from pseudocohort.generators.store import SyntheticStore
-from pseudocohort.generators.stored import sample_batch
+from pseudocohort.core import contracts, io
+from pseudocohort.core.errors import ContractError, UserError
+from pseudocohort.generators.base import registry
+from pseudocohort.generators.base.serialization import load_state, save_state
+from pseudocohort.generators.fit.batch import train_batch, training_profiles
+from pseudocohort.generators.fit.inference import sample_batch
+from pseudocohort.generators.fit.synthetic_store import SyntheticStore
+from pseudocohort.generators.space.covariance import shrink
 
 NOISE_OFF = {"epsilon": None, "centre": 0.0}
 FAST = {
@@ -200,8 +200,8 @@ def test_low_rank_log_density_is_scipys():
 def test_resumed_training_is_bit_for_bit_the_same(name, tmp_path, monkeypatch):
     import torch
 
-    from pseudocohort.generators.checkpoint import Checkpoint
-    from pseudocohort.generators.training import Training
+    from pseudocohort.generators.base.checkpoint import Checkpoint
+    from pseudocohort.generators.engine.training import Training
 
     data, kind = toy(), registry.get(name)
     whole = kind().fit(data, settings=SHORT[name], seed=7)
@@ -364,7 +364,7 @@ def test_untrained_flow_is_the_class_gaussian():
 def test_flow_pairs_rows_optimally_within_conditions():
     import torch
 
-    from pseudocohort.generators.flow import pairing
+    from pseudocohort.generators.models.flow.model import pairing
 
     rng = torch.Generator().manual_seed(0)
     x1 = torch.randn(12, 3, generator=rng)
@@ -412,7 +412,7 @@ def test_one_profile_per_level_is_enough_to_fit(name):
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, caplog):
     import torch
 
-    from pseudocohort.generators.checkpoint import Checkpoint
+    from pseudocohort.generators.base.checkpoint import Checkpoint
 
     checkpoint = Checkpoint(tmp_path / "c.safetensors", 0, "same")
     for step in (1, 2):
@@ -434,7 +434,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, caplog):
 @pytest.mark.parametrize("name", ["mvn", "independent", "ddpm", "gan"])
 def test_per_condition_scope_fits_each_condition_alone(name, tmp_path):
     """Means are each condition's own; a condition of few donors comes from a joint model; storage gives the same."""
-    from pseudocohort.generators.per_condition import PerCondition, load_model
+    from pseudocohort.generators.fit.per_condition import PerCondition, load_model
 
     data = toy()
     few = np.flatnonzero((data.obs["condition"] == "B").to_numpy())
@@ -462,8 +462,8 @@ def test_per_condition_scope_fits_each_condition_alone(name, tmp_path):
 
 
 def test_a_condition_of_its_own_is_what_a_joint_fit_of_it_alone_gives():
-    from pseudocohort.generators.per_condition import PerCondition
-    from pseudocohort.seeds import derive
+    from pseudocohort.core.seeds import derive
+    from pseudocohort.generators.fit.per_condition import PerCondition
 
     data = toy()
     model = PerCondition(registry.get("mvn")).fit(
@@ -525,7 +525,7 @@ def test_networks_are_no_wider_than_their_training_set_is_long(name, tmp_path):
 
 
 def test_widths_given_layer_by_layer_and_networks_on_genes_keep_theirs():
-    from pseudocohort.generators.network_generator import width_for
+    from pseudocohort.generators.engine.network_generator import width_for
 
     assert [width_for(128, n) for n in (1, 32, 33, 50, 96, 97, 10**4)] == [32, 32, 64, 64, 96, 128, 128]
     assert width_for([256, 1024], 50) == [256, 1024]

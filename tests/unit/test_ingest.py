@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from scipy import io as scipy_io
 from scipy import sparse
 
-from pseudocohort import contracts
-from pseudocohort.errors import UserError
+from pseudocohort.core import contracts
+from pseudocohort.core.errors import UserError
 from pseudocohort.ingest.dataset import ingest_dataset
 from pseudocohort.ingest.delimited import read_delimited
 from pseudocohort.ingest.gct import read_gct

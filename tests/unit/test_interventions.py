@@ -13,12 +13,12 @@ import scipy.stats
 import statsmodels.api as sm
 from sklearn.metrics import roc_auc_score
 
-from pseudocohort.contracts import check_evaluation
-from pseudocohort.errors import UserError
-from pseudocohort.evaluate import operators
-from pseudocohort.evaluate.graph import Graph, corrupted, resolve, shuffled
-from pseudocohort.evaluate.interventions import interventions, pearson, sign_at
-from pseudocohort.evaluate.operators import TissueModel
+from pseudocohort.core.contracts import check_evaluation
+from pseudocohort.core.errors import UserError
+from pseudocohort.experiments.interventions import operators
+from pseudocohort.experiments.interventions.graph import Graph, corrupted, resolve, shuffled
+from pseudocohort.experiments.interventions.operators import TissueModel
+from pseudocohort.experiments.interventions.score import interventions, pearson, sign_at
 
 G, REGULATORS = 80, 14
 GENES = [f"ENSG{i:011d}" for i in range(G)]

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.preprocessing import QuantileTransformer
 
-from pseudocohort.generators import registry
-from pseudocohort.generators.axes import leading_axes
-from pseudocohort.generators.latent import LatentSpace
-from pseudocohort.generators.marginals import Marginals
-from pseudocohort.generators.noise_size import NoiseSize
+from pseudocohort.generators.base import registry
+from pseudocohort.generators.space.axes import leading_axes
+from pseudocohort.generators.space.latent import LatentSpace
+from pseudocohort.generators.space.marginals import Marginals
+from pseudocohort.generators.space.noise_size import NoiseSize
 
 TUMOUR = {"technology": "bulk", "aggregation": "bulk", "context": "tumour", "level": "tumour"}
 
@@ -184,7 +184,7 @@ def _far_apart(x: np.ndarray, obs: pd.DataFrame) -> float:
 
 
 def test_the_map_of_marginals_is_numpys_interpolation_with_slope_one_beyond_it():
-    from pseudocohort.generators import marginals
+    from pseudocohort.generators.space import marginals
 
     rng = np.random.default_rng(4)
     start, end = (np.sort(rng.normal(size=(7, 30)), axis=0) for _ in range(2))
@@ -205,7 +205,7 @@ def test_leading_axes_of_a_large_matrix_are_those_of_its_decomposition(monkeypat
     x = (rng.normal(size=(300, 40)) * 10 * 0.8 ** np.arange(40)) @ rng.normal(size=(40, 500)) / 20
     x += rng.normal(size=x.shape)
     _, exact, vectors = np.linalg.svd(x, full_matrices=False)
-    monkeypatch.setattr("pseudocohort.generators.axes.EXACT", 100)
+    monkeypatch.setattr("pseudocohort.generators.space.axes.EXACT", 100)
     values, axes = leading_axes(x, 10)
     assert axes.shape == (10, 500)
     np.testing.assert_allclose(values[:8], exact[:8], rtol=1e-3)
@@ -226,8 +226,8 @@ def test_a_space_of_many_profiles_is_worked_out_in_parts(monkeypatch) -> None:
     data = _profiles(150, 80, 0.3, skew=True)
     spaces, rows, made = [], [], []
     for most in (10**6, 64):
-        monkeypatch.setattr("pseudocohort.generators.latent.ROWS", most)
-        monkeypatch.setattr("pseudocohort.generators.marginals.ROWS", most)
+        monkeypatch.setattr("pseudocohort.generators.space.latent.ROWS", most)
+        monkeypatch.setattr("pseudocohort.generators.space.marginals.ROWS", most)
         space = LatentSpace.fit(data, 8, 20)
         spaces.append(space)
         rows.append(space.encode(data.X, space.keys(data)))

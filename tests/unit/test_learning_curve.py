@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, recall_score
 
-from pseudocohort.evaluate.calibration import brier, calibration_error
-from pseudocohort.evaluate.classifiers import details
-from pseudocohort.evaluate.learning_curve import SAVED, LearningCurve, real_profiles_saved
-from pseudocohort.io import evaluation_table
+from pseudocohort.core.io import evaluation_table
+from pseudocohort.experiments.shared.classifiers import details
+from pseudocohort.experiments.shared.learning_curve import SAVED, LearningCurve, real_profiles_saved
+from pseudocohort.metrics.calibration import brier, calibration_error
 
 
 def test_worth_is_read_off_the_curve_and_censored_at_its_ends() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.linalg import sqrtm
 
-from pseudocohort.generators.moments import Moments
+from pseudocohort.generators.space.moments import Moments
 
 TUMOUR, LINE = (0, 0, 1), (1, 1, 0)
 

@@ -10,13 +10,13 @@ import torch
 from scipy import stats
 from test_generators import FACTORS, annotation
 
-from pseudocohort.errors import UserError
-from pseudocohort.generators import registry
-from pseudocohort.generators.bundle import train_batch
-from pseudocohort.generators.checkpoint import Checkpoint
-from pseudocohort.generators.nb_cvae import log_likelihood
-from pseudocohort.generators.stored import sample_batch
-from pseudocohort.generators.training import Training
+from pseudocohort.core.errors import UserError
+from pseudocohort.generators.base import registry
+from pseudocohort.generators.base.checkpoint import Checkpoint
+from pseudocohort.generators.engine.training import Training
+from pseudocohort.generators.fit.batch import train_batch
+from pseudocohort.generators.fit.inference import sample_batch
+from pseudocohort.generators.models.nb_cvae.model import log_likelihood
 
 KIND = registry.get("nb_cvae")
 GENES = 80

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from pseudocohort.errors import UserError
-from pseudocohort.evaluate.pathways import pathway_recovery, read_gene_sets, set_matrix, set_scores
+from pseudocohort.core.errors import UserError
+from pseudocohort.metrics.pathways import pathway_recovery, read_gene_sets, set_matrix, set_scores
 
 
 def test_gene_sets_are_read_and_thinned_to_the_gene_space(tmp_path) -> None:

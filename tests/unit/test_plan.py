@@ -11,8 +11,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pseudocohort.errors import ContractError, UserError
-from pseudocohort.levels import add_level
+from pseudocohort.core.errors import ContractError, UserError
+from pseudocohort.core.levels import add_level
 from pseudocohort.plan.enumerate import batches, generators_of, purposes, training_sets
 from pseudocohort.plan.members import members, nested_order, with_split
 from pseudocohort.plan.requests import request

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from pseudocohort import contracts
-from pseudocohort import io as profile_io
-from pseudocohort.errors import UserError
+from pseudocohort.core import contracts
+from pseudocohort.core import io as profile_io
+from pseudocohort.core.errors import UserError
 from pseudocohort.prepare.cell_lines import LineNames
 from pseudocohort.prepare.cell_quality import filter_cells
 from pseudocohort.prepare.donors import assign_donors
@@ -99,7 +99,7 @@ def test_copies_on_y_are_set_aside_and_do_not_replace_the_gene(table):
 @pytest.mark.parametrize("rule", ["sum", "highest_mean", "first"])
 @pytest.mark.parametrize("as_sparse", [False, True])
 def test_genes_of_a_matrix_in_a_file_are_mapped_as_in_memory(tmp_path, table, monkeypatch, rule, as_sparse):
-    monkeypatch.setattr("pseudocohort.blocks.BLOCK", 10)
+    monkeypatch.setattr("pseudocohort.core.blocks.BLOCK", 10)
     x = np.random.default_rng(1).poisson(3, (12, 4)).astype(np.float32)
     data = ingested(sparse.csr_matrix(x) if as_sparse else x, ["TP53", "EGFR", "TP53", "MYC"])
     data.write_h5ad(tmp_path / "m.h5ad")
@@ -152,7 +152,7 @@ def test_cells_are_filtered_as_by_scanpys_metrics():
 
 
 def test_cells_in_a_file_are_controlled_and_summed_as_in_memory(tmp_path, table, monkeypatch):
-    monkeypatch.setattr("pseudocohort.blocks.BLOCK", 500)
+    monkeypatch.setattr("pseudocohort.core.blocks.BLOCK", 500)
     symbols = ["MT-CO1", "TP53", "TP53", "EGFR", *table.genes["symbol"].iloc[:36]]
     data = cells()
     data.obs["donor"] = data.obs["donor"].str.upper()

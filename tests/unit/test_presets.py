@@ -7,10 +7,10 @@ import pytest
 import torch
 from test_generators import FAST, annotation, toy
 
-from pseudocohort.errors import UserError
-from pseudocohort.generators import registry
-from pseudocohort.generators.diffusion_schedule import Schedule
-from pseudocohort.generators.latent import GeneSpace, LatentSpace
+from pseudocohort.core.errors import UserError
+from pseudocohort.generators.base import registry
+from pseudocohort.generators.engine.diffusion_schedule import Schedule
+from pseudocohort.generators.space.latent import GeneSpace, LatentSpace
 
 #: Published settings cut down in width and length only.
 SMALL = {
@@ -80,7 +80,7 @@ def test_weights_of_steps_are_those_of_the_clean_row_cut_at_five(prediction):
 
 
 def test_mixed_precision_multiplies_in_bfloat16_and_learns_the_same(monkeypatch):
-    from pseudocohort.generators.networks import Denoiser
+    from pseudocohort.generators.engine.networks import Denoiser
 
     kinds = set()
     original = Denoiser.forward

@@ -20,8 +20,8 @@ import pytest
 
 from pseudocohort.acquire import fetch as module
 from pseudocohort.acquire.fetch import fetch
-from pseudocohort.errors import UserError
-from pseudocohort.io import atomic
+from pseudocohort.core.errors import UserError
+from pseudocohort.core.io import atomic
 
 RANDOM = np.random.default_rng(0).integers(0, 256, 400_000, dtype=np.uint8).tobytes()
 GCT = gzip.compress(b"#1.2\n2\t1\nName\tDescription\tGTEX-1\nENSG1.1\tA\t0.1\nENSG2.1\tB\t2\n", mtime=0)

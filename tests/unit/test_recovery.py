@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from pseudocohort.generators import registry
+from pseudocohort.generators.base import registry
 
 DEEP = {
     "gan": {},

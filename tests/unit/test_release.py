@@ -17,11 +17,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pseudocohort.contracts import SYNTHETIC
-from pseudocohort.errors import ContractError, UserError
-from pseudocohort.evaluate.attacks import ATTACKS
-from pseudocohort.generators.registry import MODULES
-from pseudocohort.io import evaluation_table, read_profiles, read_table, write_evaluation, write_profiles
+from pseudocohort.core.contracts import SYNTHETIC
+from pseudocohort.core.errors import ContractError, UserError
+from pseudocohort.core.io import evaluation_table, read_profiles, read_table, write_evaluation, write_profiles
+from pseudocohort.experiments.privacy.attacks import ATTACKS
+from pseudocohort.generators.base.registry import MODULES
 from pseudocohort.release import bundle, card, gate, inputs, statements
 
 NASTY = "<script>alert('x')</script> & \"quoted\""
@@ -379,7 +379,7 @@ def run_script(folder, project_root, areas, override=""):
 
 @pytest.fixture
 def quiet_logs(monkeypatch):
-    monkeypatch.setattr("pseudocohort.logs.configure", lambda log: None)
+    monkeypatch.setattr("pseudocohort.core.logs.configure", lambda log: None)
 
 
 def test_script_writes_the_bundle(tmp_path, project_root, quiet_logs):

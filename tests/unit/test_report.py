@@ -10,13 +10,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pseudocohort.evaluate.statistics import summarise
-from pseudocohort.evaluate.verdicts import number, points, verdicts
-from pseudocohort.io import evaluation_table
+from pseudocohort.core.io import evaluation_table
+from pseudocohort.experiments.augmentation.figures import augmentation
+from pseudocohort.experiments.combination.figures import combination
+from pseudocohort.experiments.fidelity.figures import fidelity
+from pseudocohort.experiments.interventions.figures import interventions
+from pseudocohort.experiments.privacy.figures import privacy
+from pseudocohort.experiments.shared.statistics import summarise
+from pseudocohort.experiments.shared.style import save
+from pseudocohort.experiments.shared.verdicts import number, points, verdicts
 from pseudocohort.report import page
 from pseudocohort.report.cost import cost_table
-from pseudocohort.report.figures import augmentation, combination, fidelity, interventions, privacy
-from pseudocohort.report.figures.style import save
 from pseudocohort.report.tables import summary_table
 
 
@@ -260,7 +264,7 @@ def test_cost_is_that_of_the_jobs_of_each_generator(tmp_path):
 def test_levels_figure_shows_three_panels_with_and_two_without_synthetic_tissue(tmp_path):
     import anndata as ad
 
-    from pseudocohort.report.figures import levels
+    from pseudocohort.experiments.combination.figures import levels
 
     rng = np.random.default_rng(0)
 

@@ -19,7 +19,7 @@ from sklearn.metrics import balanced_accuracy_score
 from pseudocohort.acquire.simulate import observe
 from pseudocohort.acquire.simulate.model import Model, do_truth, make_model
 from pseudocohort.acquire.simulate.write import do_effects, graph_table, noisy_graph, simulate
-from pseudocohort.errors import UserError
+from pseudocohort.core.errors import UserError
 
 SMALL = {
     "tumours": 10, "matched_normals": 6, "normals": 8, "normal_subjects": 16, "lines": 3, "cells": 12,

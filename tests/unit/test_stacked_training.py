@@ -10,13 +10,13 @@ import pytest
 import torch
 from test_generators import FAST, annotation, toy
 
-from pseudocohort.generators import registry
-from pseudocohort.generators.batches import Batches, StackedBatches
-from pseudocohort.generators.checkpoint import Checkpoint
-from pseudocohort.generators.networks import Denoiser, ProjectionCritic
-from pseudocohort.generators.stacking import Stack
-from pseudocohort.generators.streams import Streams
-from pseudocohort.generators.training import Training
+from pseudocohort.generators.base import registry
+from pseudocohort.generators.base.checkpoint import Checkpoint
+from pseudocohort.generators.engine.batches import Batches, StackedBatches
+from pseudocohort.generators.engine.networks import Denoiser, ProjectionCritic
+from pseudocohort.generators.engine.stacking import Stack
+from pseudocohort.generators.engine.streams import Streams
+from pseudocohort.generators.engine.training import Training
 
 STACKED = [name for name in registry.TRAINED if name not in (*registry.PRIVATE, *registry.COUNTED)]
 BULK_AND_CELLS = ("tumour", "pseudobulk")
@@ -65,7 +65,7 @@ def test_private_generators_are_not_stacked(monkeypatch):
     parts = [toy(seed=1), toy(seed=2)]
     for part in parts:
         part.uns["public"] = None
-    monkeypatch.setattr("pseudocohort.generators.network_generator.Stack", None)
+    monkeypatch.setattr("pseudocohort.generators.engine.network_generator.Stack", None)
     for part, model in zip(parts, kind.fit_together(parts, settings=settings, seeds=[1, 2]), strict=True):
         seed = 1 if part is parts[0] else 2
         alone = kind().fit(part, settings=settings, seed=seed)
@@ -212,7 +212,7 @@ def test_held_out_donors_are_not_trained_on_and_their_loss_is_the_lowest_kept(mo
 
 
 def model_seed(seed):
-    from pseudocohort.seeds import derive
+    from pseudocohort.core.seeds import derive
 
     return derive(seed, "training")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pseudocohort.errors import UserError
-from pseudocohort.generators.registry import kind_of, settings_of
+from pseudocohort.core.errors import UserError
+from pseudocohort.generators.base.registry import kind_of, settings_of
 from pseudocohort.plan.enumerate import training_sets
 from pseudocohort.study import check_study
 

@@ -12,7 +12,7 @@ from snakemake.utils import update_config
 
 from pseudocohort import study
 from pseudocohort.acquire import sources
-from pseudocohort.errors import UserError
+from pseudocohort.core.errors import UserError
 from pseudocohort.plan.enumerate import training_sets
 from pseudocohort.plan.summary import downloads, summarise
 

@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from pseudocohort import contracts
-from pseudocohort.errors import UserError
-from pseudocohort.generators.registry import get
-from pseudocohort.io import write_profiles, write_table
+from pseudocohort.core import contracts
+from pseudocohort.core.errors import UserError
+from pseudocohort.core.io import write_profiles, write_table
+from pseudocohort.generators.base.registry import get
 
 LEVEL = {"technology": "bulk", "aggregation": "bulk", "context": "tumour", "level": "tumour", "unit": "log2(tpm + 1)"}
 

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 import torch
 
-from pseudocohort.errors import UserError
-from pseudocohort.generators.embedding import degeneracy, supervised_contrastive
-from pseudocohort.generators.unclip import UnCLIP
+from pseudocohort.core.errors import UserError
+from pseudocohort.generators.models.unclip.embedding import degeneracy, supervised_contrastive
+from pseudocohort.generators.models.unclip.model import UnCLIP
 
 TUMOUR = {"technology": "bulk", "aggregation": "bulk", "context": "tumour", "level": "tumour"}
 LINE = {"technology": "umi_3prime", "aggregation": "pseudobulk", "context": "in_vitro", "level": "pseudobulk"}

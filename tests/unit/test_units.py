@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pseudocohort import contracts
-from pseudocohort.errors import UserError
+from pseudocohort.core import contracts
+from pseudocohort.core.errors import UserError
 from pseudocohort.ingest.dataset import ingest_dataset, ingest_to_file
 from pseudocohort.ingest.delimited import read_delimited
 from pseudocohort.ingest.h5ad import read_h5ad

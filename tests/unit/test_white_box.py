@@ -10,21 +10,21 @@ import torch
 from scipy import stats
 from test_generators import FAST, annotation, study_of, toy
 
-from pseudocohort.contracts import SIGNALS_COLUMNS, check_evaluation
-from pseudocohort.errors import ContractError, UserError
-from pseudocohort.evaluate.privacy import privacy
-from pseudocohort.evaluate.shadow import shadow_scores
-from pseudocohort.evaluate.statistics import delong, summarise
-from pseudocohort.generators import registry
-from pseudocohort.generators.bundle import lengthened, train_batch
-from pseudocohort.generators.diffusion_schedule import Schedule
-from pseudocohort.generators.diffusion_signals import denoising_loss, step_error
-from pseudocohort.generators.stored import signals_batch
+from pseudocohort.core.contracts import SIGNALS_COLUMNS, check_evaluation
+from pseudocohort.core.errors import ContractError, UserError
+from pseudocohort.experiments.privacy.figures.leakage import curves, draw
+from pseudocohort.experiments.privacy.score import privacy
+from pseudocohort.experiments.privacy.shadow import shadow_scores
+from pseudocohort.experiments.shared.statistics import delong, summarise
+from pseudocohort.experiments.shared.style import save
+from pseudocohort.generators.base import registry
+from pseudocohort.generators.engine.diffusion_schedule import Schedule
+from pseudocohort.generators.engine.diffusion_signals import denoising_loss, step_error
+from pseudocohort.generators.fit.batch import lengthened, train_batch
+from pseudocohort.generators.fit.inference import signals_batch
 from pseudocohort.plan.enumerate import length_of, lengths, training_sets
 from pseudocohort.plan.members import members
 from pseudocohort.plan.requests import request
-from pseudocohort.report.figures.leakage import curves, draw
-from pseudocohort.report.figures.style import save
 
 #: Signals of each family, and the settings under which a network learns 80 random profiles by heart.
 OVERFITTED = {

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from pseudocohort import contracts, io
+from pseudocohort.core import contracts, io
 
 EVALUATIONS = ("fidelity", "augmentation", "privacy", "combination", "interventions")
 

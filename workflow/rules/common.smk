@@ -10,25 +10,10 @@ sys.path.insert(0, str(WORKFLOW / "scripts"))
 
 from pseudocohort import study as study_files
 from pseudocohort.acquire import catalogue, sources
-from pseudocohort.errors import UserError
-from pseudocohort.generators.registry import (
-    MODULES,
-    PRIVATE,
-    TRAINED,
-    kind_of,
-    modules_of,
-    settings_of,
-)
-from pseudocohort.plan.enumerate import (
-    EVALUATION_OF_PURPOSE,
-    PURPOSE_OF_EVALUATION,
-    alignments,
-    batches,
-    generators_of,
-    lengths,
-    purposes,
-)
-from pseudocohort.versions import code_version, folder_version
+from pseudocohort.core.errors import UserError
+from pseudocohort.generators.base.registry import MODULES, PRIVATE, TRAINED, kind_of, modules_of, settings_of
+from pseudocohort.plan.enumerate import EVALUATION_OF_PURPOSE, PURPOSE_OF_EVALUATION, alignments, batches, generators_of, lengths, purposes
+from pseudocohort.core.versions import code_version, folder_version
 
 try:
     DATASETS = sources.check(study_files.check_study(config, WORKFLOW / "schemas"))

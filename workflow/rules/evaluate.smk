@@ -86,7 +86,7 @@ rule interventions:
         generator_settings=config["generator_settings"],
         kinds={name: kind_of(config, name) for name in config["generators"]},
         device=config["training"]["device"],
-        code=code_version("evaluate.interventions", "generators.clamping"),
+        code=code_version("experiments.interventions.score", "generators.space.clamping"),
     script:
         "../scripts/interventions.py"
 
@@ -113,6 +113,6 @@ rule summarise:
         mem_mb=4000,
         runtime=30,
     params:
-        code=code_version("evaluate.statistics", "evaluate.learning_curve"),
+        code=code_version("experiments.shared.statistics", "experiments.shared.learning_curve"),
     script:
         "../scripts/summarise.py"

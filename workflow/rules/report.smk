@@ -18,7 +18,7 @@ rule verdicts:
         runtime=30,
     params:
         titles=TASK_TITLES,
-        code=code_version("evaluate.verdicts"),
+        code=code_version("experiments.shared.verdicts"),
     script:
         "../scripts/verdicts.py"
 
@@ -72,7 +72,7 @@ rule leakage:
         mem_mb=2000,
         runtime=30,
     params:
-        code=code_version("report.figures.leakage"),
+        code=code_version("experiments.privacy.figures.leakage"),
     script:
         "../scripts/leakage.py"
 
@@ -99,7 +99,7 @@ rule learning:
         runtime=30,
     params:
         titles=TASK_TITLES,
-        code=code_version("report.figures.learning"),
+        code=code_version("experiments.augmentation.figures.learning"),
     script:
         "../scripts/learning.py"
 
@@ -126,7 +126,7 @@ rule frontier:
         runtime=30,
     params:
         bound=config["release"]["max_auc_high"],
-        code=code_version("report.figures.frontier"),
+        code=code_version("experiments.privacy.figures.frontier"),
     script:
         "../scripts/frontier.py"
 
@@ -161,7 +161,7 @@ rule cohort_figures:
         mem_mb=4000,
         runtime=30,
     params:
-        code=code_version("report.figures.map", "report.figures.training"),
+        code=code_version("experiments.fidelity.figures.map", "experiments.fidelity.figures.training"),
     script:
         "../scripts/cohort_figures.py"
 
@@ -191,7 +191,7 @@ rule level_figure:
     params:
         settings=config["combination"],
         generator=(config["combination"]["generators"] or [""])[0],
-        code=code_version("report.figures.levels"),
+        code=code_version("experiments.combination.figures.levels"),
     script:
         "../scripts/level_figure.py"
 
@@ -216,7 +216,7 @@ rule provenance:
         runtime=10,
     params:
         config=config,
-        code=code_version("provenance"),
+        code=code_version("core.provenance"),
         generator_code=code_of_generators(),
     script:
         "../scripts/provenance.py"

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from pseudocohort import contracts, io, logs
+from pseudocohort.core import contracts, io, logs
 from pseudocohort.prepare.cell_lines import pair_lines
 from pseudocohort.prepare.donors import assign_donors
 

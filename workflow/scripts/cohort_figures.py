@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pseudocohort import contracts, io, logs
-from pseudocohort.generators.store import SyntheticStore
-from pseudocohort.report.figures import map as profile_map
-from pseudocohort.report.figures import training
-from pseudocohort.report.figures.style import save
+from pseudocohort.core import contracts, io, logs
+from pseudocohort.experiments.fidelity.figures import map as profile_map
+from pseudocohort.experiments.fidelity.figures import training
+from pseudocohort.experiments.shared.style import save
+from pseudocohort.generators.fit.synthetic_store import SyntheticStore
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

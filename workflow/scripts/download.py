@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pseudocohort import logs
 from pseudocohort.acquire.sources import fetch_row
+from pseudocohort.core import logs
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

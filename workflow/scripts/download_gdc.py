@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pseudocohort import logs
 from pseudocohort.acquire import gdc
+from pseudocohort.core import logs
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from pseudocohort import contracts, io, logs
-from pseudocohort.generators.store import SyntheticStore
+from pseudocohort.core import contracts, io, logs
+from pseudocohort.generators.fit.synthetic_store import SyntheticStore
 from pseudocohort.plan.enumerate import PURPOSE_OF_EVALUATION
 
 if TYPE_CHECKING:

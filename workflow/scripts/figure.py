@@ -3,8 +3,8 @@
 import importlib
 from typing import TYPE_CHECKING
 
-from pseudocohort import io, logs
-from pseudocohort.report.figures.style import save
+from pseudocohort.core import io, logs
+from pseudocohort.experiments.shared.style import save
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from pseudocohort import io, logs
-from pseudocohort.report.figures import frontier
-from pseudocohort.report.figures.style import save
+from pseudocohort.core import io, logs
+from pseudocohort.experiments.privacy.figures import frontier
+from pseudocohort.experiments.shared.style import save
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

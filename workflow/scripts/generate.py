@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pseudocohort import contracts, io, logs
-from pseudocohort.generators.covariates import described
-from pseudocohort.generators.registry import get
-from pseudocohort.generators.stored import sample_batch
+from pseudocohort.core import contracts, io, logs
+from pseudocohort.generators.base.registry import get
+from pseudocohort.generators.fit.covariates import described
+from pseudocohort.generators.fit.inference import sample_batch
 from pseudocohort.plan.requests import request
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from pseudocohort import logs
+from pseudocohort.core import logs
 from pseudocohort.ingest.dataset import ingest_to_file
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pseudocohort import contracts, io, logs
-from pseudocohort.evaluate.interventions import interventions
-from pseudocohort.generators import registry
-from pseudocohort.generators.stored import expected_given
+from pseudocohort.core import contracts, io, logs
+from pseudocohort.experiments.interventions.score import interventions
+from pseudocohort.generators.base import registry
+from pseudocohort.generators.fit.inference import expected_given
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from pseudocohort import io, logs
-from pseudocohort.report.figures import learning
-from pseudocohort.report.figures.style import save
+from pseudocohort.core import io, logs
+from pseudocohort.experiments.augmentation.figures import learning
+from pseudocohort.experiments.shared.style import save
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from pseudocohort import contracts, io, logs
-from pseudocohort.generators.store import SyntheticStore
+from pseudocohort.core import contracts, io, logs
+from pseudocohort.experiments.combination.figures.levels import draw
+from pseudocohort.experiments.shared.style import save
+from pseudocohort.generators.fit.synthetic_store import SyntheticStore
 from pseudocohort.plan.members import with_split
-from pseudocohort.report.figures.levels import draw
-from pseudocohort.report.figures.style import save
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

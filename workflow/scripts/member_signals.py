@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pseudocohort import contracts, io, logs
-from pseudocohort.generators.stored import signals_batch
+from pseudocohort.core import contracts, io, logs
+from pseudocohort.generators.fit.inference import signals_batch
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from pseudocohort import contracts, io, logs
+from pseudocohort.core import contracts, io, logs
 from pseudocohort.plan.enumerate import training_sets
 from pseudocohort.plan.members import members, with_split
 

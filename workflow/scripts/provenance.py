@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import yaml
 
-from pseudocohort import io, logs, provenance
-from pseudocohort.generators import registry
+from pseudocohort.core import io, logs, provenance
+from pseudocohort.generators.base import registry
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from pseudocohort import contracts, io, logs
+from pseudocohort.core import contracts, io, logs
 from pseudocohort.prepare.cell_lines import LineNames, read_line_names
 from pseudocohort.prepare.gene_table import load_gene_table
 from pseudocohort.prepare.quality import control_cells, control_samples

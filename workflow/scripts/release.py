@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from pseudocohort import __version__, contracts, io, logs
+from pseudocohort import __version__
+from pseudocohort.core import contracts, io, logs
 from pseudocohort.release import bundle, gate, inputs
 
 if TYPE_CHECKING:

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pseudocohort import __version__, contracts, io, logs
+from pseudocohort import __version__
+from pseudocohort.core import contracts, io, logs
 from pseudocohort.report import page
 from pseudocohort.report.cost import cost_table
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from pseudocohort import logs
 from pseudocohort.acquire.simulate.write import simulate
+from pseudocohort.core import logs
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from pseudocohort import io, logs
-from pseudocohort.evaluate.learning_curve import real_profiles_saved
-from pseudocohort.evaluate.statistics import summarise
+from pseudocohort.core import io, logs
+from pseudocohort.experiments.shared.learning_curve import real_profiles_saved
+from pseudocohort.experiments.shared.statistics import summarise
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

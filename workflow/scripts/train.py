@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pseudocohort import contracts, io, logs
-from pseudocohort.generators.bundle import train_batch
+from pseudocohort.core import contracts, io, logs
+from pseudocohort.generators.fit.batch import train_batch
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pseudocohort import io, logs
-from pseudocohort.evaluate.verdicts import verdicts
+from pseudocohort.core import io, logs
+from pseudocohort.experiments.shared.verdicts import verdicts
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -13,8 +13,8 @@ import jsonschema
 import pandas as pd
 import yaml
 
-from .errors import UserError
-from .generators.registry import COUNTED, MODULES, kind_of
+from .core.errors import UserError
+from .generators.base.registry import COUNTED, MODULES, kind_of
 from .plan.enumerate import training_sets
 
 #: Columns of the dataset sheet that are numbers.

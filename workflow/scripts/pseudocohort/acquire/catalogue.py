@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from ..errors import UserError
+from ..core.errors import UserError
 from ..study import validate
 
 PREFIX = "catalogue:"

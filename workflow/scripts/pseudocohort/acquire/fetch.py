@@ -16,9 +16,9 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
-from ..errors import UserError
-from ..io import full_disk_said, read_json, write_json
-from ..logs import progress
+from ..core.errors import UserError
+from ..core.io import full_disk_said, read_json, write_json
+from ..core.logs import progress
 
 OFFLINE_VARIABLE = "PSEUDOCOHORT_OFFLINE"
 _CHUNK = 1 << 16  # what a broken connection loses at most

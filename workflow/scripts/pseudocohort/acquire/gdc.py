@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ..errors import UserError
-from ..io import read_json, write_json, write_table
+from ..core.errors import UserError
+from ..core.io import read_json, write_json, write_table
 from .fetch import OFFLINE_VARIABLE, file_sha256, provenance_path
 from .gdc_api import Client
 from .gdc_counts import assemble, sample_table

@@ -11,7 +11,7 @@ from typing import Any
 
 import requests
 
-from ..errors import UserError
+from ..core.errors import UserError
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..errors import UserError
-from ..logs import progress
+from ..core.errors import UserError
+from ..core.logs import progress
 from .gdc_files import cached
 
 COLUMN = "unstranded"  # reads of both strands: GDC's cohorts mix library protocols

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from ..errors import UserError
-from ..io import atomic
-from ..logs import progress
+from ..core.errors import UserError
+from ..core.io import atomic
+from ..core.logs import progress
 from .gdc_api import CHUNK, TRANSFER_ERRORS, Client
 
 log = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ import logging
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ..errors import UserError
-from ..io import read_json
+from ..core.errors import UserError
+from ..core.io import read_json
 from ..study import is_remote
 from . import catalogue, gdc
 from .fetch import fetch, provenance_path

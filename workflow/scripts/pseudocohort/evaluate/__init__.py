@@ -1,1 +1,1 @@
-"""Stage: evaluate."""
+"""Evaluate."""

@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from .. import contracts
-from ..blocks import DenseWriter, SparseWriter, needs_float64, write_annotation
-from ..errors import UserError
-from ..io import atomic
+from ..core import contracts
+from ..core.blocks import DenseWriter, SparseWriter, needs_float64, write_annotation
+from ..core.errors import UserError
+from ..core.io import atomic
 from .delimited import open_delimited
 from .gct import open_gct
 from .h5ad import H5adRows

@@ -11,7 +11,7 @@ from typing import IO
 import numpy as np
 import pandas as pd
 
-from ..errors import UserError
+from ..core.errors import UserError
 from . import numbers
 from .matrix import Matrix, check_ids, read_all
 from .text import encoding_of, is_gzip, line_blocks, open_text

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..errors import UserError
+from ..core.errors import UserError
 from .delimited import GeneLines, TextTable
 from .matrix import Matrix, check_ids, read_all
 from .text import open_text

@@ -12,8 +12,8 @@ import pandas as pd
 from anndata.abc import CSRDataset
 from scipy import sparse
 
-from ..blocks import row_blocks
-from ..errors import UserError
+from ..core.blocks import row_blocks
+from ..core.errors import UserError
 from .matrix import Matrix, check_ids, read_all
 from .text import check_file
 

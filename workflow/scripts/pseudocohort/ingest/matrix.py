@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from ..errors import UserError
+from ..core.errors import UserError
 
 
 @dataclass

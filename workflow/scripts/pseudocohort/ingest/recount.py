@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from ..errors import UserError
+from ..core.errors import UserError
 
 
 def counts_of_coverage(

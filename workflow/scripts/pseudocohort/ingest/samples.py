@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from ..errors import UserError
-from ..levels import CONTEXTS, add_level
+from ..core.errors import UserError
+from ..core.levels import CONTEXTS, add_level
 from .delimited import SEPARATORS, header_and_width
 from .matrix import check_ids
 from .text import open_text, readable

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import io as scipy_io
 from scipy import sparse
 
-from ..errors import UserError
+from ..core.errors import UserError
 from . import numbers
 from .matrix import Matrix, check_ids, read_all
 from .text import line_blocks, open_text, readable

@@ -15,7 +15,7 @@ from typing import IO
 
 from isal import igzip, isal_zlib
 
-from ..errors import UserError
+from ..core.errors import UserError
 
 GZIP_MAGIC = b"\x1f\x8b"
 #: Bytes of text that are read at a time.

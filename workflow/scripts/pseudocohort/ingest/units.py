@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from ..errors import UserError
+from ..core.errors import UserError
 from .matrix import Matrix
 
 #: Largest value that log2 of any expression unit reaches: 2^40 is beyond every library.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ..seeds import derive
+from ..core.seeds import derive
 
 #: Arms that hold real tissue profiles with labels, and arms that hold cell-level profiles.
 TISSUE_ARMS = ("tissue_only", "both", "permuted")

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
-from ..contracts import MEMBERS_COLUMNS
-from ..errors import ContractError, UserError
-from ..levels import TISSUE_LEVELS
+from ..core.contracts import MEMBERS_COLUMNS
+from ..core.errors import ContractError, UserError
+from ..core.levels import TISSUE_LEVELS
+from ..core.seeds import derive, generator
 from ..prepare.pseudobulk import MIXTURE
-from ..seeds import derive, generator
 
 
 def with_split(obs: pd.DataFrame, donors: pd.DataFrame) -> pd.DataFrame:
@@ -323,7 +323,7 @@ def members(obs: pd.DataFrame, rows: list[dict[str, Any]], config: dict[str, Any
     obs : DataFrame
         ``obs`` of the harmonised profiles with the column ``split``.
     rows : list of dict
-        Rows of :func:`..plan.enumerate.training_sets`.
+        Rows of :func:`.enumerate.training_sets`.
     config : dict
         The study's configuration.
     """

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..levels import FACTORS
-from ..seeds import generator
+from ..core.levels import FACTORS
+from ..core.seeds import generator
 from .members import in_task
 
 REQUEST_COLUMNS = ("condition", *FACTORS, "level")

@@ -53,7 +53,7 @@ def summarise(config: dict[str, Any], datasets: dict[str, dict[str, Any]], root:
     config : dict
         The study's configuration.
     datasets : dict
-        Its rows of the sheet, as :func:`.sources.check` returns them.
+        Its rows of the sheet, as :func:`..sources.check` returns them.
     root : path
         Working directory, where downloads are looked for.
     """

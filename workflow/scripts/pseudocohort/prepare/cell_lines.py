@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..errors import UserError
+from ..core.errors import UserError
 
 log = logging.getLogger(__name__)
 

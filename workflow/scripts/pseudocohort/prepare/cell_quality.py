@@ -13,8 +13,8 @@ import pandas as pd
 import scanpy as sc
 from scipy import sparse
 
-from ..blocks import row_blocks
-from ..errors import UserError
+from ..core.blocks import row_blocks
+from ..core.errors import UserError
 
 log = logging.getLogger(__name__)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ..contracts import DONORS_COLUMNS
-from ..errors import UserError
-from ..seeds import generator
+from ..core.contracts import DONORS_COLUMNS
+from ..core.errors import UserError
+from ..core.seeds import generator
 
 
 def assign_donors(by_dataset: dict[str, pd.DataFrame], *, test_share: float, seed: int) -> pd.DataFrame:

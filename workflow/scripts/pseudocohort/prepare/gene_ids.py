@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from ..blocks import row_blocks
-from ..errors import UserError
+from ..core.blocks import row_blocks
+from ..core.errors import UserError
 from .gene_table import GeneTable
 
 #: Rows that are no genes: spike-ins, counters of STAR and HTSeq, gene lengths, and the copies of the pseudo-autosomal

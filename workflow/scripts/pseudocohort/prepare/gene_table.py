@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..io import read_table
+from ..core.io import read_table
 
 COLUMNS = ("ensembl", "symbol", "previous_symbols", "entrez", "length", "landmark")
 

@@ -10,8 +10,8 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
-from ..errors import UserError
-from ..levels import CELL_LEVELS, TISSUE_LEVELS
+from ..core.errors import UserError
+from ..core.levels import CELL_LEVELS, TISSUE_LEVELS
 from .gene_table import GeneTable
 from .log_scale import library_sizes, log2_expression, log_unit
 

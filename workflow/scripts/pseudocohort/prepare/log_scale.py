@@ -8,7 +8,7 @@ import anndata as ad
 import numpy as np
 from scipy import sparse
 
-from ..blocks import row_blocks
+from ..core.blocks import row_blocks
 
 #: Counts are brought to this library size (counts per million) before the logarithm.
 LIBRARY = 1e6

@@ -9,9 +9,9 @@ from typing import Any
 import anndata as ad
 import pandas as pd
 
-from .. import contracts
+from ..core import contracts
+from ..core.io import read_profiles
 from ..ingest.dataset import ingest_to_file
-from ..io import read_profiles
 from .cell_lines import LineNames
 from .gene_table import GeneTable
 from .quality import control_cells, control_samples

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from ..blocks import row_blocks
-from ..errors import UserError
-from ..levels import add_level
-from ..seeds import generator
+from ..core.blocks import row_blocks
+from ..core.errors import UserError
+from ..core.levels import add_level
+from ..core.seeds import generator
 
 log = logging.getLogger(__name__)
 

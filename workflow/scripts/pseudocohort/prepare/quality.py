@@ -10,9 +10,9 @@ import anndata as ad
 import pandas as pd
 from scipy import sparse
 
-from .. import contracts
-from ..blocks import row_blocks
-from ..io import write_blocks
+from ..core import contracts
+from ..core.blocks import row_blocks
+from ..core.io import write_blocks
 from .cell_lines import name_lines
 from .gene_ids import gene_map, map_genes
 from .gene_table import GeneTable
@@ -89,7 +89,7 @@ def control_cells(
     UserError
         If gene ids are not of the declared type, or no cell passes.
     """
-    from .cell_quality import choose_cells  # scanpy takes seconds to import
+    from .cell_quality import choose_cells
 
     obs, lines = name_lines(adata.obs, settings["lines"])
     mapping = gene_map(adata, row["gene_ids"], settings["gene_duplicates"], gene_table)

@@ -8,7 +8,7 @@ from typing import Any
 import anndata as ad
 import numpy as np
 
-from ..errors import UserError
+from ..core.errors import UserError
 from .log_scale import log2_expression
 from .sanity import sanity
 

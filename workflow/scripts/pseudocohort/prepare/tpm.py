@@ -8,7 +8,7 @@ import anndata as ad
 import numpy as np
 from scipy import sparse
 
-from ..errors import UserError
+from ..core.errors import UserError
 from .gene_table import GeneTable
 
 #: Units that can become TPM.

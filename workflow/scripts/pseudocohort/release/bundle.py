@@ -12,9 +12,9 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
-from ..contracts import SYNTHETIC
-from ..errors import ContractError
-from ..io import atomic
+from ..core.contracts import SYNTHETIC
+from ..core.errors import ContractError
+from ..core.io import atomic
 from . import card as cards
 from .gate import Decision
 

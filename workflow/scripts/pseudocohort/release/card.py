@@ -15,8 +15,8 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from ..errors import ContractError
-from ..evaluate.verdicts import between, number, words
+from ..core.errors import ContractError
+from ..experiments.shared.verdicts import between, number, words
 from ..study import validate
 from .gate import Area, Decision, Evidence
 from .statements import ATTACKS, DOES_NOT_SAY, LICENCE_UNKNOWN, LIMITS, METRICS, SAYS

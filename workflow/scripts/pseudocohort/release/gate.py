@@ -1,6 +1,6 @@
 """The gate of a release: the privacy evidence of the released generator, and whether it is good enough.
 
-Evidence is what the attacks of the privacy evaluation (:mod:`..evaluate.privacy`) found on cohorts of the same
+Evidence is what the attacks of the privacy evaluation (:mod:`..experiments.privacy.score`) found on cohorts of the same
 generator, trained on donors chosen by coin. Passing the gate means that none of these attacks did better than the
 study allows; it is no proof that no attack can.
 """
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..errors import UserError
-from ..evaluate.statistics import interval
-from ..evaluate.verdicts import between, number, words
+from ..core.errors import UserError
+from ..experiments.shared.statistics import interval
+from ..experiments.shared.verdicts import between, number, words
 from .inputs import not_audited
 
 

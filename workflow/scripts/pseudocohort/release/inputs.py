@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..errors import UserError
+from ..core.errors import UserError
 from ..plan.enumerate import batches, generators_of
 
 #: Training set whose synthetic profiles are released: the first of those that fidelity is measured on.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-#: Attack -> what it looks at, in one sentence. Sources are with the attacks (:mod:`..evaluate.attacks`).
+#: Attack -> what it looks at, in one sentence. Sources are with the attacks (:mod:`..experiments.privacy.attacks`).
 ATTACKS = {
     "nearest_neighbour": "Is the donor unusually near to some synthetic profile?",
     "nearest_neighbour_calibrated": "Is the donor nearer to a synthetic profile than to a real one of other donors?",

@@ -10,9 +10,9 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from ..evaluate.camda import PUBLISHED as CAMDA_PUBLISHED
-from ..evaluate.lacan import PUBLISHED as LACAN_PUBLISHED
-from ..io import atomic
+from ..core.io import atomic
+from ..experiments.camda.score import PUBLISHED as CAMDA_PUBLISHED
+from ..experiments.lacan.score import PUBLISHED as LACAN_PUBLISHED
 from .doubts import doubt_tables
 from .tables import Table, plain_table, summary_table
 

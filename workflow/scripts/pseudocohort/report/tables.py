@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..evaluate.verdicts import between, number
-from .figures.style import order_of
+from ..experiments.shared.style import order_of
+from ..experiments.shared.verdicts import between, number
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy import io as scipy_io
 from scipy import sparse
 
-from ...io import atomic
+from ...core.io import atomic
 
 
 def write_bytes(content: bytes, path: Path) -> None:

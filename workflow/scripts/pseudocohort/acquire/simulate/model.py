@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ... import seeds
-from ...errors import UserError
+from ...core import seeds
+from ...core.errors import UserError
 
 PROGRAMMES = ("purity", "proliferation", "batch")
 CONTEXTS = ("tumour", "normal")

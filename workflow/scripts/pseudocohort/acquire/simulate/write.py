@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ... import seeds
-from ...io import write_json
+from ...core import seeds
+from ...core.io import write_json
 from . import formats, observe
 from .model import CONTEXTS, Model, do_truth, make_model
 

@@ -1,0 +1,85 @@
+"""Augmentation: gain over no augmentation, by generator and regime, for each task and number of real profiles."""
+
+from __future__ import annotations
+
+from textwrap import fill
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ...shared.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, dots, empty, order_of
+
+REGIMES = {
+    "same_n": (BLUE, "same patients only"),
+    "unlabeled": (PURPLE, "+ unlabelled"),
+    "transfer": (GREEN, "+ other conditions and levels"),
+    "oracle": (ORANGE, "oracle: saw all training donors"),
+}
+
+
+def size_of(n: float) -> str:
+    """Number of real profiles in words."""
+    return {0: "1 per class", -1: "all"}.get(int(n), f"n = {int(n)}")
+
+
+def draw(summary: pd.DataFrame, titles: dict[str, str]) -> Figure:
+    """Figure from the summary table of augmentation (the first classifier, most synthetic profiles)."""
+    table = summary[summary["estimator"] == summary["estimator"].dropna().iloc[0]]
+    gains = table[table["metric"] == "balanced_accuracy_gain"]
+    tasks = list(dict.fromkeys(table["task"].dropna()))
+    sizes = sorted(set(gains["n_real"].dropna()))
+    generators = order_of(list(gains.loc[gains["generator"] != "real", "generator"]))
+    height = 1.0 + (0.9 + 0.30 * (len(generators) + 1)) * len(tasks)
+    figure, axes = plt.subplots(
+        len(tasks), len(sizes), figsize=(3.2 + 3.4 * len(sizes), height), squeeze=False, sharey=True, sharex="row"
+    )
+    for i, task in enumerate(tasks):
+        ceiling = table[
+            (table["task"] == task) & (table["regime"] == "ceiling") & (table["metric"] == "balanced_accuracy")
+        ]
+        for j, n in enumerate(sizes):
+            ax = axes[i, j]
+            here = gains[(gains["task"] == task) & ((gains["n_real"] == n) | (gains["regime"] == "oracle"))]
+            here = here[(here["regime"] != "oracle") | (here["n_real"] == n)]
+            if here.empty:
+                empty(ax, "not run")
+                continue
+            none = table[(table["task"] == task) & (table["regime"] == "none") & (table["n_real"] == n)]
+            none = float(none.loc[none["metric"] == "balanced_accuracy", "value"].iloc[0])
+            for y, generator in enumerate(generators):
+                rows = here[here["generator"] == generator]
+                for k, (regime, (colour, _)) in enumerate(REGIMES.items()):
+                    one = rows[rows["regime"] == regime].sort_values("n_synthetic")
+                    if len(one):
+                        row = one.iloc[-1]
+                        dots(ax, y + (k - 1.5) * 0.19, 100 * row[["value", "ci_low", "ci_high"]].astype(float), colour,
+                             filled=regime != "oracle", size=20)  # fmt: skip
+            stacking = here[here["regime"] == "stacking"]
+            if len(stacking):
+                row = stacking.iloc[0][["value", "ci_low", "ci_high"]].astype(float)
+                dots(ax, len(generators), 100 * row, INK, marker="D", size=22)
+            elif (gains["regime"] == "transfer").any():
+                at, x = (0.98, len(generators)), ax.get_yaxis_transform()
+                ax.annotate("none of these classes", at, xycoords=x, fontsize=8, ha="right", va="center")
+            ax.axvline(0, color=INK, linewidth=1)
+            if len(ceiling):
+                ax.axvline(
+                    100 * (float(ceiling["value"].iloc[0]) - none), color=GREY, linewidth=1, linestyle=(0, (4, 3))
+                )
+            title = f"{titles.get(task, task)}, {size_of(n)} (alone: {none:.2f})"
+            ax.set_title(fill(title, 52), fontsize=8.5)
+            ax.set_xlabel("gain in balanced accuracy, points" if i == len(tasks) - 1 else "")
+        axes[i, 0].set_yticks(np.arange(len(generators) + 1), [*generators, "source profiles"])
+    axes[0, 0].invert_yaxis()
+    used = [r for r in REGIMES if (gains["regime"] == r).any()]
+    handles = []
+    for regime in used:
+        colour, label = REGIMES[regime]
+        face = "white" if regime == "oracle" else colour
+        handles.append(Line2D([], [], marker="o", linestyle="", color=colour, markerfacecolor=face, label=label))
+    handles.append(Line2D([], [], color=GREY, linestyle=(0, (4, 3)), label="all real profiles"))
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), fontsize=8)
+    return figure

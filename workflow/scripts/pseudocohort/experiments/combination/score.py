@@ -1,0 +1,357 @@
+"""Combination: are cell level and tissue level together better than either alone?
+
+Classifiers are trained with k real tissue profiles per condition and what an arm adds, and tested on held-out real
+tissue. The recipe is that of the evaluation design, section 3: genes of tissue are standardised by the unlabelled
+training pool, those of the cell level by their own mean and (sd + .5); logistic regression with C = .01 and balanced
+classes; a stacked cell line weighs .1.
+
+Weight of synthetic profiles: those of one condition weigh together as much as ``synthetic_weight`` real profiles, 1 by
+default. That is about what the lines of a condition weigh when they are stacked (.1 each), so that a generator differs
+from stacking by its profiles and not by their weight, and real profiles outweigh it as k grows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+
+from ...core.errors import ContractError
+from ...core.io import evaluation_table
+from ...core.seeds import generator as random_generator
+from ..shared.classifiers import fit_predict, metrics
+from ..shared.learning_curve import SAVED, LearningCurve
+from ..shared.split_guard import Members, check_no_leak
+from . import baselines as base
+
+C = 0.01
+DEFAULT_SYNTHETIC_WEIGHT = 1.0
+#: Arms in which the cell level is used with its right labels.
+COMBINED = ("both", "cell_only")
+#: Ways to use the cell level without a generator.
+BASELINES = ("stacking", "level_shift", "empirical_bayes")
+_Key = tuple[str, str, int, int]  # generator, arm, k, draw
+
+
+class _Study:
+    """Real tissue and cell-level profiles of each training set, and the scores collected so far."""
+
+    def __init__(
+        self,
+        profiles: ad.AnnData,
+        training_sets: pd.DataFrame,
+        members: pd.DataFrame,
+        settings: Mapping[str, Any],
+        study: str,
+        seed: int,
+    ) -> None:
+        self.profiles, self.settings, self.study, self.seed = profiles, settings, study, seed
+        self.conditions = np.array(sorted(settings["conditions"]), dtype=object)
+        self.members = Members(profiles, members)
+        self.level = profiles.obs["level"].astype(str).to_numpy()
+        self.sets: dict[tuple[int, int], dict[str, dict[str, Any]]] = {}
+        for row in training_sets[training_sets["purpose"] == "combination"].to_dict("records"):
+            self.sets.setdefault(base.as_keys(row), {})[row["regime"]] = row
+        self._spaces: dict[bytes, base.TissueSpace] = {}
+        self.accuracy: dict[_Key, float] = {}
+        self.rows: list[dict[str, Any]] = []
+
+    def x(self, positions: np.ndarray) -> np.ndarray:
+        return self.profiles.X[positions].astype(np.float64)
+
+    def pool(self, training_set: str) -> np.ndarray:
+        """Row numbers of the tissue profiles seen in training, labelled or not."""
+        positions, _ = self.members.of(training_set, "train", "unlabeled")
+        return np.sort(positions[self.level[positions] == self.settings["tissue_level"]])
+
+    def space(self, training_set: str) -> base.TissueSpace:
+        pool = self.pool(training_set)
+        key = pool.tobytes()
+        if key not in self._spaces:
+            if len(pool) < 2:
+                raise ContractError(
+                    f"{len(pool)} tissue profile(s) to standardise with",
+                    where=f"plan/members, training set {training_set!r}",
+                    remedy="training tissue profiles that are not labelled must be members with the role unlabeled",
+                )
+            self._spaces[key] = base.TissueSpace.of(self.x(pool))
+        return self._spaces[key]
+
+    def tissue(self, training_set: str, role: str) -> tuple[np.ndarray, np.ndarray]:
+        """Standardised tissue profiles of a role, and their labels."""
+        positions, labels = self.members.of(training_set, role)
+        at = self.level[positions] == self.settings["tissue_level"]
+        return self.space(training_set).scale(self.x(positions[at])), labels[at]
+
+    def cells(self, training_set: str) -> base.Cells:
+        positions, labels = self.members.of(training_set, "train")
+        at = self.level[positions] == self.settings["cell_level"]
+        lines = self.profiles.obs["donor"].astype(str).to_numpy()[positions[at]]
+        return base.Cells(self.x(positions[at]), labels[at], lines)
+
+    def record(
+        self,
+        row: Mapping[str, Any],
+        scores: dict[str, float],
+        *,
+        generator: str,
+        arm: str,
+        n_synthetic: int = 0,
+        estimator: str | None = "logistic",
+        k: int | None = None,
+        task: str | None = None,
+    ) -> None:
+        """Add `scores` of one generator, arm and draw to the table."""
+        test, _ = self.members.of(row["training_set"], "test")
+        keys = {
+            "study": self.study,
+            "dataset": "+".join(sorted(self.profiles.obs["dataset"].iloc[test].astype(str).unique())),
+            "task": task,
+            "generator": generator,
+            "regime": arm,
+            "level": self.settings["tissue_level"],
+            "n_real": int(row["n_real"]) if k is None else k,
+            "n_synthetic": n_synthetic,
+            "repeat": int(row["repeat"]),
+            "seed": row["seed"],
+            "estimator": estimator,
+        }
+        self.rows += [{**keys, "metric": metric, "value": value} for metric, value in scores.items()]
+        if "balanced_accuracy" in scores:
+            self.accuracy[generator, arm, keys["n_real"], keys["repeat"]] = scores["balanced_accuracy"]
+
+    def record_centroids(self, row: Mapping[str, Any], means: np.ndarray, present: np.ndarray, **keys: Any) -> None:
+        """Centred centroid correlation with held-out tissue: its mean, and one row per condition."""
+        x, y = self.tissue(row["training_set"], "test")
+        tested = np.isin(present, y)
+        if tested.sum() < 2:
+            return
+        values = base.centroid_correlation(means[tested], base.class_means(x, y, present[tested]))
+        self.record(row, {"centroid_r": float(values.mean())}, estimator=None, **keys)
+        for condition, value in zip(present[tested], values, strict=True):
+            self.record(row, {"centroid_r": float(value)}, estimator=None, task=f"condition:{condition}", **keys)
+
+    def classify(self, training_set: str, x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> dict[str, float]:
+        """Metrics on the held-out tissue profiles of the logistic classifier trained on weighted rows."""
+        x_test, y_test = self.tissue(training_set, "test")
+        return metrics(y_test, *fit_predict("logistic", x, y, weight, x_test, self.seed, c=C))
+
+    def with_synthetic(self, training_set: str, x: np.ndarray, y: np.ndarray) -> dict[str, float]:
+        """Metrics of the classifier trained on the set's real tissue and standardised synthetic profiles."""
+        real, labels = self.tissue(training_set, "train")
+        per_condition = self.settings.get("synthetic_weight", DEFAULT_SYNTHETIC_WEIGHT)
+        counts = {c: (y == c).sum() for c in np.unique(y)}
+        weight = np.concatenate([np.ones(len(real)), [per_condition / counts[c] for c in y]])
+        return self.classify(training_set, np.concatenate([real, x]), np.concatenate([labels, y]), weight)
+
+
+def _arms(plan: _Study) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every training set that holds cell-level profiles, with its arm; variants of an arm hold the same ones."""
+    for sets in plan.sets.values():
+        for arm, row in sets.items():
+            if arm != "tissue_only" and "+" not in arm:
+                yield arm, row
+
+
+def _real_only(plan: _Study) -> None:
+    """The k real profiles alone, from any arm of the draw (they are the same in all)."""
+    for (k, _), sets in plan.sets.items():
+        if k == 0:
+            continue
+        row = sets.get("tissue_only") or next(iter(sets.values()))
+        x, y = plan.tissue(row["training_set"], "train")
+        keys = {"generator": "real", "arm": "tissue_only"}
+        plan.record(row, plan.classify(row["training_set"], x, y, np.ones(len(x))), **keys)
+        plan.record_centroids(row, base.class_means(x, y, plan.conditions), plan.conditions, **keys)
+
+
+def _ceiling(plan: _Study) -> None:
+    """Every training tissue profile with its label; the pool does not depend on the draw, so that it is one value."""
+    sets = next(iter(plan.sets.values()), {})
+    row = next(iter(sets.values()), None)
+    if row is None:
+        return
+    pool = plan.pool(row["training_set"])
+    y = plan.profiles.obs["condition"].iloc[pool].astype(str).replace(plan.settings["map"]).to_numpy(dtype=object)
+    x = plan.space(row["training_set"]).scale(plan.x(pool))
+    inside = np.isin(y, plan.conditions)
+    scores = plan.classify(row["training_set"], x[inside], y[inside], np.ones(int(inside.sum())))
+    keys = {"generator": "real", "arm": "ceiling", "k": -1}
+    plan.record(row, scores, **keys)
+    plan.record_centroids(row, base.class_means(x[inside], y[inside], plan.conditions), plan.conditions, **keys)
+
+
+def _stacking(plan: _Study) -> None:
+    """Cell-level profiles as extra training rows of low weight."""
+    for arm, row in _arms(plan):
+        x, y = plan.tissue(row["training_set"], "train")
+        cells = plan.cells(row["training_set"])
+        rows = np.concatenate([x, cells.standardised()])
+        weight = np.concatenate([np.ones(len(x)), cells.weights()])
+        scores = plan.classify(row["training_set"], rows, np.concatenate([y, cells.labels]), weight)
+        plan.record(row, scores, generator="stacking", arm=arm)
+
+
+def _level_shift(plan: _Study) -> None:
+    """Gaussian profiles around shifted cell-level centroids, used like a generator's."""
+    n = plan.settings["n_synthetic"]
+    labels = np.repeat(plan.conditions, n)
+    for arm, row in _arms(plan):
+        name, space = row["training_set"], plan.space(row["training_set"])
+        means = base.level_shift_means(plan.cells(name), space, plan.conditions)
+        rng = random_generator(plan.seed, "level_shift", name)
+        x = np.repeat(means, n, axis=0) + space.noise(len(labels), rng)
+        keys = {"generator": "level_shift", "arm": arm, "n_synthetic": n}
+        plan.record(row, plan.with_synthetic(name, x, labels), **keys)
+        plan.record_centroids(row, means, plan.conditions, **keys)
+
+
+def _empirical_bayes(plan: _Study) -> None:
+    """Nearest posterior class mean."""
+    for arm, row in _arms(plan):
+        name = row["training_set"]
+        real, pool = plan.tissue(name, "train"), plan.space(name).pool
+        means, worth = base.empirical_bayes_means(plan.cells(name), plan.conditions, *real, pool)
+        x_test, y_test = plan.tissue(name, "test")
+        scores = base.nearest_mean_scores(x_test, means)
+        keys = {"generator": "empirical_bayes", "arm": arm}
+        found = metrics(y_test, plan.conditions[scores.argmax(1)], scores, plan.conditions)
+        plan.record(row, found, estimator="nearest_mean", **keys)
+        plan.record_centroids(row, means, plan.conditions, **keys)
+        if np.isfinite(worth):
+            plan.record(row, {"prior_weight": worth}, estimator=None, **keys)
+
+
+def _generated(plan: _Study, synthetic: Mapping[str, ad.AnnData], generator: str) -> None:
+    """Synthetic tissue profiles of a generator, added to the k real ones that it was trained with."""
+    for sets in plan.sets.values():
+        for arm, row in sets.items():
+            name = row["training_set"]
+            if generator not in str(row["generators"]).split(";"):
+                continue
+            made = synthetic[name]
+            x = plan.space(name).scale(made.X)
+            y = made.obs["condition"].astype(str).to_numpy(dtype=object)
+            present, counts = np.unique(y, return_counts=True)
+            keys = {"generator": generator, "arm": arm, "n_synthetic": int(counts.max())}
+            plan.record(row, plan.with_synthetic(name, x, y), **keys)
+            plan.record_centroids(row, base.class_means(x, y, present), present, **keys)
+
+
+def _paired(plan: _Study) -> None:
+    """Differences of balanced accuracy between arms and baselines of the same draw."""
+    accuracy = dict(plan.accuracy)
+    used = {
+        (r["generator"], r["regime"], r["n_real"], r["repeat"]): r
+        for r in plan.rows
+        if r["metric"] == "balanced_accuracy"
+    }
+    for (generator, arm, k, draw), value in accuracy.items():
+        if generator == "real":
+            continue
+        others = {"gain_over_real_only": ("real", "tissue_only", k, draw)}
+        if generator != "stacking" and arm != "permuted":
+            others["gain_over_stacking"] = ("stacking", "both" if k else "cell_only", k, draw)
+        if generator not in BASELINES and arm != "permuted":
+            others["gain_over_level_shift"] = ("level_shift", "both" if k else "cell_only", k, draw)
+        if arm in COMBINED:
+            others["both_minus_permuted"] = (generator, "permuted", k, draw)
+            others["both_minus_tissue_only"] = (generator, "tissue_only", k, draw)
+        if "+" in arm:
+            others["gain_over_both"] = (generator, "both" if k else "cell_only", k, draw)
+        row = used[generator, arm, k, draw]
+        for metric, key in others.items():
+            if key in accuracy:
+                plan.rows.append({**row, "metric": metric, "value": value - accuracy[key]})
+
+
+def _saved(plan: _Study) -> None:
+    """Real profiles per condition that the cell level saves: how many more would be as good without it.
+
+    The curve of the real profiles alone starts from chance at k = 0; the largest k has no saving of its own, and
+    savings just below it are "at least".
+    """
+    alone: dict[int, list[float]] = {0: [1 / len(plan.conditions)]}
+    for (generator, arm, k, _), value in plan.accuracy.items():
+        if (generator, arm) == ("real", "tissue_only"):
+            alone.setdefault(k, []).append(value)
+    if len(alone) < 2:
+        return
+    curve = LearningCurve(alone)
+    for row in [r for r in plan.rows if r["metric"] == "balanced_accuracy"]:
+        if row["regime"] in COMBINED and row["generator"] != "real" and row["n_real"] < curve.sizes[-1]:
+            saved = curve.worth(row["value"]) - row["n_real"]
+            plan.rows.append({**row, "metric": SAVED, "value": saved})
+
+
+def combination(
+    profiles: ad.AnnData,
+    synthetic: Mapping[str, ad.AnnData],
+    training_sets: pd.DataFrame,
+    members: pd.DataFrame,
+    *,
+    study: str,
+    generator: str,
+    settings: Mapping[str, Any],
+    seed: int,
+) -> pd.DataFrame:
+    """Score few-shot classifiers helped by the cell level, on held-out tissue.
+
+    Parameters
+    ----------
+    profiles : AnnData
+        Harmonised profiles (samples × genes, log2 units), both levels.
+    synthetic : mapping
+        Training set -> synthetic tissue profiles on the log2 scale; ``{}`` for `real`.
+    training_sets, members : DataFrame
+        The plan's rows of purpose ``combination``; a member's condition is the (merged or permuted) label.
+    study : str
+        Name of the study.
+    generator : str
+        Registry name; or ``real`` for all baselines: ``real`` (k real profiles; ``ceiling``: all of them),
+        ``stacking``, ``level_shift`` and ``empirical_bayes``.
+    settings : mapping
+        ``combination`` of the configuration; ``synthetic_weight`` (default 1) is optional.
+    seed : int
+        Master seed.
+
+    Returns
+    -------
+    DataFrame
+        Long evaluation table: ``n_real`` = k per condition, ``regime`` = arm, ``n_synthetic`` per condition. Metrics:
+        those of :func:`..shared.classifiers.metrics`; ``centroid_r``; paired over draws, in balanced accuracy,
+        ``gain_over_real_only``, ``gain_over_stacking``, ``gain_over_level_shift``, ``both_minus_tissue_only`` and
+        ``both_minus_permuted`` (at k = 0 "both" is the arm ``cell_only``), and ``gain_over_both`` of variants;
+        ``real_profiles_saved``, in profiles per condition.
+
+    Raises
+    ------
+    ContractError
+        If a held-out donor was trained on, or a training set has no pool to standardise with.
+    """
+    check_no_leak(profiles, members)
+    if generator != "real":
+        training_sets = training_sets[_drawn_with(training_sets, generator)]
+    plan = _Study(profiles, training_sets, members, settings, study, seed)
+    _real_only(plan)
+    _stacking(plan)
+    _level_shift(plan)
+    if generator == "real":
+        _ceiling(plan)
+        _empirical_bayes(plan)
+        _paired(plan)
+        _saved(plan)
+        return evaluation_table(plan.rows)
+    _generated(plan, synthetic, generator)
+    _paired(plan)
+    _saved(plan)
+    return evaluation_table([row for row in plan.rows if row["generator"] == generator])
+
+
+def _drawn_with(training_sets: pd.DataFrame, generator: str) -> pd.Series:
+    """Training sets of the draws in which `generator` was trained; the baselines of the other draws are not needed."""
+    trained = training_sets["generators"].astype(str).str.split(";").map(lambda names: generator in names)
+    return training_sets["repeat"].isin(training_sets.loc[trained, "repeat"])

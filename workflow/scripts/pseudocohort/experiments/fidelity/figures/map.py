@@ -1,0 +1,62 @@
+"""Map: real and synthetic profiles on the principal components of the real training profiles."""
+
+from __future__ import annotations
+
+import anndata as ad
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+from sklearn.decomposition import PCA
+
+from ...shared.style import CYCLE, GREY, order_of
+
+#: Conditions that get a colour; the others are grey.
+MOST_COLOURS = 8
+#: Points drawn per panel.
+MOST_POINTS = 600
+
+
+def draw(profiles: ad.AnnData, synthetic: dict[str, ad.AnnData], train_ids: list[str], levels: list[str]) -> Figure:
+    """Figure from real profiles and the synthetic ones of one training set by generator.
+
+    Parameters
+    ----------
+    profiles : AnnData
+        Harmonised profiles.
+    synthetic : dict of AnnData
+        By generator.
+    train_ids : list of str
+        Real profiles that the components are fitted on.
+    levels : list of str
+        Levels shown.
+    """
+    train = profiles[train_ids]
+    x = np.asarray(train.X, dtype=np.float64)
+    mean, sd = x.mean(0), x.std(0) + 0.1
+    components = PCA(2, random_state=0).fit((x - mean) / sd)
+    frequent = list(train.obs["condition"].astype(str).value_counts().index[:MOST_COLOURS])
+    real = profiles[profiles.obs["level"].isin(levels).to_numpy()]
+    panels = {"real": real} | {g: synthetic[g] for g in order_of(list(synthetic))}
+    columns = min(5, len(panels))
+    rows = -(-len(panels) // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(2.2 * columns + 1.2, 2.2 * rows), sharex=True, sharey=True, squeeze=False
+    )
+    handles: dict[str, object] = {}
+    for ax, (name, data) in zip(axes.flat, panels.items(), strict=False):
+        keep = np.sort(np.random.default_rng(0).permutation(data.n_obs)[:MOST_POINTS])
+        z = components.transform((np.asarray(data.X)[keep] - mean) / sd)
+        condition = data.obs["condition"].astype(str).to_numpy()[keep]
+        for label in [*frequent, None]:
+            rows_of = condition == label if label else ~np.isin(condition, frequent)
+            if rows_of.any():
+                colour = CYCLE[frequent.index(label)] if label else GREY
+                handles[label or "others"] = ax.scatter(*z[rows_of].T, s=6, color=colour, alpha=0.7, linewidth=0)
+        ax.set_title(name)
+        ax.set_xticks([])
+        ax.set_yticks([])
+        ax.grid(False)
+    for ax in list(axes.flat)[len(panels) :]:
+        ax.set_axis_off()
+    figure.legend(handles.values(), handles.keys(), loc="outside right upper", fontsize=8, markerscale=2)
+    return figure

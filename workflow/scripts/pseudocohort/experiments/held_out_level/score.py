@@ -1,0 +1,243 @@
+"""Held-out level: a condition that was seen at one level only, generated at the other, against its real profiles there.
+
+All profiles of a condition at one level (``level`` of the rows) are hidden; its profiles at the other level and all
+other conditions at both levels are what a generator sees. The unit of the statistics is the condition: rows without a
+task hold one value per condition, averaged over the repeats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score, roc_auc_score
+
+from ...core.io import evaluation_table
+from ...core.seeds import generator as random_generator
+from ...metrics.correlation import correlation_score, scored_genes
+from ...metrics.moments import maximum_mean_discrepancy
+from ...metrics.prdc import precision_recall_density_coverage
+from ..combination.baselines import CELL_OFFSET
+from ..shared.split_guard import Members, check_no_leak
+from ..shared.standardise import plain_scale
+from . import baselines as base
+
+#: Neighbours of precision, recall, density and coverage at most; few profiles are hidden.
+NEIGHBOURS = 5
+#: Principal components in which MMD is taken.
+COMPONENTS = 20
+#: Profiles that a condition needs among the held-out ones for metrics of the distribution.
+FEWEST = 8
+#: Metrics compared with the additive level shift; -1 where lower is better.
+COMPARED = {"centroid_r": 1, "detection_auc": 1, "mmd": -1, "coverage": 1, "correlation_score": 1}
+
+
+@dataclass
+class _Hidden:
+    """One training set: what is hidden, what is seen, and the space in which it is scored.
+
+    Attributes
+    ----------
+    condition, level : str
+        What is hidden.
+    seen : base.Seen
+        Profiles of both levels (log2 units).
+    test, reference : ndarray
+        Real profiles of the level, of every condition and of the hidden one, standardised.
+    labels : ndarray
+        Conditions of `test`.
+    mean, sd : ndarray (genes,)
+        Of the training profiles of the level.
+    """
+
+    condition: str
+    level: str
+    seen: base.Seen
+    test: np.ndarray
+    labels: np.ndarray
+    reference: np.ndarray
+    mean: np.ndarray
+    sd: np.ndarray
+
+    def scale(self, x: np.ndarray) -> np.ndarray:
+        return (np.asarray(x, dtype=np.float64) - self.mean) / self.sd
+
+
+def _hidden(profiles: ad.AnnData, index: Members, row: Mapping[str, Any], settings: Mapping[str, Any]) -> _Hidden:
+    levels = profiles.obs["level"].astype(str).to_numpy()
+    tissue, cell = settings["tissue_level"], settings["cell_level"]
+    hidden = tissue if row["regime"].startswith("tissue") else cell
+    positions, labels = index.of(row["training_set"], "train")
+    x = profiles.X[positions].astype(np.float64)
+    donors = profiles.obs["donor"].astype(str).to_numpy()[positions]
+    here = levels[positions] == hidden
+    mean, sd = plain_scale(x[here], CELL_OFFSET if hidden == cell else 0.0)
+    test, test_labels = index.of(row["training_set"], "test")
+    reference, _ = index.of(row["training_set"], "reference")
+    return _Hidden(
+        condition=row["task"],
+        level=hidden,
+        seen=base.Seen(
+            x[here], labels[here], base.donor_weight(donors[here]),
+            x[~here], labels[~here], base.donor_weight(donors[~here]), CELL_OFFSET if hidden != cell else 0.0,
+        ),
+        test=(profiles.X[test].astype(np.float64) - mean) / sd,
+        labels=test_labels,
+        reference=(profiles.X[reference].astype(np.float64) - mean) / sd,
+        mean=mean,
+        sd=sd,
+    )  # fmt: skip
+
+
+def score(hidden: _Hidden, made: np.ndarray, rng: np.random.Generator) -> dict[str, float]:
+    """Metrics of standardised profiles `made` (n × genes) that stand for the hidden condition at its level.
+
+    Returns
+    -------
+    dict
+        ``centroid_r``: Pearson correlation over genes of the centroid with the real one, both less the mean of the
+        other conditions' training centroids. ``type_rank``: place of the condition among all when their real
+        centroids are ordered by that correlation (1 = right). ``detection_auc``, ``detection_f1``: of a logistic
+        classifier trained on real profiles of the other conditions against `made`, on real profiles. ``mmd``,
+        ``precision``, ``recall``, ``density``, ``coverage``, ``correlation_score``: of the distribution, where the
+        condition has enough held-out profiles.
+    """
+    seen = hidden.seen
+    others = hidden.scale(seen.x)
+    names = np.unique(seen.labels)
+    origin = base.centroids(others, seen.labels, seen.weight, names).mean(0)
+    real = {c: hidden.test[hidden.labels == c].mean(0) - origin for c in np.unique(hidden.labels)}
+    centroid = made.mean(0) - origin
+    r = {c: base.pearson(centroid, mean) for c, mean in real.items()}
+    out = {
+        "centroid_r": r[hidden.condition],
+        "type_rank": float(1 + sum(v > r[hidden.condition] for v in r.values())),
+    }
+    x = np.concatenate([others, made])
+    y = np.r_[np.zeros(len(others)), np.ones(len(made))]
+    model = LogisticRegression(C=0.01, class_weight="balanced", max_iter=500).fit(x, y)
+    truth = hidden.labels == hidden.condition
+    found = model.decision_function(hidden.test)
+    out["detection_auc"] = float(roc_auc_score(truth, found))
+    out["detection_f1"] = float(f1_score(truth, found > 0))
+    target = hidden.test[truth]
+    if len(target) >= FEWEST:
+        made = made[np.sort(rng.permutation(len(made))[: max(len(target), FEWEST)])]
+        components = PCA(min(COMPONENTS, len(others) - 1), random_state=0).fit(others)
+        out["mmd"] = maximum_mean_discrepancy(components.transform(target), components.transform(made))
+        k = max(1, min(NEIGHBOURS, len(target) - 2, len(made) - 2))
+        out |= precision_recall_density_coverage(target, made, k)
+        genes = scored_genes(target.shape[1], rng)
+        out["correlation_score"] = correlation_score(target[:, genes], made[:, genes])
+    return out
+
+
+def held_out_level(
+    profiles: ad.AnnData,
+    synthetic: Mapping[str, ad.AnnData],
+    training_sets: pd.DataFrame,
+    members: pd.DataFrame,
+    *,
+    study: str,
+    generator: str,
+    settings: Mapping[str, Any],
+    seed: int,
+) -> pd.DataFrame:
+    """Score profiles of conditions that a generator never saw at the level that it generates.
+
+    Parameters
+    ----------
+    profiles : AnnData
+        Harmonised profiles (samples × genes, log2 units), both levels.
+    synthetic : mapping
+        Training set -> synthetic profiles of the hidden condition on the log2 scale; ``{}`` for `real`.
+    training_sets, members : DataFrame
+        The plan's rows of purpose ``held_out_level``.
+    study : str
+        Name of the study.
+    generator : str
+        Registry name; or ``real`` for the ceiling (real profiles of other donors of the hidden condition) and the
+        baselines of :mod:`.baselines`.
+    settings : mapping
+        ``held_out_level`` of the configuration with ``tissue_level`` and ``cell_level`` of ``combination``.
+    seed : int
+        Master seed.
+
+    Returns
+    -------
+    DataFrame
+        Long evaluation table: ``task`` = hidden condition (none: one value per condition), ``regime`` = arm,
+        ``level`` = hidden level. Metrics of :func:`score`; those of :data:`COMPARED` also as
+        ``<metric>_over_level_shift`` and ``<metric>_over_permuted``, above 0 where better.
+
+    Raises
+    ------
+    ContractError
+        If a held-out donor was trained on.
+    """
+    check_no_leak(profiles, members)
+    index = Members(profiles, members)
+    rows: list[dict[str, Any]] = []
+    for row in training_sets.to_dict("records"):
+        hidden = _hidden(profiles, index, row, settings)
+        rng = random_generator(seed, "held_out_level", row["task"], row["regime"], row["repeat"])
+        for name, made in _candidates(hidden, row, synthetic, generator, settings["n_synthetic"], rng):
+            arm = row["regime"].split("_", 1)[1]
+            keys = {
+                "study": study, "task": row["task"], "generator": name, "regime": arm, "level": hidden.level,
+                "n_synthetic": len(made), "repeat": row["repeat"], "seed": row["seed"],
+            }  # fmt: skip
+            rows += [keys | {"metric": m, "value": v} for m, v in score(hidden, made, rng).items()]
+    table = evaluation_table(rows)
+    table = pd.concat([table, *_differences(table)], ignore_index=True)
+    table = pd.concat([table, _over_conditions(table)], ignore_index=True)
+    return table if generator == "real" else table[table["generator"] == generator].reset_index(drop=True)
+
+
+def _candidates(
+    hidden: _Hidden,
+    row: Mapping[str, Any],
+    synthetic: Mapping[str, ad.AnnData],
+    generator: str,
+    n: int,
+    rng: np.random.Generator,
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Names and standardised profiles that are scored on one training set; the level shift is always among them."""
+    if generator != "real":
+        yield generator, hidden.scale(synthetic[row["training_set"]].X)
+        yield "level_shift", hidden.scale(base.level_shift(hidden.seen, hidden.condition, n, rng))
+        return
+    if row["regime"].endswith("combined"):
+        yield "real", hidden.reference
+    for name, baseline in base.BASELINES.items():
+        yield name, hidden.scale(baseline(hidden.seen, hidden.condition, n, rng))
+
+
+def _differences(table: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Rows of paired differences to the additive level shift, and to the same method with permuted labels."""
+    keys = ["task", "level", "repeat", "metric"]
+    compared = table[table["metric"].isin(COMPARED)]
+    combined = compared[compared["regime"] == "combined"]
+    shift = combined[combined["generator"] == "level_shift"].set_index(keys)["value"]
+    permuted = compared[compared["regime"] == "permuted"].set_index(["generator", *keys])["value"]
+    for suffix, reference, by in (("level_shift", shift, keys), ("permuted", permuted, ["generator", *keys])):
+        rows = combined[combined["generator"] != suffix]
+        other = reference.reindex(pd.MultiIndex.from_frame(rows[by])).to_numpy(dtype=float)
+        sign = rows["metric"].map(COMPARED).to_numpy(dtype=float)
+        out = rows.assign(value=sign * (rows["value"].to_numpy(dtype=float) - other))
+        yield out.assign(metric=out["metric"] + f"_over_{suffix}").dropna(subset=["value"])
+
+
+def _over_conditions(table: pd.DataFrame) -> pd.DataFrame:
+    """One row per condition, its number in place of the repeat, so that summaries are over conditions."""
+    number = {c: i for i, c in enumerate(sorted(table["task"].unique()))}
+    keys = ["study", "generator", "regime", "level", "task", "metric"]
+    mean = table.groupby(keys, sort=False, as_index=False)["value"].mean()
+    rows = mean.assign(repeat=mean["task"].map(number), task=None)
+    return evaluation_table(rows.to_dict("records"))

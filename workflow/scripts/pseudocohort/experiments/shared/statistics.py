@@ -1,0 +1,250 @@
+"""Statistics shared by the evaluations: intervals over repeats, areas under the ROC curve, summaries, differences."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import optimize, special, stats
+
+from ...core.contracts import EVALUATION_KEYS
+from ...core.errors import ContractError
+from ...core.io import evaluation_table
+
+#: Keys that tell repeats of one measurement apart; summaries are over them.
+REPEAT_KEYS = ("repeat", "seed")
+BOOTSTRAP_SAMPLES = 1999
+#: Fewest values for the bootstrap; below, the interval is Student's.
+BOOTSTRAP_MINIMUM = 10
+#: Fewest false positives expected at a false-positive rate that we are ready to report.
+FEWEST_FALSE_POSITIVES = 10
+
+
+class Interval(NamedTuple):
+    """Mean of `n` values with its confidence interval; NaN where undefined."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+
+class Auc(NamedTuple):
+    """Area under the ROC curve, its standard error and its 95 % confidence interval."""
+
+    auc: float
+    se: float
+    low: float
+    high: float
+
+
+def interval(values: Sequence[float] | np.ndarray, *, confidence: float = 0.95, seed: int = 0) -> Interval:
+    """Mean of `values` (NaN dropped) with a confidence interval over them as independent repeats.
+
+    From 10 values on the bias-corrected and accelerated bootstrap of the mean (Efron 1987, JASA 82:171), from 2 to 9
+    Student's t, of one value none (NaN). The order of the values does not matter; equal values give an interval of
+    no width, which says that repeats agree, not that the truth is known.
+    """
+    x = np.asarray(values, dtype=np.float64).ravel()
+    x = np.sort(x[~np.isnan(x)])
+    n = len(x)
+    if n == 0:
+        return Interval(np.nan, np.nan, np.nan, 0)
+    mean = float(x.mean())
+    if n == 1 or not np.isfinite(x).all():
+        return Interval(mean, np.nan, np.nan, n)
+    if np.ptp(x) <= 8 * np.finfo(float).eps * np.abs(x).max():
+        return Interval(mean, mean, mean, n)
+    if n >= BOOTSTRAP_MINIMUM:
+        with warnings.catch_warnings():  # a degenerate acceleration gives NaN, and the t interval below takes over
+            warnings.simplefilter("ignore")
+            low, high = stats.bootstrap(
+                (x,), np.mean, confidence_level=confidence, n_resamples=BOOTSTRAP_SAMPLES, rng=seed
+            ).confidence_interval
+        if np.isfinite(low) and np.isfinite(high):
+            return Interval(mean, float(low), float(high), n)
+    half = float(stats.t.ppf(0.5 + confidence / 2, n - 1) * x.std(ddof=1) / np.sqrt(n))
+    return Interval(mean, mean - half, mean + half, n)
+
+
+def _split(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Scores of positives and of negatives; both must be there and finite or infinite, not NaN."""
+    labels, scores = np.asarray(labels).astype(bool), np.asarray(scores, dtype=np.float64)
+    if np.isnan(scores).any():
+        raise ContractError(f"{int(np.isnan(scores).sum())} of {len(scores)} scores are NaN")
+    if labels.all() or not labels.any():
+        raise ContractError(f"all {len(labels)} labels are the same: no ROC curve")
+    return scores[labels], scores[~labels]
+
+
+def delong(labels: np.ndarray, scores: np.ndarray, *, confidence: float = 0.95) -> Auc:
+    """Area under the ROC curve with DeLong's standard error; ties count one half.
+
+    DeLong, DeLong & Clarke-Pearson 1988 (Biometrics 44:837) by the midranks of Sun & Xu 2014 (IEEE Signal Processing
+    Letters 21:1389). The interval is symmetric on the logit scale, hence inside [0, 1]. Where the standard error is 0
+    (perfect separation, or all scores tied) that would claim certainty; there the interval is the range of areas that
+    the variance of Hanley & McNeil 1982 (Radiology 143:29) does not reject, as Wilson's interval does for a share.
+
+    Raises
+    ------
+    ContractError
+        If a score is NaN or only one class is there.
+    """
+    positive, negative = _split(labels, scores)
+    m, n = len(positive), len(negative)
+    ranks = stats.rankdata(np.concatenate([positive, negative]))
+    # Share of the other class that each positive, and each negative, is on the right side of.
+    of_positive = (ranks[:m] - stats.rankdata(positive)) / n
+    of_negative = 1 - (ranks[m:] - stats.rankdata(negative)) / m
+    auc = float(of_positive.mean())
+    variance = sum(part.var(ddof=1) / len(part) if len(part) > 1 else np.nan for part in (of_positive, of_negative))
+    se = float(np.sqrt(variance))
+    z = float(stats.norm.ppf(0.5 + confidence / 2))
+    if se > 1e-12 and 0 < auc < 1:
+        half = z * se / (auc * (1 - auc))
+        return Auc(
+            auc, se, float(special.expit(special.logit(auc) - half)), float(special.expit(special.logit(auc) + half))
+        )
+    return Auc(auc, se, *_not_rejected(auc, m, n, z))
+
+
+def _not_rejected(auc: float, m: int, n: int, z: float) -> tuple[float, float]:
+    """Areas t with (auc - t)^2 <= z^2 V(t), V of Hanley & McNeil 1982 under their exponential model."""
+
+    def excess(t: float) -> float:
+        q1, q2 = t / (2 - t), 2 * t * t / (1 + t)
+        variance = (t * (1 - t) + (m - 1) * (q1 - t * t) + (n - 1) * (q2 - t * t)) / (m * n)
+        return (auc - t) ** 2 - z * z * max(variance, 0.0)
+
+    edge = 1e-9
+    # At t = auc the excess is not positive; at the far ends, where V vanishes, it is.
+    low = optimize.brentq(excess, edge, auc - edge) if auc > 2 * edge and excess(auc - edge) < 0 else 0.0
+    high = optimize.brentq(excess, auc + edge, 1 - edge) if auc < 1 - 2 * edge and excess(auc + edge) < 0 else 1.0
+    return float(low), float(high)
+
+
+def tpr_at_fpr(labels: np.ndarray, scores: np.ndarray, fpr: float) -> float | None:
+    """Largest true-positive rate of a threshold whose false-positive rate is at most `fpr`.
+
+    Tied scores are accepted or refused together. None where fewer than 10 of the negatives would be false positives
+    at that rate: there the number is noise.
+    """
+    positive, negative = _split(labels, scores)
+    if len(negative) * fpr < FEWEST_FALSE_POSITIVES - 1e-9:
+        return None
+    thresholds = np.unique(np.concatenate([positive, negative]))
+    false_rate = 1 - np.searchsorted(np.sort(negative), thresholds, side="left") / len(negative)
+    true_rate = 1 - np.searchsorted(np.sort(positive), thresholds, side="left") / len(positive)
+    allowed = true_rate[false_rate <= fpr + 1e-12]
+    return float(allowed.max()) if len(allowed) else 0.0
+
+
+def corrected_maximum(
+    scores: np.ndarray,
+    labels: np.ndarray,
+    *,
+    blocks: np.ndarray | None = None,
+    permutations: int = 1999,
+    seed: int = 0,
+) -> float:
+    """p-value of the best of several attacks, corrected for having chosen it (max-statistic permutation test).
+
+    Westfall & Young 1993, "Resampling-Based Multiple Testing" (Wiley): labels are permuted for all attacks at
+    once, so their correlation is kept; the statistic is the largest rank-sum, standardised by its null mean and
+    variance (one-sided: members score higher).
+
+    Parameters
+    ----------
+    scores : ndarray (candidates, attacks)
+        Higher means member.
+    labels : ndarray (candidates,)
+        Members are true; exchangeable under the null hypothesis, within `blocks` if given.
+    blocks : ndarray (candidates,), optional
+        Labels are permuted only among candidates of one block.
+    permutations : int
+        Number of random permutations; the smallest p-value is 1 / (permutations + 1).
+
+    Raises
+    ------
+    ContractError
+        If a score is NaN or only one class is there.
+    """
+    scores = np.asarray(scores, dtype=np.float64)
+    scores = scores[:, None] if scores.ndim == 1 else scores
+    labels = np.asarray(labels).astype(bool)
+    _split(labels, scores.sum(1))
+    groups = np.zeros(len(labels), dtype=int) if blocks is None else np.unique(blocks, return_inverse=True)[1]
+    ranks = stats.rankdata(scores, axis=0)
+    mean, variance = np.zeros(scores.shape[1]), np.zeros(scores.shape[1])
+    members = [np.flatnonzero(groups == g) for g in range(groups.max() + 1)]
+    for rows in members:
+        chosen, size = labels[rows].sum(), len(rows)
+        mean += chosen * ranks[rows].mean(0)
+        if size > 1:
+            variance += chosen * (size - chosen) / size * ranks[rows].var(0, ddof=1)
+    sd = np.where(variance > 1e-9, np.sqrt(variance), np.inf)
+    observed = ((labels.astype(np.float64) @ ranks - mean) / sd).max()
+    rng, extreme = np.random.default_rng(seed), 1
+    for _ in range(permutations):
+        permuted = np.zeros(len(labels))
+        for rows in members:
+            permuted[rows] = labels[rng.permutation(rows)]
+        extreme += ((permuted @ ranks - mean) / sd).max() >= observed - 1e-9
+    return float(extreme / (permutations + 1))
+
+
+def summarise(long: pd.DataFrame) -> pd.DataFrame:
+    """Mean with 95 % interval over the repeats of each measurement of a long evaluation table.
+
+    Rows that agree in every key but ``repeat`` and ``seed`` (an empty key agrees with an empty key) are one
+    measurement.
+    """
+    keys = [k for k in EVALUATION_KEYS if k not in REPEAT_KEYS]
+    rows = []
+    for names, group in long.groupby([*keys, "metric"], dropna=False, sort=False, observed=True):
+        mean, low, high, n = interval(group["value"].to_numpy())
+        rows.append({**dict(zip([*keys, "metric"], names, strict=True)), "value": mean})
+        rows[-1] |= {"ci_low": low, "ci_high": high, "n": n}
+    return evaluation_table(rows, summary=True)
+
+
+def paired_difference(
+    long: pd.DataFrame, metric: str, baseline_generator: str, match_keys: Sequence[str]
+) -> pd.DataFrame:
+    """Rows of `metric` less the baseline's value at the same `match_keys`, as metric ``<metric>_gain``.
+
+    Parameters
+    ----------
+    long : DataFrame
+        Long evaluation table.
+    baseline_generator : str
+        Value of the key ``generator`` that the others are compared with; it gets no rows of its own.
+    match_keys : sequence of str
+        Keys that tell baselines apart, for instance task, n_real and repeat; empty matches empty.
+
+    Raises
+    ------
+    ContractError
+        If a row has no baseline, or several.
+    """
+    rows = long[long["metric"] == metric]
+    is_baseline = rows["generator"] == baseline_generator
+    keys = list(match_keys)
+    baseline = rows.loc[is_baseline, [*keys, "value"]].rename(columns={"value": "baseline"})
+    if baseline.duplicated(keys).any():
+        first = baseline.loc[baseline.duplicated(keys), keys].iloc[0].to_dict()
+        raise ContractError(f"several values of {metric} of the baseline {baseline_generator!r} at {first}")
+    # NA stands for "does not apply": it must match itself, whatever it is written as.
+    joined = rows[~is_baseline].reset_index(drop=True)
+    left, right = (t[keys].astype(object).where(t[keys].notna(), "NA") for t in (joined, baseline))
+    right["baseline"] = baseline["baseline"]
+    found = left.merge(right, on=keys, how="left", indicator=True)
+    if (found["_merge"] != "both").any():
+        first = left[(found["_merge"] != "both").to_numpy()].iloc[0].to_dict()
+        raise ContractError(f"no value of {metric} of the baseline {baseline_generator!r} at {first}")
+    joined["value"] = joined["value"].to_numpy() - found["baseline"].to_numpy()
+    joined["metric"] = f"{metric}_gain"
+    return joined

@@ -1,0 +1,98 @@
+"""One look for all figures, and files that are the same for the same numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("svg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ...core.io import atomic
+
+#: Colour-blind safe (Okabe & Ito 2008).
+BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW = (
+    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442",
+)  # fmt: skip
+GREY, LIGHT, INK = "#8a8f98", "#e3e6ea", "#1d2430"
+CYCLE = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, GREY)
+CONTROLS = ("copy", "jitter", "mixup", "independent", "mvn", "mvn_camda")
+
+plt.rcParams.update(
+    {
+        "svg.hashsalt": "pseudocohort",
+        "svg.fonttype": "none",
+        "font.family": "sans-serif",
+        "font.sans-serif": ["DejaVu Sans"],
+        "font.size": 9,
+        "axes.titlesize": 9.5,
+        "axes.titleweight": "bold",
+        "axes.titlelocation": "left",
+        "axes.edgecolor": GREY,
+        "axes.labelcolor": INK,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "grid.color": LIGHT,
+        "grid.linewidth": 0.7,
+        "axes.axisbelow": True,
+        "xtick.color": INK,
+        "ytick.color": INK,
+        "text.color": INK,
+        "legend.frameon": False,
+        "figure.constrained_layout.use": True,
+    }
+)
+
+
+def save(figure: Figure, path: str | Path) -> None:
+    """Write the figure as SVG, without a date, in one rename."""
+    with atomic(path) as temporary:
+        figure.savefig(temporary, format="svg", metadata={"Date": None, "Creator": None})
+    plt.close(figure)
+
+
+def order_of(generators: list[str]) -> list[str]:
+    """Real first, then controls, then trained generators, each in a fixed order."""
+    rank = {name: i for i, name in enumerate(("real", *CONTROLS))}
+    return sorted(dict.fromkeys(generators), key=lambda g: (rank.get(g, len(rank)), g))
+
+
+def colour_of(generator: str) -> str:
+    """Ink for real data, grey for controls, a colour for each trained generator."""
+    trained = {"gan": ORANGE, "wgan_gp": RED, "ddpm": BLUE, "mvn": GREEN, "flow": PURPLE, "unclip": SKY, "cvae": YELLOW}
+    return INK if generator == "real" else trained.get(generator, GREY)
+
+
+def spread(wanted: np.ndarray, gap: float) -> np.ndarray:
+    """Positions at least `gap` apart, in the order of `wanted` and near to it."""
+    order, out = np.argsort(wanted, kind="stable"), np.array(wanted, dtype=float)
+    groups: list[list[int]] = []
+    for i in order:
+        groups.append([i])
+        while len(groups) > 1:
+            a, b = groups[-2], groups[-1]
+            top = np.mean(wanted[a]) + gap * (len(a) - 1) / 2
+            if np.mean(wanted[b]) - gap * (len(b) - 1) / 2 - top >= gap:
+                break
+            groups[-2:] = [a + b]
+    for group in groups:
+        out[group] = np.mean(wanted[group]) + gap * (np.arange(len(group)) - (len(group) - 1) / 2)
+    return out
+
+
+def empty(ax: Axes, text: str) -> None:
+    """Say why a panel has nothing to show."""
+    ax.text(0.5, 0.5, text, ha="center", va="center", color=GREY, transform=ax.transAxes, wrap=True)
+    ax.set_axis_off()
+
+
+def dots(ax: Axes, y: float, row, colour: str, *, marker: str = "o", filled: bool = True, size: float = 28) -> None:
+    """A mean with its interval as a horizontal bar; `row` has value, ci_low and ci_high."""
+    ax.plot([row["ci_low"], row["ci_high"]], [y, y], color=colour, linewidth=1.6, solid_capstyle="butt", zorder=2)
+    ax.scatter(row["value"], y, s=size, marker=marker, color=colour if filled else "white", edgecolor=colour, zorder=3)

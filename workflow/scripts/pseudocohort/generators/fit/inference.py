@@ -1,0 +1,182 @@
+"""What stored models give: synthetic profiles, expectations given some genes, signals about candidates."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+
+from ...core.contracts import SIGNALS_COLUMNS
+from ...core.groups import OBS
+from ...core.seeds import derive
+from ...prepare.scale import Scaler
+from ..base import registry
+from ..base.serialization import load_state
+from .counts import LibrarySizes, counts_of
+from .covariates import CovariateEffects, described
+from .detection import DetectionLimits
+from .per_condition import PerCondition, load_model
+
+log = logging.getLogger(__name__)
+
+
+def sample_batch(
+    models_dir: Path,
+    requests: dict[str, pd.DataFrame],
+    var: pd.DataFrame,
+    *,
+    generator: str,
+    seeds: dict[str, int],
+    device: str,
+    name: str = "",
+) -> ad.AnnData:
+    """Sample from each model of a batch what is asked of it.
+
+    Parameters
+    ----------
+    models_dir : Path
+        Written by :func:`.batch.train_batch`.
+    requests : dict of DataFrame
+        Conditions and levels to sample, by training set (:func:`...plan.requests.request`).
+    var : DataFrame
+        Genes.
+    generator : str
+        Name in the registry.
+    seeds : dict of int
+        Seed of each training set.
+    device : {'auto', 'cpu', 'cuda'}
+        Where networks run.
+    name : str
+        Name that the profiles carry; `generator` if none is given.
+
+    Returns
+    -------
+    AnnData
+        log2 expression, not below 0, silent genes on their floor (:mod:`.detection`); keeps ``contracts.SYNTHETIC``.
+        Where the profiles that all models were trained on were counts, the layer ``counts`` has integers at library
+        sizes drawn like theirs.
+    """
+    kind, name = registry.get(generator), name or generator
+    parts, tables, counts = [], [], []
+    for training_set, wanted in requests.items():
+        folder = models_dir / training_set
+        scaler = Scaler.from_state(*load_state(folder / "scale", "scale"))
+        model = load_model(folder / "model", kind)
+        z = model.sample(wanted, seed=derive(seeds[training_set], generator, "sample"), device=device)
+        effects = CovariateEffects.from_state(*load_state(folder / "covariates", "covariates"))
+        z = effects.add(z, wanted)
+        limits = DetectionLimits.from_state(*load_state(folder / "detection", "detection"))
+        parts.append(limits.apply(np.maximum(scaler.inverse(z, wanted), 0), wanted).astype(np.float32))
+        rng = np.random.default_rng(derive(seeds[training_set], generator, "counts"))
+        library = LibrarySizes.from_state(*load_state(folder / "library", "library")).draw(wanted, rng)
+        counts.append(None if library is None else counts_of(parts[-1], library, rng))
+        table = effects.shown(wanted)
+        table.insert(0, "training_set", training_set)
+        table.insert(1, "generator", name)
+        tables.append(table)
+        log.info("%s: %d profiles", training_set, len(wanted))
+    obs = pd.concat(tables, ignore_index=True)
+    obs.index = obs["training_set"] + ":" + name + ":" + obs.groupby("training_set").cumcount().astype(str)
+    return ad.AnnData(
+        np.concatenate(parts),
+        obs=obs,
+        var=var,
+        layers={} if any(part is None for part in counts) else {"counts": np.concatenate(counts)},
+        uns={"pseudocohort": {"unit": "log2 expression", "synthetic": True}},
+    )
+
+
+def expected_given(
+    folder: Path, obs: pd.DataFrame, clamped: np.ndarray, *, generator: str, seed: int, device: str
+) -> np.ndarray:
+    """Profiles that a stored generator expects given the values of some of their genes.
+
+    Parameters
+    ----------
+    folder : Path
+        Of one training set, written by :func:`.batch.train_batch`.
+    obs : DataFrame
+        Conditions and levels.
+    clamped : ndarray (len(obs) × genes)
+        log2 expression of the clamped genes, NaN where a gene is free.
+    generator : str
+        Name in the registry.
+    seed : int
+        Of the generator's draws.
+    device : {'auto', 'cpu', 'cuda'}
+        Where networks run.
+
+    Returns
+    -------
+    ndarray (len(obs) × genes)
+        log2 expression.
+    """
+    scaler = Scaler.from_state(*load_state(folder / "scale", "scale"))
+    model = load_model(folder / "model", registry.get(generator))
+    effects = CovariateEffects.from_state(*load_state(folder / "covariates", "covariates"))
+    clamped = effects.remove(scaler.transform(clamped, obs), obs)
+    z = model.sample_clamped(obs, clamped, seed=seed, device=device, expected=True)
+    return scaler.inverse(effects.add(z, obs), obs)
+
+
+def signals_batch(
+    models_dir: Path,
+    profiles: ad.AnnData,
+    members: pd.DataFrame,
+    training_sets: list[str],
+    *,
+    generator: str,
+    device: str,
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """White-box signals of each model about the candidates of its audit, and the models' privacy ledgers.
+
+    Parameters
+    ----------
+    models_dir : Path
+        Written by :func:`.batch.train_batch`.
+    profiles : AnnData
+        Harmonised profiles (log2 units).
+    members : DataFrame
+        Members of the training sets; the candidates are those with role member or non_member.
+    training_sets : list of str
+        Their ids.
+    generator : str
+        Name in the registry.
+    device : {'auto', 'cpu', 'cuda'}
+        Where networks run.
+
+    Returns
+    -------
+    signals : DataFrame
+        ``training_set sample_id signal score``, higher for members; without rows if the generator has no such attack.
+    ledgers : dict
+        Training set -> state of its :class:`..base.ledger.Ledger`; empty for generators without one.
+    """
+    kind = registry.get(generator)
+    parts, ledgers = [pd.DataFrame(columns=list(SIGNALS_COLUMNS))], {}
+    for training_set in training_sets:
+        folder = models_dir / training_set
+        scaler = Scaler.from_state(*load_state(folder / "scale", "scale"))
+        model = load_model(folder / "model", kind)
+        if isinstance(model, PerCondition):
+            log.info("%s: one model per condition; white-box attacks are defined for joint models", training_set)
+            continue
+        if model.ledger is not None:
+            ledgers[training_set] = model.ledger.state()
+        own = members[(members["training_set"] == training_set).to_numpy()]
+        rows = own[own["role"].astype(str).isin(["member", "non_member"]).to_numpy()]
+        seen = profiles[rows["sample_id"].to_numpy()]
+        obs = seen.obs[list(OBS)].astype(str).join(seen.obs[list(described(profiles))])
+        obs["condition"] = rows["condition"].astype(str).to_numpy()
+        effects = CovariateEffects.from_state(*load_state(folder / "covariates", "covariates"))
+        z = effects.remove(scaler.transform(np.asarray(seen.X), obs), obs)
+        candidates = ad.AnnData(z, obs=obs, var=profiles.var)
+        for signal, score in model.member_signals(candidates, device=device).items():
+            ids = {"training_set": training_set, "sample_id": seen.obs_names, "signal": signal, "score": score}
+            parts.append(pd.DataFrame(ids))
+        log.info("%s: signals of %d candidates", training_set, len(rows))
+    return pd.concat(parts[1:] or parts, ignore_index=True)[list(SIGNALS_COLUMNS)], ledgers

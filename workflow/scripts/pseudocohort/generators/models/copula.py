@@ -1,0 +1,89 @@
+"""Gaussian copula on principal components: their own marginals, Gaussian dependence."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+from scipy import stats
+from sklearn.covariance import ledoit_wolf
+
+from ...core.groups import keys_of
+from ..base.generator import Capabilities, Generator
+from ..space.covariance import square_root
+from ..space.latent import LATENT, LatentSpace
+
+#: Probabilities of the marginal quantiles that are kept.
+LEVELS = (np.arange(101) + 0.5) / 101
+#: A condition's own correlation counts as much as the pooled one when it has so many profiles.
+EQUAL_WEIGHT = 30.0
+
+
+class Copula(Generator):
+    """Residual components with empirical marginals and a Gaussian copula (Sklar 1959; Nelsen 2006, section 2.3).
+
+    Marginals are those of all residuals on a component, as quantiles with Gaussian tails; correlations of the normal
+    scores are Ledoit-Wolf shrunk, each condition's towards the pooled one.
+    """
+
+    name = "copula"
+    summary = "Gaussian copula on principal components of the residuals"
+    reference = "Nelsen 2006, An Introduction to Copulas; Patki, Wedge & Veeramachaneni 2016, DSAA"
+    capabilities = Capabilities(composition=True, unlabeled=True)
+    defaults = {**LATENT}
+
+    def fit(self, profiles: ad.AnnData, *, settings=None, seed, device="cpu", checkpoint=None) -> Self:
+        self.settings = self.merge_settings(settings)
+        s = self.settings
+        self.space = LatentSpace.fit(profiles, s["components"], s["marginals"], s["profiles_per_component"])
+        keys = self.space.keys(profiles)
+        h = self.space.encode(profiles.X, keys).astype(np.float64)
+        self.conditions = sorted({condition for condition, _ in self.space.means.mean})
+        self.quantiles = np.quantile(h, LEVELS, axis=0)
+        scores = stats.norm.ppf((stats.rankdata(h, axis=0) - 0.5) / len(h))
+        pooled = ledoit_wolf(scores, assume_centered=True)[0]
+        condition = np.array([c for c, _ in keys])
+        self.roots = np.empty((len(self.conditions), h.shape[1], h.shape[1]))
+        for i, name in enumerate(self.conditions):
+            rows = scores[condition == name]
+            own = ledoit_wolf(rows, assume_centered=True)[0] if len(rows) > 2 else pooled
+            weight = len(rows) / (len(rows) + EQUAL_WEIGHT)
+            mixed = weight * own + (1 - weight) * pooled
+            self.roots[i] = square_root(mixed)
+        return self
+
+    def sample(self, obs: pd.DataFrame, *, seed: int, device: str = "cpu") -> np.ndarray:
+        rng = np.random.default_rng(seed)
+        self.space.means.of(list(dict.fromkeys(keys_of(obs))))
+        condition = np.array([self.conditions.index(c) for c in obs["condition"].astype(str)])
+        noise = rng.standard_normal((len(obs), self.space.dim))
+        scores = np.einsum("nij,nj->ni", self.roots[condition], noise)
+        return self.space.decode(self.space.latent(self._to_values(scores), obs), obs, rng)
+
+    def _to_values(self, scores: np.ndarray) -> np.ndarray:
+        """Values with the marginals of the components; beyond the outer quantiles the tails go on as Gaussian ones."""
+        place = stats.norm.ppf(LEVELS)
+        out = np.empty_like(scores)
+        for j in range(scores.shape[1]):
+            values = self.quantiles[:, j]
+            out[:, j] = np.interp(scores[:, j], place, values)
+            sd = max((values[-1] - values[0]) / (place[-1] - place[0]), 0.0)
+            out[:, j] += sd * (np.maximum(scores[:, j] - place[-1], 0) + np.minimum(scores[:, j] - place[0], 0))
+        return out
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        arrays, metadata = self.space.state()
+        arrays = {f"space/{k}": v for k, v in arrays.items()}
+        arrays |= {"quantiles": self.quantiles.astype(np.float32), "roots": self.roots.astype(np.float32)}
+        return arrays, {"space": metadata, "conditions": self.conditions, "settings": self.settings}
+
+    @classmethod
+    def from_state(cls, arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> Self:
+        out = cls()
+        out.settings, out.conditions = metadata["settings"], metadata["conditions"]
+        space = {k.removeprefix("space/"): v for k, v in arrays.items() if k.startswith("space/")}
+        out.space = LatentSpace.from_state(space, metadata["space"])
+        out.quantiles, out.roots = (arrays[k].astype(np.float64) for k in ("quantiles", "roots"))
+        return out

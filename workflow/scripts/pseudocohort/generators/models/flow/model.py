@@ -1,0 +1,173 @@
+"""Residual latent flow: the class Gaussian, and what flow matching learns beyond it."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import torch
+from scipy.optimize import linear_sum_assignment
+from sklearn.covariance import ledoit_wolf
+from torch import nn
+
+from ...base.checkpoint import Checkpoint
+from ...engine.batches import Batches
+from ...engine.network_generator import BANK, EARLY_STOPPING, NetworkGenerator, Seeds
+from ...engine.networks import Denoiser
+from ...engine.streams import Streams
+from ...engine.training import Training, cosine
+from ...space.covariance import square_root
+from ...space.latent import LATENT
+
+#: Time is given to the network on the scale of diffusion steps.
+TIME_SCALE = 1000.0
+#: Times at which the matching loss of a candidate is taken.
+TIMES = (0.1, 0.3, 0.5, 0.7, 0.9)
+#: A condition's own covariance counts as much as the pooled one when it has so many profiles.
+EQUAL_WEIGHT = 30.0
+
+
+class Velocity(Denoiser):
+    """Network of the velocity, and the class Gaussians that the path starts from."""
+
+    def __init__(self, dim: int, conditions: int, width: int, blocks: int) -> None:
+        super().__init__(dim, conditions, width, blocks)
+        # Square roots of the class covariances; a buffer, so that they are stored with the weights.
+        self.register_buffer("root", torch.eye(dim).repeat(conditions, 1, 1))
+
+    def start(self, condition: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        """Draws (... × n × dim) of the Gaussians of conditions (... × n), from standard normal `noise`."""
+        # Each row's draw of every Gaussian is less to hold than a square root for each row.
+        draws = (noise @ self.root.flatten(-3, -2).mT).unflatten(-1, self.root.shape[-3:-1])
+        return torch.gather(draws, -2, _along(condition[..., None], draws)).squeeze(-2)
+
+
+class Flow(NetworkGenerator):
+    """Conditional flow matching (Lipman et al. 2023, eq. 21-23) that starts at the class Gaussian.
+
+    The path from a draw x_0 of the class Gaussian to a training row x_1 is the straight line; the network predicts its
+    velocity x_1 - x_0. Rows and draws of one condition are paired by optimal transport within the batch (Tong et al.
+    2024, TMLR), so that the velocity is small where the Gaussian is right. The last layer starts at zero: an untrained
+    flow is the Gaussian itself, and with few profiles (hence few steps) it stays near it.
+    """
+
+    name = "flow"
+    summary = "class Gaussian refined by conditional flow matching"
+    reference = "Lipman et al. 2023, ICLR; Tong et al. 2024, TMLR"
+    defaults = {
+        **LATENT,
+        "width": 128,
+        "blocks": 3,
+        "batch": 128,
+        "steps": 600,
+        "passes": 300,
+        "learning_rate": 1e-3,
+        "weight_decay": 1e-3,
+        "decay": 0.995,
+        **EARLY_STOPPING,
+        "sampling_steps": 20,
+    }
+
+    def build(self, dim: int, conditions: int) -> nn.Module:
+        return Velocity(dim, conditions, self.settings["width"], self.settings["blocks"])
+
+    def prepare(self, network: nn.Module, h: np.ndarray, condition: np.ndarray) -> None:
+        """Class covariances of the latent rows, Ledoit-Wolf, shrunk to the pooled one by class size."""
+        h = h.astype(np.float64)
+        pooled = ledoit_wolf(h, assume_centered=True)[0]
+        for c in range(len(self.conditions)):
+            rows = h[condition == c]
+            weight = len(rows) / (len(rows) + EQUAL_WEIGHT)
+            own = ledoit_wolf(rows, assume_centered=True)[0] if len(rows) > 2 else pooled
+            mixed = weight * own + (1 - weight) * pooled
+            network.root[c] = torch.as_tensor(square_root(mixed), dtype=torch.float32)
+
+    def loss_draws(self, n: int, random: Streams) -> tuple[torch.Tensor, ...]:
+        return random.randn(n, self.space.dim), random.rand(n)
+
+    def validation_loss(self, network, columns, random) -> torch.Tensor:
+        h, condition, factors = columns
+        noise, t = self.loss_draws(h.shape[-2], random)
+        return self.row_losses(network, h, condition, factors, network.start(condition, noise), t)
+
+    def row_losses(self, network, x1, condition, factors, x0, t) -> torch.Tensor:
+        x = x0 + t[..., None] * (x1 - x0)
+        return (network(x, TIME_SCALE * t, condition, factors) - (x1 - x0)).square().mean(-1)
+
+    def train(self, network: nn.Module, batches: Batches, seed: Seeds, checkpoint: Checkpoint | None) -> Training:
+        s = self.settings
+        optimiser = torch.optim.AdamW(
+            network.parameters(), lr=s["learning_rate"], weight_decay=s["weight_decay"], fused=True
+        )
+        run = Training(
+            {"velocity": network}, {"velocity": optimiser},
+            averaged="velocity", decay=s["decay"], seed=seed, device=self.device, learning_rate=cosine,
+        )  # fmt: skip
+
+        def one_step() -> dict[str, torch.Tensor]:
+            x1, condition, factors = batches.draw(run.random)
+            x0 = network.start(condition, run.random.randn(batches.size, self.space.dim))
+            x0 = torch.gather(x0, -2, _along(pairing(x0, x1, condition), x0))
+            loss = self.row_losses(network, x1, condition, factors, x0, run.random.rand(batches.size)).mean(-1)
+            run.descend("velocity", loss, clip=1.0)
+            return {"matching": loss}
+
+        return run.run(one_step, self.length(batches), checkpoint, self.name, self.validation(batches, seed))
+
+    def signals(self, h, condition, factors) -> dict[str, torch.Tensor]:
+        """Minus the matching loss over a bank of starts, at five times."""
+        total = torch.zeros(len(h), device=self.device)
+        for noise in self.bank(BANK, h.shape[1]):
+            start = self.network.start(condition, noise.expand(len(h), -1))
+            for share in TIMES:
+                t = torch.full((len(h),), share, device=self.device)
+                total += self.row_losses(self.network, h, condition, factors, start, t)
+        return {"matching": -total / (BANK * len(TIMES))}
+
+    def draw(self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+        x = self.network.start(
+            condition, torch.randn(len(condition), self.space.dim, generator=random, device=self.device)
+        )
+        steps = self.settings["sampling_steps"]
+        for i in range(steps):  # Heun's second-order method
+            now, then = (torch.full((len(x),), TIME_SCALE * k / steps, device=self.device) for k in (i, i + 1))
+            slope = self.network(x, now, condition, factors)
+            end = self.network(x + slope / steps, then, condition, factors)
+            x = x + 0.5 * (slope + end) / steps
+        return x
+
+
+def pairing(x0: torch.Tensor, x1: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
+    """Order of the rows of `x0` that minimises the sum of squared distances to `x1`, within each condition.
+
+    Parameters
+    ----------
+    x0, x1 : Tensor (... × n × components)
+    condition : Tensor (... × n)
+        Of the rows of both.
+
+    Returns
+    -------
+    Tensor (... × n)
+        For each row of `x1` the number of its row of `x0`.
+    """
+    by_condition = condition.argsort(dim=-1, stable=True)
+    one, other = (torch.gather(x, -2, _along(by_condition, x)) for x in (x1, x0))
+    n = condition.shape[-1]
+    cost = torch.cdist(one, other).square().reshape(-1, n, n).cpu().numpy()
+    kind = torch.gather(condition, -1, by_condition).reshape(-1, n).cpu().numpy()
+    # All batches as one list of rows; a run of it is a condition of a batch.
+    ends = np.append(kind[:, 1:] != kind[:, :-1], np.ones((len(kind), 1), dtype=bool), axis=1)
+    bounds = [0, *(np.flatnonzero(ends) + 1).tolist()]
+    partner = np.empty(ends.size, dtype=np.int64)
+    for a, b in pairwise(bounds):
+        first = a % n
+        last = first + b - a
+        partner[a:b] = linear_sum_assignment(cost[a // n, first:last, first:last])[1] + first
+    partner = torch.as_tensor(partner, device=x0.device).reshape(condition.shape)
+    return torch.empty_like(by_condition).scatter_(-1, by_condition, by_condition.gather(-1, partner))
+
+
+def _along(rows: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """Row numbers (... × n) for ``gather`` of whole rows of `x` (... × components)."""
+    return rows[..., None].expand(*rows.shape, x.shape[-1])

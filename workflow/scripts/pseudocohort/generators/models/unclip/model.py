@@ -1,0 +1,362 @@
+"""unCLIP for expression: joint embedding, prior, decoder."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any, Self
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from ....core.groups import keys_of
+from ....core.levels import AGGREGATIONS, CONTEXTS, LEVELS, level_of
+from ....core.seeds import derive
+from ...base.checkpoint import Checkpoint
+from ...engine.batches import Batches
+from ...engine.diffusion_schedule import Schedule
+from ...engine.diffusion_signals import denoising_signals
+from ...engine.network_generator import BANK, EARLY_STOPPING, NetworkGenerator, Seeds, factor_numbers
+from ...engine.networks import Denoiser
+from ...engine.stacking import Stack
+from ...engine.streams import Streams
+from ...engine.training import Trained, Training, cosine, number_of_steps
+from ...space.axes import leading_axes
+from ...space.latent import LATENT
+from .embedding import Encoder, degeneracy, supervised_contrastive
+
+#: Steps of sampling, at most, where means of draws are all that is wanted.
+STEPS_FOR_MEANS = 5
+
+
+class Parts(nn.Module):
+    """The three networks (Ramesh et al. 2022, section 2) in one module, so that they are stored and averaged as one."""
+
+    def __init__(self, view: int, dim: int, conditions: int, settings: dict[str, Any]) -> None:
+        super().__init__()
+        width, hidden = settings["embedding"], settings["width"]
+        self.encoder = Encoder(view, width, hidden)
+        self.reconstruct = nn.Linear(width, view)
+        #: The prior denoises z given condition and level; the decoder denoises h given z and level.
+        self.prior = Denoiser(width, conditions, hidden, settings["blocks"])
+        self.decoder = Denoiser(dim, conditions, hidden, settings["blocks"])
+        self.from_z = nn.Linear(width, self.decoder.context)
+        self.no_z = nn.Parameter(torch.zeros(self.decoder.context))
+        # Basis of the profiles that the encoder sees, scaled; stored with the weights.
+        self.register_buffer("basis", torch.zeros(view, 0))
+
+    def decode(self, h, t, z, factors, dropped=None):
+        """Velocity of h_t given z; `dropped` rows get no z (classifier-free guidance)."""
+        context = self.from_z(z)
+        if dropped is not None:
+            context = torch.where(dropped[..., None], self.no_z[..., None, :], context)
+        none = torch.full(h.shape[:-1], self.decoder.embed.none, device=h.device)
+        return self.decoder(h, t, none, factors, context)
+
+
+class UnCLIP(NetworkGenerator):
+    """unCLIP-like model (Ramesh et al. 2022): joint embedding z of all levels, prior p(z | condition, level), decoder.
+
+    1. One encoder embeds profiles of every level; rows of a condition attract each other, across levels most
+       (supervised contrastive loss), and z must reconstruct the profile linearly, so that it keeps what varies within
+       a condition.
+    2. The prior is a diffusion model of z given condition and level (``prior: diffusion``), or one of its ablations:
+       the class Gaussian of the training embeddings (``gaussian``) or their bootstrap (``neighbours``).
+    3. The decoder is a diffusion model of the residual components around the class means, given z and level, with
+       guidance on z (``guidance``).
+
+    :meth:`vary` and :meth:`translate` use the embedding of given profiles instead of the prior.
+
+    Where a class has one profile, the prior knows one embedding and the decoder what it came from: drawn profiles would
+    be that one. With ``moments`` the means of drawn rows are those of the training rows, shrunk to the class mean.
+    """
+
+    name = "unclip"
+    summary = "joint embedding of cell and tissue level, prior, decoder"
+    reference = "Ramesh et al. 2022, arXiv:2204.06125; Khosla et al. 2020, NeurIPS"
+    defaults = {
+        **LATENT,
+        "embedding": 16,
+        "width": 128,
+        "blocks": 2,
+        "batch": 128,
+        "embedding_steps": 400,
+        "steps": 800,
+        "passes": 400,
+        "learning_rate": 1e-3,
+        "weight_decay": 1e-3,
+        "decay": 0.995,
+        **EARLY_STOPPING,
+        "temperature": 0.2,
+        "view_noise": 0.3,
+        "reconstruction": 1.0,
+        "z_dropout": 0.1,
+        "moments": True,
+        "guidance": 1.0,
+        "prior": "diffusion",
+        "diffusion_steps": 1000,
+        "sampling_steps": 50,
+    }
+
+    sets_covariance = False
+
+    def further(self, profiles: ad.AnnData) -> tuple[np.ndarray, ...]:
+        """Of each profile: the scaled components that the encoder sees, and the number of its level."""
+        x, most = np.asarray(profiles.X, np.float64), max(2, len(self.space.basis))
+        values, vectors = leading_axes(x, most)
+        rank = max(2, min(most, len(x) // 2, int((values > 1e-6 * values[0]).sum())))
+        # One profile per level leaves nothing but zeros after standardisation: then there is nothing to scale by.
+        spread = values[:rank, None] / np.sqrt(len(x))
+        self._view = vectors[:rank] / np.where(spread > 1e-6, spread, 1.0)
+        level = np.array([LEVELS.index(v) for v in profiles.obs["level"].astype(str)])
+        return (x @ self._view.T).astype(np.float32), level
+
+    def build(self, dim: int, conditions: int) -> nn.Module:
+        view = getattr(self, "_view", None)
+        rank = len(view) if view is not None else self._rank
+        parts = Parts(rank, dim, conditions, self.settings)
+        if view is not None:
+            parts.basis = torch.as_tensor(view, dtype=torch.float32)
+        else:
+            parts.basis = torch.zeros(rank, self._genes)
+        return parts
+
+    def _embed(self, network: Parts, x: np.ndarray) -> torch.Tensor:
+        y = torch.as_tensor(x, dtype=torch.float32, device=self.device) @ network.basis.T
+        return network.encoder(y)
+
+    def _phases(self, batches: Batches) -> tuple[int, int]:
+        """Steps of the embedding, and of prior and decoder."""
+        s = self.settings
+        first, second = (
+            number_of_steps(s[name], s["passes"], batches.rows, batches.size) for name in ("embedding_steps", "steps")
+        )
+        return first, second
+
+    def length(self, batches: Batches) -> int:
+        return sum(self._phases(batches))
+
+    def train(self, network: nn.Module, batches: Batches, seed: Seeds, checkpoint: Checkpoint | None) -> Training:
+        s = self.settings
+        optimiser = torch.optim.AdamW(
+            network.parameters(), lr=s["learning_rate"], weight_decay=s["weight_decay"], fused=True
+        )
+        phases, n = self._phases(batches), batches.size
+        run = Training(
+            {"parts": network}, {"parts": optimiser},
+            averaged="parts", decay=s["decay"], seed=seed, device=self.device,
+            learning_rate=lambda share: cosine(_within_phase(share, *phases)),
+        )  # fmt: skip
+
+        def embedding_step() -> dict[str, torch.Tensor]:
+            _, condition, _, y, level = batches.draw(run.random)
+            views = [y + s["view_noise"] * run.random.randn(n, y.shape[-1]) for _ in range(2)]
+            z = [network.encoder(v) for v in views]
+            contrast = supervised_contrastive(z[0], z[1], condition, level, s["temperature"])
+            error = (network.reconstruct(z[0]) - y).square().mean((-2, -1))
+            run.descend("parts", contrast + s["reconstruction"] * error, clip=1.0)
+            return {"contrastive": contrast, "reconstruction": error}
+
+        def diffusion_step() -> dict[str, torch.Tensor]:
+            prior, decoder = self._diffusion_losses(network, batches.draw(run.random), run.random)
+            prior, decoder = prior.mean(-1), decoder.mean(-1)
+            run.descend("parts", prior + decoder, clip=1.0)
+            return {"prior": prior, "decoder": decoder}
+
+        def one_step() -> dict[str, torch.Tensor]:
+            if run.step == phases[0]:  # the encoder is done; what follows must not move it
+                run.settle("parts", "encoder")
+            losses = embedding_step() if run.step < phases[0] else diffusion_step()
+            zero = torch.zeros_like(next(iter(losses.values())).detach())
+            return dict.fromkeys(("contrastive", "reconstruction", "prior", "decoder"), zero) | losses
+
+        validation = self.validation(batches, seed, start=phases[0])
+        return run.run(one_step, sum(phases), checkpoint, self.name, validation, kind=lambda: run.step < phases[0])
+
+    def validation_loss(self, network, columns, random) -> torch.Tensor:
+        """Of prior and decoder; the embedding is trained to its end before."""
+        return sum(self._diffusion_losses(network, columns, random))
+
+    def _diffusion_losses(
+        self, network: Parts | Stack, columns: tuple[torch.Tensor, ...], random: Streams
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Errors of the velocities of prior and decoder, of each row; embeddings are taken as they are."""
+        s = self.settings
+        schedule = Schedule.make("cosine", s["diffusion_steps"], self.device)
+        h, condition, factors, y, _ = columns
+        n = h.shape[-2]
+        with torch.no_grad():
+            z = network.encoder(y)
+
+        def noised(x0: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+            t, noise = random.randint(s["diffusion_steps"], n), random.randn(n, x0.shape[-1])
+            return schedule.add_noise(x0, noise, t), t, schedule.velocity(x0, noise, t)
+
+        zt, t, velocity = noised(z)
+        prior = (network.prior(zt, t, condition, factors) - velocity).square().mean(-1)
+        ht, t, velocity = noised(h)
+        dropped = random.rand(n) < s["z_dropout"]
+        decoder = (network.decode(ht, t, z, factors, dropped) - velocity).square().mean(-1)
+        return prior, decoder
+
+    def keep(self, trained: Trained, batches: Batches) -> None:
+        super().keep(trained, batches)
+        _, condition, _, y, level = batches.columns
+        with torch.no_grad():
+            z = self.network.encoder(y)
+        self.z, self.z_condition, self.z_level = (tensor.cpu().numpy() for tensor in (z, condition, level))
+        names = np.array(self.conditions)[self.z_condition]
+        levels = np.array(LEVELS)[self.z_level]
+        self.checks = asdict(degeneracy(self.z.astype(float), names, levels))
+        del self._view
+
+    def _prior_rows(self, condition: int, level: int) -> np.ndarray:
+        """Training embeddings of a condition at a level, else at any level."""
+        here = (self.z_condition == condition) & (self.z_level == level)
+        return self.z[here] if here.sum() > 1 else self.z[self.z_condition == condition]
+
+    def _draw_z(
+        self, condition: torch.Tensor, factors: torch.Tensor, level: np.ndarray, random: torch.Generator, steps: int
+    ) -> torch.Tensor:
+        s, width = self.settings, self.settings["embedding"]
+        if s["prior"] == "diffusion":
+            schedule = Schedule.make("cosine", s["diffusion_steps"], self.device)
+
+            def predict(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+                return schedule.noise_of(x, self.network.prior(x, t, condition, factors), t)
+
+            z = schedule.sample_ddim(predict, (len(condition), width), steps, 0.0, random)
+        else:
+            noise = torch.randn(len(condition), width, generator=random, device=self.device).cpu().numpy()
+            pick = torch.rand(len(condition), generator=random, device=self.device).cpu().numpy()
+            out = np.empty((len(condition), width), dtype=np.float32)
+            for i, (c, v) in enumerate(zip(condition.cpu().numpy(), level, strict=True)):
+                rows = self._prior_rows(c, v)
+                spread = noise[i] * rows.std(0) if s["prior"] == "gaussian" else 0.1 * noise[i] * rows.std(0)
+                centre = rows.mean(0) if s["prior"] == "gaussian" else rows[int(pick[i] * len(rows))]
+                out[i] = centre + spread
+            z = torch.as_tensor(out, device=self.device)
+        return nn.functional.normalize(z, dim=1) * width**0.5
+
+    def _decode(self, z: torch.Tensor, factors: torch.Tensor, random: torch.Generator, steps: int) -> torch.Tensor:
+        s = self.settings
+        schedule = Schedule.make("cosine", s["diffusion_steps"], self.device)
+        everyone = torch.ones(len(z), dtype=torch.bool, device=self.device)
+
+        def predict(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+            velocity = self.network.decode(x, t, z, factors)
+            if s["guidance"] != 1.0:
+                free = self.network.decode(x, t, z, factors, everyone)
+                velocity = free + s["guidance"] * (velocity - free)
+            return schedule.noise_of(x, velocity, t)
+
+        return schedule.sample_ddim(predict, (len(z), self.space.dim), steps, 0.0, random)
+
+    def draw(self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+        return self._draw(condition, factors, random, self.settings["sampling_steps"])
+
+    def draw_for_means(self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+        """In few steps: the mean of DDIM draws is that of the data in any number where these are Gaussian."""
+        return self._draw(condition, factors, random, min(STEPS_FOR_MEANS, self.settings["sampling_steps"]))
+
+    def _draw(
+        self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator, steps: int
+    ) -> torch.Tensor:
+        _, aggregation, context = factors.cpu().numpy().T
+        names = [level_of(AGGREGATIONS[a], CONTEXTS[c]) for a, c in zip(aggregation, context, strict=True)]
+        level = np.array([LEVELS.index(name) for name in names])
+        return self._decode(self._draw_z(condition, factors, level, random, steps), factors, random, steps)
+
+    def member_signals(self, profiles: ad.AnnData, *, device: str = "cpu") -> dict[str, np.ndarray]:
+        self._candidates = np.asarray(profiles.X, np.float64)
+        found = super().member_signals(profiles, device=device)
+        del self._candidates
+        return found
+
+    def signals(self, h, condition, factors) -> dict[str, torch.Tensor]:
+        """Every stage by itself: reconstruction from the embedding, the stored embeddings, prior and decoder."""
+        schedule = Schedule.make("cosine", self.settings["diffusion_steps"], self.device)
+        y = torch.as_tensor(self._candidates, dtype=torch.float32, device=self.device) @ self.network.basis.T
+        z = self.network.encoder(y)
+
+        def prior(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+            return schedule.noise_of(x, self.network.prior(x, t, condition, factors), t)
+
+        def decoder(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+            return schedule.noise_of(x, self.network.decode(x, t, z, factors), t)
+
+        stored = torch.as_tensor(self.z, device=self.device)
+        found = {
+            "embedding": -(self.network.reconstruct(z) - y).square().sum(1),
+            "stored_embeddings": -torch.cdist(z, stored).min(1).values,
+        }
+        for name, predict, rows in (("prior", prior, z), ("decoder", decoder, h)):
+            parts = denoising_signals(schedule, predict, rows, self.bank(BANK, rows.shape[1]))
+            found |= {f"{name}_{key}": value for key, value in parts.items()}
+        return found
+
+    @torch.no_grad()
+    def vary(self, profiles: np.ndarray, obs: pd.DataFrame, *, seed: int) -> np.ndarray:
+        """Variations of given profiles: the decoder's draws from their own embeddings.
+
+        Parameters
+        ----------
+        profiles : ndarray (n × genes)
+            Standardised profiles.
+        obs : DataFrame
+            Condition and level of the profiles returned: those of `profiles`, or another level (:meth:`translate`).
+        """
+        z = self._embed(self.network, profiles)
+        random = torch.Generator(device=self.device).manual_seed(derive(seed, "variation"))
+        factors = torch.as_tensor(factor_numbers(obs), device=self.device)
+        rows = self._decode(z, factors, random, self.settings["sampling_steps"])
+        h = self.space.latent(rows.double().cpu().numpy(), obs)
+        return self.space.decode(h, obs, np.random.default_rng(derive(seed, "genes")))
+
+    def translate(self, profiles: np.ndarray, obs: pd.DataFrame, level: dict[str, str], *, seed: int) -> np.ndarray:
+        """Profiles at another level, e.g. a cell line as a tumour: same embedding and condition, other level.
+
+        Parameters
+        ----------
+        profiles : ndarray (n × genes)
+            Standardised profiles.
+        obs : DataFrame
+            Their condition and level.
+        level : dict
+            ``technology``, ``aggregation``, ``context`` and ``level`` wanted.
+
+        Raises
+        ------
+        UserError
+            If a condition cannot be placed at that level.
+        """
+        target = obs.assign(**level)
+        self.space.means.of(list(dict.fromkeys(keys_of(target))))
+        return self.vary(profiles, target, seed=seed)
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        arrays, metadata = super().state()
+        arrays |= {
+            "z": self.z.astype(np.float32),
+            "z_condition": self.z_condition.astype(np.int64),
+            "z_level": self.z_level.astype(np.int64),
+        }
+        checks = {k: v if np.isfinite(v) else None for k, v in self.checks.items()}
+        return arrays, metadata | {"checks": checks}
+
+    @classmethod
+    def from_state(cls, arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> Self:
+        cls._rank, cls._genes = arrays["network/basis"].shape
+        out = super().from_state(arrays, metadata)
+        out.z, out.z_condition, out.z_level = (arrays[k] for k in ("z", "z_condition", "z_level"))
+        out.checks = metadata["checks"]
+        out.device = torch.device("cpu")
+        return out
+
+
+def _within_phase(share: float, first: int, second: int) -> float:
+    """Progress within the phase that a run of `first` + `second` steps is in."""
+    step = share * (first + second)
+    return step / first if step < first else (step - first) / second

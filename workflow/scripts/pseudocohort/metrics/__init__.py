@@ -1,0 +1,1 @@
+"""Metrics of synthetic against real profiles."""

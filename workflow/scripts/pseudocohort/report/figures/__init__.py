@@ -1,1 +1,0 @@
-"""Figures of the report, one module per evaluation, all drawn from tables."""
