@@ -50,10 +50,10 @@ def test_this_environment_is_the_lock(project_root):
         assert version(package).split("+")[0] == pins(project_root / "requirements.lock")[package]
 
 
-@pytest.mark.parametrize("module", ["augmentation", "combination", "fidelity", "privacy", "interventions", "verdicts"])
+@pytest.mark.parametrize("module", ["augmentation", "combination", "fidelity", "privacy", "interventions"])
 def test_evaluations_run_in_the_environment_without_torch(module, project_root):
     """Their rules name envs/base.yaml, which has no torch; only the classifier `mlp` asks for it, when it is used."""
-    modules = f"pseudocohort.evaluate.{module}, pseudocohort.generators.fit.synthetic_store, pseudocohort.report.page"
-    code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
+    score, store = f"pseudocohort.experiments.{module}.score", "pseudocohort.generators.fit.synthetic_store"
+    code = f"import sys, {score}, {store}, pseudocohort.report.page; sys.exit('torch' in sys.modules)"
     environment = os.environ | {"PYTHONPATH": str(project_root / "workflow/scripts")}
     assert subprocess.run([sys.executable, "-c", code], env=environment).returncode == 0

@@ -162,26 +162,26 @@ def checkpoints_of_job(wildcards):
 
 def _code_of(stage, wildcards):
     return code_version(
-        f"generators.{stage}",
-        *(f"generators.{name}" for name in modules_of(config, wildcards.generator)),
+        f"generators.fit.{stage}",
+        *(f"generators.models.{name}" for name in modules_of(config, wildcards.generator)),
     )
 
 
 def code_of_training(wildcards):
     """Digest of the code that trains a generator."""
-    return _code_of("bundle", wildcards)
+    return _code_of("batch", wildcards)
 
 
 def code_of_generator(wildcards):
     """Digest of the code that samples from a stored generator, or attacks it."""
-    return _code_of("stored", wildcards)
+    return _code_of("inference", wildcards)
 
 
 def code_of_generators():
     """Digest of the code of the study's generators."""
     return code_version(
         *(
-            f"generators.{module}"
+            f"generators.models.{module}"
             for name in config["generators"]
             for module in modules_of(config, name)
         )
@@ -209,7 +209,7 @@ def gene_set_files(wildcards):
 
 def code_of_evaluation(wildcards):
     """Digest of the code of an evaluation."""
-    return code_version(f"evaluate.{wildcards.evaluation}")
+    return code_version(f"experiments.{wildcards.evaluation}.score")
 
 
 def synthetic_files(wildcards):
@@ -322,7 +322,7 @@ def caption_of_figure(wildcards):
 
 def code_of_figure(wildcards):
     """Digest of the code of a figure."""
-    return code_version(f"report.figures.{wildcards.evaluation}")
+    return code_version(f"experiments.{wildcards.evaluation}.figures.{wildcards.evaluation}")
 
 
 def template_version():

@@ -30,10 +30,10 @@ rule release:
         settings=settings_of(config, config["release"]["generator"]),
         sources=release_inputs.sources(DATASETS, study_files.data_root(config)),
         generator_code=code_version(
-            "generators.bundle",
-            "generators.stored",
+            "generators.fit.batch",
+            "generators.fit.inference",
             *(
-                f"generators.{name}"
+                f"generators.models.{name}"
                 for name in modules_of(config, config["release"]["generator"])
             ),
         ),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 logs.configure(snakemake.log[0])
 evaluation, generator = snakemake.wildcards.evaluation, snakemake.wildcards.generator
-score = getattr(importlib.import_module(f"pseudocohort.evaluate.{evaluation}"), evaluation)
+score = getattr(importlib.import_module(f"pseudocohort.experiments.{evaluation}.score"), evaluation)
 training_sets = io.read_table(snakemake.input.training_sets, contracts.TRAINING_SETS_COLUMNS)
 further = {}
 if snakemake.input.signals:

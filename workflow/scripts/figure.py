@@ -10,5 +10,6 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 logs.configure(snakemake.log[0])
-figure = importlib.import_module(f"pseudocohort.report.figures.{snakemake.wildcards.evaluation}")
+name = snakemake.wildcards.evaluation
+figure = importlib.import_module(f"pseudocohort.experiments.{name}.figures.{name}")
 save(figure.draw(io.read_table(snakemake.input.summary), **snakemake.params.options), snakemake.output.figure)

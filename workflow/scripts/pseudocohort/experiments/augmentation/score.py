@@ -3,7 +3,7 @@
 The protocol of Lacan, Sebag & Hanczar 2023 (Bioinformatics 39:i111), with the regimes told apart. Choices that keep a
 gain the generator's own:
 
-* One standardisation for all regimes, fitted on the n real rows only (:func:`..shared.standardise.moderated_scale`): the
+* One standardisation for all regimes, fitted on the n real rows only (:func:`moderated_scale`): the
   generator of an oracle may have seen more, but the classifier's owner has not. It is not per level, because tumour
   against normal may be the very task.
 * No augmentation is given the better of two penalties, the fixed one of all other classifiers and one chosen by inner

@@ -34,7 +34,7 @@ class Capabilities:
     log_density : bool
         Has ``log_density(profiles) -> ndarray (n,)`` in nats.
     covariates : bool
-        Learns distributions, which can be shifted by the effects of covariates (:mod:`..fit.covariates`). Generators that
+        Learns distributions, which can be shifted by the effects of covariates (:mod:`covariates`). Generators that
         repeat profiles cannot: a copy of a man's profile is not a woman's.
     private : bool
         Counts all that it fits in a ledger (:mod:`.ledger`). It gets profiles in log2 units, not standardised ones, for

@@ -16,24 +16,24 @@ MODULES = {
     "jitter": "controls",
     "mixup": "controls",
     "independent": "controls",
-    "mvn": "mvn",
-    "mvn_camda": "mvn_camda",
+    "mvn": "mvn.model",
+    "mvn_camda": "mvn.camda",
     "ppca": "ppca",
     "copula": "copula",
-    "gan": "gan",
-    "wgan_gp": "wgan_gp",
-    "cvae": "cvae",
-    "nb_cvae": "nb_cvae",
-    "ddpm": "ddpm",
-    "flow": "flow",
-    "unclip": "unclip",
+    "gan": "adversarial.gan",
+    "wgan_gp": "adversarial.wgan_gp",
+    "cvae": "cvae.model",
+    "nb_cvae": "nb_cvae.model",
+    "ddpm": "ddpm.model",
+    "flow": "flow.model",
+    "unclip": "unclip.model",
     "ensemble": "mitigations",
     "screened": "mitigations",
-    "dp_naive_bayes": "dp_naive_bayes",
-    "dp_cvae": "dp_networks",
-    "dp_ddpm": "dp_networks",
-    "dp_flow": "dp_networks",
-    "dp_wgan_gp": "dp_networks",
+    "dp_naive_bayes": "dp_naive_bayes.model",
+    "dp_cvae": "dp_networks.model",
+    "dp_ddpm": "dp_networks.model",
+    "dp_flow": "dp_networks.model",
+    "dp_wgan_gp": "dp_networks.model",
 }
 #: Generators trained by gradient descent; they use a GPU where there is one.
 TRAINED = (
@@ -76,5 +76,5 @@ def get(name: str) -> type[Generator]:
     """
     if name not in MODULES:
         raise UserError(f"unknown generator {name!r}", where="generators", remedy=f"one of: {', '.join(MODULES)}")
-    module = importlib.import_module(f".{MODULES[name]}", __package__)
+    module = importlib.import_module(f"..models.{MODULES[name]}", __package__)
     return next(c for c in vars(module).values() if isinstance(c, type) and c.__dict__.get("name") == name)

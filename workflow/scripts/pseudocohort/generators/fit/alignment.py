@@ -1,6 +1,6 @@
 """Alignment of cell-level profiles to tissue before a generator learns from both.
 
-Levels are standardised each on its own scale as a rule (:class:`...prepare.scale.Scaler`), which already takes out every
+Levels are standardised each on its own scale as a rule (:class:`scale.Scaler`), which already takes out every
 gene's offset and spread between them. What is here goes further, or less far, and exists to be compared with that: only
 cell-level rows move, tissue rows stay as they are. Nothing matches the levels' marginals: their conditions are not the
 same, and a marginal match would move types onto others.

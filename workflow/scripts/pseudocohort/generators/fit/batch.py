@@ -22,12 +22,12 @@ from ...prepare.scale import Scaler
 from ..base import registry
 from ..base.generator import Generator
 from ..base.serialization import save_state
-from .naming import name_unlabelled
 from ..private.statistics import LABELS, Public
 from .alignment import COMMON_SCALE, STANDARDISED, add_technology_offset, align
 from .counts import LibrarySizes
 from .covariates import CovariateEffects, described
 from .detection import DetectionLimits
+from .naming import name_unlabelled
 from .per_condition import PerCondition
 
 if TYPE_CHECKING:
@@ -83,7 +83,8 @@ def fingerprint(generator: str, settings: dict[str, Any], seed: int, profiles: a
     """Digest of all that a fit depends on: code, settings, seed and training profiles."""
     from ...core.versions import code_version
 
-    digest = hashlib.sha256(code_version("generators.bundle", f"generators.{registry.MODULES[generator]}").encode())
+    code = code_version("generators.fit.batch", f"generators.models.{registry.MODULES[generator]}")
+    digest = hashlib.sha256(code.encode())
     digest.update(json.dumps([generator, settings, seed], sort_keys=True).encode())
     digest.update(pd.util.hash_pandas_object(profiles.obs).to_numpy().tobytes())
     digest.update(np.ascontiguousarray(profiles.X).tobytes())
@@ -167,9 +168,8 @@ def _prepare(
     if kind.capabilities.covariates and (kinds := described(profiles)):
         effects = CovariateEffects.fit(learned.X, learned.obs, kinds)
         learned.X = effects.remove(learned.X, learned.obs)
-    if alignment != UNNAMED and kind.capabilities.composition:
-        levels = learned.obs["level"].astype(str).unique()
-        unit = {at: scaler.unit(at) for at in levels}
+    if alignment != UNNAMED:
+        unit = {at: scaler.unit(at) for at in learned.obs["level"].astype(str).unique()}
         named, _ = name_unlabelled(learned, unit, guarded=alignment != UNGUARDED)
         learned, unscaled = named, unscaled[learned.obs_names.get_indexer(named.obs_names)]
     return _Prepared(training_set, learned, scaler, effects, unscaled)

@@ -23,8 +23,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from sklearn.metrics import cohen_kappa_score
 
-from .mixture import Mixture, fit_mixture
 from .axes import leading_axes
+from .mixture import Mixture, fit_mixture
 
 #: Numbers of principal components over which responsibilities are averaged; half as many for a pool of few patients,
 #: which bears no covariance of thirty dimensions.
@@ -136,7 +136,7 @@ class Named:
         return np.where(self.responsibilities.max(1) > CONFIDENT, best, "")
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        """Probabilities (n × K) of the classes for rows `x` (n × genes) in the pool's units, all classes equally likely.
+        """Probabilities (n × K) of the classes for rows `x` (n × genes) in the units of the pool, under equal class weights.
 
         Raises
         ------

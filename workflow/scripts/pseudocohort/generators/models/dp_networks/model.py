@@ -182,7 +182,7 @@ class DPCVAE(PrivateNetwork, CVAE):
 
 
 class DPDDPM(PrivateNetwork, DDPM):
-    """:class:`..ddpm.model.DDPM` by DP-SGD, each donor's gradient averaged over several times and noises before clipping."""
+    """:class:`model.DDPM` by DP-SGD, each donor's gradient averaged over several times and noises before clipping."""
 
     name = "dp_ddpm"
     summary = "conditional denoising diffusion trained with differential privacy"

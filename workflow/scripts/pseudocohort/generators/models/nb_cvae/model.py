@@ -88,7 +88,7 @@ class NBCVAE(CVAE):
     """The :class:`..cvae.model.CVAE` with the likelihood of counts (scVI's: Lopez et al. 2018, Nature Methods 15:1053).
 
     It learns from log2(CPM + 1) profiles with their library sizes, which say what the counts were. Class means,
-    components and the standard deviations of genes are those of :mod:`...space.latent`; a profile's expected log2 expression
+    components and the standard deviations of genes are those of :mod:`latent`; a profile's expected log2 expression
     lies in that space, and its counts are negative binomial around it, with a dispersion for each gene and level that
     starts at what the residuals say and is learned. Samples have a library size drawn like the real ones, and silent
     genes and the coarse values of shallow profiles by themselves. Levels whose sources hold no counts are refused.
