@@ -108,7 +108,7 @@ SYNTHETIC = ProfilesContract(
 
 TRAINING_SETS_COLUMNS = ("training_set", "purpose", "generators", "task", "regime", "n_real", "repeat", "seed")
 MEMBERS_COLUMNS = ("training_set", "sample_id", "role", "condition")
-DONORS_COLUMNS = ("donor", "dataset", "split")
+DONORS_COLUMNS = ("donor", "dataset", "split", "genes")
 
 
 def check_evaluation(table: pd.DataFrame, where: str, *, summary: bool = False) -> None:

@@ -189,11 +189,14 @@ def batches(config: dict[str, Any], purpose: str, generator: str) -> dict[str, l
 
 
 def alignments(config: dict[str, Any], purpose: str, training_sets_of_job: list[str]) -> dict[str, str]:
-    """Alignment of the levels before training, by training set; sets without one are left out."""
+    """How the levels are brought together before training, by training set; sets of the usual way are left out.
+
+    Wrong names of conditions (arm ``permuted``) are not checked against labelled profiles, which would reject them.
+    """
     if purpose != "combination":
         return {}
     rows = {row["training_set"]: row["regime"] for row in training_sets(config) if row["purpose"] == purpose}
-    named = {name: rows[name].partition("+")[2] for name in training_sets_of_job}
+    named = {n: "unguarded" if rows[n] == "permuted" else rows[n].partition("+")[2] for n in training_sets_of_job}
     return {name: variant for name, variant in named.items() if variant not in ("", "line_bulk", "cells")}
 
 

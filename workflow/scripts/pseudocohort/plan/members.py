@@ -17,10 +17,11 @@ from ..core.errors import ContractError, UserError
 from ..core.levels import TISSUE_LEVELS
 from ..core.seeds import derive, generator
 from ..prepare.pseudobulk import MIXTURE
+from .splits import dealt
 
 
 def with_split(obs: pd.DataFrame, donors: pd.DataFrame) -> pd.DataFrame:
-    """Copy of `obs` with the column ``split`` (train | test) of each profile's donor.
+    """Copy of `obs` with the columns ``split`` (train | test) and ``genes`` (yes | no) of each profile's donor.
 
     Raises
     ------
@@ -34,7 +35,10 @@ def with_split(obs: pd.DataFrame, donors: pd.DataFrame) -> pd.DataFrame:
         )
     out = obs.copy()
     out["split"] = out["donor"].astype(str).map(split)
-    out.loc[out["donor"].astype(str).str.startswith(MIXTURE), "split"] = "train"  # of lines, which are all for training
+    chooses = donors.drop_duplicates("donor").set_index("donor")["genes"]
+    out["genes"] = out["donor"].astype(str).map(chooses)
+    mixture = out["donor"].astype(str).str.startswith(MIXTURE)  # of lines, which are all for training
+    out.loc[mixture, ["split", "genes"]] = "train", "yes"
     if out["split"].isna().any():
         raise ContractError(f"donor {out['donor'][out['split'].isna()].iloc[0]!r} has no split", where="donors.tsv")
     return out
@@ -194,20 +198,28 @@ def _share_of_donors(obs: pd.DataFrame, labels: pd.Series, share: float, rng: np
     return chosen
 
 
-def combination(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) -> pd.DataFrame:
-    """Combination: k real tissue profiles per condition, the cell level, both, or both with line labels permuted.
+def _wrong_names(labels: pd.Series, rng: np.random.Generator) -> pd.Series:
+    """`labels` with every condition under the name of another one: the next in a random circle."""
+    names = rng.permutation(np.unique(labels.astype(str)))
+    return labels.astype(str).map(dict(zip(names, np.roll(names, -1), strict=True)))
 
-    Variants of both: ``both+line_bulk`` has bulk profiles of lines besides, ``both+cells`` single cells;
-    the others align the same profiles.
+
+def combination(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) -> pd.DataFrame:
+    """Combination: k real tissue profiles per condition, the cell level, both, or both with wrong names of conditions.
+
+    Held-out patients are dealt anew in each draw. All other patients are there without label, those of conditions that
+    are not compared as well (``unlabeled: all``), as nobody knows which these are, or only those of the conditions
+    compared (``unlabeled: conditions``). Variants of both: ``both+line_bulk`` has bulk profiles of lines besides,
+    ``both+cells`` single cells; the others change how the levels are brought together.
     """
     settings = config["combination"]
+    obs = dealt(obs, row, config)
     merged, tissue, cells = _both_levels(obs, settings)
     rng = generator(config["seed"], "combination", row["repeat"])
-    test_ids: list[str] = []
     chosen: list[str] = []
     train = tissue[tissue["split"] == "train"]
     n_test = settings["n_test"]
-    test_rng = generator(config["seed"], "combination", "test")
+    test_rng = generator(config["seed"], "combination", "test", row["repeat"])
     test = tissue.index[tissue["split"] == "test"]
     test_ids = list(test if len(test) <= n_test else test[np.sort(test_rng.permutation(len(test))[:n_test])])
     for condition in settings["conditions"]:
@@ -219,7 +231,7 @@ def combination(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) 
     if arm != "tissue_only":
         labels = merged[cells.index]
         if arm == "permuted":
-            labels = _permuted(labels, cells["donor"], rng)
+            labels = _wrong_names(labels, rng)
         parts.append(_rows(obs, cells.index, "train", labels))
     added = {"both+line_bulk": "line_bulk", "both+offset": "line_bulk", "both+cells": "cell"}.get(arm)
     if added:
@@ -231,7 +243,10 @@ def combination(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) 
                 remedy=f"add such profiles (a dataset, or prepare.pseudobulk.single_cells), or leave out {arm[5:]}",
             )
         parts.append(_rows(obs, further, "train", merged[further]))
-    parts.append(_rows(obs, train.index.difference(chosen), "unlabeled", ""))
+    pool = train.index
+    if settings.get("unlabeled", "all") == "all":
+        pool = obs.index[(obs["level"] == settings["tissue_level"]) & (obs["split"] == "train")]
+    parts.append(_rows(obs, pool.difference(chosen), "unlabeled", ""))
     parts.append(_rows(obs, pd.Index(test_ids), "test", merged[test_ids]))
     return pd.concat(parts)
 

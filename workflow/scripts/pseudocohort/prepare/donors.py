@@ -8,6 +8,10 @@ from ..core.contracts import DONORS_COLUMNS
 from ..core.errors import UserError
 from ..core.seeds import generator
 
+#: Share of the training donors of a condition on whose profiles genes are chosen. No experiment ever tests on them, so
+#: that it may deal all other donors anew.
+GENE_SHARE = 0.4
+
 
 def assign_donors(by_dataset: dict[str, pd.DataFrame], *, test_share: float, seed: int) -> pd.DataFrame:
     """Train or test for every donor, one answer for all its profiles in all datasets.
@@ -28,7 +32,9 @@ def assign_donors(by_dataset: dict[str, pd.DataFrame], *, test_share: float, see
     Returns
     -------
     DataFrame
-        ``donor, dataset, split``, sorted; a donor with profiles in two datasets has two rows with one split.
+        ``donor, dataset, split, genes``, sorted; a donor with profiles in two datasets has two rows with one split.
+        ``genes`` (yes | no): whether genes are chosen on the donor's profiles. Those are cell lines and a share of the
+        training donors of each condition; where that would be no patient at all, all training donors.
 
     Raises
     ------
@@ -43,10 +49,13 @@ def assign_donors(by_dataset: dict[str, pd.DataFrame], *, test_share: float, see
     tissue = obs[~obs["donor"].isin(cultured)].sort_values(["condition", "donor"])
     first = tissue.drop_duplicates("donor")
     test: set[str] = set()
+    choosing: set[str] = set()
     for condition, donors in first.groupby("condition")["donor"]:
         names = donors.to_numpy()
         size = min(max(round(test_share * len(names)), 1), len(names) - 1)
-        test |= set(generator(seed, "donors", condition).permutation(names)[:size])
+        order = generator(seed, "donors", condition).permutation(names)
+        test |= set(order[:size])
+        choosing |= set(order[size:][: int(GENE_SHARE * (len(names) - size))])
     if len(tissue) and not test:
         raise UserError(
             "no donor can be held out: every condition has a single donor",
@@ -55,4 +64,6 @@ def assign_donors(by_dataset: dict[str, pd.DataFrame], *, test_share: float, see
         )
     rows = obs.drop_duplicates(["donor", "dataset"]).sort_values(["dataset", "donor"]).reset_index(drop=True)
     rows["split"] = ["test" if donor in test else "train" for donor in rows["donor"]]
+    choosing = cultured | (choosing or set(first["donor"]) - test)
+    rows["genes"] = ["yes" if donor in choosing else "no" for donor in rows["donor"]]
     return rows[list(DONORS_COLUMNS)]

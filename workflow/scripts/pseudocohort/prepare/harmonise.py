@@ -128,15 +128,16 @@ def harmonise(
 ) -> tuple[ad.AnnData, pd.DataFrame]:
     """Profiles of all datasets in one gene space on log2 scale, and the table of the common genes.
 
-    Genes are chosen on the profiles of training donors, and counts are brought to library size over all genes of their
-    dataset before genes are dropped. No scale is fitted here: each generator fits its own on its own training rows.
+    Genes are chosen on the profiles of donors that are never tested (``genes`` in the table of donors), and counts are
+    brought to library size over all genes of their dataset before genes are dropped. No scale is fitted here: each
+    generator fits its own on its own training rows.
 
     Parameters
     ----------
     datasets : list of AnnData
         Prepared profiles, one dataset each.
     donors : DataFrame
-        ``donor, dataset, split``.
+        ``donor, dataset, split, genes``.
     gene_space : dict
         See :func:`select_genes`.
     gene_table : GeneTable
@@ -163,9 +164,9 @@ def harmonise(
     for column in ("n_cells", "bootstrap"):
         if column in obs:
             obs[column] = obs[column].fillna(0).astype(int)
-    split = donors.drop_duplicates("donor").set_index("donor")["split"]
-    train = (obs["donor"].astype(str).map(split) == "train").to_numpy()
-    selected = select_genes(x[train], obs[train], genes, gene_space, gene_table)
+    chooses = donors.drop_duplicates("donor").set_index("donor")["genes"]
+    choosing = (obs["donor"].astype(str).map(chooses) == "yes").to_numpy()
+    selected = select_genes(x[choosing], obs[choosing], genes, gene_space, gene_table)
     kept = selected["kept"].to_numpy()
     log.info("%d profiles; %d of %d common genes kept", len(x), kept.sum(), len(genes))
     text = obs.select_dtypes(exclude=["number", "bool"]).columns

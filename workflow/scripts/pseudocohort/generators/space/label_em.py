@@ -1,4 +1,4 @@
-"""Names for unlabelled profiles: which cluster of a level is which condition, said by labelled profiles of other levels.
+"""Labels for unlabelled profiles: labelled profiles of other levels say which cluster is which condition.
 
 Cell lines of a subtype differ from tumours of it in nearly every gene, but they differ from *other* lines much as these
 tumours differ from *other* tumours. A Gaussian mixture over the unlabelled patients, started from the contrasts of the
@@ -136,7 +136,7 @@ class Named:
         return np.where(self.responsibilities.max(1) > CONFIDENT, best, "")
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        """Probabilities (n × K) of the classes for rows `x` (n × genes) in the units of the pool, under equal class weights.
+        """Probabilities (n × K) of the classes, equally likely, for rows `x` (n × genes) in the pool's units.
 
         Raises
         ------
