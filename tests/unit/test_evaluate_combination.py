@@ -52,7 +52,7 @@ def _toy(shared: bool = True, seed: int = 0) -> ad.AnnData:
         ]
     ).astype(np.float32)
     obs = pd.concat([_obs("tissue", tissue, "tumour"), _obs("lines", lines, "pseudobulk")])
-    obs["split"] = "train"
+    obs["split"], obs["genes"] = "train", "no"
     obs.iloc[np.arange(0, 360, 3), obs.columns.get_loc("split")] = "test"
     return ad.AnnData(x, obs=obs)
 

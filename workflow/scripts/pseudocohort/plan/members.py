@@ -17,7 +17,7 @@ from ..core.errors import ContractError, UserError
 from ..core.levels import TISSUE_LEVELS
 from ..core.seeds import derive, generator
 from ..prepare.pseudobulk import MIXTURE
-from .splits import dealt
+from .splits import SPLIT_IN_REPEAT, dealt
 
 
 def with_split(obs: pd.DataFrame, donors: pd.DataFrame) -> pd.DataFrame:
@@ -213,7 +213,6 @@ def combination(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) 
     ``both+cells`` single cells; the others change how the levels are brought together.
     """
     settings = config["combination"]
-    obs = dealt(obs, row, config)
     merged, tissue, cells = _both_levels(obs, settings)
     rng = generator(config["seed"], "combination", row["repeat"])
     chosen: list[str] = []
@@ -343,8 +342,12 @@ def members(obs: pd.DataFrame, rows: list[dict[str, Any]], config: dict[str, Any
         The study's configuration.
     """
     parts = []
+    splits = {0: obs}
     for row in rows:
-        part = _MEMBERS[row["purpose"]](obs, row, config)
+        repeat = int(row["repeat"]) if row["purpose"] in SPLIT_IN_REPEAT else 0
+        if repeat not in splits:
+            splits[repeat] = dealt(obs, repeat, config["seed"])
+        part = _MEMBERS[row["purpose"]](splits[repeat], row, config)
         part.insert(0, "training_set", row["training_set"])
         parts.append(part)
     table = pd.concat(parts, ignore_index=True)[list(MEMBERS_COLUMNS)]
