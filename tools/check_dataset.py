@@ -16,7 +16,7 @@ from snakemake.utils import update_config
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow/scripts"))
 
-from pseudocohort import study
+from pseudocohort import configuration, study
 from pseudocohort.acquire import sources
 from pseudocohort.core.errors import UserError
 from pseudocohort.prepare.cell_lines import LineNames, read_line_names
@@ -56,15 +56,15 @@ def main() -> int:
     options = parser.parse_args()
     logging.basicConfig(level=logging.ERROR)
     try:
-        config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+        config: dict = {"study": "check"}
         if options.configfile:
             if not options.configfile.is_file():
                 raise UserError("no such file", where=str(options.configfile), remedy="correct --configfile")
             update_config(config, yaml.safe_load(options.configfile.read_text()))
         if options.data_root:
             config["data_root"] = options.data_root
-        config["datasets"] = [options.dataset]
-        study.validate_configuration(config, ROOT / "workflow/schemas")
+        config = configuration.complete(config | {"datasets": [options.dataset]}, ROOT / "workflow/schemas")
+        configuration.validate_configuration(config, ROOT / "workflow/schemas")
         aliases = config["prepare"]["line_aliases"].replace("{data_root}", study.data_root(config).rstrip("/"))
         lines = read_line_names(aliases) if aliases else LineNames()
         genes = load_gene_table(ROOT / "resources/genes.tsv.gz")

@@ -10,12 +10,11 @@ import sys
 from pathlib import Path
 
 import yaml
-from snakemake.utils import update_config
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow/scripts"))
 
-from pseudocohort import study
+from pseudocohort import configuration
 from pseudocohort.acquire import sources
 from pseudocohort.core.errors import UserError
 from pseudocohort.plan.summary import summarise
@@ -30,11 +29,11 @@ def main() -> int:
     try:
         if not options.study.is_file():
             raise UserError("no such file", where=str(options.study), remedy="give the study's file")
-        config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
-        update_config(config, yaml.safe_load(options.study.read_text()))
+        config = yaml.safe_load(options.study.read_text())
         if options.data_root:
             config["data_root"] = options.data_root
-        datasets = sources.check(study.check_study(config, ROOT / "workflow/schemas"))
+        config = configuration.complete(config, ROOT / "workflow/schemas")
+        datasets = sources.check(configuration.check_study(config, ROOT / "workflow/schemas", ROOT))
         print(summarise(config, datasets, Path.cwd()))
     except UserError as error:
         print(error, file=sys.stderr)

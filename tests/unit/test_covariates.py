@@ -254,14 +254,14 @@ def test_harmonised_profiles_keep_covariates_and_requests_ask_for_them(tmp_path)
     members = pd.DataFrame(
         {"sample_id": again.obs_names, "role": ["test"] * 10 + ["train"] * 30, "condition": again.obs["condition"]}
     )
-    row = {"training_set": "set", "purpose": "full"}
+    row = {"training_set": "set", "experiment": "fidelity"}
     config = {"seed": 1, "fidelity": {"n_synthetic": 0}}
     asked = request(row, members, again.obs, config, covariates=KINDS)
     pairs = again.obs.iloc[:10][["sex", "age"]].astype({"sex": str})
     assert sorted(map(tuple, asked[["sex", "age"]].to_numpy())) == sorted(map(tuple, pairs.to_numpy()))
     assert "sex" not in request(row, members, again.obs, config)
     row, config = (
-        {"training_set": "set", "purpose": "held_out_level", "regime": "tissue_from_cell", "task": "A"},
+        {"training_set": "set", "experiment": "held_out_level", "regime": "tissue_from_cell", "task": "A"},
         {"seed": 1, "combination": {"tissue_level": "tumour"}, "held_out_level": {"n_synthetic": 5}},
     )
     anyone = request(row, members, again.obs, config, covariates=KINDS)

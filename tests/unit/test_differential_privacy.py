@@ -321,7 +321,7 @@ def test_bundle_fits_no_scale_for_private_generators_and_declares_the_reference(
 
 def test_requests_of_private_generators_say_nothing_of_the_coins():
     data = toy(n=40)
-    row = {"training_set": "priv-c0", "purpose": "privacy", "regime": "audit"}
+    row = {"training_set": "priv-c0", "experiment": "privacy", "regime": "audit"}
     asked = []
     for seed in range(2):
         coin = np.random.default_rng(seed).random(40) < 0.5

@@ -16,8 +16,8 @@ from pseudocohort.experiments.shared.classifiers import DEFAULT_C
 from pseudocohort.experiments.shared.learning_curve import real_profiles_saved
 from pseudocohort.experiments.shared.split_guard import Members, check_no_leak
 from pseudocohort.experiments.shared.standardise import moderated_scale, plain_scale
-from pseudocohort.plan.enumerate import training_sets
 from pseudocohort.plan.members import members
+from pseudocohort.plan.training_sets import training_sets
 
 GENES = 40
 
@@ -57,7 +57,7 @@ def _config(**settings: object) -> dict:
         "repeats": 3,
         "classifiers": ["logistic"],
     }
-    study = {"seed": 5, "generators": ["toy"], "evaluations": ["augmentation"]}
+    study = {"seed": 5, "generators": ["toy"], "experiments": ["augmentation"]}
     return {**study, "augmentation": {**augmentation_settings, **settings}}
 
 

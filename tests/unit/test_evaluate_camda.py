@@ -17,9 +17,9 @@ from pseudocohort.experiments.camda import score as track
 from pseudocohort.experiments.camda.figures.camda import draw
 from pseudocohort.experiments.shared.statistics import summarise
 from pseudocohort.experiments.shared.verdicts import verdicts
-from pseudocohort.plan.enumerate import training_sets
 from pseudocohort.plan.members import members
 from pseudocohort.plan.requests import request
+from pseudocohort.plan.training_sets import training_sets
 
 LEVEL = {"technology": "bulk", "aggregation": "bulk", "context": "tumour", "level": "tumour"}
 
@@ -42,7 +42,7 @@ def _profiles(n: int = 150, genes: int = 24, seed: int = 0) -> ad.AnnData:
 
 def _config(**settings: object) -> dict:
     camda = {"generators": ["g"], "level": "tumour", "folds": 5, "repeats": 1, "neighbours": 5, **settings}
-    return {"seed": 4, "generators": ["g"], "evaluations": ["camda"], "camda": camda}
+    return {"seed": 4, "generators": ["g"], "experiments": ["camda"], "camda": camda}
 
 
 def _score(profiles: ad.AnnData, generator: str, make=None) -> pd.DataFrame:

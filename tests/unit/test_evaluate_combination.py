@@ -15,8 +15,8 @@ from pseudocohort.core.contracts import check_evaluation
 from pseudocohort.core.errors import ContractError
 from pseudocohort.experiments.combination import baselines as base
 from pseudocohort.experiments.combination.score import combination
-from pseudocohort.plan.enumerate import training_sets
 from pseudocohort.plan.members import members
+from pseudocohort.plan.training_sets import training_sets
 
 CONDITIONS = ["a", "b", "c"]
 
@@ -73,7 +73,7 @@ def _config(**combination_settings: object) -> dict:
         "n_synthetic": 30,
         "n_test": 300,
     }
-    study = {"seed": 3, "generators": ["toy"], "evaluations": ["combination"]}
+    study = {"seed": 3, "generators": ["toy"], "experiments": ["combination"]}
     return {**study, "combination": {**settings, **combination_settings}}
 
 

@@ -15,9 +15,9 @@ from pseudocohort.experiments.held_out_level.figures.held_out_level import draw
 from pseudocohort.experiments.held_out_level.score import held_out_level
 from pseudocohort.experiments.shared.verdicts import verdicts
 from pseudocohort.generators.models.mvn.model import MVN
-from pseudocohort.plan.enumerate import training_sets
 from pseudocohort.plan.members import members
 from pseudocohort.plan.requests import request
+from pseudocohort.plan.training_sets import training_sets
 
 CONDITIONS = list("abcdef")
 GENES = 80
@@ -63,7 +63,7 @@ def _config(**settings: object) -> dict:
     return {
         "seed": 3,
         "generators": ["mvn"],
-        "evaluations": ["held_out_level"],
+        "experiments": ["held_out_level"],
         "combination": {
             "tissue_level": "tumour",
             "cell_level": "pseudobulk",

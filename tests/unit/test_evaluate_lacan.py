@@ -16,9 +16,9 @@ from pseudocohort.experiments.lacan.figures.lacan import draw
 from pseudocohort.experiments.lacan.published_network import PublishedNetwork
 from pseudocohort.experiments.shared.statistics import summarise
 from pseudocohort.experiments.shared.verdicts import verdicts
-from pseudocohort.plan.enumerate import training_sets
 from pseudocohort.plan.members import members
 from pseudocohort.plan.requests import request
+from pseudocohort.plan.training_sets import training_sets
 from pseudocohort.report.tables import summary_table
 
 LEVELS = {
@@ -46,7 +46,7 @@ def _profiles(n: int = 120, genes: int = 30, seed: int = 0) -> ad.AnnData:
 CONFIG = {
     "seed": 4,
     "generators": ["g"],
-    "evaluations": ["lacan"],
+    "experiments": ["lacan"],
     "lacan": {"generators": ["g"], "levels": ["tumour", "normal"], "folds": 5, "repeats": 1, "neighbours": 5},
 }
 

@@ -31,8 +31,8 @@ from pseudocohort.experiments.privacy.attacks.subspaces import residual_norm, sp
 from pseudocohort.experiments.privacy.audit import epsilon_bound, epsilon_lower_bound, guess_sizes, right_guesses
 from pseudocohort.experiments.privacy.score import donor_scores, privacy, tied_share
 from pseudocohort.experiments.shared.statistics import corrected_maximum, delong
-from pseudocohort.plan.enumerate import training_sets
 from pseudocohort.plan.members import members
+from pseudocohort.plan.training_sets import training_sets
 
 GENES = 200
 SPLITS = 5
@@ -243,7 +243,7 @@ def test_donors_are_the_unit() -> None:
 CONFIG = {
     "seed": 5,
     "generators": ["toy"],
-    "evaluations": ["privacy"],
+    "experiments": ["privacy"],
     "privacy": {"generators": [], "coins": 2, "reference_share": 0.2, "level": "tumour"}
     | {"attacks": ["nearest_neighbour", "monte_carlo", "span_residual"]},
 }

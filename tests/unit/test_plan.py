@@ -7,22 +7,21 @@ import copy
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pseudocohort.configuration import complete
 from pseudocohort.core.errors import ContractError, UserError
 from pseudocohort.core.levels import add_level
-from pseudocohort.plan.enumerate import batches, generators_of, purposes, training_sets
-from pseudocohort.plan.members import members, nested_order, with_split
+from pseudocohort.experiments.shared.plan import nested_order, with_split
+from pseudocohort.plan.members import members
 from pseudocohort.plan.requests import request
-from pseudocohort.plan.splits import SPLIT_IN_REPEAT
+from pseudocohort.plan.training_sets import batches, generators_of, trained_experiments, training_sets
 
 
 @pytest.fixture(scope="module")
 def config(project_root):
-    base = yaml.safe_load((project_root / "config/config.yaml").read_text())
-    base["datasets"] = ["x"]
+    base = complete({"study": "s", "datasets": ["x"]}, project_root / "workflow/schemas")
     base["augmentation"]["tasks"] = {
         "type": {"label": ["condition"], "levels": ["tumour"]},
         "binary_a": {"label": ["context"], "where": {"condition": ["A"]}},
@@ -59,8 +58,8 @@ def make_obs(n_donors=40, lines=3, seed=0):
     return obs
 
 
-def planned(obs, config, purpose):
-    rows = [r for r in training_sets(config) if r["purpose"] == purpose]
+def planned(obs, config, experiment):
+    rows = [r for r in training_sets(config) if r["experiment"] == experiment]
     return rows, members(obs, rows, config)
 
 
@@ -70,7 +69,7 @@ def test_enumeration_is_pure_unique_and_stable(config):
     ids = [r["training_set"] for r in first]
     assert len(set(ids)) == len(ids)
     assert len({r["seed"] for r in first}) == len(first)
-    assert purposes(config) == ["full", "augmentation", "privacy", "combination"]
+    assert trained_experiments(config) == ["augmentation", "privacy", "combination", "fidelity"]
 
 
 def test_adding_a_repeat_keeps_the_seeds_and_members_of_the_others(config):
@@ -88,33 +87,33 @@ def test_adding_a_repeat_keeps_the_seeds_and_members_of_the_others(config):
 def test_batches_partition_the_training_sets_of_a_generator(config):
     small = copy.deepcopy(config)
     small["training"]["sets_per_job"] = 3
-    for purpose in purposes(small):
-        for generator in generators_of(small, purpose):
-            jobs = batches(small, purpose, generator)
+    for experiment in trained_experiments(small):
+        for generator in generators_of(small, experiment):
+            jobs = batches(small, experiment, generator)
             flat = [name for job in jobs.values() for name in job]
             wanted = [
                 r["training_set"] for r in training_sets(small)
-                if r["purpose"] == purpose and generator in r["generators"].split(";")
+                if r["experiment"] == experiment and generator in r["generators"].split(";")
             ]  # fmt: skip
             assert flat == wanted
             assert max(map(len, jobs.values())) <= 3
 
 
 def test_evaluations_left_out_have_no_training_sets(config):
-    less = copy.deepcopy(config) | {"evaluations": ["privacy"]}
-    assert purposes(less) == ["privacy"]
-    assert {r["purpose"] for r in training_sets(less)} == {"privacy"}
+    less = copy.deepcopy(config) | {"experiments": ["privacy"]}
+    assert trained_experiments(less) == ["privacy"]
+    assert {r["experiment"] for r in training_sets(less)} == {"privacy"}
 
 
-@pytest.mark.parametrize("purpose", ["full", "augmentation", "combination"])
+@pytest.mark.parametrize("experiment", ["fidelity", "augmentation", "combination"])
 @given(seed=st.integers(0, 50))
 @settings(max_examples=10, deadline=None)
-def test_no_held_out_donor_is_ever_fitted(config, purpose, seed):
+def test_no_held_out_donor_is_ever_fitted(config, experiment, seed):
     obs = make_obs(seed=seed)
-    _, table = planned(obs, config, purpose)
+    _, table = planned(obs, config, experiment)
     donor = table["sample_id"].map(obs["donor"])
     fitted = table["role"].isin(["train", "unlabeled", "reference"])
-    if purpose in SPLIT_IN_REPEAT:
+    if experiment == "combination":  # its split is inside the repeat
         for name, part in donor.groupby(table["training_set"], observed=True):
             assert not set(part[fitted[part.index]]) & set(part[(table["role"] == "test")[part.index]]), name
         return
@@ -237,26 +236,26 @@ def test_with_split_refuses_a_donor_on_both_sides():
 
 def test_requests_have_the_right_conditions_levels_and_sizes(config):
     obs = make_obs()
-    for purpose in ("full", "augmentation", "privacy", "combination"):
-        rows, table = planned(obs, config, purpose)
+    for experiment in ("fidelity", "augmentation", "privacy", "combination"):
+        rows, table = planned(obs, config, experiment)
         for row in rows:
             part = table[table["training_set"] == row["training_set"]]
             asked = request(row, part, obs, config)
-            if purpose == "full":
+            if experiment == "fidelity":
                 test = part["sample_id"][part["role"] == "test"]
                 assert len(asked) == len(test)
                 counts = obs.loc[test].value_counts(["condition", "level"]).sort_index()
                 pd.testing.assert_series_equal(
                     asked.value_counts(["condition", "level"]).sort_index(), counts, check_dtype=False
                 )
-            elif purpose == "augmentation":
+            elif experiment == "augmentation":
                 assert len(asked) == max(config["augmentation"]["n_synthetic"])
                 if row["task"] == "type":
                     assert set(asked["level"]) == {"tumour"}
                     assert set(asked["condition"].iloc[:3]) <= {"A", "B", "C"}
                 else:
                     assert set(asked["condition"]) == {"A"}
-            elif purpose == "privacy":
+            elif experiment == "privacy":
                 assert len(asked) == (part["role"] == "member").sum()
                 assert set(asked["level"]) == {"tumour"}
             else:
@@ -273,7 +272,7 @@ def test_mixtures_of_lines_are_for_training_and_never_beside_a_tested_line(confi
     both = with_split(pd.concat([obs, mixed]).drop(columns=["split", "genes"]), donors)
     assert (both.loc[mixed.index, "split"] == "train").all()
     held = copy.deepcopy(config)
-    held["evaluations"] = ["held_out_level"]
+    held["experiments"] = ["held_out_level"]
     held["combination"]["conditions"] = ["A", "B", "C"]
     rows, table = planned(both, held, "held_out_level")
     for row in rows:
@@ -286,7 +285,7 @@ def test_mixtures_of_lines_are_for_training_and_never_beside_a_tested_line(confi
 def test_generators_may_have_fewer_draws_than_baselines(config):
     fewer = copy.deepcopy(config)
     fewer["combination"] |= {"generators": ["mvn", "ddpm"], "draws": 3, "generator_draws": 2}
-    rows = [r for r in training_sets(fewer) if r["purpose"] == "combination"]
+    rows = [r for r in training_sets(fewer) if r["experiment"] == "combination"]
     trained = {draw: {r["generators"] for r in rows if r["repeat"] == draw} for draw in range(3)}
     assert trained == {0: {"mvn;ddpm"}, 1: {"mvn;ddpm"}, 2: {""}}
 

@@ -17,6 +17,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pseudocohort.configuration import complete
 from pseudocohort.core.contracts import SYNTHETIC
 from pseudocohort.core.errors import ContractError, UserError
 from pseudocohort.core.io import evaluation_table, read_profiles, read_table, write_evaluation, write_profiles
@@ -205,14 +206,14 @@ def test_gate_refuses_exactly_where_an_upper_end_exceeds_the_bound(coins, bound,
 
 @pytest.fixture
 def config(project_root):
-    found = yaml.safe_load((project_root / "config/config.yaml").read_text())
-    return found | {"evaluations": ["fidelity", "privacy"]}
+    found = complete({"study": "s", "datasets": ["x"]}, project_root / "workflow/schemas")
+    return found | {"experiments": ["fidelity", "privacy"]}
 
 
 def test_every_generator_that_is_audited_can_be_released(config):
     for name in config["generators"]:
         config["release"] = {"generator": name, "max_auc_high": 0.6, "override": ""}
-        assert inputs.synthetic_file(config) == f"<results>/synthetic/full/{name}/b000.h5ad"
+        assert inputs.synthetic_file(config) == f"<results>/synthetic/fidelity/{name}/b000.h5ad"
         assert inputs.privacy_files(config) == ["<results>/tables/privacy.tsv"]
 
 
@@ -220,7 +221,7 @@ def test_every_generator_that_is_audited_can_be_released(config):
     ("changes", "what"),
     [
         ({"release": {"generator": "cvae", "override": ""}}, "not among the study's generators"),
-        ({"evaluations": ["privacy"]}, "fidelity is not evaluated"),
+        ({"experiments": ["privacy"]}, "fidelity is not evaluated"),
     ],
 )
 def test_a_release_of_what_is_not_made_is_refused_before_anything_runs(config, changes, what):
@@ -229,7 +230,7 @@ def test_a_release_of_what_is_not_made_is_refused_before_anything_runs(config, c
 
 
 def test_a_study_without_privacy_has_no_table_unless_overridden(config):
-    bare = config | {"evaluations": ["fidelity"]}
+    bare = config | {"experiments": ["fidelity"]}
     with pytest.raises(UserError, match="privacy was not evaluated"):
         inputs.privacy_files(bare)
     assert inputs.privacy_files(bare | {"release": {"generator": "mvn", "override": "lines"}}) == []

@@ -102,8 +102,11 @@ def fidelity_table(**discriminator):
     return evaluation_table(rows)
 
 
+CONFIG = {"augmentation": {"tasks": {"t": {"title": "the task"}}}}
+
+
 def answer(name, table):
-    return verdicts({name: table}, {"t": "the task"})["questions"][name]
+    return verdicts({name: table}, CONFIG)["questions"][name]
 
 
 def test_numbers_and_signs():
@@ -163,7 +166,7 @@ def test_fidelity_does_not_reward_the_photocopier():
 
 
 def test_questions_without_tables_say_so():
-    assert {q["status"] for q in verdicts({}, {})["questions"].values()} == {"not_run"}
+    assert {q["status"] for q in verdicts({}, CONFIG)["questions"].values()} == {"not_run"}
 
 
 TABLES = {
@@ -208,21 +211,25 @@ def html(tmp_path):
             "samples": {"samples": 9, "kept": 9, "removed": [], "outliers": []},
         }
     }  # fmt: skip
+    model = tmp_path / "unclip/b000/full-r0/model/metadata.json"
+    model.parent.mkdir(parents=True)
+    checks = {"effective_rank": 9.1, "within_condition_share": 0.4, "level_auroc": None}
+    model.write_text(json.dumps({"checks": checks}))
     return page.render(
         config={
             "study": "s", "title": "<script>alert(1)</script>", "simulated": True, "datasets": ["d"], "seed": 1,
             "generators": ["copy"], "augmentation": {"tasks": {"t": {"title": "the task"}}},
-            "prepare": {"gene_space": {"kind": "most_variable"}},
+            "prepare": {"gene_space": {"kind": "most_variable"}}, "experiments": list(TABLES),
+            "privacy": {"training_lengths": {}, "release_sizes": []},
         },
-        verdicts=json.loads(json.dumps(verdicts(TABLES, {"t": "the task"}))),
+        verdicts=json.loads(json.dumps(verdicts(TABLES, CONFIG))),
         summaries={name: summarise(table) for name, table in TABLES.items()},
         figures=figures,
-        captions={name: f"How to read ``{name}`` & more" for name in TABLES},
         quality=quality,
         donors=pd.DataFrame({"donor": ["a", "b"], "dataset": "d", "split": ["train", "test"]}),
         genes=pd.DataFrame({"gene": ["g"], "kept": [True]}),
         generators=[{"name": "copy", "summary": "photocopier", "reference": "none"}],
-        embeddings={"unclip": {"effective_rank": 9.1, "within_condition_share": 0.4, "level_auroc": None}},
+        further={"fidelity": {"models": [str(tmp_path / "unclip/b000")]}},
         software=pd.DataFrame({"package": ["numpy"], "version": ["1"], "key": [True]}),
         machine={"commit": "abc", "system": "Linux", "processors": 2, "accelerator": ""},
         cost=None,
@@ -232,7 +239,7 @@ def html(tmp_path):
 
 def test_page_is_self_contained_and_escaped(html):
     assert "<script>alert(1)" not in html and "&lt;script&gt;" in html and "<b>x</b>" not in html
-    assert "Simulated data" in html and "<code>privacy</code> &amp; more" in html
+    assert "Simulated data" in html and "<code>copy</code>" in html
     assert not re.search(r"""(?:src|href)=["'](?!#|data:)""", html)
     ids = re.findall(r'\bid="([^"]+)"', html)
     assert len(ids) == len(set(ids))

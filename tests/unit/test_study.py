@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 from pathlib import Path
 
 import pytest
 import yaml
 
+from pseudocohort.configuration import check_study, complete, schema, validate_configuration
 from pseudocohort.core.errors import UserError
 from pseudocohort.generators.base.registry import kind_of, settings_of
-from pseudocohort.plan.enumerate import training_sets
-from pseudocohort.study import check_study
+from pseudocohort.plan.training_sets import training_sets
 
 STUDIES = ("demo", "breast", "paired", "gtex")
 
@@ -29,9 +28,8 @@ def study(project_root, monkeypatch):
     monkeypatch.chdir(project_root)
 
     def load(name="demo", **changes):
-        config = yaml.safe_load(Path("config/config.yaml").read_text())
-        deep_merge(config, yaml.safe_load(Path(f"config/{name}.yaml").read_text()))
-        return deep_merge(copy.deepcopy(config), changes)
+        config = deep_merge(yaml.safe_load(Path(f"config/{name}.yaml").read_text()), changes)
+        return complete(config, Path("workflow/schemas"))
 
     return load
 
@@ -40,37 +38,32 @@ def check(config):
     return check_study(config, Path("workflow/schemas"))
 
 
-@pytest.mark.parametrize(
-    "name", sorted(p.stem for p in Path(__file__).parents[2].glob("config/*.yaml") if p.stem != "config")
-)
+@pytest.mark.parametrize("name", sorted(p.stem for p in Path(__file__).parents[2].glob("config/*.yaml")))
 def test_shipped_studies_are_valid(study, name):
     rows = check(study(name, data_root="somewhere"))
     assert rows
 
 
-def test_defaults_in_the_schema_are_those_of_the_default_config(project_root):
-    config = yaml.safe_load((project_root / "config/config.yaml").read_text())
-    schema = yaml.safe_load((project_root / "workflow/schemas/config.schema.yaml").read_text())
+def test_defaults_fill_what_a_study_leaves_out_and_pass_their_own_schema(project_root):
+    schemas = project_root / "workflow/schemas"
+    config = complete({"study": "s", "datasets": ["x"], "privacy": {"coins": 7}}, schemas)
+    assert config["privacy"]["coins"] == 7 and config["privacy"]["level"] == "tumour"
+    assert config["prepare"]["gene_space"]["n"] == 1000 and config["seed"] == 1
+    validate_configuration(config, schemas)
 
-    def walk(properties, values, path=""):
-        for key, entry in properties.items():
-            if "properties" in entry and path + key != "tasks":
-                walk(entry["properties"], values[key], f"{path}{key}.")
-            else:
-                assert "description" in entry or "$ref" in entry, path + key
-                if "default" in entry and path + key in FLAT:
-                    assert FLAT[path + key] == entry["default"], path + key
 
-    FLAT = {}
+def test_every_key_is_described(project_root):
+    described = 0
 
-    def flatten(values, path=""):
-        for key, value in values.items():
-            FLAT[path + key] = value
-            if isinstance(value, dict):
-                flatten(value, f"{path}{key}.")
+    def walk(part, path):
+        nonlocal described
+        for key, entry in part.get("properties", {}).items():
+            assert entry.get("description") or "properties" in entry, f"{path}{key}"
+            described += 1
+            walk(entry, f"{path}{key}.")
 
-    flatten(config)
-    walk(schema["properties"], config)
+    walk(schema(project_root / "workflow/schemas"), "")
+    assert described > 80
 
 
 def test_every_config_key_is_documented(project_root):
@@ -122,7 +115,7 @@ def test_a_variant_of_a_generator_stands_beside_it(study):
     assert kind_of(changed, "ddpm_short") == "ddpm" and kind_of(changed, "mvn") == "mvn"
     assert settings_of(changed, "ddpm_short") == {"steps": 200} and settings_of(changed, "mvn") == {}
     trained = [s for s in training_sets(changed) if "ddpm_short" in s["generators"].split(";")]
-    assert {s["repeat"] for s in trained if s["purpose"] == "combination"} == {0}
+    assert {s["repeat"] for s in trained if s["experiment"] == "combination"} == {0}
 
 
 @pytest.mark.parametrize(

@@ -8,20 +8,19 @@ import sys
 
 import pytest
 import yaml
-from snakemake.utils import update_config
 
-from pseudocohort import study
+from pseudocohort import configuration
 from pseudocohort.acquire import sources
 from pseudocohort.core.errors import UserError
-from pseudocohort.plan.enumerate import training_sets
 from pseudocohort.plan.summary import downloads, summarise
+from pseudocohort.plan.training_sets import training_sets
 
 
 def load(project_root, monkeypatch, name):
     monkeypatch.chdir(project_root)
-    config = yaml.safe_load((project_root / "config/config.yaml").read_text())
-    update_config(config, yaml.safe_load((project_root / name).read_text()))
-    return config, sources.check(study.check_study(config, project_root / "workflow/schemas"))
+    given = yaml.safe_load((project_root / name).read_text())
+    config = configuration.complete(given, project_root / "workflow/schemas")
+    return config, sources.check(configuration.check_study(config, project_root / "workflow/schemas", project_root))
 
 
 def test_full_study_names_every_source(project_root, monkeypatch, tmp_path):

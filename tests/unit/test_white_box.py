@@ -22,9 +22,9 @@ from pseudocohort.generators.engine.diffusion_schedule import Schedule
 from pseudocohort.generators.engine.diffusion_signals import denoising_loss, step_error
 from pseudocohort.generators.fit.batch import lengthened, train_batch
 from pseudocohort.generators.fit.inference import signals_batch
-from pseudocohort.plan.enumerate import length_of, lengths, training_sets
 from pseudocohort.plan.members import members
 from pseudocohort.plan.requests import request
+from pseudocohort.plan.training_sets import facts, training_sets
 
 #: Signals of each family, and the settings under which a network learns 80 random profiles by heart.
 OVERFITTED = {
@@ -151,7 +151,7 @@ def audits(coins: int):
         role = np.where(reference, "reference", np.where(member, "member", "non_member"))
         ids = {"training_set": name, "sample_id": data.obs_names, "role": role}
         plan.append(pd.DataFrame({**ids, "condition": data.obs["condition"].to_numpy()}))
-        sets.append({"training_set": name, "purpose": "privacy", "generators": "toy", "regime": "audit",
+        sets.append({"training_set": name, "experiment": "privacy", "generators": "toy", "regime": "audit",
                      "repeat": coin, "seed": coin})  # fmt: skip
         synthetic[name] = data[role == "reference"].copy()
         score = member[~reference] + 0.3 * rng.normal(size=(~reference).sum())
@@ -225,13 +225,13 @@ def test_signals_of_stored_models(name, wanted, tmp_path):
 
 PRIVACY = {
     "generators": ["ddpm", "mvn"], "coins": 2, "reference_share": 0.3, "level": "tumour",
-    "attacks": ["nearest_neighbour", "span_residual"],
+    "attacks": ["nearest_neighbour", "span_residual"], "training_lengths": {}, "release_sizes": [],
 }  # fmt: skip
 
 
 def study(**privacy_settings):
     return {
-        "seed": 1, "generators": ["ddpm", "mvn"], "evaluations": ["privacy"], "training": {"sets_per_job": 3},
+        "seed": 1, "generators": ["ddpm", "mvn"], "experiments": ["privacy"], "training": {"sets_per_job": 3},
         "privacy": PRIVACY | privacy_settings,
     }  # fmt: skip
 
@@ -241,8 +241,8 @@ def test_training_lengths_are_audits_of_the_named_generators_with_the_same_coins
     rows = {row["training_set"]: row for row in training_sets(config)}
     assert len(rows) == 4 + 4 and rows["privlen-x0.25-c1"]["generators"] == "ddpm"
     assert {row["training_set"] for row in training_sets(study())} == {n for n in rows if "len" not in n}
-    assert length_of(rows["privlen-x0.25-c1"]) == 0.25 and length_of(rows["priv-c1"]) == 1
-    assert lengths(config, ["priv-c0", "privlen-x4-c0"]) == {"privlen-x4-c0": 4.0}
+    assert rows["privlen-x0.25-c1"]["training_length"] == 0.25 and rows["priv-c1"]["training_length"] == 1
+    assert facts(config, ["priv-c0", "privlen-x4-c0"], "training_length", 1.0) == {"privlen-x4-c0": 4.0}
     obs = toy(n=60).obs.assign(split="train", dataset="d")
     a, b = (members(obs, [rows[n]], config).drop(columns="training_set") for n in ("priv-c1", "privlen-x0.25-c1"))
     pd.testing.assert_frame_equal(a, b)

@@ -16,7 +16,7 @@ STUDY = """
 study: mine
 datasets_sheet: mine.tsv
 datasets: [mine]
-evaluations: [privacy]
+experiments: [privacy]
 generators: [copy, mvn]
 """
 

@@ -13,7 +13,7 @@ import yaml
 
 from pseudocohort.core import contracts, io
 
-EVALUATIONS = ("fidelity", "augmentation", "privacy", "combination", "interventions")
+EXPERIMENTS = ("fidelity", "augmentation", "privacy", "combination", "interventions")
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +34,7 @@ def test_report_tables_and_figures_are_there(demo):
     results = demo / "results/demo"
     html = (results / "report/index.html").read_text()
     assert "simulated" in html.lower()
-    for evaluation in EVALUATIONS:
+    for evaluation in EXPERIMENTS:
         table = pd.read_csv(results / f"tables/{evaluation}.tsv", sep="\t", low_memory=False)
         contracts.check_evaluation(table, evaluation)
         summary = pd.read_csv(results / f"tables/{evaluation}_summary.tsv", sep="\t", low_memory=False)
@@ -46,8 +46,9 @@ def test_report_tables_and_figures_are_there(demo):
 
 
 def test_every_table_has_its_floor_ceiling_and_controls(demo):
-    tables = {e: pd.read_csv(demo / f"results/demo/tables/{e}.tsv", sep="\t", low_memory=False) for e in EVALUATIONS}
-    generators = set(yaml.safe_load((demo / "config/config.yaml").read_text())["generators"])
+    tables = {e: pd.read_csv(demo / f"results/demo/tables/{e}.tsv", sep="\t", low_memory=False) for e in EXPERIMENTS}
+    schema = yaml.safe_load((demo / "workflow/schemas/config.schema.yaml").read_text())
+    generators = set(schema["properties"]["generators"]["default"])
     assert generators | {"real"} <= set(tables["fidelity"]["generator"])
     assert generators | {"real"} <= set(tables["augmentation"]["generator"])
     assert generators <= set(tables["privacy"]["generator"])
@@ -88,8 +89,8 @@ def test_no_donor_is_both_fitted_and_held_out(demo):
     donors = io.read_table(results / "prepared/donors.tsv", contracts.DONORS_COLUMNS)
     held_out = set(donors["donor"][donors["split"] == "test"])
     obs = io.read_profiles(results / "prepared/harmonised.h5ad", contracts.HARMONISED).obs
-    for purpose in ("full", "augmentation", "combination"):
-        members = io.read_table(results / f"plan/members/{purpose}.parquet", contracts.MEMBERS_COLUMNS)
+    for experiment in ("fidelity", "augmentation", "combination"):
+        members = io.read_table(results / f"plan/members/{experiment}.parquet", contracts.MEMBERS_COLUMNS)
         fitted = members["sample_id"][members["role"].isin(["train", "unlabeled"])].unique()
         assert held_out
         assert not set(obs.loc[fitted, "donor"]) & held_out
@@ -104,11 +105,15 @@ def test_second_run_has_nothing_to_do(demo, snakemake):
     ("module", "runs", "spared"),
     [
         (
-            "evaluate/attacks/subspaces.py",
-            {"evaluate", "summarise", "report"},
+            "experiments/privacy/attacks/subspaces.py",
+            {"evaluate", "summarise", "write_report"},
             {"train", "generate", "plan", "harmonise"},
         ),
-        ("generators/wgan_gp.py", {"train", "generate", "evaluate"}, {"plan", "harmonise", "ingest"}),
+        (
+            "generators/models/adversarial/wgan_gp.py",
+            {"train", "generate", "evaluate"},
+            {"plan", "harmonise", "ingest"},
+        ),
         ("prepare/pseudobulk.py", {"pseudobulk", "harmonise"}, {"ingest", "quality_control"}),
     ],
 )
@@ -116,7 +121,7 @@ def test_editing_a_module_replans_exactly_its_rules(demo, snakemake, module, run
     path = demo / "workflow/scripts/pseudocohort" / module
     text = path.read_text()
     try:
-        path.write_text(text + "\n# edited\n")
+        path.write_text(text + "\nEDITED = 1\n")
         planned = planned_rules(snakemake(demo, "--profile", "profiles/demo", "-n", "--quiet", "rules").stdout)
     finally:
         path.write_text(text)
@@ -124,11 +129,22 @@ def test_editing_a_module_replans_exactly_its_rules(demo, snakemake, module, run
     assert not spared & planned
 
 
-def test_editing_one_generator_trains_only_that_generator(demo, snakemake):
-    path = demo / "workflow/scripts/pseudocohort/generators/wgan_gp.py"
+def test_editing_a_comment_or_a_docstring_replans_nothing(demo, snakemake):
+    path = demo / "workflow/scripts/pseudocohort/generators/models/mvn/model.py"
     text = path.read_text()
     try:
-        path.write_text(text + "\n# edited\n")
+        path.write_text(text.replace('"""', '"""Edited. ', 1) + "\n# edited\n")
+        done = snakemake(demo, "--profile", "profiles/demo", "-n")
+    finally:
+        path.write_text(text)
+    assert "Nothing to be done" in done.stdout + done.stderr
+
+
+def test_editing_one_generator_trains_only_that_generator(demo, snakemake):
+    path = demo / "workflow/scripts/pseudocohort/generators/models/adversarial/wgan_gp.py"
+    text = path.read_text()
+    try:
+        path.write_text(text + "\nEDITED = 1\n")
         done = snakemake(demo, "--configfile", "config/demo.yaml", "--cores", "2", "-n")
     finally:
         path.write_text(text)
@@ -140,7 +156,7 @@ def test_same_seed_gives_the_same_tables(demo, snakemake):
     tables = [demo / "results/demo/evaluated/privacy/mvn.tsv", demo / "results/demo/evaluated/fidelity/ddpm.tsv"]
     before = [t.read_bytes() for t in tables]
     names = [str(t.relative_to(demo)) for t in tables]
-    forced = ["results/demo/models/privacy/mvn/b000", "results/demo/models/full/ddpm/b000"]
+    forced = ["results/demo/models/privacy/mvn/b000", "results/demo/models/fidelity/ddpm/b000"]
     snakemake(demo, "--configfile", "config/demo.yaml", "--cores", "2", *names, "--forcerun", *forced)
     assert [t.read_bytes() for t in tables] == before
     snakemake(demo, "--profile", "profiles/demo")

@@ -3,8 +3,8 @@
 
 rule simulate:
     input:
-        parameters="resources/{simulation}_parameters.yaml",
-        genes="resources/demo_genes.tsv",
+        parameters=parameters_of_simulation,
+        genes=resource("demo_genes.tsv"),
     output:
         normal="resources/{simulation}/normal.gct",
         normal_samples="resources/{simulation}/normal_attributes.tsv",
@@ -21,8 +21,8 @@ rule simulate:
         "../../envs/base.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=memory(2000),
+        runtime=minutes(10),
     params:
         code=code_version("acquire.simulate.write"),
     script:
@@ -37,12 +37,13 @@ rule download:
     benchmark:
         "benchmarks/download/{dataset}/{file}.tsv"
     retries: 3
+    localrule: True
     conda:
         "../../envs/base.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=720,
+        mem_mb=memory(1000),
+        runtime=minutes(720),
     params:
         row=lookup("{dataset}", within=DATASETS),
     script:
@@ -58,12 +59,13 @@ rule download_gdc:
     benchmark:
         "benchmarks/download_gdc/{dataset}.tsv"
     retries: 3
+    localrule: True
     conda:
         "../../envs/base.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime=1440,
+        mem_mb=memory(8000),
+        runtime=minutes(1440),
     params:
         row=lookup("{dataset}", within=DATASETS),
         api=gdc_api,
@@ -72,18 +74,19 @@ rule download_gdc:
         "../scripts/download_gdc.py"
 
 
-rule by_hand:
+rule ask_for_file:
     output:
         "resources/manual/{file}",
     log:
-        "logs/by_hand/{file}.log",
+        "logs/ask_for_file/{file}.log",
     benchmark:
-        "benchmarks/by_hand/{file}.tsv"
+        "benchmarks/ask_for_file/{file}.tsv"
+    localrule: True
     conda:
         "../../envs/base.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=memory(500),
+        runtime=minutes(5),
     script:
-        "../scripts/by_hand.py"
+        "../scripts/ask_for_file.py"

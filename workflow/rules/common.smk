@@ -1,81 +1,94 @@
-"""Helpers of the other files: the validated study and what it asks for. Needs: config. Makes: no files."""
+"""Helpers of the other files: the checked study and what it asks for. Needs: config. Makes: no files."""
 
 import sys
+from functools import partial
 from pathlib import Path
 
+import yaml
 from snakemake.exceptions import WorkflowError
 
 WORKFLOW = Path(str(workflow.current_basedir)).parent
+PROJECT = WORKFLOW.parent
 sys.path.insert(0, str(WORKFLOW / "scripts"))
 
-from pseudocohort import study as study_files
+from pseudocohort import configuration
 from pseudocohort.acquire import catalogue, sources
 from pseudocohort.core.errors import UserError
-from pseudocohort.generators.base.registry import MODULES, PRIVATE, TRAINED, kind_of, modules_of, settings_of
-from pseudocohort.plan.enumerate import EVALUATION_OF_PURPOSE, PURPOSE_OF_EVALUATION, alignments, batches, generators_of, lengths, purposes
 from pseudocohort.core.versions import code_version, folder_version
+from pseudocohort.experiments import registry as experiment_registry
+from pseudocohort.generators.base import registry as generator_registry
+from pseudocohort.plan import training_sets as plan
 
+if not config.get("study"):
+    logger.info("no study is given: this is the demo (--configfile config/demo.yaml)")
+    config.update(
+        {**yaml.safe_load((PROJECT / "config/demo.yaml").read_text()), **config}
+    )
 try:
-    DATASETS = sources.check(study_files.check_study(config, WORKFLOW / "schemas"))
+    config.update(configuration.complete(config, WORKFLOW / "schemas"))
+    DATASETS = sources.check(
+        configuration.check_study(config, WORKFLOW / "schemas", PROJECT)
+    )
 except UserError as error:
     raise WorkflowError(f"\n{error}") from None
 
 SINGLE_CELL = [name for name, row in DATASETS.items() if row["kind"] == "single_cell"]
-PURPOSES = purposes(config)
-# What never changes the numbers is kept out of the parameters that re-run rules.
+TRAINED = plan.trained_experiments(config)
+FIGURES = experiment_registry.figures_of(config)
+# What the plan depends on: what never changes the training sets is kept out of the parameters that re-run rules.
 PLAN_CONFIG = {
     key: config[key]
     for key in (
         "seed",
         "generators",
-        "evaluations",
+        "experiments",
         "training",
-        "fidelity",
-        "augmentation",
-        "privacy",
-        "combination",
-        "held_out_level",
-        "camda",
-        "lacan",
+        *experiment_registry.planned(),
     )
+} | {
+    "generator_settings": {
+        name: {"generator": own["generator"]}
+        for name, own in config["generator_settings"].items()
+        if "generator" in own
+    }
 }
-# Of the generators' settings, the plan needs to know only what the variants are variants of.
-PLAN_CONFIG["generator_settings"] = {
-    name: {"generator": own["generator"]}
-    for name, own in config["generator_settings"].items()
-    if "generator" in own
-}
-
-
-TASK_TITLES = {
-    name: task.get("title", name)
-    for name, task in config["augmentation"]["tasks"].items()
-}
-FIGURES = [f"<results>/figures/{name}.svg" for name in config["evaluations"]]
-if "fidelity" in config["evaluations"]:
-    FIGURES += ["<results>/figures/map.svg", "<results>/figures/training.svg"]
-if "augmentation" in config["evaluations"]:
-    FIGURES += ["<results>/figures/learning.svg"]
-if "privacy" in config["evaluations"]:
-    FIGURES += ["<results>/figures/frontier.svg"]
-if "combination" in config["evaluations"]:
-    FIGURES += ["<results>/figures/levels.svg"]
-if "privacy" in config["evaluations"] and (
-    config["privacy"]["training_lengths"] or config["privacy"]["release_sizes"]
-):
-    FIGURES += ["<results>/figures/leakage.svg"]
-
-# One caption per figure, shown in the report and in Snakemake's own.
-CAPTIONS = [str(WORKFLOW / f"report/{Path(name).stem}.rst") for name in FIGURES]
 
 
 wildcard_constraints:
     dataset="|".join(DATASETS),
-    purpose="|".join(PURPOSE_OF_EVALUATION.values()),
+    experiment="|".join(experiment_registry.experiments()),
     generator=r"[a-z][a-z0-9_]*",
-    evaluation="|".join(config["evaluations"]),
+    figure="|".join(FIGURES) or "none",
     batch=r"b\d+",
-    simulation="demo|twelve",
+    simulation=r"[a-z]+",
+
+
+def resource(name):
+    """A file that comes with the workflow."""
+    return str(PROJECT / "resources" / name)
+
+
+def memory(base_mb, per_input_mb=0.0):
+    """Memory of a rule, MB: a base, so much per MB of its input, and more at each further attempt."""
+
+    def mem_mb(wildcards, input, attempt):
+        return round((base_mb + per_input_mb * input.size_mb) * attempt)
+
+    return mem_mb
+
+
+def minutes(base, per_input_mb=0.0):
+    """Runtime of a rule, minutes: a base, so much per MB of its input, and more at each further attempt."""
+
+    def runtime(wildcards, input, attempt):
+        return round((base + per_input_mb * input.size_mb) * attempt)
+
+    return runtime
+
+
+def parameters_of_simulation(wildcards):
+    """Parameters of simulated cohorts."""
+    return resource(f"{wildcards.simulation}_parameters.yaml")
 
 
 def dataset_file(name, column):
@@ -99,7 +112,7 @@ def dataset_files(wildcards):
 def line_alias_file(wildcards):
     """The table of names of cell lines, where one is given; for tissue it is of no use."""
     path = config["prepare"]["line_aliases"]
-    path = path.replace("{data_root}", study_files.data_root(config).rstrip("/"))
+    path = path.replace("{data_root}", configuration.data_root(config).rstrip("/"))
     cultured = "in_vitro" in DATASETS[wildcards.dataset]["context"]
     return {"lines": path} if path and cultured else {}
 
@@ -125,204 +138,179 @@ def profiles_of_dataset(name):
 
 def kind_of_generator(wildcards):
     """Registry name of a generator, which a variant shares with the generator that it is a variant of."""
-    return kind_of(config, wildcards.generator)
+    return generator_registry.kind_of(config, wildcards.generator)
 
 
 def settings_of_generator(wildcards):
     """Settings of a generator that the config overrides."""
-    return settings_of(config, wildcards.generator)
+    return generator_registry.settings_of(config, wildcards.generator)
+
+
+def jobs_of(experiment, generator):
+    """Names of the training jobs of a generator in an experiment."""
+    return list(plan.batches(config, experiment, generator))
 
 
 def sets_of_batch(wildcards):
     """Training sets of a training job."""
-    return batches(config, wildcards.purpose, wildcards.generator)[wildcards.batch]
+    jobs = plan.batches(config, wildcards.experiment, wildcards.generator)
+    return jobs[wildcards.batch]
 
 
 def alignments_of_batch(wildcards):
     """Alignments of the training sets of a job that have one."""
-    return alignments(config, wildcards.purpose, sets_of_batch(wildcards))
+    return plan.alignments(config, sets_of_batch(wildcards))
 
 
-def scope_of_purpose(wildcards):
+def scope_of_experiment(wildcards):
     """One model for all conditions, or one each; where a condition is generated at a new level it learns from others."""
-    crosses_levels = wildcards.purpose in ("combination", "held_out_level")
-    return "joint" if crosses_levels else config["training"]["scope"]
+    joint = experiment_registry.describe(wildcards.experiment).crosses_levels
+    return "joint" if joint else config["training"]["scope"]
 
 
 def lengths_of_batch(wildcards):
     """Training sets of a training job that are trained for longer or shorter than the settings say."""
-    return lengths(config, sets_of_batch(wildcards))
+    return plan.facts(config, sets_of_batch(wildcards), "training_length", 1.0)
 
 
 def checkpoints_of_job(wildcards):
     """Folder of a training job's unfinished work; parameters have no path variables."""
-    job = f"{wildcards.purpose}/{wildcards.generator}/{wildcards.batch}"
+    job = f"{wildcards.experiment}/{wildcards.generator}/{wildcards.batch}"
     return f"results/{config['study']}/checkpoints/{job}"
-
-
-def _code_of(stage, wildcards):
-    return code_version(
-        f"generators.fit.{stage}",
-        *(f"generators.models.{name}" for name in modules_of(config, wildcards.generator)),
-    )
 
 
 def code_of_training(wildcards):
     """Digest of the code that trains a generator."""
-    return _code_of("batch", wildcards)
+    modules = generator_registry.modules_of(config, wildcards.generator)
+    return code_version("generators.fit.batch", *modules)
 
 
 def code_of_generator(wildcards):
     """Digest of the code that samples from a stored generator, or attacks it."""
-    return _code_of("inference", wildcards)
+    modules = generator_registry.modules_of(config, wildcards.generator)
+    return code_version("generators.fit.inference", *modules)
 
 
 def code_of_generators():
     """Digest of the code of the study's generators."""
-    return code_version(
-        *(
-            f"generators.models.{module}"
-            for name in config["generators"]
-            for module in modules_of(config, name)
-        )
-    )
+    names = config["generators"]
+    modules = {m for name in names for m in generator_registry.modules_of(config, name)}
+    return code_version(*sorted(modules))
 
 
-def settings_of_evaluation(wildcards):
-    """Settings of an evaluation; the held-out level shares its levels with the combination."""
-    settings = config[wildcards.evaluation]
-    if wildcards.evaluation == "fidelity":
-        return settings | {"gene_sets": "".join(gene_set_files(wildcards))}
-    if wildcards.evaluation != "held_out_level":
-        return settings
-    levels = ("tissue_level", "cell_level")
-    return settings | {name: config["combination"][name] for name in levels}
+def code_of_plan():
+    """Digest of the code of the plan, and of the experiments' plans."""
+    parts = [f"experiments.{name}.plan" for name in TRAINED]
+    return code_version("plan.members", "plan.training_sets", "plan.requests", *parts)
 
 
-def gene_set_files(wildcards):
-    """The GMT file of gene sets, where one is given and the evaluation is of fidelity."""
-    path = config["fidelity"]["gene_sets"]
-    if not path or wildcards.evaluation != "fidelity":
-        return []
-    return [path.replace("{data_root}", study_files.data_root(config).rstrip("/"))]
+def settings_of_experiment(wildcards):
+    """Settings of an experiment's score."""
+    return experiment_registry.settings_of(config, wildcards.experiment)
 
 
-def code_of_evaluation(wildcards):
-    """Digest of the code of an evaluation."""
-    return code_version(f"experiments.{wildcards.evaluation}.score")
+def code_of_experiment(wildcards):
+    """Digest of the code of an experiment's score."""
+    return experiment_registry.describe(wildcards.experiment).code("score")
 
 
 def synthetic_files(wildcards):
-    """Synthetic profiles that an evaluation of a generator reads; none for the rows of real data."""
-    purpose = PURPOSE_OF_EVALUATION[wildcards.evaluation]
-    jobs = (
-        {}
-        if wildcards.generator == "real"
-        else batches(config, purpose, wildcards.generator)
-    )
+    """Synthetic profiles that an experiment reads of a generator; none for the rows of real data."""
+    experiment, generator = wildcards.experiment, wildcards.generator
+    jobs = [] if generator == "real" else jobs_of(experiment, generator)
     return [
-        f"<results>/synthetic/{purpose}/{wildcards.generator}/{batch}.h5ad"
-        for batch in jobs
+        f"<results>/synthetic/{experiment}/{generator}/{batch}.h5ad" for batch in jobs
     ]
+
+
+def experiment_inputs(wildcards):
+    """Further files that an experiment's score reads."""
+    return experiment_registry.score_inputs(
+        config, wildcards.experiment, wildcards.generator, jobs_of
+    )
 
 
 def sets_of_audit(wildcards):
     """Training sets of a training job of the audits."""
-    return batches(config, "privacy", wildcards.generator)[wildcards.batch]
-
-
-def signal_files(wildcards):
-    """White-box signals and ledgers that the privacy evaluation of a generator reads, if it has any and is to."""
-    kind = kind_of_generator(wildcards)
-    wanted = kind in PRIVATE or (config["privacy"]["white_box"] and kind in TRAINED)
-    if wildcards.evaluation != "privacy" or not wanted:
-        return []
-    return [
-        f"<results>/signals/{wildcards.generator}/{batch}.{kind}"
-        for batch in batches(config, "privacy", wildcards.generator)
-        for kind in ("tsv", "json")
-    ]
-
-
-def members_of_evaluation(wildcards):
-    """Members of the training sets that an evaluation reads."""
-    return (
-        f"<results>/plan/members/{PURPOSE_OF_EVALUATION[wildcards.evaluation]}.parquet"
-    )
+    return plan.batches(config, "privacy", wildcards.generator)[wildcards.batch]
 
 
 def intervention_files(wildcards):
-    """The regulatory graph and the known do-effects; the demo's are made by its simulator."""
+    """The regulatory graph and the known do-effects; simulated ones come as a folder."""
     given = [config["interventions"][name] for name in ("graph", "truth")]
     folders = {str(Path(path).parent) for path in given}
-    simulated = folders == {"resources/demo/truth"}
+    simulated = config["simulated"] and len(folders) == 1
     return sorted(folders) if simulated else given
 
 
 def evaluated_files(wildcards):
-    """Tables of an evaluation, one per generator, the rows of real data first."""
-    if wildcards.evaluation == "interventions":
-        return ["<results>/evaluated/interventions/operators.tsv"]
-    names = generators_of(config, PURPOSE_OF_EVALUATION[wildcards.evaluation])
-    first = [] if wildcards.evaluation == "privacy" else ["real"]
-    return [
-        f"<results>/evaluated/{wildcards.evaluation}/{name}.tsv"
-        for name in first + names
-    ]
+    """Tables of an experiment, one per generator, the rows of real data first."""
+    generators = plan.generators_of(config, wildcards.experiment)
+    names = experiment_registry.evaluated(config, wildcards.experiment, generators)
+    return [f"<results>/evaluated/{wildcards.experiment}/{name}.tsv" for name in names]
 
 
-def fidelity_samples(wildcards):
-    """First batch of synthetic profiles of each generator, for the map."""
-    return [
-        f"<results>/synthetic/full/{name}/b000.h5ad"
-        for name in generators_of(config, "full")
-    ]
-
-
-def combination_samples(wildcards):
-    """Synthetic profiles of the first generator of the combination, for the map of levels."""
-    names = generators_of(config, "combination")[:1]
-    return [
-        f"<results>/synthetic/combination/{name}/{batch}.h5ad"
-        for name in names
-        for batch in batches(config, "combination", name)
-    ]
-
-
-def fidelity_models(wildcards):
-    """First batch of models of each generator with a training loop: loss curves, embedding checks, clamped genes.
-
-    A private generator keeps no loss curve: it would be one more thing fitted on private data.
-    """
-    if "fidelity" not in config["evaluations"]:
+def clamping_models(wildcards):
+    """Models of fidelity's first training set that can clamp genes."""
+    if "fidelity" not in config["experiments"]:
         return []
-    return [
-        f"<results>/models/full/{name}/b000"
-        for name in generators_of(config, "full")
-        if kind_of(config, name) in set(TRAINED) - set(PRIVATE)
-    ]
+    return experiment_registry.table_inputs(config, "fidelity", jobs_of)["models"]
+
+
+def report_files(wildcards):
+    """Files that the report's further tables are made from."""
+    files = [experiment_registry.table_inputs(config, e, jobs_of) for e in TRAINED]
+    return [path for part in files for paths in part.values() for path in paths]
+
+
+def report_files_by_experiment(wildcards):
+    """The same by experiment and name; parameters have no path variables."""
+    results = f"results/{config['study']}"
+    return {
+        experiment: {
+            name: [path.replace("<results>", results) for path in paths]
+            for name, paths in experiment_registry.table_inputs(
+                config, experiment, jobs_of
+            ).items()
+        }
+        for experiment in TRAINED
+    }
 
 
 def gpus_of_generator(wildcards):
     """GPUs of a training job: one for a network where CUDA is asked for, else none."""
     asked = config["training"]["device"] == "cuda"
-    kinds = (kind_of_generator(wildcards), settings_of_generator(wildcards).get("of"))
-    return int(asked and not set(kinds).isdisjoint(TRAINED))
+    kind = generator_registry.describe(kind_of_generator(wildcards))
+    return int(asked and kind.capabilities.trained)
 
 
-def options_of_figure(wildcards):
-    """What a figure needs beside its table."""
-    return {"titles": TASK_TITLES} if wildcards.evaluation == "augmentation" else {}
+def files_of_figure(wildcards):
+    """Files that a figure is drawn from, by name."""
+    return experiment_registry.figure_inputs(config, wildcards.figure, jobs_of)
+
+
+def figure_config(wildcards):
+    """What of the configuration a figure may depend on."""
+    keys = ("augmentation", "combination", "release")
+    return {key: config[key] for key in keys}
 
 
 def caption_of_figure(wildcards):
-    """How to read a figure; a caption's file name takes no wildcard."""
-    return (WORKFLOW / f"report/{wildcards.evaluation}.rst").read_text()
+    """How to read a figure."""
+    return FIGURES[wildcards.figure][1].caption
 
 
 def code_of_figure(wildcards):
     """Digest of the code of a figure."""
-    return code_version(f"experiments.{wildcards.evaluation}.figures.{wildcards.evaluation}")
+    experiment, figure = FIGURES[wildcards.figure]
+    return experiment.code(figure.draw.partition(":")[0])
+
+
+def code_of_verdicts():
+    """Digest of the code of the study's verdicts."""
+    return code_version(
+        *(f"{e.module}.verdict" for e in experiment_registry.of_study(config))
+    )
 
 
 def template_version():

@@ -3,31 +3,30 @@
 
 rule evaluate:
     input:
+        unpack(experiment_inputs),
         profiles="<results>/prepared/harmonised.h5ad",
         training_sets="<results>/plan/training_sets.tsv",
-        members=members_of_evaluation,
+        members="<results>/plan/members/{experiment}.parquet",
         synthetic=synthetic_files,
-        signals=signal_files,
-        gene_sets=gene_set_files,
     output:
-        table="<results>/evaluated/{evaluation}/{generator}.tsv",
+        table="<results>/evaluated/{experiment}/{generator}.tsv",
     log:
-        "<logs>/evaluate/{evaluation}/{generator}.log",
+        "<logs>/evaluate/{experiment}/{generator}.log",
     benchmark:
-        "<benchmarks>/evaluate/{evaluation}/{generator}.tsv"
+        "<benchmarks>/evaluate/{experiment}/{generator}.tsv"
     wildcard_constraints:
-        evaluation="|".join(PURPOSE_OF_EVALUATION),
+        experiment="|".join(TRAINED) or "none",
     conda:
-        "../../envs/base.yaml"
+        "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime=240,
+        mem_mb=memory(2000, 8),
+        runtime=minutes(240),
     params:
         study=config["study"],
-        settings=settings_of_evaluation,
+        settings=settings_of_experiment,
         seed=config["seed"],
-        code=code_of_evaluation,
+        code=code_of_experiment,
     script:
         "../scripts/evaluate.py"
 
@@ -48,8 +47,8 @@ rule member_signals:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime=60,
+        mem_mb=memory(2000, 8),
+        runtime=minutes(60),
         gpu=gpus_of_generator,
     params:
         training_sets=sets_of_audit,
@@ -65,7 +64,7 @@ rule interventions:
         profiles="<results>/prepared/harmonised.h5ad",
         donors="<results>/prepared/donors.tsv",
         graph_and_truth=intervention_files,
-        models=fidelity_models,
+        models=clamping_models,
     output:
         table="<results>/evaluated/interventions/operators.tsv",
         refusals="<results>/evaluated/interventions/refusals.tsv",
@@ -77,16 +76,21 @@ rule interventions:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=memory(2000, 8),
+        runtime=minutes(60),
     params:
         study=config["study"],
         settings=config["interventions"],
         seed=config["seed"],
         generator_settings=config["generator_settings"],
-        kinds={name: kind_of(config, name) for name in config["generators"]},
+        kinds={
+            name: generator_registry.kind_of(config, name)
+            for name in config["generators"]
+        },
         device=config["training"]["device"],
-        code=code_version("experiments.interventions.score", "generators.space.clamping"),
+        code=code_version(
+            "experiments.interventions.score", "generators.space.clamping"
+        ),
     script:
         "../scripts/interventions.py"
 
@@ -95,24 +99,25 @@ rule summarise:
     input:
         evaluated_files,
     output:
-        table="<results>/tables/{evaluation}.tsv",
+        table="<results>/tables/{experiment}.tsv",
         summary=report(
-            "<results>/tables/{evaluation}_summary.tsv",
+            "<results>/tables/{experiment}_summary.tsv",
             caption="../report/table.rst",
             category="Tables",
-            labels={"table": "{evaluation}"},
+            labels={"table": "{experiment}"},
         ),
     log:
-        "<logs>/summarise/{evaluation}.log",
+        "<logs>/summarise/{experiment}.log",
     benchmark:
-        "<benchmarks>/summarise/{evaluation}.tsv"
+        "<benchmarks>/summarise/{experiment}.tsv"
+    localrule: True
     conda:
         "../../envs/base.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=memory(1000, 20),
         runtime=30,
     params:
-        code=code_version("experiments.shared.statistics", "experiments.shared.learning_curve"),
+        code=code_of_experiment,
     script:
         "../scripts/summarise.py"

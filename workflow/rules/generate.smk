@@ -5,20 +5,20 @@ rule generate:
     input:
         profiles="<results>/prepared/harmonised.h5ad",
         training_sets="<results>/plan/training_sets.tsv",
-        members="<results>/plan/members/{purpose}.parquet",
-        models="<results>/models/{purpose}/{generator}/{batch}",
+        members="<results>/plan/members/{experiment}.parquet",
+        models="<results>/models/{experiment}/{generator}/{batch}",
     output:
-        profiles="<results>/synthetic/{purpose}/{generator}/{batch}.h5ad",
+        profiles="<results>/synthetic/{experiment}/{generator}/{batch}.h5ad",
     log:
-        "<logs>/generate/{purpose}/{generator}/{batch}.log",
+        "<logs>/generate/{experiment}/{generator}/{batch}.log",
     benchmark:
-        "<benchmarks>/generate/{purpose}/{generator}/{batch}.tsv"
+        "<benchmarks>/generate/{experiment}/{generator}/{batch}.tsv"
     conda:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime=60,
+        mem_mb=memory(2000, 6),
+        runtime=minutes(60),
         gpu=gpus_of_generator,
     params:
         training_sets=sets_of_batch,
@@ -26,6 +26,6 @@ rule generate:
         config=PLAN_CONFIG,
         device=config["training"]["device"],
         code=code_of_generator,
-        request_code=code_version("plan.requests"),
+        request_code=code_of_plan(),
     script:
         "../scripts/generate.py"

@@ -14,8 +14,8 @@ rule ingest:
         "../../envs/base.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=memory(2000, 8),
+        runtime=minutes(60),
     params:
         row=dataset_row,
         conditions=config["prepare"]["conditions"],

@@ -7,7 +7,9 @@ rule plan:
         donors="<results>/prepared/donors.tsv",
     output:
         training_sets="<results>/plan/training_sets.tsv",
-        members=collect("<results>/plan/members/{purpose}.parquet", purpose=PURPOSES),
+        members=collect(
+            "<results>/plan/members/{experiment}.parquet", experiment=TRAINED
+        ),
     log:
         "<logs>/plan.log",
     benchmark:
@@ -16,10 +18,10 @@ rule plan:
         "../../envs/base.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=memory(2000, 2),
+        runtime=minutes(30),
     params:
         config=PLAN_CONFIG,
-        code=code_version("plan.members", "plan.enumerate"),
+        code=code_of_plan(),
     script:
         "../scripts/plan.py"

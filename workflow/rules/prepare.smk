@@ -5,7 +5,7 @@ rule quality_control:
     input:
         unpack(line_alias_file),
         profiles="<results>/ingested/{dataset}.h5ad",
-        genes="resources/genes.tsv.gz",
+        genes=resource("genes.tsv.gz"),
     output:
         profiles="<results>/prepared/quality/{dataset}.h5ad",
         report="<results>/prepared/quality/{dataset}.json",
@@ -17,8 +17,8 @@ rule quality_control:
         "../../envs/base.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=memory(2000, 8),
+        runtime=minutes(60),
     params:
         row=dataset_row,
         cell_quality=config["prepare"]["cell_quality"],
@@ -43,8 +43,8 @@ rule pseudobulk:
         "../../envs/base.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=memory(2000, 8),
+        runtime=minutes(60),
     params:
         pseudobulk=config["prepare"]["pseudobulk"],
         seed=config["seed"],
@@ -67,8 +67,8 @@ rule assign_donors:
         "../../envs/base.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=memory(2000, 8),
+        runtime=minutes(30),
     params:
         test_share=config["prepare"]["test_share"],
         seed=config["seed"],
@@ -81,7 +81,7 @@ rule harmonise:
     input:
         profiles=[profiles_of_dataset(name) for name in DATASETS],
         donors="<results>/prepared/donors.tsv",
-        genes="resources/genes.tsv.gz",
+        genes=resource("genes.tsv.gz"),
     output:
         profiles="<results>/prepared/harmonised.h5ad",
         genes="<results>/prepared/genes.tsv",
@@ -93,8 +93,8 @@ rule harmonise:
         "../../envs/base.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime=60,
+        mem_mb=memory(2000, 8),
+        runtime=minutes(60),
     params:
         gene_space=config["prepare"]["gene_space"],
         covariates=config["prepare"]["covariates"],

@@ -8,7 +8,7 @@ rule release:
         synthetic=lambda wildcards: release_inputs.synthetic_file(config),
         privacy=lambda wildcards: release_inputs.privacy_files(config),
         fidelity="<results>/tables/fidelity_summary.tsv",
-        members="<results>/plan/members/full.parquet",
+        members="<results>/plan/members/fidelity.parquet",
         generators="<results>/provenance/generators.tsv",
         machine="<results>/provenance/machine.json",
         software="<results>/provenance/software.tsv",
@@ -22,20 +22,17 @@ rule release:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=memory(2000, 4),
+        runtime=minutes(30),
     params:
         study={key: config[key] for key in ("study", "title", "simulated", "seed")},
         release=config["release"],
-        settings=settings_of(config, config["release"]["generator"]),
-        sources=release_inputs.sources(DATASETS, study_files.data_root(config)),
+        settings=generator_registry.settings_of(config, config["release"]["generator"]),
+        sources=release_inputs.sources(DATASETS, configuration.data_root(config)),
         generator_code=code_version(
             "generators.fit.batch",
             "generators.fit.inference",
-            *(
-                f"generators.models.{name}"
-                for name in modules_of(config, config["release"]["generator"])
-            ),
+            *generator_registry.modules_of(config, config["release"]["generator"]),
         ),
         code=code_version("release.bundle"),
         templates=folder_version(WORKFLOW / "scripts/pseudocohort/release/templates"),

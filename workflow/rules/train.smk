@@ -4,24 +4,24 @@
 rule train:
     input:
         profiles="<results>/prepared/harmonised.h5ad",
-        members="<results>/plan/members/{purpose}.parquet",
+        members="<results>/plan/members/{experiment}.parquet",
     output:
-        models=directory("<results>/models/{purpose}/{generator}/{batch}"),
+        models=directory("<results>/models/{experiment}/{generator}/{batch}"),
     log:
-        "<logs>/train/{purpose}/{generator}/{batch}.log",
+        "<logs>/train/{experiment}/{generator}/{batch}.log",
     benchmark:
-        "<benchmarks>/train/{purpose}/{generator}/{batch}.tsv"
+        "<benchmarks>/train/{experiment}/{generator}/{batch}.tsv"
     conda:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime=240,
+        mem_mb=memory(2000, 12),
+        runtime=minutes(240),
         gpu=gpus_of_generator,
     params:
         training_sets=sets_of_batch,
         alignments=alignments_of_batch,
-        scope=scope_of_purpose,
+        scope=scope_of_experiment,
         kind=kind_of_generator,
         settings=settings_of_generator,
         lengths=lengths_of_batch,

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from pseudocohort.core import contracts, io, logs
-from pseudocohort.plan.enumerate import training_sets
-from pseudocohort.plan.members import members, with_split
+from pseudocohort.experiments.shared.plan import with_split
+from pseudocohort.plan.members import members
+from pseudocohort.plan.training_sets import training_sets
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -20,6 +21,6 @@ obs = with_split(
 )
 rows = training_sets(config)
 for path in snakemake.output.members:
-    purpose = Path(path).stem
-    io.write_table(members(obs, [row for row in rows if row["purpose"] == purpose], config), path)
+    experiment = Path(path).stem
+    io.write_table(members(obs, [row for row in rows if row["experiment"] == experiment], config), path)
 io.write_table(pd.DataFrame(rows, columns=contracts.TRAINING_SETS_COLUMNS), snakemake.output.training_sets)

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from ..core.errors import UserError
-from ..study import validate
+from ..core.validation import validate
 
 PREFIX = "catalogue:"
 _PROJECT = Path(__file__).parents[4]

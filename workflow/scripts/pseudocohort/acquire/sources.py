@@ -9,7 +9,6 @@ from typing import Any, NoReturn
 
 from ..core.errors import UserError
 from ..core.io import read_json
-from ..study import is_remote
 from . import catalogue, gdc
 from .fetch import fetch, provenance_path
 
@@ -17,6 +16,11 @@ log = logging.getLogger(__name__)
 
 COLUMNS = ("source", "samples")
 _GDC_FILES = {"source": "counts.tsv.gz", "samples": "samples.tsv"}
+
+
+def is_remote(source: str) -> bool:
+    """Whether a source has to be downloaded."""
+    return source.startswith(("http://", "https://"))
 
 
 def is_downloaded(source: str) -> bool:

@@ -106,7 +106,10 @@ SYNTHETIC = ProfilesContract(
     "synthetic", ("training_set", "generator", "condition", "technology", "aggregation", "context", "level")
 )
 
-TRAINING_SETS_COLUMNS = ("training_set", "purpose", "generators", "task", "regime", "n_real", "repeat", "seed")
+TRAINING_SETS_COLUMNS = (
+    "training_set", "experiment", "generators", "task", "regime", "variant", "n_real", "repeat", "training_length",
+    "seed",
+)  # fmt: skip
 MEMBERS_COLUMNS = ("training_set", "sample_id", "role", "condition")
 DONORS_COLUMNS = ("donor", "dataset", "split", "genes")
 

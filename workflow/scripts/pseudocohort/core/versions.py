@@ -42,6 +42,8 @@ def _imports(module: str) -> frozenset[str]:
 def code_version(*modules: str) -> str:
     """Digest of `modules` (dotted, relative to the package) and of everything in the package that they import.
 
+    Comments, docstrings and the texts of errors do not count.
+
     Raises
     ------
     ValueError
@@ -60,8 +62,33 @@ def code_version(*modules: str) -> str:
     digest = hashlib.sha256()
     for module in sorted(seen):
         if file := _file(module):
-            digest.update(module.encode() + b"\0" + file.read_bytes())
+            digest.update(module.encode() + b"\0" + _code(file.read_text(encoding="utf-8")).encode())
     return digest.hexdigest()[:12]
+
+
+class _Bare(ast.NodeTransformer):
+    """Takes out what changes no number: docstrings, and the texts of errors."""
+
+    def _body(self, node: ast.AST) -> ast.AST:
+        self.generic_visit(node)
+        first = node.body[0] if node.body else None
+        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+            node.body = node.body[1:]
+        return node
+
+    visit_Module = visit_ClassDef = visit_FunctionDef = visit_AsyncFunctionDef = _body
+
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        for part in ast.walk(node):
+            if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                part.value = ""
+        return node
+
+
+@cache
+def _code(text: str) -> str:
+    """The code of a module without comments, layout, docstrings and the texts of errors."""
+    return ast.dump(_Bare().visit(ast.parse(text)))
 
 
 def folder_version(folder: Path) -> str:

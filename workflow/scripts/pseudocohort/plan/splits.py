@@ -11,9 +11,6 @@ import pandas as pd
 
 from ..core.seeds import generator
 
-#: Purposes whose every repeat deals the held-out donors anew, so that intervals over repeats are over splits.
-SPLIT_IN_REPEAT = ("combination",)
-
 
 def dealt(obs: pd.DataFrame, repeat: int, seed: int) -> pd.DataFrame:
     """`obs` with the held-out donors of a repeat in the column ``split``.

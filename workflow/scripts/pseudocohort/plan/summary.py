@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..acquire import catalogue, gdc, sources
-from .enumerate import batches, generators_of, purposes, training_sets
+from .training_sets import batches, generators_of, trained_experiments, training_sets
 
 
 def _size(count: float) -> str:
@@ -80,15 +80,15 @@ def summarise(config: dict[str, Any], datasets: dict[str, dict[str, Any]], root:
     for file in files:
         if file["origin"] == "local" and not file["here"]:
             lines.append(f"  {file['dataset']}: {file['source']} is not there")
-    sets = Counter(row["purpose"] for row in training_sets(config))
+    sets = Counter(row["experiment"] for row in training_sets(config))
     lines += ["", "train"]
     total = 0
-    for purpose in purposes(config):
-        jobs = {name: batches(config, purpose, name) for name in generators_of(config, purpose)}
+    for experiment in trained_experiments(config):
+        jobs = {name: batches(config, experiment, name) for name in generators_of(config, experiment)}
         models = sum(len(ids) for parts in jobs.values() for ids in parts.values())
         total += models
         count = sum(map(len, jobs.values()))
-        asked = f"{sets[purpose]:>5,} training sets x {len(jobs)} generators"
-        lines.append(f"  {purpose:<13} {asked}: {models:,} models in {count:,} jobs")
-    lines += [f"  {total:,} models in all", "", f"evaluate  {', '.join(config['evaluations'])}"]
+        asked = f"{sets[experiment]:>5,} training sets x {len(jobs)} generators"
+        lines.append(f"  {experiment:<13} {asked}: {models:,} models in {count:,} jobs")
+    lines += [f"  {total:,} models in all", "", f"evaluate  {', '.join(config['experiments'])}"]
     return "\n".join(lines)

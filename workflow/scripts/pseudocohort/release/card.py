@@ -16,8 +16,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ..core.errors import ContractError
+from ..core.validation import validate
 from ..experiments.shared.verdicts import between, number, words
-from ..study import validate
 from .gate import Area, Decision, Evidence
 from .statements import ATTACKS, DOES_NOT_SAY, LICENCE_UNKNOWN, LIMITS, METRICS, SAYS
 

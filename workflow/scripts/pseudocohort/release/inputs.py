@@ -7,10 +7,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..core.errors import UserError
-from ..plan.enumerate import batches, generators_of
+from ..experiments.fidelity.plan import FIRST as TRAINING_SET
+from ..plan.training_sets import batches, generators_of
 
-#: Training set whose synthetic profiles are released: the first of those that fidelity is measured on.
-TRAINING_SET = "full-r0"
 #: Columns of the dataset sheet that the card quotes; ``licence`` is one that users may add.
 SHEET_COLUMNS = ("kind", "technology", "citation", "licence")
 
@@ -30,13 +29,13 @@ def synthetic_file(config: dict[str, Any]) -> str:
             where="release.generator",
             remedy=f"add it to generators, or choose from: {', '.join(config['generators'])}",
         )
-    for batch, sets in batches(config, "full", generator).items():
+    for batch, sets in batches(config, "fidelity", generator).items():
         if TRAINING_SET in sets:
-            return f"<results>/synthetic/full/{generator}/{batch}.h5ad"
+            return f"<results>/synthetic/fidelity/{generator}/{batch}.h5ad"
     raise UserError(
         "fidelity is not evaluated, and its synthetic profiles are the ones released",
-        where="evaluations",
-        remedy="add fidelity to evaluations",
+        where="experiments",
+        remedy="add fidelity to experiments",
     )
 
 
@@ -45,7 +44,7 @@ def not_audited(generator: str) -> UserError:
     return UserError(
         f"privacy was not evaluated for generator {generator!r}, so there is no evidence to release it on",
         where="release.generator",
-        remedy="add privacy to evaluations (and the generator to privacy.generators), or give the reason for a release "
+        remedy="add privacy to experiments (and the generator to privacy.generators), or give the reason for a release "
         "without evidence in release.override; it is printed on the card",
     )
 
@@ -59,7 +58,7 @@ def privacy_files(config: dict[str, Any]) -> list[str]:
         If privacy is not evaluated for the released generator and no reason is given in ``release.override``.
     """
     generator = config["release"]["generator"]
-    if "privacy" in config["evaluations"]:
+    if "privacy" in config["experiments"]:
         if generator in generators_of(config, "privacy") or config["release"]["override"].strip():
             return ["<results>/tables/privacy.tsv"]
     elif config["release"]["override"].strip():

@@ -20,7 +20,7 @@ def cost_table(benchmarks: Path, generators: list[str]) -> Table | None:
     Parameters
     ----------
     benchmarks : Path
-        Folder of the study, with ``train`` and ``generate``/<purpose>/<generator>/<batch>.tsv.
+        Folder of the study, with ``train`` and ``generate``/<experiment>/<generator>/<batch>.tsv.
     generators : list of str
         In the order of the table.
     """

@@ -11,29 +11,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from ..core.io import atomic
-from ..experiments.camda.score import PUBLISHED as CAMDA_PUBLISHED
-from ..experiments.lacan.score import PUBLISHED as LACAN_PUBLISHED
+from ..experiments.registry import experiments, figures_of, of_study
+from ..experiments.shared.plan import task_titles
 from .doubts import doubt_tables
 from .tables import Table, plain_table, summary_table
 
 TEMPLATES = Path(__file__).parent / "templates"
 STATUS = {"yes": "Yes", "no": "No", "unclear": "It depends", "not_run": "Not run"}
-#: Sections in the order of the page: evaluation, title, figures.
-SECTIONS = (
-    ("augmentation", "Augmentation", ("augmentation", "learning")),
-    ("privacy", "Privacy", ("privacy", "frontier", "leakage")),
-    ("interventions", "Interventions", ("interventions",)),
-    ("combination", "Cell level and tissue level", ("combination", "levels")),
-    ("held_out_level", "Conditions never seen at a level", ("held_out_level",)),
-    ("camda", "CAMDA track", ("camda",)),
-    ("lacan", "Lacan track", ("lacan",)),
-    ("fidelity", "Fidelity", ("fidelity", "map", "training")),
-)
-
-#: Questions below the three of the users.
-_EVIDENCE = ("combination", "held_out_level", "camda", "lacan", "fidelity")
-#: Of these, what is left out where it was not run.
-_OPTIONAL = ("held_out_level", "camda", "lacan")
 
 
 def caption_html(text: str) -> Markup:
@@ -87,12 +71,11 @@ def render(
     verdicts: dict[str, Any],
     summaries: dict[str, pd.DataFrame],
     figures: dict[str, Path],
-    captions: dict[str, str],
     quality: dict[str, dict[str, Any]],
     donors: pd.DataFrame,
     genes: pd.DataFrame,
     generators: list[dict[str, str]],
-    embeddings: dict[str, dict[str, float | None]],
+    further: dict[str, dict[str, list[str]]],
     software: pd.DataFrame,
     machine: dict[str, Any],
     cost: Table | None,
@@ -110,16 +93,14 @@ def render(
         Summary tables by evaluation.
     figures : dict of Path
         SVG files by name.
-    captions : dict of str
-        How to read each figure, by the same names.
     quality : dict
         Quality reports by dataset.
     donors, genes : DataFrame
         Held-out donors and gene space.
     generators : list of dict
         ``name``, ``summary``, ``reference`` of each generator.
-    embeddings : dict of dict
-        Degeneracy checks of generators that have a joint embedding, by generator.
+    further : dict of dict
+        Files that the further tables of experiments are made from, by experiment and name.
     software, machine
         Provenance.
     cost : Table, optional
@@ -134,26 +115,25 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    titles = {name: task.get("title", name) for name, task in config["augmentation"]["tasks"].items()}
+    titles = task_titles(config)
+    drawn = figures_of(config)
     sections = []
-    for name, title, shown in SECTIONS:
-        if name not in summaries:
+    for experiment in of_study(config):
+        if experiment.name not in summaries:
             continue
-        summary = summaries[name]
-        overall = summary if name == "augmentation" else summary[summary["task"].isna()]
-        tables = [summary_table(name, overall.assign(task=[titles.get(t, t) for t in overall["task"]]))]
-        if name in _PUBLISHED:
-            tables.append(_PUBLISHED[name]())
-        if name == "fidelity" and summary["task"].notna().any():
-            tables.append(_conditions(summary[summary["task"].notna()]))
-        if name == "fidelity" and embeddings:
-            tables.append(_embeddings(embeddings))
+        summary = summaries[experiment.name]
+        overall = summary if experiment.by_task else summary[summary["task"].isna()]
+        tables = [summary_table(experiment, overall.assign(task=[titles.get(t, t) for t in overall["task"]]))]
+        if experiment.has("tables:tables"):
+            extra = experiment.load("tables:tables")(summary, config, further.get(experiment.name, {}))
+            tables += [plain_table(part.table, part.title, part.note) for part in extra]
+        shown = [figure for name, (_, figure) in drawn.items() if figure in experiment.figures and name in figures]
         sections.append(
             {
-                "name": name,
-                "title": title,
-                "question": verdicts["questions"][name],
-                "figures": [(f, inline_svg(figures[f]), caption_html(captions[f])) for f in shown if f in figures],
+                "name": experiment.name,
+                "title": experiment.title,
+                "question": verdicts["questions"][experiment.name],
+                "figures": [(f.name, inline_svg(figures[f.name]), caption_html(f.caption)) for f in shown],
                 "tables": tables,
             }
         )
@@ -173,8 +153,12 @@ def render(
         study=config["study"],
         simulated=config["simulated"],
         facts=facts,
-        questions=[verdicts["questions"][n] | {"name": n} for n in ("augmentation", "privacy", "interventions")],
-        evidence=[verdicts["questions"][n] | {"name": n} for n in _EVIDENCE if n in summaries or n not in _OPTIONAL],
+        questions=[verdicts["questions"][e.name] | {"name": e.name} for e in experiments().values() if e.headline],
+        evidence=[
+            verdicts["questions"][e.name] | {"name": e.name}
+            for e in experiments().values()
+            if not e.headline and (e.name in summaries or not e.optional)
+        ],
         status=STATUS,
         sections=sections,
         quality=quality_tables(quality) + doubt_tables(quality),
@@ -186,62 +170,6 @@ def render(
         style=Markup((TEMPLATES / "style.css").read_text()),
         script=Markup((TEMPLATES / "sort.js").read_text()),
     )
-
-
-def _conditions(summary: pd.DataFrame):
-    """Fidelity by condition: the within-condition correlation score."""
-    rows = summary[summary["metric"] == "correlation_score_within"]
-    wide = rows.assign(condition=rows["task"].str.removeprefix("condition:")).pivot_table(
-        index="condition", columns="generator", values="value"
-    )
-    return plain_table(
-        wide.reset_index().rename(columns={"condition": "Condition"}),
-        "Correlations within condition, by condition",
-        "Correlation of gene-gene correlations with those of held-out donors; conditions with ten donors in each half.",
-    )
-
-
-def _published_camda():
-    """Rows that teams of the challenge published, for its own matrix."""
-    rows = [{"Published": name, "Accuracy": a, "AUPRC": b} for name, (a, b) in CAMDA_PUBLISHED.items()]
-    note = (
-        "For the challenge's own matrix (TCGA-BRCA, 1,089 patients, 978 landmark genes, VST; PMBio README and the "
-        "teams' result files, CAMDA 2025). Another matrix than the one above: read beside it, not against it."
-    )
-    return plain_table(pd.DataFrame(rows), "Published in the challenge", note)
-
-
-def _published_lacan():
-    """Medians that Lacan et al. show, for their own matrices."""
-    rows = [{"Published": name, "GTEx": gtex, "TCGA": tcga} for name, (gtex, tcga) in LACAN_PUBLISHED.items()]
-    note = (
-        "Medians read from the authors' committed figure, for 974 and 978 landmark genes, 26 and 24 tissues, split by "
-        "sample, so that one donor may be on both sides. Other matrices than the one above: read beside it, not "
-        "against it."
-    )
-    return plain_table(pd.DataFrame(rows).round(4), "Published reverse accuracy", note)
-
-
-#: Published rows beside the tables of a track.
-_PUBLISHED = {"camda": _published_camda, "lacan": _published_lacan}
-
-
-def _embeddings(checks: dict[str, dict[str, float | None]]):
-    """Degeneracy checks of joint embeddings."""
-    rows = [
-        {
-            "Generator": name,
-            "Effective rank": values["effective_rank"],
-            "Variance within conditions": values["within_condition_share"],
-            "Level AUROC": "" if values["level_auroc"] is None else values["level_auroc"],
-        }
-        for name, values in checks.items()
-    ]
-    note = (
-        "On the first training set. Effective rank near 1: the embedding has collapsed. Variance within conditions "
-        "near 0: it knows the condition only. Level AUROC near .5: its levels lie together; 1: apart."
-    )
-    return plain_table(pd.DataFrame(rows), "Joint embedding", note)
 
 
 def write(html: str, path: str | Path) -> None:

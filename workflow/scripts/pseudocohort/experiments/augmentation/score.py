@@ -29,8 +29,8 @@ import pandas as pd
 from ...core.errors import ContractError
 from ...core.io import evaluation_table
 from ...core.seeds import derive
-from ...plan.members import in_task, task_label
 from ..shared.classifiers import DEFAULT_C, choose_c, details, fit_predict, majority_rate, metrics
+from ..shared.plan import in_task, task_label
 from ..shared.split_guard import Members, check_no_leak
 from ..shared.standardise import moderated_scale, plain_scale
 
@@ -104,7 +104,7 @@ class _Study:
     ) -> None:
         self.profiles, self.settings, self.study, self.seed = profiles, settings, study, seed
         self.members = Members(profiles, members)
-        rows = training_sets[training_sets["purpose"] == "augmentation"].to_dict("records")
+        rows = training_sets.to_dict("records")
         self.rows = [{**r, "n_real": int(r["n_real"]), "repeat": int(r["repeat"])} for r in rows]
         self.real = {(r["task"], r["n_real"], r["repeat"]): r for r in self.rows if r["regime"] == "same_n"}
         self._draws: dict[tuple[str, int, int], _Draw] = {}
@@ -306,7 +306,7 @@ def augmentation(
     synthetic : mapping
         Training set -> synthetic profiles of that generator, on the log2 scale, in shuffled order; ``{}`` for `real`.
     training_sets, members : DataFrame
-        The plan's rows of purpose ``augmentation``.
+        The plan's rows of the experiment.
     study : str
         Name of the study.
     generator : str

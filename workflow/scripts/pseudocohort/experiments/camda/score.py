@@ -111,7 +111,7 @@ def camda(
     synthetic : mapping
         Synthetic profiles by training set; ``{}`` for `real`.
     training_sets, members : DataFrame
-        Plan of the purpose ``camda``.
+        Plan of the experiment.
     study : str
         Name of the study.
     generator : str

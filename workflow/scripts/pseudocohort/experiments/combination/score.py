@@ -59,7 +59,7 @@ class _Study:
         self.members = Members(profiles, members)
         self.level = profiles.obs["level"].astype(str).to_numpy()
         self.sets: dict[tuple[int, int], dict[str, dict[str, Any]]] = {}
-        for row in training_sets[training_sets["purpose"] == "combination"].to_dict("records"):
+        for row in training_sets.to_dict("records"):
             self.sets.setdefault(base.as_keys(row), {})[row["regime"]] = row
         self._spaces: dict[bytes, base.TissueSpace] = {}
         self.accuracy: dict[_Key, float] = {}
@@ -435,7 +435,7 @@ def combination(
     synthetic : mapping
         Training set -> synthetic tissue profiles on the log2 scale; ``{}`` for `real`.
     training_sets, members : DataFrame
-        The plan's rows of purpose ``combination``; a member's condition is the (merged or permuted) label.
+        The plan's rows of the experiment; a member's condition is the (merged or permuted) label.
     study : str
         Name of the study.
     generator : str

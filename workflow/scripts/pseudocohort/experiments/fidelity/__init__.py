@@ -1,1 +1,56 @@
-"""Fidelity."""
+"""Fidelity: is the synthetic cohort like patients whom the generator has never seen?"""
+
+from ...core.settings import integer, many, text
+from ..description import Experiment, Figure
+from ..shared.plan import LEVEL
+
+EXPERIMENT = Experiment(
+    name="fidelity",
+    title="Fidelity",
+    summary="Synthetic profiles against held-out donors: likeness, diversity, correlations, genes and pathways found.",
+    question="Do synthetic profiles look like patients never seen?",
+    order=8,
+    score="score:fidelity",
+    optional=False,
+    table_inputs="plan:model_files",
+    settings={
+        "repeats": integer(3, "Training sets, each leaving out a fifth of the training donors.", minimum=1),
+        "n_synthetic": integer(0, "Profiles generated per repeat; 0 = as many as are held out.", minimum=0),
+        "neighbours": integer(10, "Neighbours k of precision, recall, density and coverage.", minimum=1),
+        "levels": many([], "Levels trained on and scored; [] = every tissue level.", LEVEL),
+        "gene_sets": text(
+            "",
+            "GMT file of gene sets (symbols) whose changes between classes are to be recovered; {data_root} is "
+            "replaced; empty = none.",
+        ),
+    },
+    keys={"generator": "Generator"},
+    columns={
+        "discriminator_auc": "Discriminator AUC", "precision": "Precision", "recall": "Recall", "density": "Density",
+        "coverage": "Coverage", "aa_test": "AA", "aa_test_truth_half": "AA truth half",
+        "aa_test_synthetic_half": "AA synthetic half", "correlation_score": "γ pooled",
+        "correlation_score_within": "γ within", "frechet": "Fréchet", "mmd": "MMD", "gene_sd_ratio": "SD ratio",
+        "de_logfc_r": "log FC r", "de_tpr": "DE recall", "de_fpr": "DE false calls", "pathway_r": "Pathway r",
+        "tstr_balanced_accuracy": "TSTR",
+        "memorisation_share": "Memorised", "closer_to_train_share": "Closer to train", "aa_privacy_loss": "AA loss",
+        "covariate_(.+)_recovered": "{} effect",
+    },
+    figures=(
+        Figure(name="fidelity", draw="figures.fidelity:figure", caption=(
+        "Each synthetic cohort against held-out donors; the dashed line is real data against other real data of "
+        "the same size. A photocopier (``copy``) is perfect in all panels but the last, the share of memorised "
+        "profiles: read them together."
+    )),
+        Figure(name="map", draw="figures.map:figure", inputs="plan:map_files", caption=(
+        "Real and synthetic profiles of one training set on the first two principal components of the real "
+        "training profiles, coloured by condition. Clouds should lie where the real ones lie, and be as wide."
+    )),
+        Figure(
+            name="training", draw="figures.training:figure", inputs="plan:model_files", caption=(
+        "Loss curves of the generators with a training loop, on the first training set. A Wasserstein distance "
+        "that levels off and a denoising loss that falls slowly are as they should be; the losses of a GAN say "
+        "little about quality."
+    ),
+        ),
+    ),
+)  # fmt: skip

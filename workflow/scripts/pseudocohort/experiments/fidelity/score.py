@@ -87,7 +87,7 @@ def fidelity(
     synthetic : mapping
         Synthetic profiles by training set.
     training_sets, members : DataFrame
-        Plan of the purpose ``full``.
+        Plan of the experiment.
     study : str
         Name of the study.
     generator : str

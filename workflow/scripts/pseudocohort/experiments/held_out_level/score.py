@@ -158,7 +158,7 @@ def held_out_level(
     synthetic : mapping
         Training set -> synthetic profiles of the hidden condition on the log2 scale; ``{}`` for `real`.
     training_sets, members : DataFrame
-        The plan's rows of purpose ``held_out_level``.
+        The plan's rows of the experiment.
     study : str
         Name of the study.
     generator : str

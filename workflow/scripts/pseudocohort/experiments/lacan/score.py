@@ -93,7 +93,7 @@ def lacan(
     synthetic : mapping
         Synthetic profiles by training set, as many of each condition and level as were trained on; ``{}`` for `real`.
     training_sets, members : DataFrame
-        Plan of the purpose ``lacan``.
+        Plan of the experiment.
     study : str
         Name of the study.
     generator : str

@@ -1,1 +1,95 @@
-"""Privacy."""
+"""Privacy: can an attacker with the synthetic cohort tell whose profiles the generator was trained on?"""
+
+from ...core.settings import boolean, choice, integer, many, mapping, number
+from ..description import Experiment, Figure
+from ..shared.plan import GENERATORS, LEVEL
+
+EXPERIMENT = Experiment(
+    name="privacy",
+    title="Privacy",
+    summary="A battery of membership attacks on cohorts whose donors were in or out by their own fair coin.",
+    question="Can the synthetic cohort be shared instead of the patients' data?",
+    order=2,
+    score="evaluate:score",
+    headline=True,
+    real=False,
+    settings={
+        "generators": GENERATORS,
+        "coins": integer(3, "Audits: each donor is in or out by its own fair coin in each.", minimum=1),
+        "reference_share": number(0.2, "Share of donors that the attacker holds as reference.", above=0, below=1),
+        "level": choice("tumour", "Level audited.", LEVEL["enum"]),
+        "attacks": many(
+            ["nearest_neighbour", "gaussian_likelihood_ratio", "span_residual", "pca_residual"],
+            "Attacks of the battery.",
+            {"$ref": "#/$defs/attack"},
+            minimum=1,
+        ),
+        "white_box": boolean(
+            False,
+            "Also attack with the trained networks in hand (losses, critics, every stage), as a release of the model "
+            "would allow.",
+        ),
+        "shadow": boolean(
+            False, "Also compare each donor's scores with those under the other coins' models; needs five coins."
+        ),
+        "attributes": boolean(
+            False,
+            "Also infer half of a donor's genes, its condition and its genotype-driven genes from the cohort: members "
+            "less others.",
+        ),
+        "genotype_genes": many(
+            [],
+            "Symbols of genes driven by common variants, beside the built-in panel (attributes).",
+            {"type": "string"},
+        ),
+        "training_lengths": mapping(
+            {},
+            "<generator>: [factors]; audits of networks that were trained so many times as long as their settings say.",
+            {
+                "type": "array", "minItems": 1, "uniqueItems": True,
+                "items": {"type": "number", "exclusiveMinimum": 0},
+            },
+            propertyNames={"$ref": "#/$defs/generator"},
+        ),
+        "release_sizes": many(
+            [],
+            "Synthetic profiles per member; audits attack as many as there are members, and releases of these sizes as "
+            "well.",
+            {"type": "number", "exclusiveMinimum": 0},
+        ),
+    },
+    keys={"generator": "Generator", "estimator": "Attack", "regime": "Audit or control", "task": "Changed"},
+    columns={
+        "auc": "AUC", "tpr_at_fpr_0.1": "TPR at FPR .1", "tied_share": "Tied", "max_auc": "Largest AUC",
+        "p_corrected": "Corrected p", "epsilon_lower_bound": "ε lower bound", "epsilon_ceiling": "ε detectable",
+        "members": "Members",
+        "non_members": "Non-members", "excess": "Excess", "epsilon": "ε claimed", "guarantee": "DP guarantee",
+        "dcr_member_share": "Nearer to members",
+    },
+    figures=(
+        Figure(name="privacy", draw="figures.privacy:figure", caption=(
+        "AUC of each attack that tells training donors from donors left out by coin toss: .5 is a guess, 1 finds "
+        "every member. The last column is the largest value where nobody was a member. Nearest-neighbour attacks "
+        "alone miss total leaks."
+    )),
+        Figure(name="frontier", draw="figures.frontier:figure", caption=(
+        "Use against leakage, of the same cohorts. Up: how well a classifier that learned the conditions from a "
+        "generator's profiles tells those of donors whom the generator never saw; the dashed line is a classifier "
+        "that learned from the generator's own training donors. Right: how well the best attack of the battery "
+        "tells those donors from others; bars are intervals over coins. The best place is the upper left; the "
+        "shaded part is where the release gate (``release.max_auc_high``) lets a cohort pass, if its whole bar "
+        "lies there. The best of several attacks lies above .5 by chance alone. A square is a private generator: "
+        "filled with the ε that its ledger bears out, empty where something exact voids it."
+    )),
+        Figure(
+            name="leakage", draw="figures.leakage:figure", when="plan:varies_training_or_release",
+            caption=(
+        "What more training and more synthetic profiles give away: AUC of the attack that does best at each point, "
+        "by generator. Solid: attacks on the cohort. Dashed: with the model in hand (``privacy.white_box``). 1 on "
+        "the x axes is the audit itself: the configured length, and as many profiles as there were members. Grey "
+        "line: .5, a guess; light grey: generators of which no attack reaches .58 at any point. The best of "
+        "several attacks lies a little above .5 by chance alone."
+    ),
+        ),
+    ),
+)  # fmt: skip

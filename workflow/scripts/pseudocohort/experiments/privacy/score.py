@@ -299,7 +299,7 @@ def privacy(
     synthetic : mapping
         Training set -> synthetic profiles of that generator, on the log2 scale.
     training_sets, members : DataFrame
-        The plan's rows of purpose ``privacy``.
+        The plan's rows of the experiment.
     study : str
         Name of the study.
     generator : str
@@ -346,7 +346,7 @@ def privacy(
     level = profiles.obs["level"].astype(str).to_numpy(dtype=object)
     table: list[dict[str, Any]] = []
     coins = []
-    for row in training_sets[training_sets["purpose"] == "privacy"].to_dict("records"):
+    for row in training_sets.to_dict("records"):
         if generator not in str(row["generators"]).split(";"):
             continue
         name, audit = row["training_set"], row["regime"] == "audit"

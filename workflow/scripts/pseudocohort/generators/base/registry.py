@@ -45,6 +45,10 @@ COUNTED = ("nb_cvae",)
 PRIVATE = ("dp_naive_bayes", "dp_cvae", "dp_ddpm", "dp_flow", "dp_wgan_gp")
 
 
+#: Floors and ceilings that trained generators are read against.
+CONTROLS = ("copy", "jitter", "mixup", "independent", "mvn", "mvn_camda")
+
+
 def names() -> list[str]:
     """Names of all generators, controls first."""
     return list(MODULES)
@@ -78,3 +82,13 @@ def get(name: str) -> type[Generator]:
         raise UserError(f"unknown generator {name!r}", where="generators", remedy=f"one of: {', '.join(MODULES)}")
     module = importlib.import_module(f"..models.{MODULES[name]}", __package__)
     return next(c for c in vars(module).values() if isinstance(c, type) and c.__dict__.get("name") == name)
+
+
+def is_control(name: str) -> bool:
+    """Whether a generator is a control; variants are controls as their kind is."""
+    return name in CONTROLS
+
+
+def describe(name: str) -> type[Generator]:
+    """Class of a generator, which has its description."""
+    return get(name)

@@ -37,6 +37,9 @@ FEWEST_IN_POOL = 50
 #: Cohen's kappa between the classes with different numbers of components, above which conditions count as clusters.
 #: Simulated pools whose conditions are clusters have .8 or more, others below .4 (tests/unit/test_label_em.py).
 LEAST_AGREEMENT = 0.5
+#: Correlation of the contrasts in the pool with those of the source, below which the clusters are not its classes.
+#: Unrelated sources keep .1, lines of known relation .25 and more.
+LEAST_KEPT = 0.2
 #: Labelled profiles with which a source must agree on more than half, so that it is used.
 FEWEST_TO_JUDGE = 2
 BY_LABELLED = "clusters named by labelled profiles of the level"
@@ -193,6 +196,11 @@ def name_pool(
             reasons.append(f"the other levels name only {agreed} of {judged} labelled profiles right and are not used")
         elif guarded and found.evidence.agreement < LEAST_AGREEMENT:
             reasons.append(_no_clusters("named by other levels", found.evidence.agreement))
+        elif guarded and found.evidence.kept < LEAST_KEPT:
+            reasons.append(
+                "the clusters do not differ from each other as the conditions do at other levels "
+                f"(correlation {found.evidence.kept:.2f}, at least {LEAST_KEPT})"
+            )
         else:
             return found
     if len(np.unique(labels.astype(str))) > 1:

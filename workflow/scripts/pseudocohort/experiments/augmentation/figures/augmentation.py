@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from textwrap import fill
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,6 +11,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ....core.io import read_table
+from ...shared.plan import task_titles
 from ...shared.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, dots, empty, order_of
 
 REGIMES = {
@@ -83,3 +86,8 @@ def draw(summary: pd.DataFrame, titles: dict[str, str]) -> Figure:
     handles.append(Line2D([], [], color=GREY, linestyle=(0, (4, 3)), label="all real profiles"))
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), fontsize=8)
     return figure
+
+
+def figure(files: dict[str, list[str]], config: dict[str, Any]) -> Figure:
+    """Figure from the files that its description names."""
+    return draw(read_table(files["summary"][0]), task_titles(config))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from textwrap import fill
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,8 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from ....core.io import read_table
 from ...shared.classifiers import RECALL
 from ...shared.learning_curve import classes_of
+from ...shared.plan import task_titles
 from ...shared.style import GREY, INK, LIGHT, empty
 from .augmentation import REGIMES
 
@@ -135,3 +138,8 @@ def draw(summary: pd.DataFrame, titles: dict[str, str]) -> Figure:
         row[1].set_title(f"{size}: more synthetic ones", fontsize=8.5)
         row[2].set_title(f"{size}: by class (alone)", fontsize=8.5)
     return figure
+
+
+def figure(files: dict[str, list[str]], config: dict[str, Any]) -> Figure:
+    """Figure from the files that its description names."""
+    return draw(read_table(files["summary"][0]), task_titles(config))

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import anndata as ad
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 
+from ....core import contracts, io
+from ....generators.fit.synthetic_store import SyntheticStore
 from ....prepare.scale import Scaler
+from ...shared.plan import with_split
 from ...shared.style import CYCLE
+from ..plan import LINES_ALONE
 
 #: Tissue profiles drawn at most.
 MOST_POINTS = 500
@@ -74,3 +80,19 @@ def _panel(ax, points: dict[str, np.ndarray], parts: tuple[ad.AnnData, ...], con
     ax.grid(False)
     ax.set_xlabel("PC 1")
     ax.set_ylabel("PC 2")
+
+
+def figure(files: dict[str, list[str]], config: dict[str, Any]) -> Figure:
+    """Figure of the first generator and draw, from the files that its description names."""
+    settings = config["combination"]
+    profiles = io.read_profiles(files["profiles"][0], contracts.HARMONISED)
+    donors = io.read_table(files["donors"][0], contracts.DONORS_COLUMNS)
+    profiles.obs["condition"] = profiles.obs["condition"].astype(str).replace(settings["map"])
+    train = with_split(profiles.obs, donors)["split"] == "train"
+    shared = (train & profiles.obs["condition"].isin(settings["conditions"])).to_numpy()
+    tissue, lines = (
+        profiles[shared & (profiles.obs["level"] == settings[name]).to_numpy()]
+        for name in ("tissue_level", "cell_level")
+    )
+    made = SyntheticStore(files["synthetic"]).get(LINES_ALONE) if files["synthetic"] else None
+    return draw(tissue, lines, settings["conditions"], made, (settings["generators"] or [""])[0])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ....core.io import read_table
 from ...shared.style import INK, colour_of, dots, order_of
 
 PANELS = (
@@ -37,3 +40,8 @@ def draw(summary: pd.DataFrame) -> Figure:
     axes[0].set_yticks(range(len(generators)), generators)
     axes[0].invert_yaxis()
     return figure
+
+
+def figure(files: dict[str, list[str]], config: dict[str, Any]) -> Figure:
+    """Figure from the files that its description names."""
+    return draw(read_table(files["summary"][0]))

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import anndata as ad
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 
+from ....core import contracts, io
+from ....generators.fit.synthetic_store import SyntheticStore
 from ...shared.style import CYCLE, GREY, order_of
+from ..plan import FIRST
 
 #: Conditions that get a colour; the others are grey.
 MOST_COLOURS = 8
@@ -60,3 +66,13 @@ def draw(profiles: ad.AnnData, synthetic: dict[str, ad.AnnData], train_ids: list
         ax.set_axis_off()
     figure.legend(handles.values(), handles.keys(), loc="outside right upper", fontsize=8, markerscale=2)
     return figure
+
+
+def figure(files: dict[str, list[str]], config: dict[str, Any]) -> Figure:
+    """Figure of the first training set, from the files that its description names."""
+    members = io.read_table(files["members"][0], contracts.MEMBERS_COLUMNS)
+    members = members[(members["training_set"] == FIRST).to_numpy()]
+    train = members.loc[(members["role"] == "train").to_numpy(), "sample_id"].astype(str).tolist()
+    profiles = io.read_profiles(files["profiles"][0], contracts.HARMONISED)
+    synthetic = {Path(path).parent.name: SyntheticStore([path])[FIRST] for path in files["synthetic"]}
+    return draw(profiles, synthetic, train, sorted(profiles[train].obs["level"].astype(str).unique()))

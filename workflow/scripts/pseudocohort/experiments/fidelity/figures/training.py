@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ....core.io import read_table
 from ...shared.style import CYCLE, empty
+from ..plan import FIRST
 
 #: Panels side by side.
 ACROSS = 4
@@ -30,3 +35,9 @@ def draw(histories: dict[str, pd.DataFrame]) -> Figure:
     for ax in axes[:, 0]:
         ax.set_ylabel("loss")
     return figure
+
+
+def figure(files: dict[str, list[str]], config: dict[str, Any]) -> Figure:
+    """Figure of the first training set, from the files that its description names."""
+    curves = {Path(path).parent.name: Path(path) / FIRST / "history.tsv" for path in files["models"]}
+    return draw({name: read_table(path) for name, path in curves.items()})

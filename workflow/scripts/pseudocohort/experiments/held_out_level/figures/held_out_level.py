@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ....core.io import read_table
 from ...shared.style import GREY, INK, colour_of
 
 METRICS = {
@@ -57,3 +60,8 @@ def _panel(ax: Axes, table: pd.DataFrame, methods: list[str]) -> None:
             ax.plot(value, y + shift, "o", color=shade, markersize=5 if regime == "combined" else 3.5)
         dots = single.loc[(single["generator"] == method) & (single["regime"] == "combined"), "value"]
         ax.plot(dots, np.full(len(dots), y - 0.12), "|", color=colour, alpha=0.45, markersize=5)
+
+
+def figure(files: dict[str, list[str]], config: dict[str, Any]) -> Figure:
+    """Figure from the files that its description names."""
+    return draw(read_table(files["summary"][0]))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ....core.io import read_table
 from ...shared.style import BLUE, GREY, dots
 
 PANELS = (
@@ -42,3 +45,8 @@ def draw(summary: pd.DataFrame) -> Figure:
     if len(levels) > 1:
         figure.supxlabel("  ".join(f"{'●■▲◆'[k % 4]} {level}" for k, level in enumerate(levels)), fontsize=8)
     return figure
+
+
+def figure(files: dict[str, list[str]], config: dict[str, Any]) -> Figure:
+    """Figure from the files that its description names."""
+    return draw(read_table(files["summary"][0]))

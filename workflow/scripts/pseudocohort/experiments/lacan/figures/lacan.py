@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ....core.io import read_table
 from ...shared.style import BLUE, GREY, INK, ORANGE, dots, order_of
 from ..score import SPACES
 
@@ -55,3 +58,8 @@ def _panel(ax: Axes, table: pd.DataFrame, names: list[str], colour: str, shift: 
             dots(ax, y + shift, rows.loc[name], colour, filled=filled, size=20)
     if filled and "real" in rows.index:
         ax.axvline(float(rows.loc["real", "value"]), color=colour, linewidth=0.9, linestyle=(0, (4, 3)))
+
+
+def figure(files: dict[str, list[str]], config: dict[str, Any]) -> Figure:
+    """Figure from the files that its description names."""
+    return draw(read_table(files["summary"][0]))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ....core.io import read_table
 from ...shared.style import BLUE, GREEN, GREY, INK, ORANGE, empty, order_of, spread
 
 USE, CEILING = "tstr_balanced_accuracy", "members_balanced_accuracy"
@@ -100,3 +103,8 @@ def draw(summary: pd.DataFrame, *, bound: float) -> Figure:
     ax.set_xlabel("AUC of the attack that does best  (left is better; .5 is a guess)")
     ax.set_ylabel("balanced accuracy of conditions\nof other donors (up is better)")
     return figure
+
+
+def figure(files: dict[str, list[str]], config: dict[str, Any]) -> Figure:
+    """Figure from the files that its description names."""
+    return draw(read_table(files["summary"][0]), bound=config["release"]["max_auc_high"])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ....core.io import read_table
 from ...shared.style import CYCLE, GREY, LIGHT, empty, order_of, spread
 
 #: Regime, axis, and the regimes at a factor of 1 (the audit itself).
@@ -78,3 +81,8 @@ def draw(summary: pd.DataFrame) -> Figure:
     axes[0].set_ylabel("AUC of the best attack")
     axes[0].set_ylim(0.45, 1.02)
     return figure
+
+
+def figure(files: dict[str, list[str]], config: dict[str, Any]) -> Figure:
+    """Figure from the files that its description names."""
+    return draw(read_table(files["summary"][0]))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
+from ....core.io import read_table
 from ...shared.style import INK, RED, order_of
 
 SHADES = LinearSegmentedColormap.from_list("risk", ["#ffffff", "#fbe3d3", RED])
@@ -44,3 +47,8 @@ def draw(summary: pd.DataFrame) -> Figure:
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0)
     return figure
+
+
+def figure(files: dict[str, list[str]], config: dict[str, Any]) -> Figure:
+    """Figure from the files that its description names."""
+    return draw(read_table(files["summary"][0]))

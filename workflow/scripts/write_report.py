@@ -15,22 +15,16 @@ logs.configure(snakemake.log[0])
 given, config = snakemake.input, snakemake.params.config
 
 
-def checks(models: Path) -> dict:
-    """Degeneracy checks stored with the model of the first training set; empty for models without an embedding."""
-    return io.read_json(models / "full-r0/model/metadata.json").get("checks", {})
-
-
 html = page.render(
     config=config,
     verdicts=io.read_json(given.verdicts),
     summaries={Path(p).stem.removesuffix("_summary"): io.read_table(p) for p in given.summaries},
     figures={Path(p).stem: Path(p) for p in given.figures},
-    captions={Path(p).stem: Path(p).read_text() for p in given.captions},
     quality={Path(p).stem: io.read_json(p) for p in given.quality},
     donors=io.read_table(given.donors, contracts.DONORS_COLUMNS),
     genes=io.read_table(given.genes),
     generators=io.read_table(given.generators).to_dict("records"),
-    embeddings={Path(p).parent.name: c for p in given.models if (c := checks(Path(p)))},
+    further=snakemake.params.further,
     software=io.read_table(given.software),
     machine=io.read_json(given.machine),
     cost=cost_table(Path(snakemake.params.benchmarks), config["generators"]),

@@ -11,4 +11,4 @@ if TYPE_CHECKING:
 
 logs.configure(snakemake.log[0])
 tables = {Path(path).stem: io.read_table(path) for path in snakemake.input}
-io.write_json(verdicts(tables, snakemake.params.titles), snakemake.output.verdicts)
+io.write_json(verdicts(tables, snakemake.params.config), snakemake.output.verdicts)

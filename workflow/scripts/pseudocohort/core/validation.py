@@ -1,0 +1,72 @@
+"""Values against a JSON Schema, with errors for people: file, key, value, nearest name and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from .errors import UserError
+
+
+def nearest(name: object, known: list[str]) -> str:
+    """Remedy for an unknown name: the nearest known one, or all of them."""
+    close = difflib.get_close_matches(str(name), known, 1)
+    return f"did you mean {close[0]!r}? " if close else ""
+
+
+def field(path: Any) -> str:
+    """Path of a key as it is written: ``combination.k[0]``."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+def _explain(error: jsonschema.ValidationError) -> tuple[str, str]:
+    """What is wrong and what to do, for one violation of the schema."""
+    value, schema = error.instance, error.schema
+    told = schema.get("description", "") if isinstance(schema, dict) else ""
+    if error.validator == "additionalProperties":
+        known = list(schema.get("properties", {}))
+        unknown = sorted(set(value) - set(known), key=str)[0]
+        return f"unknown key {unknown!r}", nearest(unknown, known) or f"known keys: {', '.join(known) or 'none'}"
+    if error.validator == "enum":
+        allowed = [str(v) for v in error.validator_value]
+        return f"{value!r} is not allowed", f"{nearest(value, allowed)}one of: {', '.join(allowed)}"
+    if error.validator == "required":
+        missing = [k for k in error.validator_value if k not in value][0]
+        description = schema.get("properties", {}).get(missing, {}).get("description", "")
+        return f"{missing!r} is missing", f"add it: {description}" if description else "add it"
+    if error.validator == "pattern":
+        return f"{value!r} is not allowed", told or f"it must match {error.validator_value}"
+    if error.validator == "type":
+        wanted = error.validator_value
+        wanted = wanted if isinstance(wanted, str) else " or ".join(wanted)
+        return f"{value!r} is not of type {wanted}", told or "correct its type"
+    return error.message, told or "correct the value"
+
+
+def validate(instance: Any, schema: Mapping[str, Any] | Path, where: str) -> None:
+    """Check `instance` against a JSON Schema (draft 2020-12), given as a mapping or as a YAML file.
+
+    Raises
+    ------
+    UserError
+        Naming the first offending key, its value and what is expected.
+    """
+    if isinstance(schema, Path):
+        schema = yaml.safe_load(schema.read_text(encoding="utf-8"))
+    errors = jsonschema.Draft202012Validator(schema).iter_errors(instance)
+    first = min(errors, key=lambda e: list(map(str, e.path)), default=None)
+    if first is None:
+        return
+    # Of alternatives, the violation that lies deepest says most.
+    if first.context:
+        first = max(first.context, key=lambda e: len(e.absolute_path))
+    what, remedy = _explain(first)
+    raise UserError(what, where=f"{where}: {field(first.absolute_path) or 'top level'}", remedy=remedy)

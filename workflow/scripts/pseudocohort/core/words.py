@@ -1,0 +1,33 @@
+"""Numbers and names in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+
+def number(value: float, digits: int = 2) -> str:
+    """Number without a leading zero, with a real minus sign."""
+    if not np.isfinite(value):
+        return "n/a"
+    text = f"{abs(value):.{digits}f}"
+    text = text[1:] if text.startswith("0.") else text
+    return f"−{text}" if value < 0 and float(f"{value:.{digits}f}") != 0 else text
+
+
+def words(name: str) -> str:
+    """Name of an attack or operator in words."""
+    return " ".join(
+        {"gaussian": "Gaussian", "pca": "PCA", "logan": "LOGAN", "domias": "DOMIAS"}.get(w, w) for w in name.split("_")
+    )
+
+
+def points(value: float) -> str:
+    """Difference of two shares in percentage points, with its sign."""
+    return f"{'+' if value >= 0 else '−'}{abs(100 * value):.1f}"
+
+
+def between(low: float, high: float, form: Callable[[float], str]) -> str:
+    """Interval in brackets; empty where it is not defined."""
+    return f" [{form(low)}, {form(high)}]" if np.isfinite(low) and np.isfinite(high) else ""

@@ -1,0 +1,199 @@
+"""Verdict on the cell level from the long table: what it is worth without labels, and what a generator adds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ...core.words import between, number, points, words
+from ..shared.statistics import Interval, interval
+from ..shared.verdicts import rows_with
+from .score import GROUPS, NOT_TRAINED
+
+#: Smallest difference of balanced accuracy that is worth having.
+SMALLEST = 0.01
+
+
+def _arm(k: float) -> str:
+    return "both" if k else "cell_only"
+
+
+def _mean(table: pd.DataFrame, **keys: Any) -> float:
+    return float(rows_with(table, **keys)["value"].mean())
+
+
+def _shown(found: Interval) -> str:
+    return f"{number(found.mean)}{between(found.low, found.high, number)}"
+
+
+def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
+    """Verdict on the cell level from the long table.
+
+    The cell level helps if the mixture or a generator is above what labelled patients alone reach (at k = 0: above
+    chance) and above the same with wrong names, the interval over splits corrected for the number of methods.
+    """
+    accuracy = table[(table["metric"] == "balanced_accuracy") & table["task"].isna()]
+    made = [g for g in dict.fromkeys(accuracy["generator"]) if g not in NOT_TRAINED]
+    ceiling = _mean(accuracy, generator="real", regime="ceiling")
+    ks = sorted(k for k in accuracy["n_real"].dropna().unique() if k >= 0)
+    points_of_page = [_at(accuracy, made, k) for k in ks]
+    if np.isfinite(ceiling):
+        points_of_page.append(f"All labels: {number(ceiling)}.")
+    evidence = _evidence(table)
+    points_of_page += evidence + _pool(table) + _recalls(table, ks)
+    wins, excluded = _wins(table, accuracy, ["em_logistic", *made], ks)
+    if not wins:
+        answer = (
+            "No: nothing that uses the cell level is better than the patients alone by as much as a point."
+            if excluded
+            else "Cannot tell yet: no gain from the cell level is clear of 0. Set more combination.draws."
+        )
+        return {"status": "no" if excluded else "unclear", "answer": answer, "points": points_of_page}
+    k = min(k for k, _ in wins)
+    best = max((g for at, g in wins if at == k), key=lambda g: _mean(accuracy, generator=g, n_real=k, regime=_arm(k)))
+    answer = _answer(accuracy, best, k, ceiling) + _generators(table, accuracy, made, k)
+    if (
+        evidence
+        and not k
+        and rows_with(table, metric="em_source_used", regime="cell_only", task=None)["value"].mean() < 1
+    ):
+        answer += " " + evidence[0]
+    return {"status": "yes", "answer": answer, "points": points_of_page}
+
+
+def _answer(accuracy: pd.DataFrame, best: str, k: float, ceiling: float) -> str:
+    at = accuracy[accuracy["n_real"] == k]
+    found = interval(rows_with(at, generator=best, regime=_arm(k))["value"])
+    wrong = _mean(at, generator=best, regime="permuted")
+    patients = "Without a single labelled patient" if not k else f"With {int(k)} labelled per condition"
+    answer = (
+        f"Yes. {patients}, cell lines and unlabelled patients reach a balanced accuracy of {_shown(found)} on held-out "
+        f"patients ({words(best)})"
+    )
+    beside = []
+    if k:
+        beside.append(f"labelled patients alone {number(_mean(at, generator='real', regime='tissue_only'))}")
+    name, value = _best_of(at, "best_without_pool")
+    if name:
+        beside.append(f"the best without unlabelled patients ({words(name)}) {number(value)}")
+    beside.append(f"with wrong names of the lines {number(wrong)}")
+    if np.isfinite(ceiling):
+        beside.append(f"with all labels {number(ceiling)}")
+    return answer + "; " + ", ".join(beside) + "."
+
+
+def _best_of(at: pd.DataFrame, group: str) -> tuple[str, float]:
+    rows = rows_with(at, generator=group)
+    return (str(rows["estimator"].iloc[0]), float(rows["value"].mean())) if len(rows) else ("", np.nan)
+
+
+def _generators(table: pd.DataFrame, accuracy: pd.DataFrame, made: list[str], k: float) -> str:
+    """What the best generator adds to a classifier on the same labels."""
+    if not made:
+        return ""
+    at = table[(table["n_real"] == k) & (table["regime"] == _arm(k))]
+    value = {g: _mean(accuracy, generator=g, n_real=k, regime=_arm(k)) for g in made}
+    best = max(value, key=lambda g: value[g])
+    gain = interval(
+        rows_with(at, generator=best, metric="gain_over_em_logistic")["value"], confidence=1 - 0.05 / len(made)
+    )
+    if not gain.n:
+        return ""
+    verb = "adds to" if gain.low > 0 else "loses to" if gain.high < 0 else "is level with"
+    return (
+        f" The best generator, {best}, reaches {number(value[best])} and {verb} logistic regression on the labels "
+        f"that the lines gave ({points(gain.mean)} points{between(gain.low, gain.high, points)}): it adds the cohort."
+    )
+
+
+def _wins(
+    table: pd.DataFrame, accuracy: pd.DataFrame, candidates: list[str], ks: list[float]
+) -> tuple[list[tuple[float, str]], bool]:
+    """(k, method) with a clear gain over patients alone and over wrong names; whether a worthwhile one is excluded."""
+    wins, excluded, judged = [], True, 0
+    confidence = 1 - 0.05 / max(len(candidates), 1)
+    for k in ks:
+        at = table[(table["n_real"] == k) & (table["regime"] == _arm(k))]
+        for g in candidates:
+            control = interval(rows_with(at, generator=g, metric="both_minus_permuted")["value"], confidence=confidence)
+            if k:
+                gain = interval(
+                    rows_with(at, generator=g, metric="gain_over_real_only")["value"], confidence=confidence
+                )
+            else:
+                chance = 1 / max(len(_conditions(table)), 2)
+                values = rows_with(accuracy, generator=g, n_real=k, regime=_arm(k))["value"] - chance
+                gain = interval(values, confidence=confidence)
+            if not gain.n or not control.n:
+                continue
+            judged += 1
+            excluded &= bool(gain.high < SMALLEST)
+            if gain.low > 0 and control.low > 0:
+                wins.append((k, g))
+    return wins, excluded and judged > 0
+
+
+def _conditions(table: pd.DataFrame) -> set[str]:
+    """Conditions compared, by their recalls."""
+    return {m.removeprefix("recall_") for m in table["metric"].unique() if str(m).startswith("recall_")}
+
+
+def _at(accuracy: pd.DataFrame, made: list[str], k: float) -> str:
+    """All methods at one k, in a sentence."""
+    at = accuracy[accuracy["n_real"] == k]
+    text = f"{int(k)} labelled per condition" if k else "No labelled patient"
+    parts = []
+    if k:
+        parts.append(f"{number(_mean(at, generator='real', regime='tissue_only'))} alone")
+    for group, title in zip(GROUPS, ("best without unlabelled patients", "best with them, no generator"), strict=True):
+        name, value = _best_of(at, group)
+        if name:
+            parts.append(f"{title} ({words(name)}) {number(value)}")
+    for g in ("em", "em_logistic", *made):
+        found = interval(rows_with(at, generator=g, regime=_arm(k))["value"])
+        if found.n:
+            parts.append(f"{words(g)} {_shown(found)}, wrong names {number(_mean(at, generator=g, regime='permuted'))}")
+    return f"{text}: {'; '.join(parts)}."
+
+
+def _evidence(table: pd.DataFrame) -> list[str]:
+    """Whether the lines named clusters of the pool, and how sure that is."""
+    rows = table[(table["generator"] == "em") & (table["regime"] == "cell_only") & table["task"].isna()]
+    used = rows_with(rows, metric="em_source_used")["value"]
+    if used.empty:
+        return []
+    value = {m: _mean(rows, metric=m) for m in ("em_confident", "em_agreement", "em_kept", "em_labels_right")}
+    if used.mean() == 0:
+        return [
+            "The conditions are not clusters of the unlabelled patients, or not those of the lines: no patient was "
+            f"named, and lines alone were used (kappa over components {number(value['em_agreement'])})."
+        ]
+    text = (
+        f"In {int(used.sum())} of {len(used)} splits the lines named clusters of the unlabelled patients: "
+        f"{number(value['em_confident'])} of them were named, {number(value['em_labels_right'])} of the names are "
+        f"right; kappa over numbers of components {number(value['em_agreement'])}, correlation of the contrasts with "
+        f"those of the lines {number(value['em_kept'])}."
+    )
+    return [text]
+
+
+def _pool(table: pd.DataFrame) -> list[str]:
+    """Accuracy against the number of unlabelled patients."""
+    rows = table[(table["metric"] == "pool_balanced_accuracy") & (table["generator"] == "em")]
+    sizes = {t: int(str(t).removeprefix("pool:")) for t in rows["task"].dropna().unique()}
+    if not sizes:
+        return []
+    shown = [f"{sizes[t]}: {number(_mean(rows, task=t))}" for t in sorted(sizes, key=lambda t: sizes[t])]
+    return [f"The mixture by the number of unlabelled patients, none labelled: {'; '.join(shown)}."]
+
+
+def _recalls(table: pd.DataFrame, ks: list[float]) -> list[str]:
+    """Recall of each condition by the mixture at the smallest k."""
+    if not ks:
+        return []
+    k = ks[0]
+    rows = table[(table["generator"] == "em") & (table["regime"] == _arm(k)) & (table["n_real"] == k)]
+    shown = [f"{c} {number(_mean(rows, metric=f'recall_{c}'))}" for c in sorted(_conditions(table))]
+    return [f"Recall of the mixture at k = {int(k)}: {', '.join(shown)}."] if shown and len(rows) else []

@@ -1,0 +1,88 @@
+"""Training sets of fidelity: four fifths of the training donors against all held-out ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ...core.levels import TISSUE_LEVELS
+from ...core.seeds import generator
+from ...generators.base.registry import describe, kind_of
+from ..shared.plan import Roles, in_proportion, rows
+
+#: Training set that maps, loss curves and releases are of.
+FIRST = "full-r0"
+#: Job that holds it.
+FIRST_BATCH = "b000"
+
+
+def training_sets(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """One training set per repeat, for every generator of the study."""
+    for repeat in range(config["fidelity"]["repeats"]):
+        yield {"training_set": f"full-r{repeat}", "repeat": repeat, "generators": config["generators"]}
+
+
+def members(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) -> pd.DataFrame:
+    """Four fifths of the training donors, drawn anew in every repeat, against all held-out profiles.
+
+    The fifth left out is the reference of private generators that take one; for all others it does not exist.
+    """
+    levels = config["fidelity"]["levels"] or [x for x in TISSUE_LEVELS if x in set(obs["level"])]
+    inside = obs[obs["level"].isin(levels)]
+    train = inside[inside["split"] == "train"]
+    rng = generator(config["seed"], "full", row["repeat"])
+    keep: list[str] = []
+    for _, donors in train.groupby("condition", observed=True)["donor"]:
+        names = np.sort(donors.unique())
+        keep.extend(rng.permutation(names)[: max(1, round(0.8 * len(names)))])
+    kept = train["donor"].isin(set(keep)).to_numpy()
+    return pd.concat(
+        [
+            rows(obs, train.index[kept], "train"),
+            rows(obs, train.index[~kept], "reference"),
+            rows(obs, inside.index[inside["split"] == "test"], "test"),
+        ]
+    )
+
+
+def request(
+    row: dict[str, Any], roles: Roles, config: dict[str, Any], rng: np.random.Generator, *, private: bool
+) -> pd.DataFrame:
+    """Conditions and levels of the held-out profiles, as far as they were trained on."""
+    test = roles.requests("test")
+    trained = set(map(tuple, roles.requests("train")[["condition", "level"]].to_numpy()))
+    test = test[[tuple(x) in trained for x in test[["condition", "level"]].to_numpy()]]
+    return in_proportion(test, config["fidelity"]["n_synthetic"] or len(test), rng)
+
+
+def settings(config: dict[str, Any]) -> dict[str, Any]:
+    """The section ``fidelity``, the folder of the data put into the path of the gene sets."""
+    own = config["fidelity"]
+    return own | {"gene_sets": own["gene_sets"].replace("{data_root}", config["data_root"].rstrip("/"))}
+
+
+def inputs(config: dict[str, Any], generator: str, jobs: list[str]) -> dict[str, list[str]]:
+    """The GMT file of gene sets, where one is given."""
+    return {"gene_sets": [path]} if (path := settings(config)["gene_sets"]) else {}
+
+
+def map_files(config: dict[str, Any], jobs: Callable[[str], list[str]]) -> dict[str, list[str]]:
+    """Real profiles and the first batch of each generator's synthetic ones."""
+    return {
+        "profiles": ["<results>/prepared/harmonised.h5ad"],
+        "members": ["<results>/plan/members/fidelity.parquet"],
+        "synthetic": [f"<results>/synthetic/fidelity/{name}/{FIRST_BATCH}.h5ad" for name in config["generators"]],
+    }
+
+
+def model_files(config: dict[str, Any], jobs: Callable[[str], list[str]]) -> dict[str, list[str]]:
+    """First batch of models of each generator with a training loop.
+
+    A private generator keeps no loss curve: it would be one more thing fitted on private data.
+    """
+    kinds = {name: describe(kind_of(config, name)).capabilities for name in config["generators"]}
+    names = [name for name, can in kinds.items() if can.trained and not can.private]
+    return {"models": [f"<results>/models/fidelity/{name}/{FIRST_BATCH}" for name in names]}

@@ -1,0 +1,62 @@
+"""Plans by folds of all donors: all but one fold train, one is tested, and that as often as they are dealt anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import StratifiedGroupKFold
+
+from ...core.errors import UserError
+from ...core.seeds import derive
+from .plan import Roles, generators_of, in_proportion, rows
+
+
+def fold_sets(config: dict[str, Any], experiment: str) -> Iterator[dict[str, Any]]:
+    """A training set per fold and deal."""
+    settings = config[experiment]
+    for repeat in range(settings["repeats"]):
+        for fold in range(settings["folds"]):
+            name = f"{experiment}-f{fold}" if repeat == 0 else f"{experiment}-r{repeat}-f{fold}"
+            yield {
+                "training_set": name,
+                "repeat": repeat * settings["folds"] + fold,
+                "generators": generators_of(config, experiment),
+            }
+
+
+def fold_members(
+    obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any], experiment: str, levels: list[str]
+) -> pd.DataFrame:
+    """Folds of the donors at `levels`, stratified by condition.
+
+    Raises
+    ------
+    UserError
+        If a condition has fewer donors than there are folds.
+    """
+    settings = config[experiment]
+    inside = obs[obs["level"].isin(levels)]
+    condition = inside["condition"].astype(str)
+    donors = inside["donor"].groupby(condition.to_numpy()).nunique()
+    if donors.empty or donors.min() < settings["folds"]:
+        at = " or ".join(map(repr, levels))
+        raise UserError(
+            f"condition {donors.idxmin()!r} has {donors.min()} donors at level {at}, fewer than folds"
+            if len(donors)
+            else f"no profile at level {at}",
+            where=experiment,
+            remedy=f"lower {experiment}.folds, choose another level, or exclude the condition",
+        )
+    repeat, fold = divmod(row["repeat"], settings["folds"])
+    seed = derive(config["seed"], experiment, *([repeat] if repeat else [])) % 2**32
+    split = StratifiedGroupKFold(settings["folds"], shuffle=True, random_state=seed)
+    train, test = list(split.split(np.zeros(len(inside)), condition, inside["donor"].astype(str)))[fold]
+    return pd.concat([rows(obs, inside.index[train], "train"), rows(obs, inside.index[test], "test")])
+
+
+def fold_request(roles: Roles, rng: np.random.Generator) -> pd.DataFrame:
+    """As many profiles as were trained on, in the same proportions."""
+    return in_proportion(roles.requests("train"), len(roles.ids("train")), rng)
