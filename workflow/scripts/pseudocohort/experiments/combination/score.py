@@ -282,29 +282,6 @@ def _pool_sizes(plan: _Study) -> None:
             _record_evidence(plan, row, "cell_only", draw, task=f"pool:{size}")
 
 
-def _best(plan: _Study) -> None:
-    """Of each group of baselines the one that is best on average over draws, at each k, under the group's name."""
-    rows = {
-        (r["generator"], r["regime"], r["n_real"], r["repeat"]): r
-        for r in plan.rows
-        if r["metric"] == "balanced_accuracy"
-    }
-    for k in {k for _, _, k, _ in rows if k >= 0}:
-        for group, names in GROUPS.items():
-            values: dict[tuple[str, str], list[float]] = {}
-            for (generator, arm, at, _), row in rows.items():
-                if at == k and generator in names and arm in (*COMBINED, "tissue_only"):
-                    values.setdefault((generator, arm), []).append(row["value"])
-            if not values:
-                continue
-            best = max(values, key=lambda key: float(np.mean(values[key])))
-            for (generator, arm, at, draw), row in rows.items():
-                if at == k and (generator, arm) == best:
-                    shown = {"generator": group, "estimator": generator, "regime": "both" if k else "cell_only"}
-                    plan.rows.append({**row, **shown})
-                    plan.accuracy[group, shown["regime"], k, draw] = row["value"]
-
-
 def _stacking(plan: _Study) -> None:
     """Cell-level profiles as extra training rows of low weight."""
     for arm, row in _arms(plan):
@@ -374,13 +351,6 @@ def _paired(plan: _Study) -> None:
         if generator == "real":
             continue
         others = {"gain_over_real_only": ("real", "tissue_only", k, draw)}
-        if generator in GROUPS:
-            continue
-        for group in GROUPS:
-            if arm in COMBINED or "+" in arm:
-                others[f"gain_over_{group}"] = (group, "both" if k else "cell_only", k, draw)
-        if generator != "em_logistic" and arm in COMBINED:
-            others["gain_over_em_logistic"] = ("em_logistic", "both" if k else "cell_only", k, draw)
         if generator != "stacking" and arm != "permuted":
             others["gain_over_stacking"] = ("stacking", "both" if k else "cell_only", k, draw)
         if generator not in BASELINES and arm != "permuted":
@@ -452,12 +422,10 @@ def combination(
         Long evaluation table: ``n_real`` = k per condition, ``regime`` = arm, ``n_synthetic`` per condition. Metrics:
         those of :func:`..shared.classifiers.metrics`; ``centroid_r``; paired over draws, in balanced accuracy,
         ``gain_over_real_only``, ``gain_over_stacking``, ``gain_over_level_shift``, ``both_minus_tissue_only`` and
-        ``both_minus_permuted`` (at k = 0 "both" is the arm ``cell_only``), ``gain_over_both`` of variants,
-        ``gain_over_em_logistic``, ``gain_over_best_without_pool`` and ``gain_over_best_with_pool`` (of each group of
-        baselines the one that is best on average; its name is the ``estimator`` of the rows of the generator
-        ``best_…``); ``real_profiles_saved``, in profiles per condition; of the generator ``em``, ``em_…``: evidence for
-        the labels of the pool (:class:`...generators.space.label_em.Evidence`), and the share of them that is right;
-        ``pool_balanced_accuracy`` of pools of fewer patients (``task`` = ``pool:<size>``).
+        ``both_minus_permuted`` (at k = 0 "both" is the arm ``cell_only``), and ``gain_over_both`` of variants (gains
+        over the best baselines are added by :mod:`.finish`); ``real_profiles_saved``, in profiles per condition; of the
+        generator ``em``: evidence for the labels of the pool (``em_…``, :class:`.label_em.Evidence`) and the share of
+        them that is right; ``pool_balanced_accuracy`` with fewer unlabelled patients (``task`` = ``pool:<size>``).
 
     Raises
     ------
@@ -471,10 +439,9 @@ def combination(
     _real_only(plan)
     _stacking(plan)
     _level_shift(plan)
-    _empirical_bayes(plan)
-    _methods(plan)
-    _best(plan)
     if generator == "real":
+        _empirical_bayes(plan)
+        _methods(plan)
         _ceiling(plan)
         _pool_sizes(plan)
         _paired(plan)

@@ -31,8 +31,9 @@ def _shown(found: Interval) -> str:
 def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
     """Verdict on the cell level from the long table.
 
-    The cell level helps if the mixture or a generator is above what labelled patients alone reach (at k = 0: above
-    chance) and above the same with wrong names, the interval over splits corrected for the number of methods.
+    The cell level helps if logistic regression on the labels that lines give, or a generator, is above labelled
+    patients alone (at k = 0: above chance), above itself without lines and above itself with wrong names: the intervals
+    over splits, corrected for the number of methods, lie above 0.
     """
     accuracy = table[(table["metric"] == "balanced_accuracy") & table["task"].isna()]
     made = [g for g in dict.fromkeys(accuracy["generator"]) if g not in NOT_TRAINED]
@@ -126,11 +127,15 @@ def _wins(
                 chance = 1 / max(len(_conditions(table)), 2)
                 values = rows_with(accuracy, generator=g, n_real=k, regime=_arm(k))["value"] - chance
                 gain = interval(values, confidence=confidence)
+            alone = interval(
+                rows_with(at, generator=g, metric="both_minus_tissue_only")["value"], confidence=confidence
+            )
             if not gain.n or not control.n:
                 continue
             judged += 1
-            excluded &= bool(gain.high < SMALLEST)
-            if gain.low > 0 and control.low > 0:
+            needed = [gain, control, *([alone] if alone.n else [])]
+            excluded &= any(bool(found.high < SMALLEST) for found in needed)
+            if all(found.low > 0 for found in needed):
                 wins.append((k, g))
     return wins, excluded and judged > 0
 
