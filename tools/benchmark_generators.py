@@ -71,8 +71,8 @@ def measure(name: str, preset: str, genes: int, n: int, device: str, paper_steps
         from pseudocohort.generators.engine.training import number_of_steps
 
         batch = min(whole["batch"], n)
-        passes = whole["passes"] // whole.get("critic_steps", 1)
-        seconds *= number_of_steps(whole["steps"], passes, n, batch) / paper_steps
+        max_epochs = whole["max_epochs"] // whole.get("critic_steps", 1)
+        seconds *= number_of_steps(whole["steps"], max_epochs, n, batch) / paper_steps
     start = time.perf_counter()
     wanted = held_out.obs.drop(columns="donor").iloc[: 5 if measured_only else None]
     made = model.sample(wanted, seed=1, device=device)
@@ -108,13 +108,15 @@ def run(*arguments) -> dict:
 
 def main() -> None:
     """Print a table."""
-    from pseudocohort.generators.base.registry import COUNTED, PRIVATE, names
+    from pseudocohort.generators.base.registry import generators
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--genes", type=int, nargs="+", default=[978])
     parser.add_argument("--samples", type=int, nargs="+", default=[800])
     parser.add_argument(
-        "--generators", nargs="+", default=[name for name in names() if name not in (*PRIVATE, *COUNTED)]
+        "--generators",
+        nargs="+",
+        default=[n for n, d in generators().items() if not (d.capabilities.private or d.capabilities.counts)],
     )
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--paper-steps", type=int, default=15)

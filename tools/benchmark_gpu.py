@@ -120,7 +120,7 @@ def measure(name: str, settings: dict, parts: list, compiled: bool) -> dict[str,
 
     kind, watch = get(name), Stopwatch(compiled)
     original = Training.run
-    Training.run = lambda training, *arguments, **further: watch.run(training, *arguments, **further)
+    Training.run = lambda training, *arguments, **keywords: watch.run(training, *arguments, **keywords)
     torch.cuda.reset_peak_memory_stats()
     start = time.perf_counter()
     try:
@@ -136,7 +136,8 @@ def main() -> None:
     """Print a table."""
     from pseudocohort.generators.base import registry
 
-    trained = [name for name in registry.TRAINED if name not in (*registry.PRIVATE, *registry.COUNTED)]
+    able = {name: described.capabilities for name, described in registry.generators().items()}
+    trained = [name for name, can in able.items() if can.trained and not (can.private or can.counts)]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--generators", nargs="+", default=trained, choices=trained)
     parser.add_argument("--genes", type=int, default=978)

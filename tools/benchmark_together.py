@@ -85,7 +85,8 @@ def main() -> None:
     """Print a table."""
     from pseudocohort.generators.base import registry
 
-    trained = [name for name in registry.TRAINED if name not in (*registry.PRIVATE, *registry.COUNTED)]
+    able = {name: described.capabilities for name, described in registry.generators().items()}
+    trained = [name for name, can in able.items() if can.trained and not (can.private or can.counts)]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", type=int, default=20)
     parser.add_argument("--profiles", type=int, default=50)
@@ -107,7 +108,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         write_parts(parts, Path(folder))
         for name in options.generators:
-            fit(name, parts[:2], settings | {"steps": 3, "passes": 3}, options.device)  # what is done once
+            fit(name, parts[:2], settings | {"steps": 3, "max_epochs": 3}, options.device)  # what is done once
             timed = []
             for run, one, all_of_them in (
                 (fit, (parts[:1], settings, options.device), (parts, settings, options.device)),

@@ -1,4 +1,4 @@
-"""Rewrite the parameter tables of config/README.md from the schemas.
+"""Rewrite the parameter tables of config/README.md from the schemas and the plug-ins.
 
 Usage: python tools/config_table.py [--check]   (--check only says whether the page is up to date)
 """
@@ -14,12 +14,18 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "workflow/scripts"))
+
+from pseudocohort.configuration import schema as config_schema
+
 PAGE = ROOT / "config/README.md"
 START, END = "<!-- {name}: made by tools/config_table.py -->", "<!-- end of {name} -->"
 
 
 def _walk(schema: dict[str, Any], properties: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
     for key, entry in properties.items():
+        if path + key == "generator_settings":  # docs/generators has a page for each
+            entry = {k: v for k, v in entry.items() if k != "properties"}
         if "$ref" in entry:
             entry = {**schema["$defs"][entry["$ref"].rsplit("/", 1)[1]], **entry}
         yield path + key, entry
@@ -33,14 +39,10 @@ def _allowed(entry: dict[str, Any]) -> str:
 
 def config_table() -> str:
     """Markdown table of every configuration key."""
-    schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
-    default = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    schema = config_schema(ROOT / "workflow/schemas")
     lines = ["| key | meaning | allowed | default |", "|---|---|---|---|"]
     for path, entry in _walk(schema, schema["properties"]):
-        value: Any = default
-        for part in path.split("."):
-            value = value.get(part, "") if isinstance(value, dict) else ""
-        shown = "" if isinstance(value, dict) and value else f"`{json.dumps(value)}`"
+        shown = f"`{json.dumps(entry['default'])}`" if "default" in entry else ""
         cells = [f"`{path}`", entry.get("description", ""), _allowed(entry), shown]
         lines.append("| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |")
     return "\n".join(lines)

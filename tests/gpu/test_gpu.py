@@ -33,7 +33,9 @@ def test_auto_is_the_gpu():
     assert choose_device("auto").type == "cuda"
 
 
-@pytest.mark.parametrize("name", [n for n in registry.TRAINED if n not in registry.COUNTED])
+@pytest.mark.parametrize(
+    "name", [n for n, d in registry.generators().items() if d.capabilities.trained and not d.capabilities.counts]
+)
 def test_trained_and_sampled_on_a_gpu_and_read_on_a_cpu(name, tmp_path):
     data = toy()
     model = registry.get(name)().fit(data, settings=FAST.get(name), seed=3, device="cuda")

@@ -17,6 +17,7 @@ from pseudocohort.experiments.combination.figures import combination
 from pseudocohort.experiments.fidelity.figures import fidelity
 from pseudocohort.experiments.interventions.figures import interventions
 from pseudocohort.experiments.privacy.figures import privacy
+from pseudocohort.experiments.registry import describe
 from pseudocohort.experiments.shared.statistics import summarise
 from pseudocohort.experiments.shared.style import save
 from pseudocohort.experiments.shared.verdicts import verdicts
@@ -214,7 +215,7 @@ def test_figures_are_valid_svg_and_the_same_twice(name, tmp_path):
 
 @pytest.mark.parametrize("name", TABLES)
 def test_summary_tables_have_a_cell_for_every_column(name):
-    table = summary_table(name, summarise(TABLES[name]))
+    table = summary_table(describe(name), summarise(TABLES[name]))
     assert table.rows and all(len(row) == len(table.header) for row in table.rows)
 
 

@@ -18,7 +18,11 @@ from pseudocohort.generators.engine.stacking import Stack
 from pseudocohort.generators.engine.streams import Streams
 from pseudocohort.generators.engine.training import Training
 
-STACKED = [name for name in registry.TRAINED if name not in (*registry.PRIVATE, *registry.COUNTED)]
+STACKED = [
+    name
+    for name, described in registry.generators().items()
+    if described.capabilities.trained and not (described.capabilities.private or described.capabilities.counts)
+]
 BULK_AND_CELLS = ("tumour", "pseudobulk")
 
 
@@ -182,7 +186,7 @@ STOPPED = {"validation": 0.2, "patience": 3}
 @pytest.mark.parametrize("name", ["cvae", "ddpm", "flow", "unclip"])
 def test_early_stopping_keeps_the_weights_of_least_validation_loss_together_as_alone(name):
     kind, parts = registry.get(name), [toy(n=40, seed=1), toy(n=40, seed=2)]
-    settings = settings_of(name, 100) | STOPPED | {"passes": 10**4, "learning_rate": 5e-3}
+    settings = settings_of(name, 100) | STOPPED | {"max_epochs": 10**4, "learning_rate": 5e-3}
     alone = [kind().fit(part, settings=settings, seed=i) for i, part in enumerate(parts)]
     together = kind.fit_together(parts, settings=settings, seeds=[0, 1])
     for one, other in zip(alone, together, strict=True):
@@ -219,7 +223,7 @@ def model_seed(seed):
 
 def test_an_early_stopped_run_resumes_bit_for_bit(tmp_path, monkeypatch):
     kind, data = registry.get("cvae"), toy(n=40)
-    settings = settings_of("cvae", 100) | STOPPED | {"passes": 10**4, "patience": 20}
+    settings = settings_of("cvae", 100) | STOPPED | {"max_epochs": 10**4, "patience": 20}
     whole = kind().fit(data, settings=settings, seed=1)
     checkpoint = Checkpoint(tmp_path / "c.safetensors", 0, "same")
     original = Checkpoint.save
@@ -239,5 +243,5 @@ def test_an_early_stopped_run_resumes_bit_for_bit(tmp_path, monkeypatch):
 
 
 def test_private_generators_have_no_validation():
-    for name in registry.PRIVATE:
-        assert "validation" not in registry.get(name).defaults
+    private = [d for d in registry.generators().values() if d.capabilities.private]
+    assert private and not any("validation" in d.settings for d in private)

@@ -74,4 +74,4 @@ def test_full_study_is_planned_without_network(tmp_path, copy_project):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     jobs = dict(line.split() for line in (done.stdout + done.stderr).splitlines() if len(line.split()) == 2)
-    assert jobs["download_gdc"] == "33" and jobs["by_hand"] == "1" and int(jobs["train"]) > 100
+    assert jobs["download_gdc"] == "33" and jobs["ask_for_file"] == "1" and int(jobs["train"]) > 100

@@ -32,7 +32,7 @@ OVERFITTED = {
     "ddpm": ({"steps": 600}, {"denoising", "step"}),
     "flow": ({"steps": 500, "profiles_per_component": 0}, {"matching"}),
     "gan": ({"steps": 1000}, {"critic"}),
-    "wgan_gp": ({"steps": 600, "passes": 4000}, {"critic"}),
+    "wgan_gp": ({"steps": 600, "max_epochs": 4000}, {"critic"}),
     "unclip": (
         {"embedding_steps": 200, "steps": 400},
         {"embedding", "stored_embeddings", "prior_denoising", "prior_step", "decoder_denoising", "decoder_step"},
@@ -265,7 +265,11 @@ def test_lengthened_settings_scale_steps_and_passes():
     kind = registry.get("unclip")
     whole = kind.merge_settings(None)
     changed = lengthened(kind, {"steps": 1000}, 0.25)
-    assert changed == {"steps": 250, "passes": whole["passes"] // 4, "embedding_steps": whole["embedding_steps"] // 4}
+    assert changed == {
+        "steps": 250,
+        "max_epochs": whole["max_epochs"] // 4,
+        "embedding_steps": whole["embedding_steps"] // 4,
+    }
     assert lengthened(kind, {"width": 3}, 1) == {"width": 3}
     with pytest.raises(UserError, match="'mvn' has no training length"):
         lengthened(registry.get("mvn"), {}, 2)

@@ -27,7 +27,7 @@ members = pd.concat([
     for name in ("one", "two")
 ])
 train_batch(profiles, members, ["one", "two"], Path(sys.argv[1]), generator="ddpm",
-            settings={"steps": 600, "passes": 10**6}, seed=1, device="cpu",
+            settings={"steps": 600, "max_epochs": 10**6}, seed=1, device="cpu",
             checkpoints=Path(sys.argv[2]), checkpoint_minutes=0, together=int(sys.argv[3]))
 """
 

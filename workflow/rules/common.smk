@@ -200,7 +200,11 @@ def code_of_generators():
 
 def code_of_plan():
     """Digest of the code of the plan, and of the experiments' plans."""
-    parts = [f"experiments.{name}.plan" for name in TRAINED]
+    parts = [
+        module
+        for name in TRAINED
+        for module in experiment_registry.describe(name).modules_of("plan")
+    ]
     return code_version("plan.members", "plan.training_sets", "plan.requests", *parts)
 
 
@@ -211,7 +215,8 @@ def settings_of_experiment(wildcards):
 
 def code_of_experiment(wildcards):
     """Digest of the code of an experiment's score."""
-    return experiment_registry.describe(wildcards.experiment).code("score")
+    experiment = experiment_registry.describe(wildcards.experiment)
+    return experiment.code(experiment.score.partition(":")[0], "score", "finish")
 
 
 def synthetic_files(wildcards):
@@ -308,9 +313,9 @@ def code_of_figure(wildcards):
 
 def code_of_verdicts():
     """Digest of the code of the study's verdicts."""
-    return code_version(
-        *(f"{e.module}.verdict" for e in experiment_registry.of_study(config))
-    )
+    studied = experiment_registry.of_study(config)
+    modules = [module for e in studied for module in e.modules_of("verdict")]
+    return code_version("experiments.shared.verdicts", *modules)
 
 
 def template_version():

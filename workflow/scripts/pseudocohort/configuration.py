@@ -16,6 +16,7 @@ from .core.validation import nearest, validate
 from .experiments.privacy.attacks import ATTACKS
 from .experiments.registry import describe, experiments, of_study
 from .generators.base import registry
+from .generators.base.description import Description
 from .plan.training_sets import training_sets
 from .study import data_root, read_datasets
 
@@ -44,8 +45,21 @@ def schema(schemas: Path, config: Mapping[str, Any] | None = None) -> dict[str, 
         "attack": {"enum": list(ATTACKS)},
         "experiment": {"enum": list(experiments())},
     }
+    out["properties"]["generator_settings"]["properties"] = {
+        name: _settings_schema(registry.describe(kind), variant=name != kind)
+        for name, kind in kinds.items()
+        if kind in registry.generators()
+    }
     for name, experiment in experiments().items():
         out["properties"][name] = setting_files.json_schema(experiment.settings, experiment.summary)
+    return out
+
+
+def _settings_schema(kind: Description, *, variant: bool) -> dict[str, Any]:
+    """Schema of the settings of a generator, or of a variant, which names its generator as well."""
+    out = setting_files.json_schema(kind.all_settings, kind.summary)
+    if variant:
+        out["properties"]["generator"] = {"const": kind.name, "description": "Generator that this is a variant of."}
     return out
 
 
@@ -80,6 +94,8 @@ def _fill(given: Any, part: Mapping[str, Any], definitions: Mapping[str, Any]) -
 def complete(config: Mapping[str, Any], schemas: Path) -> dict[str, Any]:
     """The configuration with every default filled in; what is given stays as it is."""
     whole = schema(schemas, config)
+    # Settings of generators stay as given: a generator knows its own defaults.
+    del whole["properties"]["generator_settings"]["properties"]
     return _fill(dict(config), whole, whole["$defs"])
 
 
@@ -107,10 +123,6 @@ def validate_configuration(config: Mapping[str, Any], schemas: Path) -> None:
                 remedy=f"{nearest(kind, known)}one of: {', '.join(known)}",
             )
     validate(dict(config), schema(schemas, config), "configuration")
-    for name, own in config["generator_settings"].items():
-        kind = registry.describe(registry.kind_of(config, name))
-        given = {key: value for key, value in own.items() if key != "generator"}
-        setting_files.check(kind.all_settings, given, f"generator_settings.{name}")
 
 
 def check_study(config: dict[str, Any], schemas: Path, project: Path | None = None) -> dict[str, dict[str, Any]]:

@@ -24,8 +24,6 @@ EVALUATION_KEYS = (
 )  # fmt: skip
 #: White-box signals about the candidates of an audit.
 SIGNALS_COLUMNS = ("training_set", "sample_id", "signal", "score")
-ROLES = ("train", "test", "reference", "member", "non_member", "unlabeled")
-PURPOSES = ("full", "augmentation", "privacy", "combination", "held_out_level", "camda", "lacan")
 
 
 @dataclass(frozen=True)

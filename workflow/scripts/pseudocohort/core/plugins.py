@@ -41,7 +41,7 @@ class Plugin:
     name: str
     summary: str
     source: str = ""
-    home: str = field(default="", repr=False)
+    home: str = field(default="", repr=False, compare=False)
 
     def at(self, home: str) -> Self:
         """The same description, found in the module `home`."""
@@ -56,6 +56,12 @@ class Plugin:
     def folder(self) -> Path:
         """Folder of the plug-in's files."""
         return Path(importlib.import_module(self.home).__file__).parent
+
+    def modules_of(self, *parts: str) -> list[str]:
+        """Modules of some parts, relative to the package; of a plug-in of one file, that file."""
+        home = importlib.import_module(self.home)
+        own = [part for part in parts if hasattr(home, "__path__") and importlib.util.find_spec(f"{self.home}.{part}")]
+        return [self.module, *(f"{self.module}.{part}" for part in own)]
 
     def load(self, path: str) -> Any:
         """What ``part:name`` stands for: `name` in the submodule `part`, or in the plug-in's one file.

@@ -114,13 +114,42 @@ def json_schema(settings: Mapping[str, Setting], description: str = "") -> dict[
     }
 
 
+def allowed(schema: Mapping[str, Any]) -> str:
+    """What a JSON Schema allows, in a few words: choices, or type and range."""
+    if "anyOf" in schema:
+        return " or ".join(allowed(part) for part in schema["anyOf"])
+    if "enum" in schema:
+        return ", ".join(map(str, schema["enum"]))
+    kinds = schema.get("type", "")
+    text = kinds if isinstance(kinds, str) else " or ".join(kinds)
+    if "items" in schema:
+        text = f"list of {allowed(schema['items'])}"
+    for key, sign in (("minimum", "≥"), ("exclusiveMinimum", ">"), ("maximum", "≤"), ("exclusiveMaximum", "<")):
+        if key in schema:
+            text += f"{',' if sign in '≤<' and ('≥' in text or '>' in text) else ''} {sign} {schema[key]:g}"
+    return text
+
+
 def check(settings: Mapping[str, Setting], given: Mapping[str, Any], where: str) -> dict[str, Any]:
     """`given` over the defaults, after checking names, types, choices and ranges.
+
+    Parameters
+    ----------
+    settings : mapping of Setting
+    given : mapping
+        Values by name.
+    where : str
+        Key of the configuration that holds them: ``generator_settings.ddpm``.
 
     Raises
     ------
     UserError
         For the first wrong key or value, with the nearest name or what is allowed.
     """
-    validate(dict(given), json_schema(settings), where)
-    return {**defaults(settings), **given}
+    validate(dict(given), json_schema(settings), "configuration", within=where)
+    return {**defaults(settings), **{name: _whole(settings[name], value) for name, value in given.items()}}
+
+
+def _whole(setting: Setting, value: Any) -> Any:
+    """`value`, as an int where a whole number is asked for: JSON Schema takes 3.0 for one."""
+    return int(value) if setting.schema.get("type") == "integer" else value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ def _explain(error: jsonschema.ValidationError) -> tuple[str, str]:
     """What is wrong and what to do, for one violation of the schema."""
     value, schema = error.instance, error.schema
     told = schema.get("description", "") if isinstance(schema, dict) else ""
+    if not told and error.parent is not None:  # one of several alternatives
+        told = error.parent.schema.get("description", "")
     if error.validator == "additionalProperties":
         known = list(schema.get("properties", {}))
         unknown = sorted(set(value) - set(known), key=str)[0]
@@ -51,8 +54,28 @@ def _explain(error: jsonschema.ValidationError) -> tuple[str, str]:
     return error.message, told or "correct the value"
 
 
-def validate(instance: Any, schema: Mapping[str, Any] | Path, where: str) -> None:
+def _is_number(checker: Any, value: Any) -> bool:
+    """Numbers of JSON: neither NaN nor infinite, which no bound would refuse."""
+    return jsonschema.Draft202012Validator.TYPE_CHECKER.is_type(value, "number") and math.isfinite(value)
+
+
+_Validator = jsonschema.validators.extend(
+    jsonschema.Draft202012Validator,
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine("number", _is_number),
+)
+
+
+def validate(instance: Any, schema: Mapping[str, Any] | Path, where: str, within: str = "") -> None:
     """Check `instance` against a JSON Schema (draft 2020-12), given as a mapping or as a YAML file.
+
+    Parameters
+    ----------
+    instance : object
+    schema : mapping or Path
+    where : str
+        What holds the instance, for errors: a file, ``configuration``.
+    within : str
+        Key under which it lies there.
 
     Raises
     ------
@@ -61,7 +84,7 @@ def validate(instance: Any, schema: Mapping[str, Any] | Path, where: str) -> Non
     """
     if isinstance(schema, Path):
         schema = yaml.safe_load(schema.read_text(encoding="utf-8"))
-    errors = jsonschema.Draft202012Validator(schema).iter_errors(instance)
+    errors = _Validator(schema).iter_errors(instance)
     first = min(errors, key=lambda e: list(map(str, e.path)), default=None)
     if first is None:
         return
@@ -69,4 +92,5 @@ def validate(instance: Any, schema: Mapping[str, Any] | Path, where: str) -> Non
     if first.context:
         first = max(first.context, key=lambda e: len(e.absolute_path))
     what, remedy = _explain(first)
-    raise UserError(what, where=f"{where}: {field(first.absolute_path) or 'top level'}", remedy=remedy)
+    path = field([*([within] if within else []), *first.absolute_path])
+    raise UserError(what, where=f"{where}: {path or 'top level'}", remedy=remedy)

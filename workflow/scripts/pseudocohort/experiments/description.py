@@ -23,10 +23,8 @@ name ``EXPERIMENT``. What it does is in further modules of the folder, or in the
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from ..core.plugins import Plugin
@@ -116,7 +114,6 @@ class Experiment(Plugin):
         """Default of every setting."""
         return defaults(self.settings)
 
-    def code(self, part: str) -> str:
-        """Digest of the code of one part of the experiment, and of all that it imports."""
-        folder = (self.folder / "__init__.py").name == Path(importlib.import_module(self.home).__file__).name
-        return code_version(self.module, *([f"{self.module}.{part}"] if folder else []))
+    def code(self, *parts: str) -> str:
+        """Digest of the code of some parts of the experiment, and of all that they import."""
+        return code_version(*self.modules_of(*parts))

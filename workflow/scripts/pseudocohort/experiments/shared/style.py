@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ...core.io import atomic
+from ...generators.base.registry import generators
 
 #: Colour-blind safe (Okabe & Ito 2008).
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW = (
@@ -21,7 +22,6 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW = (
 )  # fmt: skip
 GREY, LIGHT, INK = "#8a8f98", "#e3e6ea", "#1d2430"
 CYCLE = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, GREY)
-CONTROLS = ("copy", "jitter", "mixup", "independent", "mvn", "mvn_camda")
 
 plt.rcParams.update(
     {
@@ -57,16 +57,17 @@ def save(figure: Figure, path: str | Path) -> None:
     plt.close(figure)
 
 
-def order_of(generators: list[str]) -> list[str]:
+def order_of(names: list[str]) -> list[str]:
     """Real first, then controls, then trained generators, each in a fixed order."""
-    rank = {name: i for i, name in enumerate(("real", *CONTROLS))}
-    return sorted(dict.fromkeys(generators), key=lambda g: (rank.get(g, len(rank)), g))
+    controls = [name for name, kind in generators().items() if kind.control]
+    rank = {name: i for i, name in enumerate(("real", *controls))}
+    return sorted(dict.fromkeys(names), key=lambda g: (rank.get(g, len(rank)), g))
 
 
 def colour_of(generator: str) -> str:
-    """Ink for real data, grey for controls, a colour for each trained generator."""
-    trained = {"gan": ORANGE, "wgan_gp": RED, "ddpm": BLUE, "mvn": GREEN, "flow": PURPLE, "unclip": SKY, "cvae": YELLOW}
-    return INK if generator == "real" else trained.get(generator, GREY)
+    """Ink for real data, the colour of a generator, grey for what has none."""
+    kind = generators().get(generator)
+    return INK if generator == "real" else (kind.colour if kind else "") or GREY
 
 
 def spread(wanted: np.ndarray, gap: float) -> np.ndarray:

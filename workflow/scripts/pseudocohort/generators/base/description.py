@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...core.plugins import Plugin
-from ...core.settings import Setting, choice, defaults
+from ...core.settings import Setting, check, choice, defaults
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,6 @@ class Capabilities:
         Learns from profiles whose condition is unknown (empty string in ``obs["condition"]``).
     mask : bool
         Can clamp any subset of genes (:meth:`.generator.Generator.sample_clamped`).
-    log_density : bool
-        Has ``log_density(profiles) -> ndarray (n,)`` in nats.
     covariates : bool
         Learns distributions, which can be shifted by the effects of covariates. Generators that repeat profiles cannot:
         a copy of a man's profile is not a woman's.
@@ -41,7 +39,6 @@ class Capabilities:
     composition: bool = False
     unlabeled: bool = False
     mask: bool = False
-    log_density: bool = False
     covariates: bool = True
     private: bool = False
     counts: bool = False
@@ -49,7 +46,7 @@ class Capabilities:
 
 @dataclass(frozen=True, kw_only=True)
 class Description(Plugin):
-    """A generator, as its plug-in declares it under the name ``GENERATOR`` (or several, under ``GENERATORS``).
+    """A generator, as its plug-in declares it: alone, or in a tuple, under the name ``GENERATORS``.
 
     Attributes
     ----------
@@ -67,7 +64,9 @@ class Description(Plugin):
     assumptions, limits : str
         For its page of the documentation: what it takes for granted, and where it fails.
     order : int
-        Place in lists: controls 0, Gaussians 1, networks 2, private generators 3.
+        Place in lists: controls from 0, Gaussians from 10, networks from 20, private generators from 30.
+    training_length : tuple of str
+        Settings that say how long it is trained, where there are any; training twice as long doubles them all.
     """
 
     implementation: str
@@ -78,7 +77,8 @@ class Description(Plugin):
     colour: str = ""
     assumptions: str = ""
     limits: str = ""
-    order: int = 2
+    order: int = 20
+    training_length: tuple[str, ...] = ("steps", "max_epochs")
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -91,9 +91,25 @@ class Description(Plugin):
         part = self.implementation.partition(":")[0]
         return [self.module, f"{self.module}.{part}"] if part else [self.module]
 
+    def merged(self, given: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Defaults, overridden by those of a preset and these by the other settings `given`.
+
+        Raises
+        ------
+        UserError
+            For the first unknown key, wrong type, unknown choice or value out of range.
+        """
+        given = dict(given or {})
+        checked = check(self.all_settings, given, f"generator_settings.{self.name}")
+        preset = self.presets.get(checked.pop("preset", ""), {})
+        return {**self.defaults, **preset, **{name: checked[name] for name in given if name != "preset"}}
+
     @property
     def all_settings(self) -> dict[str, Setting]:
         """Settings and, where there are presets, the setting ``preset``."""
         if not self.presets:
             return dict(self.settings)
-        return {"preset": choice("tuned", "Set of defaults.", ["tuned", *self.presets]), **self.settings}
+        return {
+            "preset": choice("tuned", "Set of defaults: ours, or published ones.", ["tuned", *self.presets]),
+            **self.settings,
+        }

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -12,46 +11,12 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
+from ...core.errors import UserError
+from .description import Capabilities, Description
+
 if TYPE_CHECKING:
     from .checkpoint import Checkpoint
     from .ledger import Ledger
-
-
-@dataclass(frozen=True)
-class Capabilities:
-    """What a generator can do beyond sampling from a seen condition and level.
-
-    Attributes
-    ----------
-    trained : bool
-        Has an iterative training loop (loss curve, checkpoints, device).
-    composition : bool
-        Can sample a (condition, level) pair never seen together in training.
-    unlabeled : bool
-        Learns from profiles whose condition is unknown (empty string in ``obs["condition"]``).
-    mask : bool
-        Can clamp any subset of genes (:meth:`Generator.sample_clamped`).
-    log_density : bool
-        Has ``log_density(profiles) -> ndarray (n,)`` in nats.
-    covariates : bool
-        Learns distributions, which can be shifted by the effects of covariates (:mod:`covariates`). Generators that
-        repeat profiles cannot: a copy of a man's profile is not a woman's.
-    private : bool
-        Counts all that it fits in a ledger (:mod:`.ledger`). It gets profiles in log2 units, not standardised ones, for
-        the scale would be an exact statistic of the training donors; and what is public in ``uns["public"]``.
-    counts : bool
-        Learns from counts. It gets profiles as log2(CPM + 1), not standardised ones, with ``obs["library_size"]``, and
-        makes such profiles.
-    """
-
-    trained: bool = False
-    composition: bool = False
-    unlabeled: bool = False
-    mask: bool = False
-    log_density: bool = False
-    covariates: bool = True
-    private: bool = False
-    counts: bool = False
 
 
 class Generator(ABC):
@@ -62,16 +27,22 @@ class Generator(ABC):
     every profile are in ``obs`` (``condition``, ``technology``, ``aggregation``, ``context``, ``level``).
     """
 
+    #: What its plug-in says about it, from which the attributes below follow.
+    description: ClassVar[Description]
     name: ClassVar[str]
-    #: One sentence on what it is, shown in reports.
     summary: ClassVar[str]
-    #: Source: authors and year, venue or DOI.
     reference: ClassVar[str]
-    capabilities: ClassVar[Capabilities] = Capabilities()
+    capabilities: ClassVar[Capabilities]
     #: Default settings; ``generator_settings.<name>`` of the config overrides them key by key.
-    defaults: ClassVar[dict[str, Any]] = {}
+    defaults: ClassVar[dict[str, Any]]
     #: Settings that the setting ``preset`` puts in the place of the defaults, by its value.
-    presets: ClassVar[dict[str, dict[str, Any]]] = {}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]]
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if own := cls.__dict__.get("description"):
+            cls.name, cls.summary, cls.reference = own.name, own.summary, own.source
+            cls.capabilities, cls.defaults, cls.presets = own.capabilities, own.defaults, own.presets
 
     @abstractmethod
     def fit(
@@ -146,12 +117,11 @@ class Generator(ABC):
         UserError
             As :meth:`sample`, and if the generator cannot clamp genes.
         """
-        from ...core.errors import UserError
+        from .registry import generators
 
+        able = [name for name, described in generators().items() if described.capabilities.mask]
         raise UserError(
-            f"generator {self.name!r} cannot clamp genes",
-            where="generators",
-            remedy="one with a latent space can: gan, wgan_gp, cvae, ddpm, flow, unclip",
+            f"generator {self.name!r} cannot clamp genes", where="generators", remedy=f"one of: {', '.join(able)}"
         )
 
     @abstractmethod
@@ -199,23 +169,6 @@ class Generator(ABC):
         Raises
         ------
         UserError
-            If a key of `settings`, or its preset, is unknown.
+            For the first unknown key, wrong type, unknown choice or value out of range.
         """
-        from ...core.errors import UserError
-
-        settings = dict(settings or {})
-        preset = settings.pop("preset", "tuned") if cls.presets else "tuned"
-        if preset != "tuned" and preset not in cls.presets:
-            raise UserError(
-                f"generator {cls.name!r} has no preset {preset!r}",
-                where=f"generator_settings.{cls.name}.preset",
-                remedy=f"one of: tuned, {', '.join(cls.presets)}",
-            )
-        unknown = sorted(set(settings) - set(cls.defaults))
-        if unknown:
-            raise UserError(
-                f"unknown setting {unknown[0]!r} of generator {cls.name!r}",
-                where=f"generator_settings.{cls.name}.{unknown[0]}",
-                remedy=f"known settings: {', '.join(sorted(cls.defaults)) or 'none'}",
-            )
-        return {**cls.defaults, **cls.presets.get(preset, {}), **settings}
+        return cls.description.merged(settings)

@@ -14,7 +14,7 @@ from ...core.errors import ContractError, UserError
 
 STATUS = ("public", "noised", "exact")
 #: Noise multiplier at which the search for the least one starts.
-MOST_NOISE = 1024.0
+MAX_NOISE = 1024.0
 #: Width of the bins of privacy losses, in nats; rounding is upwards, so that epsilon is never too small.
 DISCRETISATION = 1e-3
 
@@ -90,10 +90,10 @@ def noise_for(
         return epsilon_of([*(before or []), Mechanism(noise, sampling_rate, steps)], delta)
 
     # From above: an accountant's work grows with epsilon, and too little noise would ask for a great deal of it.
-    high = MOST_NOISE
+    high = MAX_NOISE
     if total(high) > epsilon:
         raise UserError(
-            f"a noise multiplier of {MOST_NOISE:g} is not enough for epsilon {epsilon:g}",
+            f"a noise multiplier of {MAX_NOISE:g} is not enough for epsilon {epsilon:g}",
             where="generator_settings",
             remedy="raise epsilon, or take fewer steps",
         )

@@ -24,7 +24,7 @@ class Batches:
     size : int
         Rows of a batch; fewer if there are fewer rows, but 16 at least.
     device : torch.device
-    further : array (n × ...)
+    extra : array (n × ...)
         What else a generator looks up by row.
     held_out : ndarray (n,), optional
         Whether a row is never drawn but kept for the validation loss.
@@ -38,8 +38,8 @@ class Batches:
     held_out : HeldOut or None
     """
 
-    def __init__(self, h, condition, factors, weight, size: int, device: torch.device, *further, held_out=None) -> None:
-        columns = [np.asarray(column) for column in (h, condition, factors, *further)]
+    def __init__(self, h, condition, factors, weight, size: int, device: torch.device, *extra, held_out=None) -> None:
+        columns = [np.asarray(column) for column in (h, condition, factors, *extra)]
         self.held_out = None
         if held_out is not None and held_out.any():
             self.held_out = HeldOut([column[held_out] for column in columns], weight[held_out], device)

@@ -12,15 +12,15 @@ TIMES = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 STEP_TIME, STEPS = 0.1, 10
 
 
-def denoising_loss(schedule: Schedule, predict: Predict, x0: torch.Tensor, bank: torch.Tensor) -> torch.Tensor:
-    """Mean squared error of the noise over `bank` (noises × components) and :data:`TIMES`, for each row of `x0`."""
+def denoising_loss(schedule: Schedule, predict: Predict, x0: torch.Tensor, noises: torch.Tensor) -> torch.Tensor:
+    """Mean squared error of the noise over `noises` (noises × components) and :data:`TIMES`, for each row of `x0`."""
     total = torch.zeros(len(x0), dtype=x0.dtype, device=x0.device)
     for share in TIMES:
         t = torch.full((len(x0),), int(share * len(schedule.beta)), device=x0.device)
-        for noise in bank:
+        for noise in noises:
             noise = noise.expand_as(x0)
             total += (predict(schedule.add_noise(x0, noise, t), t) - noise).square().mean(1)
-    return total / (len(TIMES) * len(bank))
+    return total / (len(TIMES) * len(noises))
 
 
 def step_error(schedule: Schedule, predict: Predict, x0: torch.Tensor) -> torch.Tensor:
@@ -45,10 +45,10 @@ def step_error(schedule: Schedule, predict: Predict, x0: torch.Tensor) -> torch.
 
 
 def denoising_signals(
-    schedule: Schedule, predict: Predict, x0: torch.Tensor, bank: torch.Tensor
+    schedule: Schedule, predict: Predict, x0: torch.Tensor, noises: torch.Tensor
 ) -> dict[str, torch.Tensor]:
-    """Minus the loss over a fixed bank (Matsumoto et al. 2023; Carlini et al. 2023) and minus SecMI's error (n,)."""
+    """Minus the loss over fixed noises (Matsumoto et al. 2023; Carlini et al. 2023) and minus SecMI's error (n,)."""
     return {
-        "denoising": -denoising_loss(schedule, predict, x0, bank),
+        "denoising": -denoising_loss(schedule, predict, x0, noises),
         "step": -step_error(schedule, predict, x0),
     }

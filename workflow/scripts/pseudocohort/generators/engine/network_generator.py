@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import anndata as ad
@@ -19,29 +19,41 @@ from ...core.levels import FACTORS
 from ...core.seeds import derive
 from ..base.checkpoint import Checkpoint
 from ..base.device import choose_device
-from ..base.generator import Capabilities, Generator
+from ..base.generator import Generator
 from ..space.clamping import DRAWS, rows_given
-from ..space.latent import LATENT, space_of
+from ..space.latent import space_of
 from ..space.moments import Moments
 from .batches import Batches, StackedBatches
 from .stacking import Stack
-from .streams import Streams
-from .training import Trained, Training, Validation, number_of_steps
+from .training import Trained, Training, number_of_steps
 
+#: Arrays that a network has among its buffers, by name.
+Tables = dict[str, np.ndarray]
 #: Seed of a training run, or one for each of the networks that are trained together.
 Seeds = int | list[int]
 
 #: Noises that white-box attacks average over.
-BANK = 16
-#: Draws of the loss of each held-out row.
-VALIDATION_DRAWS = 8
-#: Settings of early stopping: share of the donors of each condition that is held out for it, and patience in hundredths
-#: of the longest training.
-EARLY_STOPPING: dict[str, Any] = {"validation": 0.0, "patience": 20}
+ATTACK_NOISES = 16
 #: A network in a latent space is no wider than its training set is long, in steps of so many units.
 WIDTH_STEP = 32
-#: Weights that are trained as one at most.
-MOST_WEIGHTS = 20_000_000
+#: Most weights that are trained as one.
+MAX_WEIGHTS = 20_000_000
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a network needs of the training profiles beside latent rows, conditions and level factors.
+
+    Attributes
+    ----------
+    columns : tuple of ndarray (n × ...)
+        What batches have of each row as well.
+    tables : dict of ndarray
+        What :meth:`NetworkGenerator.build` puts into the network.
+    """
+
+    columns: tuple[np.ndarray, ...] = ()
+    tables: Tables = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -71,8 +83,8 @@ class Start:
 class NetworkGenerator(Generator):
     """A generator whose network works in a :class:`..space.latent.LatentSpace`.
 
-    Subclasses say how to :meth:`build` the network that is sampled from, how to :meth:`train` it and how to
-    :meth:`draw` latent rows.
+    Subclasses say how to :meth:`build` the network that is sampled from, how to :meth:`train` it
+    (:class:`.loss_trained.LossTrainedGenerator`: by one loss) and how to :meth:`draw` latent rows.
 
     Attributes
     ----------
@@ -80,73 +92,46 @@ class NetworkGenerator(Generator):
         What sets the means of drawn rows right, and their covariance (setting ``moments``).
     """
 
-    capabilities = Capabilities(trained=True, composition=True, unlabeled=True, mask=True)
-    defaults: ClassVar[dict[str, Any]] = {**LATENT}
-    #: Whether ``components`` may be 0, the network working on the genes themselves.
-    on_genes: ClassVar[bool] = False
     #: Whether ``moments`` sets the covariance as well as the means.
     sets_covariance: ClassVar[bool] = True
     moments: Moments | None = None
 
     @abstractmethod
-    def build(self, dim: int, conditions: int) -> nn.Module:
-        """Network that is sampled from, with fresh weights."""
-
-    @abstractmethod
-    def train(
-        self, network: nn.Module, batches: Batches, seed: Seeds, checkpoint: Checkpoint | None, **companions: nn.Module
-    ) -> Training:
-        """Train `network`, or a stack of networks, which the run averages; the run.
-
-        `companions` are those of :meth:`companions`. Losses are means over the last axes, (networks,) for a stack.
-        """
+    def build(self, dim: int, conditions: int, tables: Tables) -> nn.Module:
+        """Network that is sampled from, with fresh weights, and `tables` among its buffers."""
 
     @abstractmethod
     def draw(self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator) -> torch.Tensor:
         """Latent rows (n × components) of the given conditions and level factors, as the network gives them."""
 
+    @abstractmethod
+    def train(
+        self, network: nn.Module, batches: Batches, seed: Seeds, checkpoint: Checkpoint | None, **critics: nn.Module
+    ) -> Training:
+        """Train `network`, or a stack of networks, which the run averages; the run.
+
+        `critics` are those of :meth:`critics`. Losses are means over the last axes, (networks,) for a stack.
+        """
+
     def draw_for_means(self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator) -> torch.Tensor:
         """As :meth:`draw`, where their means are all that is wanted."""
         return self.draw(condition, factors, random)
 
-    def prepare(self, network: nn.Module, h: np.ndarray, condition: np.ndarray) -> None:
-        """What is fitted to latent rows (n × components) of conditions (n,) before training."""
+    def inputs(self, profiles: ad.AnnData, h: np.ndarray, condition: np.ndarray) -> Inputs:
+        """What the network needs of the training profiles beside latent rows `h`, conditions and level factors."""
+        return Inputs()
 
-    def validation_loss(self, network: nn.Module, columns: tuple[torch.Tensor, ...], random: Streams) -> torch.Tensor:
-        """Losses (n,), or (networks × n), of rows (:class:`.batches.Batches`) with what they draw from `random`."""
-        h, condition, factors, *_ = columns
-        return self.row_losses(network, h, condition, factors, *self.loss_draws(h.shape[-2], random))
-
-    def validation(self, batches: Batches, seed: Seeds, start: int = 0) -> Validation | None:
-        """Early stopping on the held-out rows, if there are any, from step `start` on."""
-        held_out = batches.held_out
-        if held_out is None:
-            return None
-        seeds = [derive(one, "validation") for one in ([seed] if isinstance(seed, int) else seed)]
-
-        @torch.no_grad()
-        def loss(network: nn.Module) -> torch.Tensor:
-            # The same draws each time, so that losses differ by the weights alone.
-            random = Streams(seeds[0] if isinstance(seed, int) else seeds, self.device)
-            parts = [
-                (self.validation_loss(network, held_out.columns, random) * held_out.weight).sum(-1)
-                for _ in range(VALIDATION_DRAWS)
-            ]
-            return torch.stack(parts).mean(0)
-
-        return Validation(loss, self.settings["patience"], start)
-
-    def companions(self) -> dict[str, nn.Module]:
-        """Networks with fresh weights that are trained beside the one that is sampled from, by name."""
+    def stored_tables(self, weights: dict[str, np.ndarray]) -> Tables:
+        """Tables with which :meth:`build` makes a network that stored `weights` fit."""
         return {}
-
-    def further(self, profiles: ad.AnnData) -> tuple[np.ndarray, ...]:
-        """What batches have of each row beside its latent row, condition and level factors."""
-        return ()
 
     def length(self, batches: Batches) -> int:
         """Steps of a training run."""
-        return number_of_steps(self.settings["steps"], self.settings["passes"], batches.rows, batches.size)
+        return number_of_steps(self.settings["steps"], self.settings["max_epochs"], batches.rows, batches.size)
+
+    def critics(self) -> dict[str, nn.Module]:
+        """Networks with fresh weights that are trained beside the one that is sampled from, by name."""
+        return {}
 
     def keep(self, trained: Trained, batches: Batches) -> None:
         """Keep what was trained on the rows of `batches`."""
@@ -169,7 +154,7 @@ class NetworkGenerator(Generator):
         alike: dict[tuple, list[int]] = {}
         for i, (model, start) in enumerate(zip(models, starts, strict=True)):
             alike.setdefault(start.shape(model.length(start.batches)), []).append(i)
-        for group in _parts_of(alike, starts):
+        for group in _runs_together(alike, starts):
             own = [starts[i] for i in group]
             saved = checkpoint(group) if checkpoint else None
             if len(group) == 1:
@@ -191,12 +176,6 @@ class NetworkGenerator(Generator):
         self.settings = self.merge_settings(settings)
         self.device = choose_device(device)
         components = self.settings["components"]
-        if not components and not self.on_genes:
-            raise UserError(
-                f"generator {self.name!r} works on principal components",
-                where=f"generator_settings.{self.name}.components",
-                remedy="set 1 or more; only gan, wgan_gp and ddpm work on the genes themselves",
-            )
         if components:
             self.settings["width"] = width_for(self.settings["width"], profiles.n_obs)
         self.space = space_of(components).fit(
@@ -207,6 +186,7 @@ class NetworkGenerator(Generator):
         condition = np.array([self.conditions.index(c) for c, _ in keys])
         labelled = profiles.obs.assign(condition=[c for c, _ in keys])
         h = self.space.encode(profiles.X, keys)
+        inputs = self.inputs(profiles, h, condition)
         batches = Batches(
             h,
             condition,
@@ -214,14 +194,13 @@ class NetworkGenerator(Generator):
             donor_weights(labelled),
             self.settings["batch"],
             self.device,
-            *self.further(profiles),
+            *inputs.columns,
             held_out=held_out_rows(labelled, self.settings.get("validation", 0.0), derive(seed, "held out")),
         )
         torch.manual_seed(derive(seed, "weights"))
-        network = self.build(self.space.dim, len(self.conditions))
-        modules = {"network": network, **self.companions()}
+        network = self.build(self.space.dim, len(self.conditions), inputs.tables)
+        modules = {"network": network, **self.critics()}
         modules = {name: module.to(self.device) for name, module in modules.items()}
-        self.prepare(modules["network"], h, condition)
         return Start(modules, batches, derive(seed, "training"))
 
     @torch.no_grad()
@@ -303,21 +282,22 @@ class NetworkGenerator(Generator):
         h = torch.as_tensor(self.space.encode(x, keys), device=self.device)
         condition = torch.tensor([self.conditions.index(c) for c, _ in keys], device=self.device)
         factors = torch.as_tensor(factor_numbers(profiles.obs), device=self.device)
-        found = self.signals(h, condition, factors)
+        found = self.signals(h, condition, factors, torch.as_tensor(x, dtype=torch.float32, device=self.device))
         signals = {k: v.double().cpu().numpy() for k, v in found.items()}
         if not len(self.space.basis):
             return signals
         return {"latent_space": -self.space.distance(x, keys)} | signals
 
-    def signals(self, h: torch.Tensor, condition: torch.Tensor, factors: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Signals of the network itself about latent rows (n × components); higher for members."""
+    def signals(
+        self, h: torch.Tensor, condition: torch.Tensor, factors: torch.Tensor, x: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """Signals of the network itself about latent rows (n × components) of profiles `x`; higher for members."""
         return {}
 
-    def bank(self, size: int, *shape: int, uniform: bool = False) -> torch.Tensor:
-        """Draws (size × shape) that are the same for every row, model and coin: signals differ by the row alone."""
+    def fixed_noise(self, size: int, *shape: int) -> torch.Tensor:
+        """Normal draws (size × shape), the same for every row, model and coin: signals differ by the row alone."""
         random = torch.Generator().manual_seed(derive(0, "noise bank", str(shape)))
-        draw = torch.rand if uniform else torch.randn
-        return draw(size, *shape, generator=random).to(self.device)
+        return torch.randn(size, *shape, generator=random).to(self.device)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         arrays, metadata = self.space.state()
@@ -335,24 +315,22 @@ class NetworkGenerator(Generator):
         out.settings, out.conditions = metadata["settings"], metadata["conditions"]
         space = {k.removeprefix("space/"): v for k, v in arrays.items() if k.startswith("space/")}
         out.space = space_of(out.settings["components"]).from_state(space, metadata["space"])
-        out.network = out.build(out.space.dim, len(out.conditions))
-        weights = {
-            k.removeprefix("network/"): torch.as_tensor(v) for k, v in arrays.items() if k.startswith("network/")
-        }
-        out.network.load_state_dict(weights)
+        weights = {k.removeprefix("network/"): v for k, v in arrays.items() if k.startswith("network/")}
+        out.network = out.build(out.space.dim, len(out.conditions), out.stored_tables(weights))
+        out.network.load_state_dict({name: torch.as_tensor(weight) for name, weight in weights.items()})
         out.network.requires_grad_(False).eval()
         moments = {k.removeprefix("moments/"): v for k, v in arrays.items() if k.startswith("moments/")}
         out.moments = Moments.from_state(moments) if moments else None
         return out
 
 
-def _parts_of(alike: dict[tuple, list[int]], starts: list[Start]) -> list[list[int]]:
-    """Numbers of the runs that are run as one, of runs that could be: with no more than :data:`MOST_WEIGHTS`."""
+def _runs_together(alike: dict[tuple, list[int]], starts: list[Start]) -> list[list[int]]:
+    """Numbers of the runs that are run as one, of runs that could be: with no more than :data:`MAX_WEIGHTS`."""
     parts = []
     for numbers in alike.values():
         weights = sum(w.numel() for module in starts[numbers[0]].modules.values() for w in module.parameters())
-        most = max(1, MOST_WEIGHTS // weights)
-        parts += [numbers[i : i + most] for i in range(0, len(numbers), most)]
+        at_once = max(1, MAX_WEIGHTS // weights)
+        parts += [numbers[i : i + at_once] for i in range(0, len(numbers), at_once)]
     return parts
 
 

@@ -97,11 +97,11 @@ class Denoiser(nn.Module):
         t: torch.Tensor,
         condition: torch.Tensor,
         factors: torch.Tensor,
-        further: torch.Tensor | None = None,
+        extra_context: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Prediction (... × n × dim); `further` (... × n × context) is added to the embeddings."""
+        """Prediction (... × n × dim); `extra_context` (... × n × context) is added to the embeddings."""
         context = self.time(t) + self.embed(condition, factors)
-        context = nn.functional.silu(context if further is None else context + further)
+        context = nn.functional.silu(context if extra_context is None else context + extra_context)
         films = self.film(context).chunk(3 * len(self.blocks), dim=-1)
         h = self.enter(x)
         for i, block in enumerate(self.blocks):

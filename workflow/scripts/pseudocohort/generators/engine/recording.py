@@ -10,12 +10,7 @@ from .streams import Streams
 
 Losses = dict[str, torch.Tensor]
 #: Steps of a kind before it is recorded, in which optimisers make their state and libraries choose their kernels.
-WARM = 3
-
-
-def always_alike() -> int:
-    """Kind of steps that all do the same."""
-    return 0
+WARMUP_STEPS = 3
 
 
 class Recorded:
@@ -46,7 +41,7 @@ class Recorded:
         """One step; the losses are overwritten by the next."""
         kind = self.kind()
         self._times[kind] = self._times.get(kind, 0) + 1
-        if self._times[kind] <= WARM:
+        if self._times[kind] <= WARMUP_STEPS:
             # Beside the default stream, as the recording will be.
             self._stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(self._stream):

@@ -21,11 +21,12 @@ from .recording import Recorded
 from .stacking import Stack, unstacked, weights_of
 from .streams import Streams
 
+Losses = dict[str, torch.Tensor]
 #: Points of the loss curve.
-LOGGED = 100
+LOG_POINTS = 100
 #: Steps between two updates of the average: next to an average over hundreds of steps that is nothing, and it is a pass
 #: over all weights.
-AVERAGED = 4
+AVERAGE_EVERY = 4
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ class Training:
         Name of the module whose exponential moving average is kept in :attr:`average`; it is the one to sample from.
     decay : float
         Of the average (Polyak & Juditsky 1992; .999 of Karras et al. 2018) in a step, warmed up as (1 + t) / (10 + t);
-        it is updated every :data:`AVERAGED` steps.
+        it is updated every :data:`AVERAGE_EVERY` steps.
     learning_rate : callable, optional
         Factor of the learning rates at progress 0 to 1.
     seed : int or list of int
@@ -152,7 +153,7 @@ class Training:
 
     def run(
         self,
-        one_step: Callable[[], dict[str, torch.Tensor]],
+        one_step: Callable[[], Losses],
         steps: int,
         checkpoint: Checkpoint | None,
         name: str,
@@ -178,7 +179,7 @@ class Training:
             step = Recorded(one_step, kind, self.random)
         if checkpoint and (saved := checkpoint.load()):
             self._restore(*saved)
-        every = max(1, steps // LOGGED)
+        every = max(1, steps // LOG_POINTS)
         sums: dict[str, torch.Tensor] = {}
         bar = progress(total=steps, initial=self.step, desc=name, unit="step")
         while self.step < steps and not (self.best and self.best.ended):
@@ -226,6 +227,9 @@ class Training:
                 pd.DataFrame([{k: v if k == "step" else v[i] for k, v in row.items()} for row in self.rows])
                 for i in range(len(averages))
             ]
+        for history in histories:  # a term of the loss is 0 in a phase of the training that has others
+            terms = history.columns.drop("validation", errors="ignore")
+            history[terms] = history[terms].fillna(0.0)
         if self.best:
             ends = self.best.last.reshape(-1).tolist()
             histories = [h[h["step"] <= end].copy() for h, end in zip(histories, ends, strict=True)]
@@ -234,13 +238,13 @@ class Training:
             for i, (average, history) in enumerate(zip(averages, histories, strict=True))
         ]
 
-    def settle(self, name: str, part: str) -> None:
+    def freeze(self, name: str, part: str) -> None:
         """Freeze the part called `part` of a module at its average."""
         module = weights_of(self.modules[name]).get_submodule(part)
         module.load_state_dict(weights_of(self.average).get_submodule(part).state_dict())
         module.requires_grad_(False)
 
-    def descend(self, name: str, loss: torch.Tensor, clip: float | None = None) -> None:
+    def optimizer_step(self, name: str, loss: torch.Tensor, max_norm: float | None = None) -> None:
         """One step of the module called `name`, and of it alone, with the optimiser of that name.
 
         Parameters
@@ -248,7 +252,7 @@ class Training:
         name : str
         loss : Tensor
             Scalar, or (networks,) of a stack.
-        clip : float, optional
+        max_norm : float, optional
             Largest norm of a network's gradient.
         """
         for weight in self._weights[name]:  # frozen ones too, which a step would move by their last gradient
@@ -256,10 +260,10 @@ class Training:
         weights = [weight for weight in self._weights[name] if weight.requires_grad]
         for weight, gradient in zip(weights, torch.autograd.grad(loss.sum(), weights, allow_unused=True), strict=True):
             weight.grad = None if gradient is None else _laid_out(gradient, weight)
-        if clip is not None and self.random.stacked:
-            _clip_each(weights, clip)
-        elif clip is not None:
-            nn.utils.clip_grad_norm_(weights, clip)
+        if max_norm is not None and self.random.stacked:
+            _clip_each(weights, max_norm)
+        elif max_norm is not None:
+            nn.utils.clip_grad_norm_(weights, max_norm)
         self.optimisers[name].step()
 
     def _set_rates(self, share: float) -> None:
@@ -275,10 +279,10 @@ class Training:
 
     @torch.no_grad()
     def _update_average(self) -> None:
-        if self.step % AVERAGED:
+        if self.step % AVERAGE_EVERY:
             return
         decay = min(self.decay, (1 + self.step) / (10 + self.step))
-        torch._foreach_lerp_(self._averages, self._weights[self.averaged], 1 - decay**AVERAGED)
+        torch._foreach_lerp_(self._averages, self._weights[self.averaged], 1 - decay**AVERAGE_EVERY)
 
     def _state(self) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
         tensors = {"random": self.random.get_state()}
@@ -319,12 +323,12 @@ def _laid_out(tensor: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
 
 
 @torch.no_grad()
-def _clip_each(weights: list[nn.Parameter], most: float) -> None:
-    """Cut the gradient of each network of a stack to the norm `most`, as ``clip_grad_norm_`` does that of one."""
+def _clip_each(weights: list[nn.Parameter], max_norm: float) -> None:
+    """Cut the gradient of each network of a stack to the norm `max_norm`, as ``clip_grad_norm_`` does that of one."""
     gradients = [weight.grad for weight in weights if weight.grad is not None]
     norms = [torch.linalg.vector_norm(g, dim=tuple(range(1, g.dim()))) for g in gradients]
     norm = torch.linalg.vector_norm(torch.stack(norms), dim=0)
-    factor = (most / (norm + 1e-6)).clamp(max=1.0)
+    factor = (max_norm / (norm + 1e-6)).clamp(max=1.0)
     for gradient in gradients:
         gradient.mul_(factor.reshape(-1, *[1] * (gradient.dim() - 1)))
 
@@ -334,6 +338,6 @@ def cosine(share: float, warmup: float = 0.02) -> float:
     return min(1.0, (share + 1e-3) / warmup) * 0.5 * (1 + math.cos(math.pi * share))
 
 
-def number_of_steps(most: int, passes: int, rows: int, batch: int) -> int:
-    """Steps: `most`, or fewer if rows would be seen more than `passes` times each; at least 100."""
-    return max(min(most, 100), min(most, math.ceil(passes * rows / min(batch, rows))))
+def number_of_steps(max_steps: int, max_epochs: int, rows: int, batch: int) -> int:
+    """Steps: `max_steps`, or fewer if rows would be seen more than `max_epochs` times each; at least 100."""
+    return max(min(max_steps, 100), min(max_steps, math.ceil(max_epochs * rows / min(batch, rows))))

@@ -83,7 +83,7 @@ def fingerprint(generator: str, settings: dict[str, Any], seed: int, profiles: a
     """Digest of all that a fit depends on: code, settings, seed and training profiles."""
     from ...core.versions import code_version
 
-    code = code_version("generators.fit.batch", f"generators.models.{registry.MODULES[generator]}")
+    code = code_version("generators.fit.batch", *registry.describe(generator).modules)
     digest = hashlib.sha256(code.encode())
     digest.update(json.dumps([generator, settings, seed], sort_keys=True).encode())
     digest.update(pd.util.hash_pandas_object(profiles.obs).to_numpy().tobytes())
@@ -248,7 +248,7 @@ def _groups(
 
 
 def lengthened(kind: type[Generator], settings: dict[str, Any], factor: float) -> dict[str, Any]:
-    """Settings under which a generator trains `factor` times as long: its steps and passes over the rows.
+    """Settings under which a generator trains `factor` times as long.
 
     Raises
     ------
@@ -258,7 +258,7 @@ def lengthened(kind: type[Generator], settings: dict[str, Any], factor: float) -
     if factor == 1:
         return settings
     whole = kind.merge_settings(settings)
-    changed = {k: max(1, round(whole[k] * factor)) for k in ("steps", "passes", "embedding_steps") if k in whole}
+    changed = {k: max(1, round(whole[k] * factor)) for k in kind.description.training_length if k in whole}
     if not changed:
         raise UserError(
             f"generator {kind.name!r} has no training length",

@@ -15,7 +15,7 @@ from ...core.groups import donor_weights, rows_by_key
 from ...core.levels import FACTORS
 
 #: Donors beyond the groups and effects from which on effects are estimated.
-FEWEST = 10
+MIN_FREEDOM = 10
 
 
 @dataclass
@@ -109,7 +109,7 @@ def linear_effects(
     inverse = np.linalg.pinv(design.T @ design, rcond=1e-8, hermitian=True)
     rank = np.linalg.matrix_rank(design, tol=1e-6 * max(1.0, np.abs(design).max()))
     freedom = weight[rows].sum() - len(groups) - rank
-    if rank == 0 or freedom < FEWEST:
+    if rank == 0 or freedom < MIN_FREEDOM:
         return None
     whole = inverse @ (design.T @ response)
     error = np.maximum(((response - design @ whole) ** 2).sum(0) / freedom, 1e-300)

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 #: Profiles at the least value of a gene that make it a floor: so many, and such a share of a level's.
-_FEWEST, _SHARE = 3, 0.02
+_MIN_SILENT, _MIN_SILENT_SHARE = 3, 0.02
 #: Profiles of a level below which nothing is said of its floors.
-_LEAST = 10
+_MIN_PROFILES = 10
 #: Draws of the generator that its own quantiles are read from.
 DRAWS = 500
 
@@ -52,8 +52,10 @@ class DetectionLimits:
             rows = np.flatnonzero(levels == level)
             floor = x[rows].min(0)
             on_floor = x[rows] <= floor + 1e-6
-            many = (on_floor.sum(0) >= max(_FEWEST, _SHARE * len(rows))) & (x[rows].max(0) > floor + 1e-6)
-            if len(rows) < _LEAST or not many.any():
+            many = (on_floor.sum(0) >= max(_MIN_SILENT, _MIN_SILENT_SHARE * len(rows))) & (
+                x[rows].max(0) > floor + 1e-6
+            )
+            if len(rows) < _MIN_PROFILES or not many.any():
                 continue
             made = sample(obs.iloc[np.resize(rows, max(DRAWS, len(rows)))].reset_index(drop=True))
             limit = np.full(x.shape[1], -np.inf)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..base.checkpoint import Checkpoint
 
 #: A condition with fewer donors than that has no model of its own: it is drawn from one fitted on all conditions.
-FEWEST = 5
+MIN_DONORS = 5
 _JOINT = ""
 
 
@@ -65,7 +65,7 @@ class PerCondition:
         labelled = profiles[(condition != "").to_numpy()].copy()
         donors = labelled.obs.groupby(labelled.obs["condition"].astype(str))["donor"].nunique()
         parts = {
-            c: labelled[(labelled.obs["condition"] == c).to_numpy()].copy() for c in donors.index[donors >= FEWEST]
+            c: labelled[(labelled.obs["condition"] == c).to_numpy()].copy() for c in donors.index[donors >= MIN_DONORS]
         }
         if len(parts) < len(donors):
             parts[_JOINT] = labelled

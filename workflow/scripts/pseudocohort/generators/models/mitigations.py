@@ -12,6 +12,8 @@ from scipy.spatial.distance import cdist
 from ...core.errors import UserError
 from ...core.groups import Key, keys_of, rows_by_key
 from ...core.seeds import derive
+from ...core.settings import Setting, integer, number, text
+from ..base.description import Description
 from ..base.generator import Generator
 from ..base.registry import get
 
@@ -19,10 +21,37 @@ from ..base.registry import get
 ROUNDS = 10
 
 
+_AROUND = {
+    "of": text("mvn", "Generator that it is around."),
+    "settings": Setting({}, "Settings of that generator.", {"type": "object"}),
+}
+
+ENSEMBLE = Description(
+    name="ensemble",
+    summary="models of disjoint shares of the donors, each drawing its share of the profiles",
+    source="after Papernot et al. 2017, ICLR (disjoint teachers), without its vote",
+    implementation=":Ensemble",
+    settings=_AROUND | {"parts": integer(3, "Shares that the donors are dealt into.", minimum=1)},
+    order=27,
+    assumptions="Those of the generator that it is around.",
+    limits="Each model learns from one share of the donors, and does not compose conditions and levels.",
+)
+SCREENED = Description(
+    name="screened",
+    summary="draws again what comes too near to a training profile",
+    source="control; for its leak see Ganev & De Cristofaro 2023",
+    implementation=":Screened",
+    settings=_AROUND
+    | {"share": number(0.5, "Quantile of nearest-neighbour distances below which is too near.", minimum=0, maximum=1)},
+    order=28,
+    assumptions="Those of the generator that it is around.",
+    limits="It leaks by itself: no profile is ever drawn beside a training donor. The model holds their profiles.",
+)
+GENERATORS = (ENSEMBLE, SCREENED)
+
+
 class _Around(Generator):
     """A generator that fits and samples generators of another kind: ``of``, with its own ``settings``."""
-
-    defaults = {"of": "mvn", "settings": {}}
 
     def _inner(self) -> type[Generator]:
         kind = get(self.settings["of"])
@@ -45,10 +74,7 @@ class Ensemble(_Around):
     by condition; a profile of a condition comes from the models that know it.
     """
 
-    name = "ensemble"
-    summary = "models of disjoint shares of the donors, each drawing its share of the profiles"
-    reference = "after Papernot et al. 2017, ICLR (disjoint teachers), without its vote"
-    defaults = {**_Around.defaults, "parts": 3}
+    description = ENSEMBLE
 
     def fit(self, profiles: ad.AnnData, *, settings=None, seed, device="cpu", checkpoint=None) -> Self:
         self.settings = self.merge_settings(settings)
@@ -113,10 +139,7 @@ class Screened(_Around):
     ever drawn, someone was (Ganev & De Cristofaro 2023, arXiv:2312.05114). The model holds the training profiles.
     """
 
-    name = "screened"
-    summary = "draws again what comes too near to a training profile"
-    reference = "control; for its leak see Ganev & De Cristofaro 2023"
-    defaults = {**_Around.defaults, "share": 0.5}
+    description = SCREENED
 
     def fit(self, profiles: ad.AnnData, *, settings=None, seed, device="cpu", checkpoint=None) -> Self:
         self.settings = self.merge_settings(settings)

@@ -8,20 +8,20 @@ from sklearn.utils.extmath import randomized_svd
 #: Rows and columns up to which all singular vectors are computed.
 EXACT = 2000
 #: Directions beyond those asked for, and times that a random projection is refined.
-BEYOND, PASSES = 20, 6
+OVERSAMPLES, POWER_ITERATIONS = 20, 6
 
 
-def leading_axes(x: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """Largest singular values (descending) of `x` (n × genes), and their right singular vectors, at least `most`.
+def leading_axes(x: np.ndarray, n_axes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Largest singular values (descending) of `x` (n × genes), and their right singular vectors, at least `n_axes`.
 
     Of a matrix of 20,000 × 20,000 all of them would take hours. Where both sides are longer than :data:`EXACT`, no
-    more than `most` are computed, by a randomised range finder with power iterations (Halko, Martinsson & Tropp 2011,
+    more than `n_axes` are computed, by a randomised range finder with power iterations (Halko, Martinsson & Tropp 2011,
     SIAM Review 53:217, algorithm 4.4), the same each time.
 
     Parameters
     ----------
     x : ndarray (n × genes)
-    most : int
+    n_axes : int
 
     Returns
     -------
@@ -29,8 +29,8 @@ def leading_axes(x: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
     axes : ndarray (rank × genes)
         Orthonormal rows.
     """
-    if min(x.shape) <= max(EXACT, most):
+    if min(x.shape) <= max(EXACT, n_axes):
         _, values, axes = np.linalg.svd(x, full_matrices=False)
         return values, axes
-    _, values, axes = randomized_svd(x, most, n_oversamples=BEYOND, n_iter=PASSES, random_state=0)
+    _, values, axes = randomized_svd(x, n_axes, n_oversamples=OVERSAMPLES, n_iter=POWER_ITERATIONS, random_state=0)
     return values, axes

@@ -20,7 +20,7 @@ EFFECTIVE = 50.0
 #: Widths of the kernels in standard deviations of the draws, narrowest first; the last always does.
 WIDTHS = (0.1, 0.15, 0.22, 0.33, 0.5, 0.7, 0.85, 1.0)
 #: Smallest noise of a clamped gene, standard deviations of the gene.
-_LEAST_NOISE = 1e-3
+_MIN_NOISE = 1e-3
 
 
 def rows_given(
@@ -47,12 +47,12 @@ def rows_given(
     """
     centre = draws.mean(0)
     root = _root(np.cov(draws, rowvar=False).reshape(draws.shape[1], -1))
-    scaled = loading / np.maximum(noise, _LEAST_NOISE)
+    scaled = loading / np.maximum(noise, _MIN_NOISE)
     # In coordinates in which the draws have covariance I and the precision of the clamped genes is diagonal.
     precision, turn = np.linalg.eigh(root.T @ (scaled @ scaled.T) @ root)
     precision = np.maximum(precision, 0)
     unit = (draws - centre) @ np.linalg.pinv(root).T @ turn
-    seen = ((values - centre @ loading) / np.maximum(noise, _LEAST_NOISE)) @ scaled.T @ root @ turn
+    seen = ((values - centre @ loading) / np.maximum(noise, _MIN_NOISE)) @ scaled.T @ root @ turn
     out = np.empty((len(values), draws.shape[1]))
     left = np.arange(len(values))
     for width in WIDTHS:

@@ -11,7 +11,7 @@ from sklearn.covariance import ledoit_wolf_shrinkage
 from .axes import leading_axes
 
 #: Singular values kept at most.
-MOST_FACTORS = 300
+MAX_FACTORS = 300
 
 
 @dataclass
@@ -44,8 +44,8 @@ class LowRank:
 def weighted_factors(residuals: np.ndarray, weight: np.ndarray, freedom: float) -> np.ndarray:
     """Factors F (rank × genes) with F'F = R' W R / freedom, the singular vectors of least variance left out."""
     scaled = residuals * np.sqrt(weight / freedom)[:, None]
-    values, vectors = leading_axes(scaled, MOST_FACTORS)
-    rank = min(int((values > 1e-6 * max(values[0], 1e-12)).sum()), MOST_FACTORS)
+    values, vectors = leading_axes(scaled, MAX_FACTORS)
+    rank = min(int((values > 1e-6 * max(values[0], 1e-12)).sum()), MAX_FACTORS)
     return values[:rank, None] * vectors[:rank]
 
 

@@ -17,9 +17,6 @@ from .means import ClassMeans, fit_class_means, nearest_mean
 from .noise_size import NoiseSize
 from .residuals import residuals_of
 
-#: Settings of the space: principal components at most, degrees of freedom that one of them takes beyond
-#: :data:`ALWAYS`, and knots of the map of marginals at most.
-LATENT: dict[str, Any] = {"components": 64, "profiles_per_component": 12, "marginals": 20}
 #: Components that few profiles allow as well.
 ALWAYS = 16
 #: Profiles that are worked on at a time, for memory's sake.

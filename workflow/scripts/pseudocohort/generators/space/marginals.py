@@ -9,13 +9,13 @@ import numpy as np
 from scipy.special import ndtri
 
 #: Degrees of freedom of a level's residuals below which they are taken for normal.
-FEWEST = 30
+MIN_FREEDOM = 30
 #: Degrees of freedom for each knot.
 PER_KNOT = 5
 #: Values mapped at a time, and profiles.
 BLOCK, ROWS = 2**18, 1024
 #: Least standard deviation of a gene, and distance of tied knots in standard deviations.
-_LEAST, _APART = 1e-6, 1e-6
+_MIN_SD, _MIN_GAP = 1e-6, 1e-6
 
 
 @dataclass
@@ -54,14 +54,14 @@ class Marginals:
         for at in sorted(freedom):
             rows, free = residuals[level == at], freedom[at]
             count = min(knots, int(free // PER_KNOT))
-            if free < FEWEST or count < 2:
+            if free < MIN_FREEDOM or count < 2:
                 continue
             place = (np.arange(count) + 0.5) / count
             # Residuals around a fitted mean are too short.
             rows = rows * np.sqrt(len(rows) / free)
             normal = ndtri(place) / np.sqrt((ndtri(place) ** 2).mean())
             out.quantile[at] = np.quantile(rows, place, axis=0)
-            out.score[at] = normal[:, None] * np.maximum(rows.std(0), _LEAST)
+            out.score[at] = normal[:, None] * np.maximum(rows.std(0), _MIN_SD)
         return out
 
     def scores(self, x: np.ndarray, level: np.ndarray, genes: np.ndarray | slice = slice(None)) -> np.ndarray:
@@ -69,7 +69,7 @@ class Marginals:
         out = np.array(x, dtype=np.float64)
         for at, rows in self._rows(level):
             quantile, score = self.quantile[at][:, genes], self.score[at][:, genes]
-            apart = _APART * (score[1] - score[0]) * np.arange(len(score))[:, None]
+            apart = _MIN_GAP * (score[1] - score[0]) * np.arange(len(score))[:, None]
             for first in range(0, len(rows), ROWS):
                 part = rows[first : first + ROWS]
                 below, above = (_map(out[part], q, score) for q in (quantile + apart, quantile + apart - apart[-1]))

@@ -23,11 +23,11 @@ from .variance_components import Classes, contrast_covariance, predicted_means
 #: Degrees of freedom that the variance within classes over all levels lends to one level.
 PRIOR_FREEDOM = 10.0
 #: Contrasts have at least this share of the variance of a level: few genes have large ones, which an average hides.
-LEAST_BETWEEN = 0.2
+MIN_BETWEEN_SHARE = 0.2
 #: An unlabelled pool of no more profiles says nothing about the variance within classes.
-FEWEST_IN_POOL = 10
+MIN_POOL = 10
 #: Times that a pool is dealt out to the nearest class means.
-PASSES = 2
+POOL_ITERATIONS = 2
 
 
 @dataclass
@@ -98,7 +98,7 @@ def fit_class_means(profiles: ad.AnnData) -> ClassMeans:
     spread = np.array([_spread(x[level == at], weight[level == at]) for at in range(len(levels))])
     squares, freedom = _within_classes(x, weight, list(groups.values()), classes)
     predicted = _predicted(classes, _variance(squares, freedom), spread)
-    for _ in range(PASSES if any(len(pool) > FEWEST_IN_POOL for pool in pools) else 0):
+    for _ in range(POOL_ITERATIONS if any(len(pool) > MIN_POOL for pool in pools) else 0):
         around = [_around_nearest(pool, predicted[:, at]) for at, pool in enumerate(pools)]
         more_squares, more_freedom = np.array(around).T
         predicted = _predicted(classes, _variance(squares + more_squares, freedom + more_freedom), spread)
@@ -133,7 +133,7 @@ def _within_classes(
 
 def _around_nearest(pool: np.ndarray, means: np.ndarray) -> tuple[float, float]:
     """Sum of squares, averaged over genes, and degrees of freedom of a pool around the means of its nearest classes."""
-    if len(pool) <= FEWEST_IN_POOL:
+    if len(pool) <= MIN_POOL:
         return 0.0, 0.0
     part = nearest_mean(pool, means)
     parts = [pool[part == j] for j in np.unique(part)]
@@ -153,7 +153,7 @@ def _variance(squares: np.ndarray, freedom: np.ndarray) -> np.ndarray:
 
 def _predicted(classes: Classes, within: np.ndarray, spread: np.ndarray) -> np.ndarray:
     """Mean of every condition at every level (conditions × levels × genes)."""
-    between = np.maximum(spread - within, LEAST_BETWEEN * spread)
+    between = np.maximum(spread - within, MIN_BETWEEN_SHARE * spread)
     noise = within[classes.level] / classes.size
     predicted = predicted_means(classes, noise, contrast_covariance(classes, noise, between))
     for at in set(range(len(within))) - set(classes.level):

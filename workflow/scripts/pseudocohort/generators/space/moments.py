@@ -13,7 +13,7 @@ DRAWS = 500
 #: Rows of a condition and level at which the mean of its training rows counts half.
 EQUAL_WEIGHT = 5.0
 #: Variances are raised by no more than the inverse of this share.
-LEAST_SHARE = 0.02
+MIN_SHARE = 0.02
 
 
 @dataclass
@@ -91,7 +91,7 @@ class Moments:
         of_real *= len(h) / (len(h) - seen)
         root = _root(of_real)
         values, vectors = np.linalg.eigh(root @ of_made @ root)
-        least = LEAST_SHARE * max(float(np.median(np.diag(of_real))) ** 2, 1e-12)
+        least = MIN_SHARE * max(float(np.median(np.diag(of_real))) ** 2, 1e-12)
         turn = root @ (vectors / np.sqrt(np.maximum(values, least))) @ vectors.T @ root
         return cls(every, made, wanted, turn)
 

@@ -10,9 +10,9 @@ import numpy as np
 from ...core.groups import Key
 
 #: Genes beyond the components' number from which on the size of a profile's residual noise can be told.
-FEWEST_GENES = 50
+MIN_GENES = 50
 #: Donors of a condition and level from which on residuals are long enough to tell their size.
-FEWEST_DONORS = 5
+MIN_DONORS = 5
 
 
 @dataclass
@@ -59,9 +59,9 @@ class NoiseSize:
         donors: dict[Key, float] = {}
         for key, w in zip(keys, weight, strict=True):
             donors[key] = donors.get(key, 0.0) + w
-        told = {key for key, n in donors.items() if key[0] and n >= FEWEST_DONORS}
+        told = {key for key, n in donors.items() if key[0] and n >= MIN_DONORS}
         rows = np.array([key in told for key in keys]) & np.isfinite(log_size)
-        if genes < FEWEST_GENES or not rows.any():
+        if genes < MIN_GENES or not rows.any():
             return None
         level = np.array([at for _, at in keys])
         mean = {

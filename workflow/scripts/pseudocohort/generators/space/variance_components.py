@@ -11,7 +11,7 @@ PRIOR_CONDITIONS, PRIOR_CORRELATION = 4.0, 0.9
 #: Variance of the unknown means of levels, beside which all others are small.
 FLAT = 1e3
 #: No class mean is known better than with this variance, so that equations can be solved.
-LEAST_NOISE = 1e-6
+MIN_NOISE = 1e-6
 ITERATIONS, TOLERANCE = 300, 1e-4
 
 
@@ -65,7 +65,7 @@ class Classes:
         """Covariance (classes × classes) of the observed means in a gene."""
         of_condition = self.relation[self.condition[:, None], self.condition] * gamma[self.level[:, None], self.level]
         of_level = np.where(self.level[:, None] == self.level, self.spread_of_levels[self.level], 0.0)
-        return of_condition + of_level + np.diag(np.maximum(noise, LEAST_NOISE))
+        return of_condition + of_level + np.diag(np.maximum(noise, MIN_NOISE))
 
 
 def contrast_covariance(classes: Classes, noise: np.ndarray, between: np.ndarray) -> np.ndarray:

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from ...engine.streams import Streams
-from ...space.latent import LATENT
-from .shared import AdversarialGenerator, Duel, Losses, squared_slope
+from . import WGAN_GP
+from .training import AdversarialGenerator, AdversarialStep, Losses, squared_slope
 
 
 def gradient_penalty(
@@ -32,54 +32,21 @@ class WGANGP(AdversarialGenerator):
     committed best values for TCGA) found by search: genes instead of components, RMSprop, a far wider generator.
     """
 
-    name = "wgan_gp"
-    summary = "conditional Wasserstein GAN with gradient penalty"
-    reference = "Gulrajani et al. 2017, NeurIPS; Lacan, Sebag & Hanczar 2023, Bioinformatics 39:i111"
+    description = WGAN_GP
+
     betas = (0.0, 0.9)
     batches_per_step = "critic_steps"
-    defaults = {
-        **LATENT,
-        "components": 32,
-        "noise": 64,
-        "width": 128,
-        "layers": 2,
-        "batch": 64,
-        "steps": 400,
-        "passes": 1000,
-        "critic_steps": 5,
-        "penalty": 10.0,
-        "learning_rate": 1e-3,
-        "decay": 0.99,
-        "optimiser": "adam",
-        "critic_width": 0,
-        "critic_learning_rate": 0.0,
-        "moments": True,
-    }
-    presets = {
-        "paper": {
-            "components": 0,
-            "moments": False,
-            "noise": 32,
-            "width": [256, 1024, 8192],
-            "critic_width": [4096, 128],
-            "steps": 200_000,
-            "passes": 1000,
-            "learning_rate": 2.8e-4,
-            "critic_learning_rate": 1.2e-4,
-            "optimiser": "rmsprop",
-        }
-    }
 
-    def round(self, duel: Duel) -> Losses:
-        s = self.settings
+    def step(self, adversaries: AdversarialStep) -> Losses:
+        s, run, critic = self.settings, adversaries.run, adversaries.critic
         for _ in range(s["critic_steps"]):
-            real, condition, factors = duel.real()
+            real, condition, factors = adversaries.real()
             with torch.no_grad():
-                fake = duel.fake(condition, factors)
-            on_real, on_fake = duel.scores(real, fake, condition, factors)
+                fake = adversaries.fake(condition, factors)
+            on_real, on_fake = adversaries.scores(real, fake, condition, factors)
             distance = on_real.mean(-1) - on_fake.mean(-1)
-            penalty = gradient_penalty(duel.critic, real, fake, condition, factors, duel.run.random)
-            duel.run.descend("critic", s["penalty"] * penalty - distance)
-        loss = -duel.score_of_fake().mean(-1)
-        duel.run.descend("generator", loss)
+            penalty = gradient_penalty(critic, real, fake, condition, factors, run.random)
+            run.optimizer_step("critic", s["penalty"] * penalty - distance)
+        loss = -adversaries.score_of_fake().mean(-1)
+        run.optimizer_step("generator", loss)
         return {"distance": distance, "penalty": penalty, "generator": loss}

@@ -5,14 +5,12 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ...base.checkpoint import Checkpoint
-from ...engine.batches import Batches
-from ...engine.network_generator import BANK, EARLY_STOPPING, NetworkGenerator, Seeds
+from ...engine.loss_trained import Batch, LossTrainedGenerator
+from ...engine.network_generator import ATTACK_NOISES, Tables
 from ...engine.networks import ConditionEmbedding, mlp
-from ...engine.recording import always_alike
 from ...engine.streams import Streams
-from ...engine.training import Training, cosine
-from ...space.latent import LATENT
+from ...engine.training import Losses
+from . import CVAE as DESCRIPTION
 
 
 class Autoencoder(nn.Module):
@@ -46,67 +44,42 @@ class Autoencoder(nn.Module):
         return error, 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(-1)
 
 
-class CVAE(NetworkGenerator):
+class CVAE(LossTrainedGenerator):
     """Conditional VAE (Kingma & Welling 2014; Sohn, Lee & Yan 2015) with a learned output variance per component.
 
     The loss is the negative evidence lower bound, with the divergence weighted by ``beta`` and the output variance
     learned (Rybkin, Daniilidis & Levine 2021, section 4). Samples draw from the prior and add the output noise.
     """
 
-    name = "cvae"
-    summary = "conditional variational autoencoder with learned output noise"
-    reference = "Sohn, Lee & Yan 2015, NeurIPS; Rybkin et al. 2021, ICML"
-    defaults = {
-        **LATENT,
-        "components": 32,
-        "latent": 16,
-        "width": 128,
-        "layers": 2,
-        "batch": 128,
-        "steps": 1000,
-        "passes": 400,
-        "learning_rate": 1e-3,
-        "weight_decay": 1e-4,
-        "decay": 0.995,
-        **EARLY_STOPPING,
-        "beta": 1.0,
-    }
+    description = DESCRIPTION
 
-    def build(self, dim: int, conditions: int) -> nn.Module:
+    max_gradient_norm = 5.0
+
+    def build(self, dim: int, conditions: int, tables: Tables) -> nn.Module:
         s = self.settings
         return Autoencoder(dim, conditions, s["latent"], s["width"], s["layers"])
 
+    def loss(self, network: nn.Module, batch: Batch, random: Streams) -> Losses:
+        """Reconstruction error and weighted divergence, which are minus the evidence lower bound where beta is 1."""
+        noise = self.loss_draws(batch[0].shape[-2], random)
+        error, divergence = network.bounds(*batch, *noise)
+        return {"reconstruction": error, "divergence": self.settings["beta"] * divergence}
+
     def loss_draws(self, n: int, random: Streams) -> tuple[torch.Tensor, ...]:
+        """Noise of the latent variable of n rows."""
         return (random.randn(n, self.settings["latent"]),)
 
-    def row_losses(self, network, h, condition, factors, *draws) -> torch.Tensor:
-        error, divergence = network.bounds(h, condition, factors, *draws)
+    def row_losses(self, network: nn.Module, *inputs: torch.Tensor) -> torch.Tensor:
+        """Losses of rows, given what they draw."""
+        error, divergence = network.bounds(*inputs)
         return error + self.settings["beta"] * divergence
 
-    def train(self, network: nn.Module, batches: Batches, seed: Seeds, checkpoint: Checkpoint | None) -> Training:
-        s = self.settings
-        optimiser = torch.optim.AdamW(
-            network.parameters(), lr=s["learning_rate"], weight_decay=s["weight_decay"], fused=True
-        )
-        run = Training(
-            {"autoencoder": network}, {"autoencoder": optimiser},
-            averaged="autoencoder", decay=s["decay"], seed=seed, device=self.device, learning_rate=cosine,
-        )  # fmt: skip
-
-        def one_step() -> dict[str, torch.Tensor]:
-            columns = batches.draw(run.random)
-            draws = self.loss_draws(batches.size, run.random)
-            error, divergence = (part.mean(-1) for part in network.bounds(*columns, *draws))
-            run.descend("autoencoder", error + s["beta"] * divergence, clip=5.0)
-            return {"reconstruction": error, "divergence": divergence}
-
-        return run.run(
-            one_step, self.length(batches), checkpoint, self.name, self.validation(batches, seed), kind=always_alike
-        )
-
-    def signals(self, h, condition, factors) -> dict[str, torch.Tensor]:
+    def signals(self, h, condition, factors, x) -> dict[str, torch.Tensor]:
         """Minus the reconstruction error and the evidence lower bound (Hilprecht et al. 2019, PoPETs 2019(4):232)."""
-        noises = [torch.zeros(self.network.latent, device=self.device), *self.bank(BANK, self.network.latent)]
+        noises = [
+            torch.zeros(self.network.latent, device=self.device),
+            *self.fixed_noise(ATTACK_NOISES, self.network.latent),
+        ]
         parts = [self.network.bounds(h, condition, factors, noise.expand(len(h), -1)) for noise in noises]
         return {
             "reconstruction": -parts[0][0],

@@ -5,23 +5,21 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ...base.checkpoint import Checkpoint
 from ...base.device import autocast
-from ...engine.batches import Batches
 from ...engine.diffusion_schedule import Schedule
 from ...engine.diffusion_signals import denoising_signals
-from ...engine.network_generator import BANK, EARLY_STOPPING, NetworkGenerator, Seeds
+from ...engine.loss_trained import Batch, LossTrainedGenerator
+from ...engine.network_generator import ATTACK_NOISES, Tables
 from ...engine.networks import Denoiser
-from ...engine.recording import always_alike
 from ...engine.streams import Streams
-from ...engine.training import Training, cosine
-from ...space.latent import LATENT
+from ...engine.training import Losses
+from . import DDPM as DESCRIPTION
 
 #: Signal-to-noise ratio beyond which steps weigh no more (``weighting`` ``min_snr``).
 SNR_CUT = 5.0
 
 
-class DDPM(NetworkGenerator):
+class DDPM(LossTrainedGenerator):
     """Denoising diffusion probabilistic model (Ho et al. 2020, simplified loss of eq. 14).
 
     The network predicts the noise, or the velocity (Salimans & Ho 2022, section 4), which stays well conditioned where
@@ -43,61 +41,25 @@ class DDPM(NetworkGenerator):
     fast on a CPU with matrix instructions; narrow ones in a latent space gain nothing.
     """
 
-    name = "ddpm"
-    summary = "conditional denoising diffusion, DDIM sampling"
-    reference = "Ho, Jain & Abbeel 2020, NeurIPS; Song, Meng & Ermon 2021, ICLR"
-    defaults = {
-        **LATENT,
-        "width": 128,
-        "blocks": 3,
-        "batch": 128,
-        "steps": 800,
-        "passes": 400,
-        "learning_rate": 1e-3,
-        "weight_decay": 1e-3,
-        "decay": 0.995,
-        **EARLY_STOPPING,
-        "schedule": "cosine",
-        "prediction": "velocity",
-        "diffusion_steps": 1000,
-        "condition_dropout": 0.1,
-        "guidance": 1.0,
-        "sampler": "ddim",
-        "sampling_steps": 50,
-        "eta": 0.0,
-        "weighting": "none",
-        "precision": "float32",
-    }
-    presets = {
-        "paper": {
-            "components": 0,
-            "width": 3200,
-            "blocks": 2,
-            "batch": 2048,
-            "steps": 75_000,
-            "passes": 15_000,
-            "learning_rate": 1.416e-3,
-            "weight_decay": 0.0,
-            "decay": 0.999,
-            "schedule": "quadratic",
-            "prediction": "noise",
-            "condition_dropout": 0.0,
-            "sampling_steps": 1000,
-            "precision": "bfloat16",
-        }
-    }
-    on_genes = True
+    description = DESCRIPTION
 
-    def build(self, dim: int, conditions: int) -> nn.Module:
+    def build(self, dim: int, conditions: int, tables: Tables) -> nn.Module:
         return Denoiser(dim, conditions, self.settings["width"], self.settings["blocks"])
 
     def _schedule(self) -> Schedule:
         return Schedule.make(self.settings["schedule"], self.settings["diffusion_steps"], self.device)
 
+    def loss(self, network: nn.Module, batch: Batch, random: Streams) -> Losses:
+        """Squared error of the predicted noise, or velocity, at a random step of each row."""
+        draws = self.loss_draws(batch[0].shape[-2], random)
+        return {"denoising": self.row_losses(network, *batch, *draws)}
+
     def loss_draws(self, n: int, random: Streams) -> tuple[torch.Tensor, ...]:
+        """Step and noise of n rows, and the coin that drops their condition."""
         return random.randint(self.settings["diffusion_steps"], n), random.randn(n, self.space.dim), random.rand(n)
 
     def row_losses(self, network, x0, condition, factors, t, noise, coin) -> torch.Tensor:
+        """Losses of rows, given what they draw."""
         s, schedule = self.settings, self._schedule()
         condition = torch.where(coin < s["condition_dropout"], len(self.conditions), condition)
         target = noise if s["prediction"] == "noise" else schedule.velocity(x0, noise, t)
@@ -110,31 +72,10 @@ class DDPM(NetworkGenerator):
         """Weight of steps with a signal-to-noise ratio `snr` (Hang et al. 2023, ICCV, eq. 8, gamma 5)."""
         return snr.clamp(max=SNR_CUT) / (snr if self.settings["prediction"] == "noise" else snr + 1)
 
-    def train(self, network: nn.Module, batches: Batches, seed: Seeds, checkpoint: Checkpoint | None) -> Training:
-        s = self.settings
-        optimiser = torch.optim.AdamW(
-            network.parameters(), lr=s["learning_rate"], weight_decay=s["weight_decay"], fused=True
-        )
-        run = Training(
-            {"denoiser": network}, {"denoiser": optimiser},
-            averaged="denoiser", decay=s["decay"], seed=seed, device=self.device, learning_rate=cosine,
-        )  # fmt: skip
-
-        def one_step() -> dict[str, torch.Tensor]:
-            x0, condition, factors = batches.draw(run.random)
-            draws = self.loss_draws(batches.size, run.random)
-            loss = self.row_losses(network, x0, condition, factors, *draws).mean(-1)
-            run.descend("denoiser", loss, clip=1.0)
-            return {"denoising": loss}
-
-        return run.run(
-            one_step, self.length(batches), checkpoint, self.name, self.validation(batches, seed), kind=always_alike
-        )
-
-    def signals(self, h, condition, factors) -> dict[str, torch.Tensor]:
-        """Denoising loss over a bank of noises and a grid of times, and the error of one deterministic step."""
+    def signals(self, h, condition, factors, x) -> dict[str, torch.Tensor]:
+        """Denoising loss over fixed noises and a grid of times, and the error of one deterministic step."""
         predict = self._noise_of(condition, factors, guidance=1.0)
-        return denoising_signals(self._schedule(), predict, h, self.bank(BANK, h.shape[1]))
+        return denoising_signals(self._schedule(), predict, h, self.fixed_noise(ATTACK_NOISES, h.shape[1]))
 
     def _noise_of(self, condition: torch.Tensor, factors: torch.Tensor, guidance: float):
         """The predicted noise as a function of x_t and t."""

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from ....core.groups import check_seen, keys_of
-from ...base.generator import Capabilities, Generator
+from ...base.generator import Generator
 from ...base.ledger import Ledger
-from ...private.settings import PRIVACY, open_ledger, statistics, vocabulary
+from ...private.settings import open_ledger, statistics, vocabulary
 from ...private.statistics import LEAST_VARIANCE, reference_centre
+from . import DP_NAIVE_BAYES
 
 #: Parts of the budget.
 SHARES = {"class counts": 0.05, "mean level": 0.02, "mean profile": 0.23, "class means": 0.5, "variances": 0.2}
@@ -26,11 +27,7 @@ class DPNaiveBayes(Generator):
     beat it has learned nothing.
     """
 
-    name = "dp_naive_bayes"
-    summary = "class means and gene variances with differential privacy, genes independent"
-    reference = "Vaidya et al. 2013, WI-IAT; Dwork & Roth 2014, Found. Trends Theor. Comput. Sci. 9:211"
-    capabilities = Capabilities(covariates=False, private=True)
-    defaults = {**PRIVACY, "bound": 3.0}
+    description = DP_NAIVE_BAYES
 
     def fit(self, profiles: ad.AnnData, *, settings=None, seed, device="cpu", checkpoint=None) -> Self:
         s = self.settings = self.merge_settings(settings)

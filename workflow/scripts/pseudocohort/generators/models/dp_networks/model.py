@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import anndata as ad
 import numpy as np
@@ -15,13 +15,12 @@ from ....core.levels import FACTORS
 from ....core.seeds import derive
 from ...base.checkpoint import Checkpoint
 from ...base.device import choose_device
-from ...base.generator import Capabilities
 from ...base.ledger import Ledger, Mechanism, noise_for
-from ...engine.network_generator import EARLY_STOPPING, NetworkGenerator, factor_numbers
+from ...engine.network_generator import NetworkGenerator, factor_numbers
 from ...engine.streams import Streams
 from ...engine.training import Training, cosine
 from ...private.dp_sgd import DonorBatches, Rule, private_gradient
-from ...private.settings import PRIVACY, open_ledger, secret_seed, statistics, vocabulary
+from ...private.settings import open_ledger, secret_seed, statistics, vocabulary
 from ...private.statistics import LEAST_VARIANCE, principal_components, reference_centre
 from ...space.latent import LatentSpace
 from ...space.means import ClassMeans
@@ -29,12 +28,10 @@ from ..adversarial.wgan_gp import WGANGP
 from ..cvae.model import CVAE
 from ..ddpm.model import DDPM
 from ..flow.model import Flow
+from . import DP_CVAE, DP_DDPM, DP_FLOW, DP_WGAN_GP
 
 SHARES = {"class counts": 0.05, "mean level": 0.02, "mean profile": 0.23, "class means": 0.4, "covariance": 0.3}
 REFERENCE_SHARES = {"class counts": 0.2, "class means": 0.8}
-#: ``statistics_share``: of epsilon, for counts, means and covariance. ``noise_multiplicity``: draws of time and noise
-#: that a donor's gradient is the mean of, before it is clipped (Dockhorn et al. 2023, TMLR, section 3.2).
-SGD: dict[str, Any] = {**PRIVACY, "statistics_share": 0.4, "max_grad_norm": 1.0, "noise_multiplicity": 4}
 
 
 class PrivateNetwork(NetworkGenerator):
@@ -44,9 +41,6 @@ class PrivateNetwork(NetworkGenerator):
     ``row_losses(network, h, condition, factors, *draws)``, the losses (n,).
     """
 
-    capabilities = Capabilities(trained=True, covariates=False, private=True)
-    presets: ClassVar[dict[str, dict[str, Any]]] = {}
-    on_genes = False
     #: Gradients taken of the donors per training step.
     gradients_per_step = 1
 
@@ -85,7 +79,8 @@ class PrivateNetwork(NetworkGenerator):
         )
         self.noise = self._budget(batches.rate, seed)
         torch.manual_seed(derive(seed, "weights"))
-        modules = {"network": self.build(self.space.dim, len(self.conditions)), **self.companions()}
+        network = self.build(self.space.dim, len(self.conditions), {})
+        modules = {"network": network, **self.critics()}
         modules = {name: module.to(self.device) for name, module in modules.items()}
         random = secret_seed(s, seed, "training") % 2**63
         run = self.train(batches=batches, seed=random, checkpoint=checkpoint, **modules)
@@ -165,29 +160,16 @@ def _components_of(residual: np.ndarray, most: int) -> tuple[np.ndarray, np.ndar
     return axes[:rank], np.maximum(values[:rank] / np.sqrt(len(residual)), least), np.maximum(rest.std(0), least)
 
 
-def _defaults(kind: type[NetworkGenerator], **changed: Any) -> dict[str, Any]:
-    """Defaults of the generator without privacy, less what counts training rows, and the settings of DP-SGD."""
-    # Quantiles, moments and a validation loss would be exact statistics of donors.
-    left_out = {"passes", "marginals", "moments", "profiles_per_component", *EARLY_STOPPING}
-    return {k: v for k, v in kind.defaults.items() if k not in left_out} | SGD | changed
-
-
 class DPCVAE(PrivateNetwork, CVAE):
     """:class:`..cvae.model.CVAE` by DP-SGD."""
 
-    name = "dp_cvae"
-    summary = "conditional variational autoencoder trained with differential privacy"
-    reference = "Abadi et al. 2016, CCS; Sohn, Lee & Yan 2015, NeurIPS"
-    defaults = _defaults(CVAE, components=16, width=64, steps=300, weight_decay=0.0)
+    description = DP_CVAE
 
 
 class DPDDPM(PrivateNetwork, DDPM):
     """:class:`model.DDPM` by DP-SGD, each donor's gradient averaged over several times and noises before clipping."""
 
-    name = "dp_ddpm"
-    summary = "conditional denoising diffusion trained with differential privacy"
-    reference = "Dockhorn et al. 2023, TMLR; Abadi et al. 2016, CCS"
-    defaults = _defaults(DDPM, components=16, width=64, blocks=2, steps=300, weight_decay=0.0)
+    description = DP_DDPM
 
 
 class DPFlow(PrivateNetwork, Flow):
@@ -197,10 +179,7 @@ class DPFlow(PrivateNetwork, Flow):
     optimal pairs within a batch would let one donor change the gradients of all others.
     """
 
-    name = "dp_flow"
-    summary = "noised Gaussian refined by flow matching with differential privacy"
-    reference = "Lipman et al. 2023, ICLR; Abadi et al. 2016, CCS"
-    defaults = _defaults(Flow, components=16, width=64, blocks=2, steps=300, weight_decay=0.0)
+    description = DP_FLOW
 
 
 class DPWGANGP(PrivateNetwork, WGANGP):
@@ -210,12 +189,7 @@ class DPWGANGP(PrivateNetwork, WGANGP):
     of the penalty between the two. The generator learns from the critic and from noised class frequencies.
     """
 
-    name = "dp_wgan_gp"
-    summary = "conditional Wasserstein GAN, critic trained with differential privacy"
-    reference = "Xie et al. 2018, arXiv:1802.06739; Gulrajani et al. 2017, NeurIPS"
-    defaults = _defaults(
-        WGANGP, components=16, width=128, max_grad_norm=5.0, steps=150, critic_steps=3, noise_multiplicity=1
-    )
+    description = DP_WGAN_GP
 
     @property
     def gradients_per_step(self) -> int:
@@ -256,7 +230,7 @@ class DPWGANGP(PrivateNetwork, WGANGP):
             label = torch.searchsorted(self.label_weights.cumsum(0), u).clamp_(max=len(self.label_weights) - 1)
             condition, factors = self.label_conditions[label], self.label_factors[label]
             z, _ = self.loss_draws(s["batch"], run.random)
-            run.descend("generator", -critic(network(z, condition, factors), condition, factors).mean())
+            run.optimizer_step("generator", -critic(network(z, condition, factors), condition, factors).mean())
             return {}
 
         return run.run(one_step, s["steps"], checkpoint, self.name)

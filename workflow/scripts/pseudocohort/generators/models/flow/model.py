@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import anndata as ad
 import numpy as np
 import torch
 from scipy.optimize import linear_sum_assignment
 from sklearn.covariance import ledoit_wolf
 from torch import nn
 
-from ...base.checkpoint import Checkpoint
-from ...engine.batches import Batches
-from ...engine.network_generator import BANK, EARLY_STOPPING, NetworkGenerator, Seeds
+from ...engine.loss_trained import Batch, LossTrainedGenerator
+from ...engine.network_generator import ATTACK_NOISES, Inputs, Tables
 from ...engine.networks import Denoiser
 from ...engine.streams import Streams
-from ...engine.training import Training, cosine
+from ...engine.training import Losses
 from ...space.covariance import square_root
-from ...space.latent import LATENT
+from . import FLOW
 
 #: Time is given to the network on the scale of diffusion steps.
 TIME_SCALE = 1000.0
@@ -30,10 +30,11 @@ EQUAL_WEIGHT = 30.0
 class Velocity(Denoiser):
     """Network of the velocity, and the class Gaussians that the path starts from."""
 
-    def __init__(self, dim: int, conditions: int, width: int, blocks: int) -> None:
+    def __init__(self, dim: int, conditions: int, width: int, blocks: int, root: np.ndarray | None = None) -> None:
         super().__init__(dim, conditions, width, blocks)
         # Square roots of the class covariances; a buffer, so that they are stored with the weights.
-        self.register_buffer("root", torch.eye(dim).repeat(conditions, 1, 1))
+        start = torch.eye(dim).repeat(conditions, 1, 1) if root is None else torch.as_tensor(root, dtype=torch.float32)
+        self.register_buffer("root", start)
 
     def start(self, condition: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         """Draws (... × n × dim) of the Gaussians of conditions (... × n), from standard normal `noise`."""
@@ -42,7 +43,7 @@ class Velocity(Denoiser):
         return torch.gather(draws, -2, _along(condition[..., None], draws)).squeeze(-2)
 
 
-class Flow(NetworkGenerator):
+class Flow(LossTrainedGenerator):
     """Conditional flow matching (Lipman et al. 2023, eq. 21-23) that starts at the class Gaussian.
 
     The path from a draw x_0 of the class Gaussian to a training row x_1 is the straight line; the network predicts its
@@ -51,78 +52,57 @@ class Flow(NetworkGenerator):
     flow is the Gaussian itself, and with few profiles (hence few steps) it stays near it.
     """
 
-    name = "flow"
-    summary = "class Gaussian refined by conditional flow matching"
-    reference = "Lipman et al. 2023, ICLR; Tong et al. 2024, TMLR"
-    defaults = {
-        **LATENT,
-        "width": 128,
-        "blocks": 3,
-        "batch": 128,
-        "steps": 600,
-        "passes": 300,
-        "learning_rate": 1e-3,
-        "weight_decay": 1e-3,
-        "decay": 0.995,
-        **EARLY_STOPPING,
-        "sampling_steps": 20,
-    }
+    description = FLOW
 
-    def build(self, dim: int, conditions: int) -> nn.Module:
-        return Velocity(dim, conditions, self.settings["width"], self.settings["blocks"])
+    recordable = False
 
-    def prepare(self, network: nn.Module, h: np.ndarray, condition: np.ndarray) -> None:
-        """Class covariances of the latent rows, Ledoit-Wolf, shrunk to the pooled one by class size."""
+    def inputs(self, profiles: ad.AnnData, h: np.ndarray, condition: np.ndarray) -> Inputs:
+        """Square roots of the class covariances of the rows, Ledoit-Wolf, shrunk to the pooled one by class size."""
         h = h.astype(np.float64)
         pooled = ledoit_wolf(h, assume_centered=True)[0]
+        roots = []
         for c in range(len(self.conditions)):
             rows = h[condition == c]
             weight = len(rows) / (len(rows) + EQUAL_WEIGHT)
             own = ledoit_wolf(rows, assume_centered=True)[0] if len(rows) > 2 else pooled
-            mixed = weight * own + (1 - weight) * pooled
-            network.root[c] = torch.as_tensor(square_root(mixed), dtype=torch.float32)
+            roots.append(square_root(weight * own + (1 - weight) * pooled))
+        return Inputs(tables={"root": np.stack(roots)})
+
+    def build(self, dim: int, conditions: int, tables: Tables) -> nn.Module:
+        return Velocity(dim, conditions, self.settings["width"], self.settings["blocks"], **tables)
+
+    def loss(self, network: nn.Module, batch: Batch, random: Streams) -> Losses:
+        """Squared error of the velocity at a random time of the path between a row and its draw of the Gaussian."""
+        x1, condition, factors = batch
+        noise, t = self.loss_draws(x1.shape[-2], random)
+        x0 = network.start(condition, noise)
+        x0 = torch.gather(x0, -2, _along(pairing(x0, x1, condition), x0))
+        return {"matching": self.row_losses(network, x1, condition, factors, x0, t)}
+
+    def validation_loss(self, network: nn.Module, batch: Batch, random: Streams) -> Losses:
+        """The same of rows and draws that are paired at random: they are too few for pairs that say anything."""
+        x1, condition, factors = batch
+        noise, t = self.loss_draws(x1.shape[-2], random)
+        return {"matching": self.row_losses(network, x1, condition, factors, network.start(condition, noise), t)}
 
     def loss_draws(self, n: int, random: Streams) -> tuple[torch.Tensor, ...]:
+        """Noise and time of n rows."""
         return random.randn(n, self.space.dim), random.rand(n)
 
-    def validation_loss(self, network, columns, random) -> torch.Tensor:
-        h, condition, factors = columns
-        noise, t = self.loss_draws(h.shape[-2], random)
-        return self.row_losses(network, h, condition, factors, network.start(condition, noise), t)
-
     def row_losses(self, network, x1, condition, factors, x0, t) -> torch.Tensor:
+        """Losses of rows, given what they draw."""
         x = x0 + t[..., None] * (x1 - x0)
         return (network(x, TIME_SCALE * t, condition, factors) - (x1 - x0)).square().mean(-1)
 
-    def train(self, network: nn.Module, batches: Batches, seed: Seeds, checkpoint: Checkpoint | None) -> Training:
-        s = self.settings
-        optimiser = torch.optim.AdamW(
-            network.parameters(), lr=s["learning_rate"], weight_decay=s["weight_decay"], fused=True
-        )
-        run = Training(
-            {"velocity": network}, {"velocity": optimiser},
-            averaged="velocity", decay=s["decay"], seed=seed, device=self.device, learning_rate=cosine,
-        )  # fmt: skip
-
-        def one_step() -> dict[str, torch.Tensor]:
-            x1, condition, factors = batches.draw(run.random)
-            x0 = network.start(condition, run.random.randn(batches.size, self.space.dim))
-            x0 = torch.gather(x0, -2, _along(pairing(x0, x1, condition), x0))
-            loss = self.row_losses(network, x1, condition, factors, x0, run.random.rand(batches.size)).mean(-1)
-            run.descend("velocity", loss, clip=1.0)
-            return {"matching": loss}
-
-        return run.run(one_step, self.length(batches), checkpoint, self.name, self.validation(batches, seed))
-
-    def signals(self, h, condition, factors) -> dict[str, torch.Tensor]:
-        """Minus the matching loss over a bank of starts, at five times."""
+    def signals(self, h, condition, factors, x) -> dict[str, torch.Tensor]:
+        """Minus the matching loss over fixed starts, at five times."""
         total = torch.zeros(len(h), device=self.device)
-        for noise in self.bank(BANK, h.shape[1]):
+        for noise in self.fixed_noise(ATTACK_NOISES, h.shape[1]):
             start = self.network.start(condition, noise.expand(len(h), -1))
             for share in TIMES:
                 t = torch.full((len(h),), share, device=self.device)
                 total += self.row_losses(self.network, h, condition, factors, start, t)
-        return {"matching": -total / (BANK * len(TIMES))}
+        return {"matching": -total / (ATTACK_NOISES * len(TIMES))}
 
     def draw(self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator) -> torch.Tensor:
         x = self.network.start(

@@ -10,6 +10,7 @@ import pandas as pd
 
 from ....core.groups import Key, check_seen, keys_of, rows_by_key
 from ...base.generator import Generator
+from . import MVN_CAMDA
 
 
 class MVNCamda(Generator):
@@ -19,10 +20,7 @@ class MVNCamda(Generator):
     ``span_residual`` tells every member. It is kept as the published baseline and as a control of the audit.
     """
 
-    name = "mvn_camda"
-    summary = "sample mean and 1.5 x sample covariance per class, as published"
-    reference = "CAMDA Health Privacy Challenge 2025 baseline (PMBio/Health-Privacy-Challenge)"
-    defaults = {"inflation": 1.5}
+    description = MVN_CAMDA
 
     def fit(self, profiles: ad.AnnData, *, settings=None, seed, device="cpu", checkpoint=None) -> Self:
         self.settings = self.merge_settings(settings)

@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 
 from ....core.groups import donor_weights, keys_of, rows_by_key
-from ...base.generator import Capabilities, Generator
+from ...base.generator import Generator
 from ...space.covariance import LowRank, shrink
 from ...space.means import ClassMeans, fit_class_means
 from ...space.residuals import residuals_of
+from . import MVN as DESCRIPTION
 
 #: A condition needs so many donors for a covariance of its own.
-FEWEST_FOR_OWN = 10
+MIN_DONORS = 10
 #: Weights of the class covariance that held-out likelihood chooses from.
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 0.9)
 
@@ -28,10 +29,7 @@ class MVN(Generator):
     * unlabelled profiles add to the pooled covariance of their level, after taking out the nearest class mean.
     """
 
-    name = "mvn"
-    summary = "Gaussian with shrunk class means and covariances"
-    reference = "Ledoit & Wolf 2004, J. Multivariate Analysis 88:365; Henderson 1975, Biometrics 31:423"
-    capabilities = Capabilities(composition=True, unlabeled=True)
+    description = DESCRIPTION
 
     def fit(self, profiles: ad.AnnData, *, settings=None, seed, device="cpu", checkpoint=None) -> Self:
         self.settings = self.merge_settings(settings)
@@ -46,7 +44,7 @@ class MVN(Generator):
         self.own_weight: dict[tuple[str, str], float] = {}
         rng = np.random.default_rng(seed)
         for key, rows in groups.items():
-            if weight[rows].sum() >= FEWEST_FOR_OWN:
+            if weight[rows].sum() >= MIN_DONORS:
                 centred = x[rows] - np.average(x[rows], axis=0, weights=weight[rows])
                 chosen = _own_weight(centred, weight[rows], self.pooled[key[1]], rng)
                 if chosen > 0:

@@ -17,15 +17,15 @@ from ....core.groups import keys_of
 from ....core.seeds import derive
 from ....prepare.log_scale import LIBRARY
 from ....prepare.scale import Scaler
-from ...base.generator import Capabilities
+from ...engine.network_generator import Inputs, Tables
 from ...fit.counts import LibrarySizes
-from ...space.latent import LatentSpace
 from ..cvae.model import CVAE, Autoencoder
+from . import NB_CVAE
 
 #: How sharply expected log2 expression bends into 0.
 SHARPNESS = 4.0
 #: Bounds of the inverse dispersion: beyond the upper one counts are as good as Poisson.
-FEWEST, MOST = 1e-2, 1e4
+MIN_INVERSE_DISPERSION, MAX_INVERSE_DISPERSION = 1e-2, 1e4
 
 
 def log_likelihood(counts: torch.Tensor, mean: torch.Tensor, inverse_dispersion: torch.Tensor) -> torch.Tensor:
@@ -67,7 +67,7 @@ class CountAutoencoder(Autoencoder):
 
     def inverse_dispersion(self, level: torch.Tensor) -> torch.Tensor:
         """Of the genes of rows at levels (... × n)."""
-        return _rows(self.log_inverse_dispersion, level).exp().clamp(FEWEST, MOST)
+        return _rows(self.log_inverse_dispersion, level).exp().clamp(MIN_INVERSE_DISPERSION, MAX_INVERSE_DISPERSION)
 
     def bounds(self, h, condition, factors, counts, library, pair, level, noise):
         """Minus the log probability of the counts of each row, and its divergence."""
@@ -94,11 +94,7 @@ class NBCVAE(CVAE):
     genes and the coarse values of shallow profiles by themselves. Levels whose sources hold no counts are refused.
     """
 
-    name = "nb_cvae"
-    summary = "conditional variational autoencoder of counts, negative binomial"
-    reference = "Lopez et al. 2018, Nature Methods 15:1053; Sohn, Lee & Yan 2015, NeurIPS"
-    capabilities = Capabilities(trained=True, composition=True, covariates=False, counts=True)
-    defaults = {k: v for k, v in CVAE.defaults.items() if k != "marginals"}
+    description = NB_CVAE
 
     def _start(self, profiles: ad.AnnData, settings: dict[str, Any] | None, seed: int, device: str):
         x, obs = np.asarray(profiles.X), profiles.obs
@@ -111,28 +107,33 @@ class NBCVAE(CVAE):
                 remedy="use cvae, or datasets whose unit is counts, without convert",
             )
         self.scaler, self.sizes = Scaler(by_level=True).fit(x, obs), LibrarySizes.fit(obs)
-        self._counts = np.rint((np.exp2(x.astype(np.float64)) - 1) * sizes[:, None] / LIBRARY)
-        return super()._start(ad.AnnData(self.scaler.transform(x, obs), obs=obs), settings, seed, device)
+        counts = np.rint((np.exp2(x.astype(np.float64)) - 1) * sizes[:, None] / LIBRARY)
+        standardised = ad.AnnData(self.scaler.transform(x, obs), obs=obs, layers={"counts": counts})
+        return super()._start(standardised, settings, seed, device)
 
-    def further(self, profiles: ad.AnnData) -> tuple[np.ndarray, ...]:
+    def inputs(self, profiles: ad.AnnData, h: np.ndarray, condition: np.ndarray) -> Inputs:
         """Of each profile: counts, library size in millions, and numbers of its condition at its level, and level."""
         means, levels = self.space.means.mean, sorted(self.scaler.mean)
-        pairs = sorted(means)
+        pairs, keys = sorted(means), keys_of(profiles.obs)
         unit = np.stack([self.scaler.sd[level] for _, level in pairs])
-        self._tables = {
+        tables = {
             "offset": np.stack([self.scaler.mean[level] for _, level in pairs])
             + unit * np.stack([means[pair] for pair in pairs]),
             "spread": unit,
             "loading": self.space.loading,
             "inverse_dispersion": np.stack([self._dispersion(profiles, level) for level in levels]),
         }
-        keys = keys_of(profiles.obs)
-        return (
-            self._counts.astype(np.float32),
+        columns = (
+            profiles.layers["counts"].astype(np.float32),
             (profiles.obs["library_size"].to_numpy(dtype=float) / LIBRARY).astype(np.float32),
             np.array([pairs.index(key) for key in keys]),
             np.array([levels.index(level) for _, level in keys]),
         )
+        return Inputs(columns, tables)
+
+    def stored_tables(self, weights: dict[str, np.ndarray]) -> Tables:
+        tables = {name: weights[name] for name in ("offset", "spread", "loading")}
+        return tables | {"inverse_dispersion": np.exp(weights["log_inverse_dispersion"])}
 
     def _dispersion(self, profiles: ad.AnnData, level: str) -> np.ndarray:
         """Inverse dispersion of each gene, to start from: squared coefficient of variation less that of Poisson.
@@ -143,22 +144,13 @@ class NBCVAE(CVAE):
         here = (profiles.obs["level"].astype(str) == level).to_numpy()
         variance = self.space.noise**2 + ((self.space.sd[:, None] * self.space.basis) ** 2).sum(0)
         noise = (np.log(2) * self.scaler.sd[level]) ** 2 * variance
-        return 1 / np.clip(noise - 1 / np.maximum(self._counts[here].mean(0), 1), 1 / 50, 1 / FEWEST)
+        return 1 / np.clip(
+            noise - 1 / np.maximum(profiles.layers["counts"][here].mean(0), 1), 1 / 50, 1 / MIN_INVERSE_DISPERSION
+        )
 
-    def build(self, dim: int, conditions: int) -> nn.Module:
+    def build(self, dim: int, conditions: int, tables: Tables) -> nn.Module:
         s = self.settings
-        return CountAutoencoder(dim, conditions, s["latent"], s["width"], s["layers"], self._tables)
-
-    def row_losses(self, network, h, condition, factors, *rest) -> torch.Tensor:
-        error, divergence = network.bounds(h, condition, factors, *rest)
-        return error + self.settings["beta"] * divergence
-
-    def validation_loss(self, network, columns, random) -> torch.Tensor:
-        return self.row_losses(network, *columns, *self.loss_draws(columns[0].shape[-2], random))
-
-    def keep(self, trained, batches) -> None:
-        super().keep(trained, batches)
-        del self._counts, self._tables
+        return CountAutoencoder(dim, conditions, s["latent"], s["width"], s["layers"], tables)
 
     def draw(self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator) -> torch.Tensor:
         """Expected latent rows; the noise around them is that of counts (:meth:`sample`)."""
@@ -192,19 +184,11 @@ class NBCVAE(CVAE):
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> Self:
-        out = cls()
+        out = super().from_state(arrays, metadata)
 
         def part(name: str) -> dict[str, np.ndarray]:
             return {k.removeprefix(f"{name}/"): v for k, v in arrays.items() if k.startswith(f"{name}/")}
 
-        out.settings, out.conditions = metadata["settings"], metadata["conditions"]
-        out.space = LatentSpace.from_state(part("space"), metadata["space"])
         out.scaler = Scaler.from_state(part("scale"), metadata["scale"])
         out.sizes = LibrarySizes.from_state(part("sizes"), metadata["sizes"])
-        weights = part("network")
-        out._tables = {name: weights[name] for name in ("offset", "spread", "loading")}
-        out._tables["inverse_dispersion"] = np.exp(weights["log_inverse_dispersion"])
-        out.network = out.build(out.space.dim, len(out.conditions))
-        out.network.load_state_dict({name: torch.as_tensor(weight) for name, weight in weights.items()})
-        out.network.requires_grad_(False).eval()
         return out

@@ -30,7 +30,7 @@ class Encoder(nn.Module):
 def supervised_contrastive(
     z: torch.Tensor, other: torch.Tensor, label: torch.Tensor, level: torch.Tensor, temperature: float
 ) -> torch.Tensor:
-    """Supervised contrastive loss (Khosla et al. 2020, eq. 2) between two views of the rows.
+    """Supervised contrastive loss (Khosla et al. 2020, eq. 2) of rows (... × n), between two views of them.
 
     Positives of a row are the other view of itself, rows of its condition, and, twice as much, rows of its condition at
     another level: what two levels of a condition share is what the embedding is for.
@@ -48,7 +48,7 @@ def supervised_contrastive(
     same = label[..., :, None] == label[..., None, :]
     weight = same.float() * (1 + (level[..., :, None] != level[..., None, :]).float())
     log_share = similarity - similarity.logsumexp(-1, keepdim=True)
-    return -(weight * log_share).sum(-1).div(weight.sum(-1)).mean(-1)
+    return -(weight * log_share).sum(-1).div(weight.sum(-1))
 
 
 @dataclass(frozen=True)

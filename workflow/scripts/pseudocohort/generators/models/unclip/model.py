@@ -14,28 +14,28 @@ from torch import nn
 from ....core.groups import keys_of
 from ....core.levels import AGGREGATIONS, CONTEXTS, LEVELS, level_of
 from ....core.seeds import derive
-from ...base.checkpoint import Checkpoint
 from ...engine.batches import Batches
 from ...engine.diffusion_schedule import Schedule
 from ...engine.diffusion_signals import denoising_signals
-from ...engine.network_generator import BANK, EARLY_STOPPING, NetworkGenerator, Seeds, factor_numbers
+from ...engine.loss_trained import Batch, LossTrainedGenerator, Phase
+from ...engine.network_generator import ATTACK_NOISES, Inputs, Tables, factor_numbers
 from ...engine.networks import Denoiser
-from ...engine.stacking import Stack
 from ...engine.streams import Streams
-from ...engine.training import Trained, Training, cosine, number_of_steps
+from ...engine.training import Losses, Trained, number_of_steps
 from ...space.axes import leading_axes
-from ...space.latent import LATENT
+from . import UNCLIP
 from .embedding import Encoder, degeneracy, supervised_contrastive
 
 #: Steps of sampling, at most, where means of draws are all that is wanted.
-STEPS_FOR_MEANS = 5
+MAX_STEPS_FOR_MEANS = 5
 
 
-class Parts(nn.Module):
+class UnCLIPNetwork(nn.Module):
     """The three networks (Ramesh et al. 2022, section 2) in one module, so that they are stored and averaged as one."""
 
-    def __init__(self, view: int, dim: int, conditions: int, settings: dict[str, Any]) -> None:
+    def __init__(self, dim: int, conditions: int, settings: dict[str, Any], basis: np.ndarray) -> None:
         super().__init__()
+        view = len(basis)
         width, hidden = settings["embedding"], settings["width"]
         self.encoder = Encoder(view, width, hidden)
         self.reconstruct = nn.Linear(width, view)
@@ -45,7 +45,7 @@ class Parts(nn.Module):
         self.from_z = nn.Linear(width, self.decoder.context)
         self.no_z = nn.Parameter(torch.zeros(self.decoder.context))
         # Basis of the profiles that the encoder sees, scaled; stored with the weights.
-        self.register_buffer("basis", torch.zeros(view, 0))
+        self.register_buffer("basis", torch.as_tensor(basis, dtype=torch.float32))
 
     def decode(self, h, t, z, factors, dropped=None):
         """Velocity of h_t given z; `dropped` rows get no z (classifier-free guidance)."""
@@ -56,7 +56,7 @@ class Parts(nn.Module):
         return self.decoder(h, t, none, factors, context)
 
 
-class UnCLIP(NetworkGenerator):
+class UnCLIP(LossTrainedGenerator):
     """unCLIP-like model (Ramesh et al. 2022): joint embedding z of all levels, prior p(z | condition, level), decoder.
 
     1. One encoder embeds profiles of every level; rows of a condition attract each other, across levels most
@@ -73,119 +73,59 @@ class UnCLIP(NetworkGenerator):
     be that one. With ``moments`` the means of drawn rows are those of the training rows, shrunk to the class mean.
     """
 
-    name = "unclip"
-    summary = "joint embedding of cell and tissue level, prior, decoder"
-    reference = "Ramesh et al. 2022, arXiv:2204.06125; Khosla et al. 2020, NeurIPS"
-    defaults = {
-        **LATENT,
-        "embedding": 16,
-        "width": 128,
-        "blocks": 2,
-        "batch": 128,
-        "embedding_steps": 400,
-        "steps": 800,
-        "passes": 400,
-        "learning_rate": 1e-3,
-        "weight_decay": 1e-3,
-        "decay": 0.995,
-        **EARLY_STOPPING,
-        "temperature": 0.2,
-        "view_noise": 0.3,
-        "reconstruction": 1.0,
-        "z_dropout": 0.1,
-        "moments": True,
-        "guidance": 1.0,
-        "prior": "diffusion",
-        "diffusion_steps": 1000,
-        "sampling_steps": 50,
-    }
+    description = UNCLIP
 
     sets_covariance = False
 
-    def further(self, profiles: ad.AnnData) -> tuple[np.ndarray, ...]:
-        """Of each profile: the scaled components that the encoder sees, and the number of its level."""
-        x, most = np.asarray(profiles.X, np.float64), max(2, len(self.space.basis))
-        values, vectors = leading_axes(x, most)
-        rank = max(2, min(most, len(x) // 2, int((values > 1e-6 * values[0]).sum())))
+    def inputs(self, profiles: ad.AnnData, h: np.ndarray, condition: np.ndarray) -> Inputs:
+        """Of each profile the scaled components that the encoder sees and the number of its level; and their basis."""
+        x, largest = np.asarray(profiles.X, np.float64), max(2, len(self.space.basis))
+        values, vectors = leading_axes(x, largest)
+        rank = max(2, min(largest, len(x) // 2, int((values > 1e-6 * values[0]).sum())))
         # One profile per level leaves nothing but zeros after standardisation: then there is nothing to scale by.
         spread = values[:rank, None] / np.sqrt(len(x))
-        self._view = vectors[:rank] / np.where(spread > 1e-6, spread, 1.0)
+        basis = vectors[:rank] / np.where(spread > 1e-6, spread, 1.0)
         level = np.array([LEVELS.index(v) for v in profiles.obs["level"].astype(str)])
-        return (x @ self._view.T).astype(np.float32), level
+        return Inputs(((x @ basis.T).astype(np.float32), level), {"basis": basis})
 
-    def build(self, dim: int, conditions: int) -> nn.Module:
-        view = getattr(self, "_view", None)
-        rank = len(view) if view is not None else self._rank
-        parts = Parts(rank, dim, conditions, self.settings)
-        if view is not None:
-            parts.basis = torch.as_tensor(view, dtype=torch.float32)
-        else:
-            parts.basis = torch.zeros(rank, self._genes)
-        return parts
+    def stored_tables(self, weights: dict[str, np.ndarray]) -> Tables:
+        return {"basis": weights["basis"]}
 
-    def _embed(self, network: Parts, x: np.ndarray) -> torch.Tensor:
+    def build(self, dim: int, conditions: int, tables: Tables) -> nn.Module:
+        return UnCLIPNetwork(dim, conditions, self.settings, **tables)
+
+    def _embed(self, network: UnCLIPNetwork, x: np.ndarray) -> torch.Tensor:
         y = torch.as_tensor(x, dtype=torch.float32, device=self.device) @ network.basis.T
         return network.encoder(y)
 
-    def _phases(self, batches: Batches) -> tuple[int, int]:
-        """Steps of the embedding, and of prior and decoder."""
+    def phases(self, batches: Batches) -> list[Phase]:
         s = self.settings
         first, second = (
-            number_of_steps(s[name], s["passes"], batches.rows, batches.size) for name in ("embedding_steps", "steps")
+            number_of_steps(s[name], s["max_epochs"], batches.rows, batches.size)
+            for name in ("embedding_steps", "steps")
         )
-        return first, second
+        return [Phase(self.embedding_loss, first, freeze="encoder"), Phase(self.loss, second)]
 
     def length(self, batches: Batches) -> int:
-        return sum(self._phases(batches))
+        return sum(phase.steps for phase in self.phases(batches))
 
-    def train(self, network: nn.Module, batches: Batches, seed: Seeds, checkpoint: Checkpoint | None) -> Training:
+    def embedding_loss(self, network: nn.Module, batch: Batch, random: Streams) -> Losses:
+        """Contrastive loss of two noised views of the rows, and the error of reconstructing them from the embedding."""
         s = self.settings
-        optimiser = torch.optim.AdamW(
-            network.parameters(), lr=s["learning_rate"], weight_decay=s["weight_decay"], fused=True
-        )
-        phases, n = self._phases(batches), batches.size
-        run = Training(
-            {"parts": network}, {"parts": optimiser},
-            averaged="parts", decay=s["decay"], seed=seed, device=self.device,
-            learning_rate=lambda share: cosine(_within_phase(share, *phases)),
-        )  # fmt: skip
+        _, condition, _, y, level = batch
+        views = [y + s["view_noise"] * random.randn(*y.shape[-2:]) for _ in range(2)]
+        z, other = (network.encoder(view) for view in views)
+        error = (network.reconstruct(z) - y).square().flatten(-2)
+        return {
+            "contrastive": supervised_contrastive(z, other, condition, level, s["temperature"]),
+            "reconstruction": s["reconstruction"] * error,
+        }
 
-        def embedding_step() -> dict[str, torch.Tensor]:
-            _, condition, _, y, level = batches.draw(run.random)
-            views = [y + s["view_noise"] * run.random.randn(n, y.shape[-1]) for _ in range(2)]
-            z = [network.encoder(v) for v in views]
-            contrast = supervised_contrastive(z[0], z[1], condition, level, s["temperature"])
-            error = (network.reconstruct(z[0]) - y).square().mean((-2, -1))
-            run.descend("parts", contrast + s["reconstruction"] * error, clip=1.0)
-            return {"contrastive": contrast, "reconstruction": error}
-
-        def diffusion_step() -> dict[str, torch.Tensor]:
-            prior, decoder = self._diffusion_losses(network, batches.draw(run.random), run.random)
-            prior, decoder = prior.mean(-1), decoder.mean(-1)
-            run.descend("parts", prior + decoder, clip=1.0)
-            return {"prior": prior, "decoder": decoder}
-
-        def one_step() -> dict[str, torch.Tensor]:
-            if run.step == phases[0]:  # the encoder is done; what follows must not move it
-                run.settle("parts", "encoder")
-            losses = embedding_step() if run.step < phases[0] else diffusion_step()
-            zero = torch.zeros_like(next(iter(losses.values())).detach())
-            return dict.fromkeys(("contrastive", "reconstruction", "prior", "decoder"), zero) | losses
-
-        validation = self.validation(batches, seed, start=phases[0])
-        return run.run(one_step, sum(phases), checkpoint, self.name, validation, kind=lambda: run.step < phases[0])
-
-    def validation_loss(self, network, columns, random) -> torch.Tensor:
-        """Of prior and decoder; the embedding is trained to its end before."""
-        return sum(self._diffusion_losses(network, columns, random))
-
-    def _diffusion_losses(
-        self, network: Parts | Stack, columns: tuple[torch.Tensor, ...], random: Streams
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Errors of the velocities of prior and decoder, of each row; embeddings are taken as they are."""
+    def loss(self, network: nn.Module, batch: Batch, random: Streams) -> Losses:
+        """Squared errors of the velocities of prior and decoder; embeddings are taken as they are."""
         s = self.settings
         schedule = Schedule.make("cosine", s["diffusion_steps"], self.device)
-        h, condition, factors, y, _ = columns
+        h, condition, factors, y, _ = batch
         n = h.shape[-2]
         with torch.no_grad():
             z = network.encoder(y)
@@ -199,7 +139,7 @@ class UnCLIP(NetworkGenerator):
         ht, t, velocity = noised(h)
         dropped = random.rand(n) < s["z_dropout"]
         decoder = (network.decode(ht, t, z, factors, dropped) - velocity).square().mean(-1)
-        return prior, decoder
+        return {"prior": prior, "decoder": decoder}
 
     def keep(self, trained: Trained, batches: Batches) -> None:
         super().keep(trained, batches)
@@ -210,7 +150,6 @@ class UnCLIP(NetworkGenerator):
         names = np.array(self.conditions)[self.z_condition]
         levels = np.array(LEVELS)[self.z_level]
         self.checks = asdict(degeneracy(self.z.astype(float), names, levels))
-        del self._view
 
     def _prior_rows(self, condition: int, level: int) -> np.ndarray:
         """Training embeddings of a condition at a level, else at any level."""
@@ -259,7 +198,7 @@ class UnCLIP(NetworkGenerator):
 
     def draw_for_means(self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator) -> torch.Tensor:
         """In few steps: the mean of DDIM draws is that of the data in any number where these are Gaussian."""
-        return self._draw(condition, factors, random, min(STEPS_FOR_MEANS, self.settings["sampling_steps"]))
+        return self._draw(condition, factors, random, min(MAX_STEPS_FOR_MEANS, self.settings["sampling_steps"]))
 
     def _draw(
         self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator, steps: int
@@ -269,16 +208,10 @@ class UnCLIP(NetworkGenerator):
         level = np.array([LEVELS.index(name) for name in names])
         return self._decode(self._draw_z(condition, factors, level, random, steps), factors, random, steps)
 
-    def member_signals(self, profiles: ad.AnnData, *, device: str = "cpu") -> dict[str, np.ndarray]:
-        self._candidates = np.asarray(profiles.X, np.float64)
-        found = super().member_signals(profiles, device=device)
-        del self._candidates
-        return found
-
-    def signals(self, h, condition, factors) -> dict[str, torch.Tensor]:
+    def signals(self, h, condition, factors, x) -> dict[str, torch.Tensor]:
         """Every stage by itself: reconstruction from the embedding, the stored embeddings, prior and decoder."""
         schedule = Schedule.make("cosine", self.settings["diffusion_steps"], self.device)
-        y = torch.as_tensor(self._candidates, dtype=torch.float32, device=self.device) @ self.network.basis.T
+        y = x @ self.network.basis.T
         z = self.network.encoder(y)
 
         def prior(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
@@ -293,7 +226,7 @@ class UnCLIP(NetworkGenerator):
             "stored_embeddings": -torch.cdist(z, stored).min(1).values,
         }
         for name, predict, rows in (("prior", prior, z), ("decoder", decoder, h)):
-            parts = denoising_signals(schedule, predict, rows, self.bank(BANK, rows.shape[1]))
+            parts = denoising_signals(schedule, predict, rows, self.fixed_noise(ATTACK_NOISES, rows.shape[1]))
             found |= {f"{name}_{key}": value for key, value in parts.items()}
         return found
 
@@ -348,15 +281,8 @@ class UnCLIP(NetworkGenerator):
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> Self:
-        cls._rank, cls._genes = arrays["network/basis"].shape
         out = super().from_state(arrays, metadata)
         out.z, out.z_condition, out.z_level = (arrays[k] for k in ("z", "z_condition", "z_level"))
         out.checks = metadata["checks"]
         out.device = torch.device("cpu")
         return out
-
-
-def _within_phase(share: float, first: int, second: int) -> float:
-    """Progress within the phase that a run of `first` + `second` steps is in."""
-    step = share * (first + second)
-    return step / first if step < first else (step - first) / second

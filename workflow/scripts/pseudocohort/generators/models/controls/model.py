@@ -8,14 +8,13 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
-from ...core.groups import Key, check_seen, donor_weights, keys_of, rows_by_key
-from ..base.generator import Capabilities, Generator
+from ....core.groups import Key, check_seen, donor_weights, keys_of, rows_by_key
+from ...base.generator import Generator
+from . import COPY, INDEPENDENT, JITTER, MIXUP
 
 
 class _Resampler(Generator):
     """Keeps the training profiles of each condition and level and draws from them."""
-
-    capabilities = Capabilities(covariates=False)
 
     def fit(self, profiles: ad.AnnData, *, settings=None, seed, device="cpu", checkpoint=None) -> Self:
         self.settings = self.merge_settings(settings)
@@ -55,9 +54,7 @@ def _in_rounds(size: int, n: int, rng: np.random.Generator) -> np.ndarray:
 class Copy(_Resampler):
     """Photocopier: training profiles, drawn without replacement as long as there are any."""
 
-    name = "copy"
-    summary = "photocopier: training profiles as they are"
-    reference = "control; Heusel et al. 2017 use the training set as a reference in the same way"
+    description = COPY
 
     def _draw(self, rows, n, rng):
         return rows[_in_rounds(len(rows), n, rng)]
@@ -66,10 +63,7 @@ class Copy(_Resampler):
 class Jitter(_Resampler):
     """Training profiles plus independent Gaussian noise, ``noise`` standard deviations of each gene."""
 
-    name = "jitter"
-    summary = "training profiles plus independent noise"
-    reference = "Bishop 1995, Neural Computation 7:108 (training with noise)"
-    defaults = {"noise": 0.3}
+    description = JITTER
 
     def _draw(self, rows, n, rng):
         copies = rows[_in_rounds(len(rows), n, rng)]
@@ -79,10 +73,7 @@ class Jitter(_Resampler):
 class Mixup(_Resampler):
     """SMOTE within condition and level: a point between a training profile and one of its nearest neighbours."""
 
-    name = "mixup"
-    summary = "SMOTE: between a training profile and a near one of its condition"
-    reference = "Chawla et al. 2002, JAIR 16:321"
-    defaults = {"neighbours": 5}
+    description = MIXUP
 
     def _draw(self, rows, n, rng):
         if len(rows) == 1:
@@ -104,9 +95,7 @@ class Independent(Generator):
     A group of fewer than three profiles has no standard deviation worth the name; there, the pooled one is used.
     """
 
-    name = "independent"
-    summary = "class means and standard deviations, genes independent"
-    reference = "control; the Gaussian naive Bayes model"
+    description = INDEPENDENT
 
     def fit(self, profiles: ad.AnnData, *, settings=None, seed, device="cpu", checkpoint=None) -> Self:
         self.settings = self.merge_settings(settings)

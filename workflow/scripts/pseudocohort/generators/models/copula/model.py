@@ -10,10 +10,11 @@ import pandas as pd
 from scipy import stats
 from sklearn.covariance import ledoit_wolf
 
-from ...core.groups import keys_of
-from ..base.generator import Capabilities, Generator
-from ..space.covariance import square_root
-from ..space.latent import LATENT, LatentSpace
+from ....core.groups import keys_of
+from ...base.generator import Generator
+from ...space.covariance import square_root
+from ...space.latent import LatentSpace
+from . import COPULA
 
 #: Probabilities of the marginal quantiles that are kept.
 LEVELS = (np.arange(101) + 0.5) / 101
@@ -28,11 +29,7 @@ class Copula(Generator):
     scores are Ledoit-Wolf shrunk, each condition's towards the pooled one.
     """
 
-    name = "copula"
-    summary = "Gaussian copula on principal components of the residuals"
-    reference = "Nelsen 2006, An Introduction to Copulas; Patki, Wedge & Veeramachaneni 2016, DSAA"
-    capabilities = Capabilities(composition=True, unlabeled=True)
-    defaults = {**LATENT}
+    description = COPULA
 
     def fit(self, profiles: ad.AnnData, *, settings=None, seed, device="cpu", checkpoint=None) -> Self:
         self.settings = self.merge_settings(settings)

@@ -8,16 +8,17 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
-from ...core.groups import Key, donor_weights, keys_of, rows_by_key
-from ..base.generator import Capabilities, Generator
-from ..space.covariance import LowRank
-from ..space.means import ClassMeans, fit_class_means
-from ..space.residuals import residuals_of
+from ....core.groups import Key, donor_weights, keys_of, rows_by_key
+from ...base.generator import Generator
+from ...space.covariance import LowRank
+from ...space.means import ClassMeans, fit_class_means
+from ...space.residuals import residuals_of
+from . import PPCA as DESCRIPTION
 
 #: Ranks that held-out likelihood chooses from.
 RANKS = (0, 1, 2, 4, 8, 16, 32)
 #: A condition needs so many profiles for components of its own.
-FEWEST_FOR_OWN = 20
+MIN_PROFILES = 20
 
 
 class PPCA(Generator):
@@ -27,11 +28,7 @@ class PPCA(Generator):
     than twenty profiles uses the components of all residuals of its level; a level without, those of all levels.
     """
 
-    name = "ppca"
-    summary = "probabilistic principal components per condition"
-    reference = "Tipping & Bishop 1999, J. R. Stat. Soc. B 61:611"
-    capabilities = Capabilities(composition=True, unlabeled=True)
-    defaults = {"components": 0}
+    description = DESCRIPTION
 
     def fit(self, profiles: ad.AnnData, *, settings=None, seed, device="cpu", checkpoint=None) -> Self:
         self.settings = self.merge_settings(settings)
@@ -45,7 +42,7 @@ class PPCA(Generator):
         self.parts: dict[Key, tuple[np.ndarray, float]] = {}
         for key in self.means.mean:
             rows = groups.get(key, np.array([], dtype=int))
-            own = len(rows) >= FEWEST_FOR_OWN
+            own = len(rows) >= MIN_PROFILES
             self.parts[key] = _fit(x[rows] - x[rows].mean(0), rank) if own else common.get(key[1], rest)
         return self
 
@@ -86,11 +83,11 @@ class PPCA(Generator):
         return out
 
 
-def _fit(residuals: np.ndarray, most: int) -> tuple[np.ndarray, float]:
-    """Loadings W' (rank × genes) and noise variance; the rank by three-fold likelihood, or `most` if that is not 0."""
+def _fit(residuals: np.ndarray, components: int) -> tuple[np.ndarray, float]:
+    """Loadings W' (rank × genes) and noise variance; rank `components`, or where that is 0 by three-fold likelihood."""
     n, p = residuals.shape
-    if most:
-        return _maximum_likelihood(residuals, min(most, n - 1, p - 1))
+    if components:
+        return _maximum_likelihood(residuals, min(components, n - 1, p - 1))
     ranks = [r for r in RANKS if r < min(2 * n // 3, p)] or [0]
     if n < 6 or len(ranks) == 1:
         return _maximum_likelihood(residuals, ranks[-1])

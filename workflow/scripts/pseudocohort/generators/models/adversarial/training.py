@@ -10,37 +10,34 @@ import torch
 from torch import nn
 
 from ...engine.batches import Batches
-from ...engine.network_generator import NetworkGenerator
+from ...engine.network_generator import NetworkGenerator, Tables
 from ...engine.networks import ProjectionCritic, Synthesiser
-from ...engine.training import Trained, Training, number_of_steps
-
-Losses = dict[str, torch.Tensor]
+from ...engine.training import Losses, Trained, Training, number_of_steps
 
 
 class AdversarialGenerator(NetworkGenerator):
-    """A generator trained against a critic; subclasses give one :meth:`round` of both.
+    """A generator trained against a critic; subclasses give one :meth:`step` of both.
 
     Attributes
     ----------
     betas : tuple of float
         Moments of Adam.
     batches_per_step : str, optional
-        Setting that says how many batches a round takes for the critic; 1 if None.
+        Setting that says how many batches a step takes for the critic; 1 if None.
     """
 
-    on_genes = True
     betas: tuple[float, float]
     batches_per_step: str | None = None
 
     @abstractmethod
-    def round(self, duel: Duel) -> Losses:
+    def step(self, adversaries: AdversarialStep) -> Losses:
         """One update of critic and generator; the losses."""
 
     def penalised(self, step: int) -> bool:
-        """Whether the critic's gradient is penalised in the round of a step."""
+        """Whether the critic's gradient is penalised in a step."""
         return True
 
-    def build(self, dim: int, conditions: int) -> nn.Module:
+    def build(self, dim: int, conditions: int, tables: Tables) -> nn.Module:
         s = self.settings
         return Synthesiser(s["noise"], dim, conditions, s["width"], s["layers"])
 
@@ -57,7 +54,7 @@ class AdversarialGenerator(NetworkGenerator):
             return torch.optim.RMSprop(module.parameters(), lr=rate)
         return torch.optim.Adam(module.parameters(), lr=rate, betas=self.betas, fused=True)
 
-    def companions(self) -> dict[str, nn.Module]:
+    def critics(self) -> dict[str, nn.Module]:
         return {"critic": self.build_critic()}
 
     def train(self, network, batches, seed, checkpoint, critic: nn.Module) -> Training:
@@ -69,16 +66,16 @@ class AdversarialGenerator(NetworkGenerator):
             {"generator": network, "critic": critic}, optimisers,
             averaged="generator", decay=s["decay"], seed=seed, device=self.device,
         )  # fmt: skip
-        duel = Duel(network, critic, run, batches, s["noise"])
+        adversaries = AdversarialStep(network, critic, run, batches, s["noise"])
         return run.run(
-            lambda: self.round(duel), self.length(batches), checkpoint, self.name,
+            lambda: self.step(adversaries), self.length(batches), checkpoint, self.name,
             kind=lambda: self.penalised(run.step),
         )  # fmt: skip
 
     def length(self, batches: Batches) -> int:
         s = self.settings
-        passes = s["passes"] // (s[self.batches_per_step] if self.batches_per_step else 1)
-        return number_of_steps(s["steps"], passes, batches.rows, batches.size)
+        max_epochs = s["max_epochs"] // (s[self.batches_per_step] if self.batches_per_step else 1)
+        return number_of_steps(s["steps"], max_epochs, batches.rows, batches.size)
 
     def keep(self, trained: Trained, batches: Batches) -> None:
         super().keep(trained, batches)
@@ -88,7 +85,7 @@ class AdversarialGenerator(NetworkGenerator):
         z = torch.randn(len(condition), self.settings["noise"], generator=random, device=self.device)
         return self.network(z, condition, factors)
 
-    def signals(self, h, condition, factors) -> dict[str, torch.Tensor]:
+    def signals(self, h, condition, factors, x) -> dict[str, torch.Tensor]:
         """Score of the critic, which was trained to be high on members (Hayes et al. 2019, PoPETs 2019(1):133)."""
         return {"critic": self.critic.to(self.device)(h, condition, factors)}
 
@@ -106,8 +103,8 @@ class AdversarialGenerator(NetworkGenerator):
         return out
 
 
-class Duel:
-    """Generator and critic in training."""
+class AdversarialStep:
+    """What a step of adversarial training is made of: batches of real and generated rows, and their scores."""
 
     def __init__(self, generator, critic, run: Training, batches: Batches, noise: int) -> None:
         self.generator, self.critic = generator, critic
