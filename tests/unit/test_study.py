@@ -72,7 +72,8 @@ def test_every_config_key_is_documented(project_root):
     def walk(properties, path=""):
         for key, entry in properties.items():
             assert f"`{path}{key}`" in text, f"{path}{key} is not in config/README.md"
-            walk(entry.get("properties", {}), f"{path}{key}.")
+            if key != "generator_settings":  # docs/generators has a page for each
+                walk(entry.get("properties", {}), f"{path}{key}.")
 
     walk(schema(project_root / "workflow/schemas")["properties"])
     sheet = yaml.safe_load((project_root / "workflow/schemas/datasets.schema.yaml").read_text())

@@ -1,4 +1,4 @@
-"""A generator, an attack and an experiment are each one folder or file: dropped into a copy, all of the project has them."""
+"""A generator, an attack and an experiment are each one folder or file, dropped into a copy of the project."""
 
 from __future__ import annotations
 

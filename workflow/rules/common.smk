@@ -201,9 +201,9 @@ def code_of_generators():
 def code_of_plan():
     """Digest of the code of the plan, and of the experiments' plans."""
     parts = [
-        module
+        part
         for name in TRAINED
-        for module in experiment_registry.describe(name).modules_of("plan")
+        for part in experiment_registry.describe(name).modules_of("plan")
     ]
     return code_version("plan.members", "plan.training_sets", "plan.requests", *parts)
 
@@ -314,7 +314,7 @@ def code_of_figure(wildcards):
 def code_of_verdicts():
     """Digest of the code of the study's verdicts."""
     studied = experiment_registry.of_study(config)
-    modules = [module for e in studied for module in e.modules_of("verdict")]
+    modules = [part for e in studied for part in e.modules_of("verdict")]
     return code_version("experiments.shared.verdicts", *modules)
 
 

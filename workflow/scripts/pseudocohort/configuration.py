@@ -12,13 +12,14 @@ import yaml
 
 from .core import settings as setting_files
 from .core.errors import UserError
+from .core.paths import data_root
 from .core.validation import nearest, validate
 from .experiments.privacy.attacks import ATTACKS
 from .experiments.registry import describe, experiments, of_study
 from .generators.base import registry
 from .generators.base.description import Description
 from .plan.training_sets import training_sets
-from .study import data_root, read_datasets
+from .study import read_datasets
 
 
 def base_schema(schemas: Path) -> dict[str, Any]:

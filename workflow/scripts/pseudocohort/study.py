@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import difflib
-import os
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from .core.errors import UserError
+from .core.paths import data_root
 from .core.validation import validate
 
 #: Columns of the dataset sheet that are numbers.
 NUMBERS = (("log_offset", float, "1 or 0.001"), ("annotation_rows", int, "2"))
-
-
-def data_root(config: dict[str, Any]) -> str:
-    """Folder that replaces ``{data_root}``: the configuration's, else the environment's."""
-    return str(config.get("data_root") or os.environ.get("PSEUDOCOHORT_DATA", ""))
 
 
 def read_datasets(config: dict[str, Any], schema_file: Path) -> dict[str, dict[str, Any]]:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ...core.levels import TISSUE_LEVELS
+from ...core.paths import in_data_root
 from ...core.seeds import generator
 from ...generators.base.registry import describe, kind_of
 from ..shared.plan import Roles, in_proportion, rows
@@ -61,7 +62,7 @@ def request(
 def settings(config: dict[str, Any]) -> dict[str, Any]:
     """The section ``fidelity``, the folder of the data put into the path of the gene sets."""
     own = config["fidelity"]
-    return own | {"gene_sets": own["gene_sets"].replace("{data_root}", config["data_root"].rstrip("/"))}
+    return own | {"gene_sets": in_data_root(own["gene_sets"], config)}
 
 
 def inputs(config: dict[str, Any], generator: str, jobs: list[str]) -> dict[str, list[str]]:

@@ -115,11 +115,9 @@ class UnCLIP(LossTrainedGenerator):
         _, condition, _, y, level = batch
         views = [y + s["view_noise"] * random.randn(*y.shape[-2:]) for _ in range(2)]
         z, other = (network.encoder(view) for view in views)
+        contrast = supervised_contrastive(z, other, condition, level, s["temperature"])
         error = (network.reconstruct(z) - y).square().flatten(-2)
-        return {
-            "contrastive": supervised_contrastive(z, other, condition, level, s["temperature"]),
-            "reconstruction": s["reconstruction"] * error,
-        }
+        return {"contrastive": contrast, "reconstruction": s["reconstruction"] * error}
 
     def loss(self, network: nn.Module, batch: Batch, random: Streams) -> Losses:
         """Squared errors of the velocities of prior and decoder; embeddings are taken as they are."""
