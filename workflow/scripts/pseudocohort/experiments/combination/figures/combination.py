@@ -56,7 +56,7 @@ def draw(summary: pd.DataFrame) -> Figure:
     first.set_title("What cell lines are worth")
     for ax, generator in zip(panels, made, strict=True):
         plot(ax, generator, "both", colour_of(generator), "generator: both levels")
-        plot(ax, "em_logistic", "both", GREEN, "no generator: mixture + logistic")
+        plot(ax, "em_logistic", "both", PURPLE, "no generator: mixture + logistic")
         plot(ax, generator, "tissue_only", YELLOW, "generator: patients only")
         plot(ax, generator, "permuted", GREY, "lines with wrong names", dashed=True)
         ax.set_title(generator)
@@ -65,7 +65,7 @@ def draw(summary: pd.DataFrame) -> Figure:
             ax.axhline(float(ceiling["value"].iloc[0]), color=INK, linewidth=0.8, linestyle=(0, (4, 3)))
         ax.set_xticks(range(len(ks)), [f"{int(k)}" for k in ks])
         ax.set_xlabel("labelled patients per condition")
-        ax.legend(fontsize=7, loc="lower right")
+        ax.legend(fontsize=7, loc="center right", bbox_to_anchor=(1.0, 0.38))
     if len(pool):
         _pool_sizes(figure.add_subplot(grid[0, 1], sharey=first), pool)
     if len(recalls):
@@ -116,7 +116,7 @@ def _recalls(ax, rows: pd.DataFrame, k: float) -> None:
 def _ablation(ax, table: pd.DataFrame, made: list[str], k: float) -> None:
     """What a generator saw, and how its levels were aligned, at one k: accuracy with its interval."""
     at = table[table["n_real"] == k]
-    arms = [a for a in ("tissue_only", "permuted", "both") if (at["regime"] == a).any()]
+    arms = [a for a in ("tissue_only", "permuted", "cell_only", "both") if (at["regime"] == a).any()]
     arms += sorted(a for a in at["regime"].unique() if "+" in str(a))
     step = 0.7 / max(len(made), 1)
     for i, generator in enumerate(made):
@@ -129,7 +129,12 @@ def _ablation(ax, table: pd.DataFrame, made: list[str], k: float) -> None:
         value = at.loc[(at["generator"] == name) & (at["regime"] == arm), "value"]
         if len(value) and name != "best_without_pool":
             ax.axvline(float(value.iloc[0]), color=colour, linewidth=0.9, linestyle=(0, (4, 3)), label=label)
-    names = {"tissue_only": "tissue only", "permuted": "both, wrong names", "both": "both, scaled by level"}
+    names = {
+        "tissue_only": "tissue only",
+        "permuted": "both, wrong names",
+        "cell_only": "lines, no labelled patient",
+        "both": "both, scaled by level",
+    }
     ax.set_yticks(range(len(arms)), [names.get(a, a.replace("both+", "both, ").replace("_", " ")) for a in arms])
     ax.invert_yaxis()
     ax.set_title(f"What the generator saw, and how levels were aligned ({int(k)} per condition)")
