@@ -34,7 +34,7 @@ def local_row(name: str, config: dict) -> dict:
     """
     rows = study.read_datasets(config, ROOT / "workflow/schemas/datasets.schema.yaml")
     row = dict(sources.check(rows)[name])
-    for column in ("source", "samples"):
+    for column in ("source", "samples", "more_samples"):
         source = row.get(column, "")
         if sources.is_downloaded(source):
             row[column] = sources.destination(name, column, source)
@@ -68,7 +68,8 @@ def main() -> int:
         aliases = config["prepare"]["line_aliases"].replace("{data_root}", study.data_root(config).rstrip("/"))
         lines = read_line_names(aliases) if aliases else LineNames()
         genes = load_gene_table(ROOT / "resources/genes.tsv.gz")
-        print(preview(local_row(options.dataset, config), config["prepare"], genes, lines, config["seed"]))
+        prepare = config["prepare"] | {"conditions": study.conditions_of(config, options.dataset)}
+        print(preview(local_row(options.dataset, config), prepare, genes, lines, config["seed"]))
     except UserError as error:
         print(error, file=sys.stderr)
         return 1

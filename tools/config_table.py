@@ -34,7 +34,10 @@ def _walk(schema: dict[str, Any], properties: dict[str, Any], path: str = "") ->
 
 def _allowed(entry: dict[str, Any]) -> str:
     values = entry.get("enum") or entry.get("items", {}).get("enum")
-    return ", ".join(map(str, values)) if values else entry.get("type", "list" if "items" in entry else "")
+    if values:
+        return ", ".join(map(str, values))
+    kind = entry.get("type", "list" if "items" in entry else "")
+    return kind if isinstance(kind, str) else " or ".join(kind)
 
 
 def config_table() -> str:

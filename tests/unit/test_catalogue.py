@@ -94,10 +94,28 @@ def test_every_row_is_complete() -> None:
         "xena_gdc_star_tpm", "gtex_v8_tpm", "gtex_v8_counts", "gtex_v10_tpm", "gtex_v10_attributes", "recount3_tcga",
         "recount3_gtex", "depmap_expression", "depmap_models", "depmap_gene_effect", "kinker2020_counts", "mix_seq",
         "sc_mixology_10x_5cl", "breast_line_atlas", "scperturb", "collectri", "knocktf_expression",
+        "gtex_v10_subjects", "gtex_v11_tpm",
+        "gtex_v11_subjects", "ccle2018_counts", "ccle2018_lines", "mix_seq_scperturb", "recount3_tcga_qc",
+        "xena_tcga_hiseqv2", "xena_tcga_clinical", "sc_mixology_counts", "tcga_pancanatlas_quality",
     ],
 )  # fmt: skip
 def test_the_sources_asked_for_are_there(name: str) -> None:
     assert lookup(name)["name"] == name
+
+
+def test_what_was_found_wrong_in_the_catalogue_stays_right() -> None:
+    """Facts checked against public code (see docs/data-sources.md)."""
+    assert lookup("sc_mixology_10x_5cl")["gene_ids"] == "symbol"
+    assert lookup("recount3_tcga")["unit"] == "coverage"
+    gene_effect = lookup("depmap_gene_effect")
+    assert gene_effect["access"] == "open" and gene_effect["version"] == "24Q4" and gene_effect["bytes"] == 428678699
+    for name in ("depmap_expression", "depmap_models", "depmap_gene_effect"):
+        number = lookup(name)["url"].rsplit("/", 1)[1]
+        assert lookup(name)["mirror"] == f"https://api.figshare.com/v2/file/download/{number}"
+    assert "907" in lookup("knocktf_expression")["notes"] and "207 lines" in lookup("kinker2020_counts")["notes"]
+    for name, row in CATALOGUED.items():
+        if "zenodo.org" in row.get("url", "") or "storage.googleapis.com" in row.get("url", ""):
+            assert "No checksum is published" not in row.get("notes", ""), name
 
 
 @pytest.mark.parametrize("name", [n for n, row in CATALOGUED.items() if row["access"] == "open"])
@@ -239,7 +257,7 @@ def test_rows_of_the_dataset_sheet(server: Server, tmp_path: Path) -> None:
         }
     )
     assert rows["a"]["samples"] == "gdc:TCGA-BRCA" and rows["c"]["samples"] == "local.tsv"
-    assert {sources.destination("a", c, rows["a"][c]) for c in sources.COLUMNS} == {
+    assert {sources.destination("a", c, rows["a"][c]) for c in ("source", "samples")} == {
         "resources/downloads/_gdc/a/counts.tsv.gz",
         "resources/downloads/_gdc/a/samples.tsv",
     }
@@ -276,17 +294,17 @@ def test_a_row_by_catalogue_name_works(server: Server, tmp_path: Path, copy_proj
     """``catalogue:<name>`` in the sheet becomes a file, by Snakemake; a manual source stops the plan."""
     folder = copy_project(tmp_path / "project")
     table = folder / "config" / "data_versions.tsv"
-    text, url = table.read_text(), CATALOGUED["collectri"]["url"]
+    text, url = table.read_text(), CATALOGUED["hallmark"]["url"]
     assert text.count(url) == 1
     table.write_text(text.replace(url, server.url("/a.csv")))
     header, *rows = (folder / "config" / "datasets.tsv").read_text().splitlines()
     cells = dict(zip(header.split("\t"), rows[0].split("\t"), strict=True))
     study = ["--configfile", "config/demo.yaml", "--config", "datasets_sheet=sheet.tsv"]
-    for source in ("catalogue:mix_seq", "catalogue:collectri"):
+    for source in ("catalogue:mix_seq", "catalogue:hallmark"):
         given = cells | {"dataset": "demo_normal", "source": source}
         (folder / "sheet.tsv").write_text("\n".join([header, "\t".join(given.values()), *rows[1:]]) + "\n")
         target = "resources/downloads/demo_normal/a.csv"
-        done = snakemake(folder, "--cores", "1", *study, "--", target, check=source == "catalogue:collectri")
+        done = snakemake(folder, "--cores", "1", *study, "--", target, check=source == "catalogue:hallmark")
         if source == "catalogue:mix_seq":
             assert done.returncode != 0 and "figshare article 10298696" in done.stderr
     assert (folder / target).read_bytes() == DATA

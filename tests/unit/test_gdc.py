@@ -17,11 +17,13 @@ from typing import Any
 import anndata as ad
 import pandas as pd
 import pytest
+import yaml
 
 from pseudocohort.acquire import gdc, gdc_files
 from pseudocohort.acquire.fetch import provenance_path
 from pseudocohort.acquire.gdc_api import Client
 from pseudocohort.acquire.gdc_counts import read_counts, sample_table
+from pseudocohort.acquire.gdc_entries import SAMPLE_TYPES, preference, sample_type_of
 from pseudocohort.core.errors import UserError
 
 GENES = ("ENSG00000000003.15", "ENSG00000000005.6", "ENSG00000002586.20_PAR_Y")
@@ -84,7 +86,7 @@ class Gdc(http.server.ThreadingHTTPServer):
                     {
                         "submitter_id": barcode[:12],
                         "project": {"project_id": project},
-                        "samples": [{"submitter_id": barcode[:16], "sample_type": gdc.SAMPLE_TYPES[code]}],
+                        "samples": [{"submitter_id": barcode[:16], "sample_type": SAMPLE_TYPES[code]}],
                     }
                 ],
                 **changes,
@@ -103,7 +105,7 @@ class Gdc(http.server.ThreadingHTTPServer):
                 "data_type": [hit["data_type"]],
                 "analysis.workflow_type": [hit["analysis"]["workflow_type"]],
                 "access": [hit["access"]],
-                "cases.samples.sample_type": [hit["cases"][0]["samples"][0]["sample_type"]],
+                "cases.samples.sample_type": [hit["cases"][0]["samples"][0].get("sample_type")],
             }
             if self.ignore_access:
                 values["access"] = ["open"]
@@ -215,7 +217,7 @@ def cohort(server: Gdc) -> list[str]:
     ]
 
 
-def acquire(server: Gdc, folder: Path, source: str = "gdc:TCGA-AAAA", **options: Any) -> dict[str, Any]:
+def acquire(server: Gdc, folder: Path, source: str = "gdc:TCGA-AAAA?aliquots=all", **options: Any) -> dict[str, Any]:
     options.setdefault("client", server.client())
     return gdc.acquire(
         source,
@@ -249,7 +251,7 @@ def test_matrix_samples_and_provenance(server: Gdc, cohort: list[str], tmp_path:
     assert list(samples["sample_id"]) == list(counts.columns)
     assert list(samples["patient"]) == ["TCGA-AA-0001", "TCGA-AA-0001", "TCGA-AA-0002", "TCGA-AA-0002"]
     assert list(samples["sample_type"]) == ["01", "11", "01", "01"]
-    assert list(samples["replicate"]) == ["1", "1", "1", "2"]
+    assert list(samples["replicate"]) == ["1", "1", "2", "1"]
     assert set(samples["project"]) == {"TCGA-AAAA"}
     assert list(samples["file_id"]) == [cohort[0], cohort[1], cohort[3], cohort[2]]
     packed = (tmp_path / "out" / "counts.tsv.gz").read_bytes()
@@ -257,10 +259,91 @@ def test_matrix_samples_and_provenance(server: Gdc, cohort: list[str], tmp_path:
     assert provenance["data_release"] == "Data Release 0.0" and provenance["files"] == 4
     assert json.loads(provenance_path(tmp_path / "out" / "counts.tsv.gz").read_text()) == provenance
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert provenance["left_out"] == {}
     assert {e["file_id"]: (e["md5"], e["bytes"]) for e in manifest["files"]} == {
         hit["file_id"]: (hit["md5sum"], hit["file_size"]) for hit in server.hits[:4]
     }
     assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_one_aliquot_of_a_sample_is_taken_unless_all_are_asked_for(
+    server: Gdc, cohort: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The one that the Broad Institute's Firehose would take: analyte H, R, T, then the highest plate."""
+    total = server.add("TCGA-AA-0002-01A-11T-A333-07", (9, 9, 9))
+    provenance = acquire(server, tmp_path, "gdc:TCGA-AAAA")
+    assert list(matrix(tmp_path).columns) == [
+        "TCGA-AA-0001-01A-11R-A111-07", "TCGA-AA-0001-11A-11R-A111-07", "TCGA-AA-0002-01A-11R-A222-07",
+    ]  # fmt: skip
+    assert provenance["left_out"] == {"further aliquot of a sample": 2} and provenance["files"] == 3
+    assert "2 of 5 files are left out: further aliquot" in caplog.text
+    assert total not in sum(server.asked_ids(), [])
+    every = acquire(server, tmp_path)
+    assert every["left_out"] == {} and matrix(tmp_path).shape == (3, 5)
+
+
+def test_samples_in_formalin_are_marked_and_left_out_by_default(server: Gdc, cohort: list[str], tmp_path: Path) -> None:
+    said = server.add("TCGA-AA-0001-01B-11R-A999-07", (50, 60, 70))
+    server.hits[-1]["cases"][0]["samples"][0]["preservation_method"] = "FFPE"
+    server.hits[0]["cases"][0]["samples"][0]["preservation_method"] = "OCT"
+    server.add("TCGA-AA-0004-01A-11R-A999-07", (51, 61, 71))
+    server.hits[-1]["cases"][0]["samples"][0]["portions"] = [{"is_ffpe": False}, {"is_ffpe": True}]
+    assert acquire(server, tmp_path)["left_out"] == {"fixed in formalin (FFPE)": 2}
+    assert not any("A999" in name for name in matrix(tmp_path))
+    kept = acquire(server, tmp_path, "gdc:TCGA-AAAA?ffpe=keep&aliquots=all")
+    samples = pd.read_csv(tmp_path / "out" / "samples.tsv", sep="\t", dtype=str, keep_default_na=False)
+    preservation = samples.set_index("sample_id")["preservation"]
+    assert kept["left_out"] == {} and preservation["TCGA-AA-0001-01B-11R-A999-07"] == "FFPE"
+    assert preservation["TCGA-AA-0001-01A-11R-A111-07"] == "OCT"
+    assert preservation["TCGA-AA-0002-01A-11R-A111-07"] == "" and said in set(samples["file_id"])
+    # Of one sample a frozen aliquot is preferred, whatever its plate.
+    frozen, fixed = ({"preservation": p, "aliquot": a, "file_id": "x"} for p, a in (("", "A-11R-A111-"), ("FFPE", "Z")))
+    assert preference(frozen) < preference(fixed)
+    server.hits = [hit for hit in server.hits if hit["file_id"] == said]
+    with pytest.raises(UserError, match="left out; the first: fixed in formalin") as error:
+        acquire(server, tmp_path, "gdc:TCGA-AAAA?samples=01")
+    assert "ffpe=keep" in error.value.remedy
+
+
+def test_the_sample_type_is_that_of_the_barcode_where_the_field_is_gone(server: Gdc, cohort: list[str]) -> None:
+    for hit in server.hits:
+        del hit["cases"][0]["samples"][0]["sample_type"]
+    files = listed(server)
+    assert sorted(e["sample_type"] for e in files) == ["01", "01", "01", "11"]
+    assert {e["sample_type_name"] for e in files} == {"Primary Tumor", "Solid Tissue Normal"}
+    server.hits[0]["cases"][0]["samples"][0]["sample_type"] = "Something new"  # a name that is not known
+    assert len(listed(server)) == 4
+    asked = [part["content"]["field"] for part in server.requests[0][1]["filters"]["content"]]
+    assert not any("sample_type" in field for field in asked)
+    assert sample_type_of("TARGET-20-PABHET-09A-01R") == "09" and sample_type_of("TCGA-AA-0001-11A") == "11"
+    assert sample_type_of("C3L-00004-01") == sample_type_of("CPT0000140004") == ""
+
+
+def test_a_pooled_aliquot_is_not_taken_for_the_first_of_its_samples(server: Gdc, tmp_path: Path) -> None:
+    def pooled(name: str, *samples: tuple[str, str]) -> None:
+        server.add(f"TCGA-AA-{name}-01A-11R-A111-07", (1, 2, 3))
+        server.hits[-1]["associated_entities"] = [{"entity_submitter_id": f"CPT000{name}"}]
+        server.hits[-1]["cases"][0]["samples"] = [{"submitter_id": s, "sample_type": t} for s, t in samples]
+
+    tumour, normal = SAMPLE_TYPES["01"], SAMPLE_TYPES["11"]
+    pooled("0001", ("C3L-1-02", tumour), ("C3L-1-01", tumour))
+    pooled("0002", ("C3L-2-01", tumour), ("C3L-2-06", normal))
+    pooled("0003", ("C3L-3-01", tumour))
+    server.add("TCGA-AA-0004-01A-11R-A111-07", (1, 2, 3))
+    server.hits[-1]["cases"].append(server.hits[-1]["cases"][0] | {"submitter_id": "TCGA-AA-0005"})
+    provenance = acquire(server, tmp_path)
+    assert provenance["left_out"] == {"pooled of samples of several kinds": 2}
+    samples = pd.read_csv(tmp_path / "out" / "samples.tsv", sep="\t", dtype=str)
+    assert dict(zip(samples["sample_id"], samples["sample"], strict=True)) == {
+        "CPT0000001": "C3L-1-01+C3L-1-02", "CPT0000003": "C3L-3-01",
+    }  # fmt: skip
+
+
+def test_a_refusal_names_what_the_api_says(server: Gdc, cohort: list[str]) -> None:
+    server.statuses = [(400, json.dumps({"message": "unrecognized field: cases.samples.sample_type"}).encode())]
+    with pytest.raises(UserError, match="400 Bad Request: unrecognized field: cases.samples.sample_type") as error:
+        listed(server)
+    assert "renamed" in error.value.remedy
 
 
 def test_sex_and_age_of_the_patients_are_in_the_sample_table(server: Gdc, cohort: list[str], tmp_path: Path) -> None:
@@ -313,7 +396,7 @@ def test_listing_that_changes_between_pages(server: Gdc, cohort: list[str], monk
     whole = server.selected
     # The order differs from request to request: one file comes twice, another never.
     monkeypatch.setattr(server, "selected", lambda filters: whole(filters)[:: 1 if len(server.requests) == 1 else -1])
-    with pytest.raises(UserError, match="announces 4 files, 3 came"):
+    with pytest.raises(UserError, match="announces 5 files, 3 came"):
         listed(server, page=3)
 
 
@@ -332,13 +415,13 @@ def test_sample_types_and_projects_are_filtered(server: Gdc, cohort: list[str]) 
     assert [entry["file_id"] for entry in listed(server, "gdc:TCGA-AAAA?samples=06")] == [cohort[4]]
     with pytest.raises(UserError, match="no open STAR") as error:
         listed(server, "gdc:TCGA-BBBB")
-    assert "?samples=CODE" in error.value.remedy
+    assert "?samples=CODE" in error.value.remedy and "06 (Metastatic)" in error.value.remedy
 
 
 def test_union_takes_each_file_once(server: Gdc, cohort: list[str], tmp_path: Path) -> None:
     other = server.add("TCGA-BB-0001-01A-11R-A111-07", (20, 21, 22), project="TCGA-BBBB")
     server.hits[0]["listed_in"] = ["TCGA-AAAA", "TCGA-BBBB"]
-    acquire(server, tmp_path, "gdc:TCGA-AAAA+TCGA-BBBB+TCGA-AAAA")
+    acquire(server, tmp_path, "gdc:TCGA-AAAA+TCGA-BBBB+TCGA-AAAA?aliquots=all")
     assert sorted(sum(server.asked_ids(), [])) == sorted([*cohort[:4], other])
     assert matrix(tmp_path).shape == (3, 5)
     assert server.asked("/files") == 2
@@ -346,7 +429,7 @@ def test_union_takes_each_file_once(server: Gdc, cohort: list[str], tmp_path: Pa
 
 def test_firehose_unions_become_projects() -> None:
     assert gdc.parse_source("gdc:COADREAD+TCGA-READ").projects == ("TCGA-COAD", "TCGA-READ")
-    assert gdc.parse_source("gdc:TCGA-BRCA").sample_types == ("Primary Tumor", "Solid Tissue Normal")
+    assert gdc.parse_source("gdc:TCGA-BRCA").sample_types == ("01", "11")
 
 
 @pytest.mark.parametrize(
@@ -356,6 +439,8 @@ def test_firehose_unions_become_projects() -> None:
         ("gdc:TCGA-BRCA?workflow=HTSeq", "not of the form"),
         ("gdc:TCGA-BRCA/../x", "not of the form"),
         ("gdc:TCGA-BRCA?samples=98", "'98' is not known"),
+        ("gdc:TCGA-BRCA?ffpe=maybe", "not of the form"),
+        ("gdc:TCGA-BRCA?samples=01&aliquots=two", "not of the form"),
     ],
 )
 def test_malformed_sources(source: str, said: str) -> None:
@@ -610,3 +695,12 @@ def test_a_row_of_the_dataset_sheet_works(server: Gdc, tmp_path: Path, copy_proj
     assert set(profiles.obs["donor"]) == {f"TCGA-AA-000{i}" for i in range(3)}
     assert dict(profiles.obs["level"].value_counts()) == {"tumour": 3, "normal": 3}
     assert list((folder / "resources/downloads/_gdc/cohort").glob("counts.tsv.gz.provenance.json"))
+
+
+def test_profiles_let_one_job_ask_the_gdc_at_a_time(project_root: Path) -> None:
+    rule = (project_root / "workflow/rules/acquire.smk").read_text().partition("rule download_gdc:")[2]
+    assert "gdc=1," in rule.partition("rule ")[0]
+    profiles = list((project_root / "profiles").glob("*/*.yaml"))
+    assert len(profiles) == 3
+    for profile in profiles:
+        assert "gdc=1" in yaml.safe_load(profile.read_text())["resources"], profile

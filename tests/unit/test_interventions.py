@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import anndata as ad
@@ -11,14 +12,16 @@ import pandas as pd
 import pytest
 import scipy.stats
 import statsmodels.api as sm
+from sklearn.covariance import ledoit_wolf
 from sklearn.metrics import roc_auc_score
 
 from pseudocohort.core.contracts import check_evaluation
 from pseudocohort.core.errors import UserError
-from pseudocohort.experiments.interventions import operators
-from pseudocohort.experiments.interventions.graph import Graph, corrupted, resolve, shuffled
-from pseudocohort.experiments.interventions.operators import TissueModel
 from pseudocohort.experiments.interventions.score import interventions, pearson, sign_at
+from pseudocohort.generators.base import registry
+from pseudocohort.intervene import operators
+from pseudocohort.intervene.graph import Graph, corrupted, resolve, shuffled
+from pseudocohort.intervene.operators import TissueModel
 
 G, REGULATORS = 80, 14
 GENES = [f"ENSG{i:011d}" for i in range(G)]
@@ -125,7 +128,7 @@ def result(confounded: Scm) -> Any:
 
 def test_do_g_is_exact_on_the_population_covariance() -> None:
     scm = Scm(1, hidden=0.0)
-    model = TissueModel(np.zeros((1, G)), np.ones(G), np.ones(G, bool), scm.covariance, 0.0)
+    model = TissueModel.from_covariance(scm.covariance)
     for gene in range(REGULATORS):
         np.testing.assert_allclose(model.do(gene, descendants(scm, gene)), scm.total[:, gene], atol=1e-9)
 
@@ -157,6 +160,7 @@ def test_do_g_is_ridge_regression_with_a_free_slope_of_the_gene(confounded: Scm)
     gene, reached = 3, descendants(confounded, 3)
     others = np.setdiff1d(np.arange(G), np.append(reached, gene))
     shrinkage = model.ridge / np.mean(model.z**2)
+    assert shrinkage == pytest.approx(ledoit_wolf(model.z, assume_centered=True)[1], rel=1e-9)
     penalty = np.append(0.0, np.full(len(others), len(x) * model.ridge / (1 - shrinkage)))
     z = model.z[:, np.append(gene, others)]
     slopes = np.linalg.solve(z.T @ z + np.diag(penalty), z.T @ model.z[:, reached])[0]
@@ -353,12 +357,13 @@ def test_ridge_and_propagation_against_the_true_weights() -> None:
     model = TissueModel.fit(x, classes)
     graph = resolve(scm.graph(), pd.DataFrame({"symbol": SYMBOLS}, index=GENES))
     signs = operators.sign_matrix(graph, GENES)
-    np.testing.assert_array_equal(signs, np.sign(scm.weights))
-    weights = operators.ridge_weights(model, signs)
+    np.testing.assert_array_equal(signs.toarray(), np.sign(scm.weights))
+    sparse_weights = operators.ridge_weights(model, signs)
+    weights = sparse_weights.toarray()
     np.testing.assert_allclose(weights * np.outer(model.scale, 1 / model.scale), scm.weights, atol=0.06)
-    slopes = operators.propagate(model, weights, 0, steps=REGULATORS)
+    slopes = operators.propagate(model, sparse_weights, 0, steps=REGULATORS)
     np.testing.assert_allclose(slopes, scm.total[:, 0], atol=0.25)
-    one_step = operators.propagate(model, weights, 0, steps=1)
+    one_step = operators.propagate(model, sparse_weights, 0, steps=1)
     np.testing.assert_allclose(one_step[1:], (weights * np.outer(model.scale, 1 / model.scale))[1:, 0])
     assert operators.regulon_sign(signs, 0)[0] == 1
 
@@ -394,3 +399,120 @@ def test_see_of_a_generator_is_see_where_the_generator_is_the_gaussian(confounde
         assert scores["see_exact", "-", metric] == pytest.approx(scores["see", "-", metric], rel=0.05)
     assert scores["do_g", "given", "pearson_delta_gain_over_see_exact"] > 0.05
     assert scores["see_exact", "-", "requested"] == scores["see", "-", "requested"]
+
+
+@pytest.mark.parametrize("name", ["flow", "ddpm"])
+def test_generators_that_clamp_do_what_the_true_graph_says(confounded: Scm, name: str) -> None:
+    """Trained networks under hidden programmes: DO|G by clamping, against the exact effects."""
+    profiles, donors = confounded.profiles(800)
+    training = profiles[(donors["split"] == "train").to_numpy()].copy()
+    training.obs = training.obs.assign(technology="bulk", aggregation="bulk", context="tumour")
+    x = np.asarray(training.X, dtype=float)
+    mean, sd = x.mean(0), x.std(0)
+    training.X = ((x - mean) / sd).astype(np.float32)
+    steps = {"flow": 250, "ddpm": 400}[name]
+    settings = {"components": G, "width": 64, "blocks": 2, "steps": steps}
+    model = registry.get(name)().fit(training, settings=settings, seed=0, device="cpu")
+
+    def expect(obs: pd.DataFrame, clamped: np.ndarray) -> np.ndarray:
+        obs = obs.assign(technology="bulk", aggregation="bulk", context="tumour")
+        return model.sample_clamped(obs, (clamped - mean) / sd, seed=1, expected=True) * sd + mean
+
+    settings = {"n_genes": REGULATORS, "n_leaves": 4}
+    value = means(run(confounded, settings=settings, generators={name: expect}).table)
+    assert value[f"do_g_{name}", "given", "pearson_delta"] >= 0.95
+    assert value[f"do_g_{name}", "given", "leaf_effect"] == 0
+    assert value[f"see_{name}", "-", "pearson_delta"] < 0.6
+
+
+def test_the_bars_of_the_simulated_truth(confounded: Scm) -> None:
+    value = means(run(confounded, settings={"n_genes": REGULATORS, "n_leaves": 10}).table)
+    assert value["do_g", "given", "pearson_delta"] >= 0.95
+    assert value["do_g", "shuffled", "pearson_delta"] < 0.5
+    assert value["see", "-", "pearson_delta"] < 0.6
+    x, classes = confounded.sample(800, 1)
+    model = TissueModel.fit(x, classes)
+    true, predicted = [], []
+    for gene in range(REGULATORS):
+        others = np.arange(G) != gene
+        true.append(confounded.total[others, gene])
+        predicted.append(model.do(gene, descendants(confounded, gene))[others])
+    slope = np.polyfit(np.concatenate(true), np.concatenate(predicted), 1)[0]
+    assert 0.9 <= slope <= 1.15
+
+
+def test_several_genes_at_once_against_regression_and_the_exact_effects(confounded: Scm) -> None:
+    x, classes = confounded.sample(200, 0)
+    genes = np.array([1, 4, 30])
+    dummies = pd.get_dummies(classes).to_numpy(float)
+    fit = sm.OLS(x, np.column_stack([x[:, genes], dummies])).fit()
+    np.testing.assert_allclose(TissueModel.fit(x, classes).see(genes), fit.params[:3].T, atol=1e-9)
+
+    plain = Scm(1, hidden=0.0)
+    both = np.array([0, 2])
+    graph = resolve(plain.graph(), pd.DataFrame({"symbol": SYMBOLS}, index=GENES))
+    reached = np.array(sorted(GENES.index(g) for g in graph.descendants([GENES[0], GENES[2]])))
+    # Setting both: their own incoming edges are cut, everything else follows the equations.
+    cut = plain.weights.copy()
+    cut[both] = 0
+    exact = np.linalg.inv(np.eye(G) - cut)[:, both]
+    slopes = TissueModel.from_covariance(plain.covariance).do(both, reached)
+    np.testing.assert_allclose(slopes, exact, atol=1e-9)
+    several = TissueModel.fit(x, classes)
+    rows = several.do(both, reached)
+    np.testing.assert_allclose(several.do(both[:1], reached)[:, 0], several.do(0, reached), atol=1e-12)
+    z = several.z[:, np.append(both, np.setdiff1d(np.arange(G), np.append(both, reached)))]
+    penalty = np.full(z.shape[1], len(x) * several.ridge / (1 - several.ridge / np.mean(several.z**2)))
+    penalty[:2] = 0
+    ridge = np.linalg.solve(z.T @ z + np.diag(penalty), z.T @ several.z[:, reached])[:2]
+    expected = ridge.T * several.scale[reached][:, None] / several.scale[both]
+    np.testing.assert_allclose(rows[reached], expected, atol=1e-8)
+
+
+def test_profiles_counted_several_times_are_profiles_repeated(confounded: Scm) -> None:
+    x, classes = confounded.sample(50, 0)
+    times = np.random.default_rng(0).integers(0, 4, 50)
+    rows = np.repeat(np.arange(50), times)
+    once, repeated = TissueModel.fit(x, classes, times.astype(float)), TissueModel.fit(x[rows], classes[rows])
+    assert once.ridge == pytest.approx(repeated.ridge, rel=1e-9)
+    reached = descendants(confounded, 2)
+    np.testing.assert_allclose(once.do(2, reached), repeated.do(2, reached), atol=1e-8)
+    np.testing.assert_allclose(once.see(2), repeated.see(2), atol=1e-9)
+
+
+def test_twenty_thousand_genes_fit() -> None:
+    """No matrix of genes by genes is made: it alone would take 3.2 GB."""
+    rng = np.random.default_rng(0)
+    genes = 20_000
+    x = rng.normal(size=(40, genes))
+    tracemalloc.start()
+    model = TissueModel.fit(x, np.zeros(40))
+    slopes = model.do(7, np.arange(100, 600))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100e6
+    assert slopes[7] == 1 and (slopes[100:600] != 0).all() and not np.delete(slopes, [7, *range(100, 600)]).any()
+
+
+def test_cycles_follow_the_rule() -> None:
+    """Setting a gene cuts the edges into it: a gene of its cycle is a descendant, not a cause."""
+    table = pd.DataFrame({"regulator": ["S0", "S1", "S2"], "target": ["S1", "S0", "S0"], "sign": 1})
+    graph = resolve(table, pd.DataFrame({"symbol": SYMBOLS}, index=GENES))
+    assert graph.descendants(GENES[0]) == {GENES[1]} == graph.in_cycle(GENES[0])
+    assert graph.descendants(GENES[2], 1) == {GENES[0]} and not graph.in_cycle(GENES[2])
+    rng = np.random.default_rng(0)
+    pairs = rng.integers(0, 30, (60, 2)).astype(str)
+    reference = nx.DiGraph([tuple(e) for e in pairs if e[0] != e[1]])
+    var = pd.DataFrame({"symbol": [f"s{i}" for i in range(30)]}, index=[str(i) for i in range(30)])
+    graph = resolve(pd.DataFrame(pairs, columns=["regulator", "target"]).assign(sign=1), var)
+    components = {node: c - {node} for c in nx.strongly_connected_components(reference) for node in c}
+    for node in reference:
+        assert graph.in_cycle(node) == components[node]
+
+
+def test_graph_bootstrap_keeps_a_share_of_the_edges(confounded: Scm) -> None:
+    graph = resolve(confounded.graph(), pd.DataFrame({"symbol": SYMBOLS}, index=GENES))
+    pairs = lambda g: set(zip(g.edges["regulator"], g.edges["target"], strict=True))  # noqa: E731
+    draws = [graph.bootstrap(np.random.default_rng(seed)) for seed in range(2)]
+    assert all(len(pairs(d)) == round(0.8 * len(graph.edges)) and pairs(d) < pairs(graph) for d in draws)
+    assert pairs(draws[0]) != pairs(draws[1])

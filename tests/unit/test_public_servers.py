@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import hashlib
 import http.server
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pseudocohort.acquire import checksums
 from pseudocohort.acquire import fetch as module
 from pseudocohort.acquire.fetch import fetch
 from pseudocohort.core.errors import UserError
@@ -65,7 +69,22 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if time == 1:
             self.send_error(503)
         else:
-            self.answer(GCT, {"ETag": '"7a"', "x-goog-hash": "crc32c=AAAA==", "Content-Type": "application/gzip"})
+            md5 = base64.b64encode(hashlib.md5(GCT if "damaged" not in self.path else DEPMAP).digest()).decode()
+            hashes = f"crc32c=AAAA==, md5={md5}"
+            self.answer(GCT, {"ETag": '"7a"', "x-goog-hash": hashes, "Content-Type": "application/gzip"})
+
+    def challenge(self, _: int) -> None:
+        """A firewall that wants to see a browser: 202 with nothing, for ever."""
+        self.answer(b"", {"x-amzn-waf-action": "challenge"}, status=202)
+
+    def records(self, _: int) -> None:
+        """zenodo as it is: a file, and beside it the listing of the record with MD5s."""
+        self.answer(H5AD, {"ETag": '"b0"'}, stop=150_000 if self.server.asked[self.path] == 1 else None)
+
+    def api(self, _: int) -> None:
+        right = hashlib.md5(H5AD).hexdigest() if self.path.endswith("/77") else "0" * 32
+        listing = {"files": [{"key": "a b.h5ad", "checksum": f"md5:{right}"}]}
+        self.answer(json.dumps(listing).encode() if "/79" not in self.path else b"<html>", {})
 
     def figshare(self, time: int) -> None:
         """Twice 202 with nothing, then a redirection to the store."""
@@ -180,6 +199,7 @@ def test_the_right_file_comes_in_the_end(
         ("/damaged/expression.tsv.gz", "", "truncated or damaged"),
         ("/store/expression.csv", "0" * 64, "SHA-256"),
         ("/store/cells.h5ad", "", "begins with b',tp53"),
+        ("/gtex/damaged.gct.gz", "", "the server announced"),
     ],
 )
 def test_a_wrong_file_is_said_and_not_kept(servers: Servers, tmp_path: Path, path: str, sha256: str, said: str) -> None:
@@ -193,6 +213,49 @@ def test_a_file_that_never_gets_ready(servers: Servers, tmp_path: Path, monkeypa
     with pytest.raises(UserError, match="answered 202"):
         fetch(servers.url("/figshare/expression.csv"), tmp_path / "expression.csv")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bot_challenge_is_named_at_once_with_the_mirror(servers: Servers, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"202 without content: a bot challenge \(AWS WAF\)") as error:
+        fetch(servers.url("/challenge/ndownloader/files/51065489"), tmp_path / "expression.csv")
+    assert servers.asked["/challenge/ndownloader/files/51065489"] == 1  # waiting does not help
+    assert "waiting does not help" in error.value.remedy and list(tmp_path.iterdir()) == []
+    for address in (
+        "https://figshare.com/ndownloader/files/51065489",
+        "https://ndownloader.figshare.com/files/51065489",
+    ):
+        assert checksums.figshare_mirror(address) == "https://api.figshare.com/v2/file/download/51065489"
+    assert checksums.figshare_mirror("https://example.org/files/1") == ""
+
+
+@pytest.mark.parametrize(("record", "said"), [("77", ""), ("78", "announced 0000"), ("79", "")])
+def test_checksums_of_a_zenodo_record_are_those_of_its_listing(
+    servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record: str, said: str
+) -> None:
+    here = re.escape(servers.url(""))
+    monkeypatch.setattr(checksums, "_ZENODO", re.compile(rf"^({here})/records?/([0-9]+)/files/([^?#]+)"))
+    target, url = tmp_path / "a.h5ad", servers.url(f"/records/{record}/files/a%20b.h5ad")
+    if said:
+        with pytest.raises(UserError, match=said):
+            fetch(url, target)
+        assert list(tmp_path.iterdir()) == []
+    else:
+        provenance = fetch(url, target)
+        expected = hashlib.md5(H5AD).hexdigest() if record == "77" else ""  # 79: the listing is a page
+        assert provenance["server_md5"] == expected and target.read_bytes() == H5AD
+        assert servers.asked[f"/records/{record}/files/a%20b.h5ad"] == 2  # broken off once, resumed
+
+
+def test_announced_checksums_are_read_in_every_spelling() -> None:
+    md5 = hashlib.md5(b"x").hexdigest()
+    encoded = base64.b64encode(hashlib.md5(b"x").digest()).decode()
+    assert checksums.announced_md5({"x-goog-hash": f"crc32c=AAAAAA==, md5={encoded}"}, whole=False) == md5
+    assert checksums.announced_md5({"Content-MD5": encoded}, whole=True) == md5
+    assert checksums.announced_md5({"Content-MD5": encoded}, whole=False) == ""  # of the part, not of the file
+    assert checksums.announced_md5({"ETag": f'"md5:{md5}"'}, whole=False) == md5
+    packed = {"x-goog-hash": f"md5={encoded}", "x-goog-stored-content-encoding": "gzip"}  # and sent unpacked
+    for strange in ({}, packed, {"x-goog-hash": "crc32c=AAAA=="}, {"Content-MD5": "?"}, {"ETag": f'"{md5}"'}):
+        assert checksums.announced_md5(strange, whole=True) == ""
 
 
 JOB = """

@@ -23,7 +23,8 @@ from pseudocohort.experiments.shared.style import save
 from pseudocohort.experiments.shared.verdicts import verdicts
 from pseudocohort.report import page
 from pseudocohort.report.cost import cost_table
-from pseudocohort.report.tables import summary_table
+from pseudocohort.report.data_section import DataSection
+from pseudocohort.report.tables import plain_table, summary_table
 
 
 def rows_of(values, **keys):
@@ -226,12 +227,10 @@ def html(tmp_path):
     for name, table in TABLES.items():
         save(DRAW[name](summarise(table)), tmp_path / f"{name}.svg")
         figures[name] = tmp_path / f"{name}.svg"
-    quality = {
-        "<b>x</b>": {
-            "kind": "bulk", "unit": "log2", "donors": 3, "genes": {"genes": 5, "unknown": 0},
-            "samples": {"samples": 9, "kept": 9, "removed": [], "outliers": []},
-        }
-    }  # fmt: skip
+    data = DataSection(
+        [{"name": "Labels", "status": "look", "text": "5 of <b>x</b>"}],
+        [plain_table(pd.DataFrame({"Dataset": ["<b>x</b>"], "Profiles": [9]}), "Datasets")],
+    )
     model = tmp_path / "unclip/b000/full-r0/model/metadata.json"
     model.parent.mkdir(parents=True)
     checks = {"effective_rank": 9.1, "within_condition_share": 0.4, "level_auroc": None}
@@ -246,7 +245,7 @@ def html(tmp_path):
         verdicts=json.loads(json.dumps(verdicts(TABLES, CONFIG))),
         summaries={name: summarise(table) for name, table in TABLES.items()},
         figures=figures,
-        quality=quality,
+        data=data,
         donors=pd.DataFrame({"donor": ["a", "b"], "dataset": "d", "split": ["train", "test"]}),
         genes=pd.DataFrame({"gene": ["g"], "kept": [True]}),
         generators=[{"name": "copy", "summary": "photocopier", "reference": "none"}],

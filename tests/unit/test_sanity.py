@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import pairwise_distances
 
-from pseudocohort.prepare.sanity import RPS4Y1, XIST, repeated_samples, sanity, suspicious_labels, wrong_sex
-from pseudocohort.report.doubts import doubt_tables
+from pseudocohort.prepare.sanity import RPS4Y1, XIST, repeated_samples, suspicious_labels, wrong_sex
 
 
 def cohort(seed=0, n=60, p=80, conditions=3, noise=0.7):
@@ -55,7 +54,10 @@ def test_conditions_of_one_donor_and_single_conditions_are_not_judged():
     x, obs = cohort(n=20, conditions=2)
     obs.loc["s0", "condition"] = "alone"
     assert suspicious_labels(x, obs)["checked"] == 19
-    assert suspicious_labels(x, obs.assign(condition="A"))["checked"] == 0
+    alone = suspicious_labels(x, obs.assign(condition="A"))
+    assert alone["checked"] == 0 and "one condition, A" in alone["why_none"]
+    one_donor = suspicious_labels(x, obs.assign(donor=obs["condition"]))
+    assert one_donor["checked"] == 0 and "other donors" in one_donor["why_none"]
 
 
 def test_identical_samples_and_repeated_donors():
@@ -76,20 +78,30 @@ def test_sex_genes_are_compared_with_the_annotation(column, female, male):
     found = wrong_sex(x, obs, genes)
     assert [(r["sample"], r["sex"]) for r in found["samples"]] == [("s2", "male"), ("s3", "female")]
     assert found["checked"] == 4 and found["column"] == column
-    assert wrong_sex(x, obs, genes[:2])["column"] == "" == wrong_sex(x, obs.drop(columns=column), genes)["column"]
+    assert "RPS4Y1 not measured" in wrong_sex(x, obs, genes[:2])["why_none"]
+    assert "covariates" in wrong_sex(x, obs.drop(columns=column), genes)["why_none"]
+    assert "is a sex" in wrong_sex(x, obs.assign(**{column: "?"}), genes)["why_none"]
+    assert "is on" in wrong_sex(x * 0, obs, genes)["why_none"] and found["why_none"] == ""
 
 
-def test_doubts_are_tables_of_the_report():
-    x, obs = cohort()
-    obs.loc["s4", "condition"] = "C2"
-    obs.index = ["first", *obs.index[1:]]
-    obs.iloc[0, obs.columns.get_loc("condition")] = "C1"
-    report = {"samples": sanity(x, obs, pd.Index([f"g{i}" for i in range(80)]))}
-    lines = {"cell_lines": {"ambiguous": ["TT", "T.T"], "unmatched": []}}
-    tables = doubt_tables({"a": report, "b": lines})
-    assert [t.title for t in tables] == [
-        "Checks of the annotation", "Labels to look at", "Names of cell lines to look at",
-    ]  # fmt: skip
-    suspects = {tuple(str(cell.text) for cell in row)[:3] for row in tables[1].rows}
-    assert suspects == {("first", "C1", "C0"), ("s4", "C2", "C1")}
-    assert doubt_tables({"c": {}}) == []
+def test_sex_of_normal_tissue_comes_first():
+    x, obs = cohort(n=4, p=3)
+    genes = pd.Index(["ENSG00000000003", XIST, RPS4Y1])
+    x[:, 1], x[:, 2] = [8, 4, 3, 9], [0, 0, 0, 0]
+    obs["sex"], obs["level"] = "male", ["tumour", "normal", "normal", "tumour"]
+    found = wrong_sex(x, obs, genes)
+    assert [r["sample"] for r in found["samples"]] == ["s1", "s2", "s3", "s0"] and found["disagree"] == 4
+
+
+def test_triage_puts_swaps_before_samples_between_two_conditions():
+    x, obs = cohort(seed=1, n=90)
+    centre = [x[(obs["condition"] == f"C{c}").to_numpy()].mean(0) for c in range(3)]
+    x[0] = 0.48 * centre[0] + 0.52 * centre[1] + 0.1 * (x[0] - centre[0])  # between two, a little nearer to C1
+    obs.loc["s5", "condition"] = "C0"  # a C2
+    found = suspicious_labels(x, obs)
+    assert [r["sample"] for r in found["samples"]] == ["s5", "s0"]
+    assert found["samples"][0]["typical"] > 0.1 > found["samples"][1]["typical"] == 0.0
+    assert found["clear"] == int(found["samples"][0]["typical"] >= 0.5)
+    only = obs.index.isin(["s0", "s1"])
+    part = suspicious_labels(x, obs, only)
+    assert part["checked"] == 2 and [r["sample"] for r in part["samples"]] == ["s0"]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
+from pseudocohort.acquire import sources
 from pseudocohort.configuration import check_study, complete, schema, validate_configuration
 from pseudocohort.core.errors import UserError
 from pseudocohort.generators.base.registry import kind_of, settings_of
 from pseudocohort.plan.training_sets import training_sets
+from pseudocohort.study import conditions_of, read_datasets
 
 STUDIES = ("demo", "breast", "paired", "gtex")
 
@@ -173,3 +176,46 @@ def test_covariates_are_columns_that_the_sheet_keeps(study):
     assert "gender" in caught.value.remedy
     with pytest.raises(UserError, match="'number' is not allowed"):
         check(study("gtex", data_root="somewhere", prepare={"covariates": {"gender": "number"}}))
+
+
+def test_a_datasets_own_map_goes_before_the_common_one(study):
+    maps = {"d*": {"Breast": "BRCA"}, "e": {"Breast": "Breast"}}
+    config = {"prepare": {"conditions": {"map": {"Breast": "Mamma", "x": "y"}, "dataset_maps": maps, "min_donors": 3}}}
+    assert conditions_of(config, "d1") == {"map": {"Breast": "BRCA", "x": "y"}, "min_donors": 3}
+    assert conditions_of(config, "e")["map"]["Breast"] == "Breast"
+    assert conditions_of(config, "f")["map"] == {"Breast": "Mamma", "x": "y"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [
+        ({"sources": {"demo_tumor": "A"}}, "prepare.sources"),
+        ({"conditions": {"dataset_maps": {"tcga_*": {"a": "b"}}}}, "prepare.conditions.dataset_maps"),
+    ],
+)
+def test_patterns_that_fit_no_dataset_are_said(study, changes, where):
+    with pytest.raises(UserError, match="no dataset is called") as error:
+        check(study(prepare=changes))
+    assert where in str(error.value) and error.value.remedy
+
+
+def test_the_maps_of_lines_do_not_rename_tissues_of_the_full_study(study):
+    config = study("full")
+    for label in ("Breast", "Skin", "Liver"):
+        assert label not in conditions_of(config, "gtex_v10")["map"]
+        assert conditions_of(config, "depmap")["map"][label].startswith("TCGA-")
+
+
+def test_the_public_sheet_has_every_dataset_of_the_shipped_studies(project_root):
+    """Files under {data_root} have a recipe: a row of public sources, and a line on the page about them."""
+    shipped = pd.read_csv(project_root / "config/datasets.tsv", sep="\t", dtype=str)
+    rooted = shipped[shipped["source"].str.startswith("{data_root}")]
+    config = {"datasets_sheet": project_root / "config/datasets-public.tsv", "datasets": rooted["dataset"].tolist()}
+    rows = sources.check(read_datasets(config, project_root / "workflow/schemas/datasets.schema.yaml"))
+    page = (project_root / "docs/data-sources.md").read_text()
+    for name, row in rows.items():
+        assert sources.is_downloaded(row["source"]) or row["source"].startswith("resources/manual/"), name
+    for folder in rooted["source"].str.extract(r"\{data_root\}/([^/]+)/")[0]:
+        assert f"`{folder}/" in page, folder
+    studies = [p.stem for p in (project_root / "config").glob("*.yaml") if not p.stem.endswith("-full")]
+    assert all(f"`{name}`" in page for name in studies if name not in ("config",))

@@ -31,7 +31,7 @@ def test_full_study_names_every_source(project_root, monkeypatch, tmp_path):
     assert {f["dataset"] for f in files} >= {"gtex_v10", "depmap", "kinker"}
     assert [f["dataset"] for f in files if f["origin"] == "by hand"] == ["kinker"]
     text = summarise(config, datasets, tmp_path)
-    assert "38 of 38 sources are not here: 507 MB known" in text
+    assert "39 of 39 sources are not here: 507 MB known" in text
     models = sum(len(r["generators"].split(";")) for r in training_sets(config) if r["generators"])
     assert f"{models:,} models in all" in text
 
@@ -42,7 +42,7 @@ def test_what_is_here_is_not_counted(project_root, monkeypatch, tmp_path):
     folder.mkdir(parents=True)
     (folder / "OmicsExpressionProteinCodingGenesTPMLogp1.csv").write_text("x")
     text = summarise(config, datasets, tmp_path)
-    assert "37 of 38 sources are not here: 0 bytes known" in text
+    assert "38 of 39 sources are not here: 646 kB known" in text
 
 
 def test_local_studies_download_nothing(project_root, monkeypatch, tmp_path):

@@ -66,6 +66,7 @@ rule download_gdc:
     resources:
         mem_mb=memory(8000),
         runtime=minutes(1440),
+        gdc=1,  # the GDC limits connections: profiles say how many of these jobs run at once
     params:
         row=lookup("{dataset}", within=DATASETS),
         api=gdc_api,

@@ -18,6 +18,7 @@ from pseudocohort.core.versions import code_version, folder_version
 from pseudocohort.experiments import registry as experiment_registry
 from pseudocohort.generators.base import registry as generator_registry
 from pseudocohort.plan import training_sets as plan
+from pseudocohort.study import conditions_of
 
 if not config.get("study"):
     logger.info("no study is given: this is the demo (--configfile config/demo.yaml)")
@@ -32,6 +33,9 @@ try:
 except UserError as error:
     raise WorkflowError(f"\n{error}") from None
 
+TISSUE_DATASETS = [
+    name for name, row in DATASETS.items() if row["context"] != "in_vitro"
+]
 SINGLE_CELL = [name for name, row in DATASETS.items() if row["kind"] == "single_cell"]
 TRAINED = plan.trained_experiments(config)
 FIGURES = experiment_registry.figures_of(config)
@@ -103,7 +107,7 @@ def dataset_files(wildcards):
     """Files of a dataset that exist before ingestion; a sample table inside the source's folder comes with it."""
     files = [
         dataset_file(wildcards.dataset, column)
-        for column in ("source", "samples")
+        for column in sources.COLUMNS
         if column in DATASETS[wildcards.dataset]
     ]
     return [files[0], *(f for f in files[1:] if not f.startswith(f"{files[0]}/"))]
@@ -126,8 +130,13 @@ def dataset_row(wildcards):
     """Row of a dataset in the sheet, with its paths resolved."""
     row = dict(DATASETS[wildcards.dataset])
     return row | {
-        c: dataset_file(wildcards.dataset, c) for c in ("source", "samples") if c in row
+        c: dataset_file(wildcards.dataset, c) for c in sources.COLUMNS if c in row
     }
+
+
+def conditions_of_dataset(wildcards):
+    """``prepare.conditions`` as they hold for a dataset."""
+    return conditions_of(config, wildcards.dataset)
 
 
 def profiles_of_dataset(name):
@@ -240,12 +249,47 @@ def sets_of_audit(wildcards):
     return plan.batches(config, "privacy", wildcards.generator)[wildcards.batch]
 
 
+def _given(key):
+    """A path of the section interventions, with {data_root} replaced."""
+    root = configuration.data_root(config).rstrip("/")
+    return config["interventions"][key].replace("{data_root}", root)
+
+
+def settings_of_questions(wildcards):
+    """What of the section interventions answers depend on; {data_root} stays, so that a moved folder re-runs nothing."""
+    scored = ("truth", "truths", "n_genes", "n_leaves")
+    return {k: v for k, v in config["interventions"].items() if k not in scored}
+
+
+def settings_of_truths(wildcards):
+    """What of the section interventions its scores depend on."""
+    return {k: v for k, v in config["interventions"].items() if k != "questions"}
+
+
+def pathway_file(wildcards):
+    """The GMT file of pathways, as the configuration names it."""
+    return config["fidelity"]["gene_sets"]
+
+
+def question_files(wildcards):
+    """Files that answers are made from; a simulated graph comes with its folder."""
+    given = [_given("graph"), _given("druggable")]
+    if config["simulated"]:
+        given[0] = str(Path(given[0]).parent)
+    root = configuration.data_root(config).rstrip("/")
+    tables = config["interventions"]["dependencies"]
+    return [f for f in given if f] + [t.replace("{data_root}", root) for t in tables]
+
+
 def intervention_files(wildcards):
-    """The regulatory graph and the known do-effects; simulated ones come as a folder."""
-    given = [config["interventions"][name] for name in ("graph", "truth")]
-    folders = {str(Path(path).parent) for path in given}
-    simulated = config["simulated"] and len(folders) == 1
-    return sorted(folders) if simulated else given
+    """Files that predictions are scored with; simulated ones come as a folder."""
+    keys = ["graph", "truth", "perturbations", "perturbation_columns"]
+    given = [path for path in map(_given, keys) if path]
+    if config["simulated"]:
+        given = sorted({str(Path(path).parent) for path in given})
+    root = configuration.data_root(config).rstrip("/")
+    tables = config["interventions"]["dependencies"]
+    return given + [t.replace("{data_root}", root) for t in tables]
 
 
 def evaluated_files(wildcards):

@@ -63,7 +63,13 @@ rule interventions:
     input:
         profiles="<results>/prepared/harmonised.h5ad",
         donors="<results>/prepared/donors.tsv",
-        graph_and_truth=intervention_files,
+        every_gene="<results>/interventions/profiles.h5ad",
+        lines=[
+            profiles_of_dataset(name)
+            for name in DATASETS
+            if name not in TISSUE_DATASETS
+        ],
+        files=intervention_files,
         models=clamping_models,
     output:
         table="<results>/evaluated/interventions/operators.tsv",
@@ -80,7 +86,9 @@ rule interventions:
         runtime=minutes(60),
     params:
         study=config["study"],
-        settings=config["interventions"],
+        settings=settings_of_truths,
+        gene_sets=pathway_file,
+        root=configuration.data_root(config),
         seed=config["seed"],
         generator_settings=config["generator_settings"],
         kinds={
@@ -89,7 +97,9 @@ rule interventions:
         },
         device=config["training"]["device"],
         code=code_version(
-            "experiments.interventions.score", "generators.space.clamping"
+            "experiments.interventions.score",
+            "experiments.interventions.truths",
+            "generators.space.clamping",
         ),
     script:
         "../scripts/interventions.py"

@@ -18,7 +18,7 @@ rule ingest:
         runtime=minutes(60),
     params:
         row=dataset_row,
-        conditions=config["prepare"]["conditions"],
+        conditions=conditions_of_dataset,
         code=code_version("ingest.dataset"),
     script:
         "../scripts/ingest.py"

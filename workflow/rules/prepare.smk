@@ -58,7 +58,6 @@ rule assign_donors:
         collect("<results>/prepared/quality/{dataset}.h5ad", dataset=DATASETS),
     output:
         donors="<results>/prepared/donors.tsv",
-        lines="<results>/prepared/lines.tsv",
     log:
         "<logs>/assign_donors.log",
     benchmark:
@@ -72,7 +71,7 @@ rule assign_donors:
     params:
         test_share=config["prepare"]["test_share"],
         seed=config["seed"],
-        code=code_version("prepare.donors", "prepare.cell_lines"),
+        code=code_version("prepare.donors"),
     script:
         "../scripts/assign_donors.py"
 
@@ -98,6 +97,38 @@ rule harmonise:
     params:
         gene_space=config["prepare"]["gene_space"],
         covariates=config["prepare"]["covariates"],
+        sources=config["prepare"]["sources"],
+        harmonisation=config["prepare"]["harmonisation"],
         code=code_version("prepare.harmonise"),
     script:
         "../scripts/harmonise.py"
+
+
+rule check_study:
+    input:
+        profiles=[profiles_of_dataset(name) for name in DATASETS],
+        quality=collect("<results>/prepared/quality/{dataset}.json", dataset=DATASETS),
+        harmonised="<results>/prepared/harmonised.h5ad",
+        donors="<results>/prepared/donors.tsv",
+    output:
+        report="<results>/prepared/quality/_study.json",
+        conditions="<results>/prepared/conditions.tsv",
+        lines="<results>/prepared/lines.tsv",
+        identity="<results>/prepared/identity.tsv",
+        sources="<results>/prepared/sources.tsv",
+        signal="<results>/prepared/source_signal.tsv",
+    log:
+        "<logs>/check_study.log",
+    benchmark:
+        "<benchmarks>/check_study.tsv"
+    conda:
+        "../../envs/base.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(4000, 8),
+        runtime=minutes(60),
+    params:
+        seed=config["seed"],
+        code=code_version("prepare.study_checks"),
+    script:
+        "../scripts/check_study.py"

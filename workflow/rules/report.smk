@@ -89,6 +89,11 @@ rule write_report:
         ),
         figures=collect("<results>/figures/{figure}.svg", figure=FIGURES),
         quality=collect("<results>/prepared/quality/{dataset}.json", dataset=DATASETS),
+        study="<results>/prepared/quality/_study.json",
+        conditions="<results>/prepared/conditions.tsv",
+        identity="<results>/prepared/identity.tsv",
+        sources="<results>/prepared/sources.tsv",
+        signal="<results>/prepared/source_signal.tsv",
         donors="<results>/prepared/donors.tsv",
         genes="<results>/prepared/genes.tsv",
         further=report_files,
@@ -122,3 +127,36 @@ rule write_report:
         templates=template_version(),
     script:
         "../scripts/write_report.py"
+
+
+rule data_page:
+    input:
+        quality=collect("<results>/prepared/quality/{dataset}.json", dataset=DATASETS),
+        study="<results>/prepared/quality/_study.json",
+        conditions="<results>/prepared/conditions.tsv",
+        identity="<results>/prepared/identity.tsv",
+        sources="<results>/prepared/sources.tsv",
+        signal="<results>/prepared/source_signal.tsv",
+    output:
+        page=report(
+            "<results>/report/data.html",
+            caption="../report/data.rst",
+            category="Answers",
+            labels={"page": "data"},
+        ),
+    log:
+        "<logs>/data_page.log",
+    benchmark:
+        "<benchmarks>/data_page.tsv"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(1000),
+        runtime=minutes(10),
+    params:
+        title=config["title"] or config["study"],
+        code=code_version("report.data_section"),
+        templates=template_version(),
+    script:
+        "../scripts/data_page.py"

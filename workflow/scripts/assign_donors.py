@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 from pseudocohort.core import contracts, io, logs
-from pseudocohort.prepare.cell_lines import pair_lines
 from pseudocohort.prepare.donors import assign_donors
 
 if TYPE_CHECKING:
@@ -14,4 +13,3 @@ obs = [io.read_profiles(path, contracts.PREPARED, backed=True).obs for path in s
 by_dataset = {str(table["dataset"].iloc[0]): table for table in obs}
 donors = assign_donors(by_dataset, test_share=snakemake.params.test_share, seed=snakemake.params.seed)
 io.write_table(donors, snakemake.output.donors)
-io.write_table(pair_lines(by_dataset), snakemake.output.lines)

@@ -16,6 +16,8 @@ profiles, genes = harmonise(
     snakemake.params.gene_space,
     load_gene_table(snakemake.input.genes),
     snakemake.params.covariates,
+    snakemake.params.sources,
+    snakemake.params.harmonisation,
 )
 io.write_profiles(profiles, snakemake.output.profiles, contracts.HARMONISED)
 io.write_table(genes, snakemake.output.genes)

@@ -7,6 +7,7 @@ from pseudocohort import __version__
 from pseudocohort.core import contracts, io, logs
 from pseudocohort.report import page
 from pseudocohort.report.cost import cost_table
+from pseudocohort.report.data_section import data_section, read_tables
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -20,7 +21,11 @@ html = page.render(
     verdicts=io.read_json(given.verdicts),
     summaries={Path(p).stem.removesuffix("_summary"): io.read_table(p) for p in given.summaries},
     figures={Path(p).stem: Path(p) for p in given.figures},
-    quality={Path(p).stem: io.read_json(p) for p in given.quality},
+    data=data_section(
+        {Path(p).stem: io.read_json(p) for p in given.quality},
+        io.read_json(given.study),
+        **read_tables(given),
+    ),
     donors=io.read_table(given.donors, contracts.DONORS_COLUMNS),
     genes=io.read_table(given.genes),
     generators=io.read_table(given.generators).to_dict("records"),

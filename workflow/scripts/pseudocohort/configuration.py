@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import fnmatch
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -150,6 +151,7 @@ def check_study(config: dict[str, Any], schemas: Path, project: Path | None = No
     datasets = read_datasets(config, schemas / "datasets.schema.yaml")
     _check_covariates(config, datasets)
     _check_counts(config, datasets)
+    _check_patterns(config, datasets)
     for experiment in of_study(config):
         _check_generators(config, experiment.name)
         _check_levels(config, experiment.name, datasets)
@@ -168,6 +170,19 @@ def _check_covariates(config: dict[str, Any], datasets: dict[str, dict[str, Any]
                 where=f"prepare.covariates.{name}",
                 remedy=f"name its column under covariates in the sheet; kept are: {', '.join(sorted(kept)) or 'none'}",
             )
+
+
+def _check_patterns(config: dict[str, Any], datasets: dict[str, dict[str, Any]]) -> None:
+    """Patterns of datasets fit one of the study's."""
+    maps = config["prepare"]["conditions"]["dataset_maps"]
+    for key, section in (("sources", config["prepare"]["sources"]), ("conditions.dataset_maps", maps)):
+        for pattern in section:
+            if not any(fnmatch.fnmatchcase(name, pattern) for name in datasets):
+                raise UserError(
+                    f"no dataset is called {pattern!r}",
+                    where=f"prepare.{key}",
+                    remedy=f"{nearest(pattern, list(datasets))}datasets are: {', '.join(datasets)}",
+                )
 
 
 def _check_counts(config: dict[str, Any], datasets: dict[str, dict[str, Any]]) -> None:

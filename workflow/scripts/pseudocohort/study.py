@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def read_datasets(config: dict[str, Any], schema_file: Path) -> dict[str, dict[s
                 where=f"{sheet}, row {name!r}, column 'convert'",
                 remedy="leave it empty: UMIs are counted at the end of a transcript, whatever its length",
             )
-        for column in ("source", "samples"):
+        for column in ("source", "samples", "more_samples"):
             if "{data_root}" in row.get(column, ""):
                 if not data_root(config):
                     raise UserError(
@@ -75,3 +76,16 @@ def read_datasets(config: dict[str, Any], schema_file: Path) -> dict[str, dict[s
                 row[column] = row[column].replace("{data_root}", data_root(config).rstrip("/"))
         chosen[name] = row
     return chosen
+
+
+def conditions_of(config: dict[str, Any], dataset: str) -> dict[str, Any]:
+    """``prepare.conditions`` as they hold for one dataset: its own map (``dataset_maps``) goes before the common one.
+
+    Labels that a dataset's own map names are mapped by it alone; ``{Breast: Breast}`` keeps a label as it is.
+    """
+    conditions = dict(config["prepare"]["conditions"])
+    own: dict[str, str] = {}
+    for pattern, labels in conditions.pop("dataset_maps", {}).items():
+        if fnmatch.fnmatchcase(dataset, pattern):
+            own |= labels
+    return conditions | {"map": {**conditions.get("map", {}), **own}}

@@ -14,19 +14,22 @@ from urllib.parse import unquote, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import MaxRetryError, ResponseError
 from urllib3.util.retry import Retry
 
 from ..core.errors import UserError
 from ..core.io import full_disk_said, read_json, write_json
 from ..core.logs import progress
+from .checksums import announced_md5, figshare_mirror, file_md5, zenodo_md5
 
 OFFLINE_VARIABLE = "PSEUDOCOHORT_OFFLINE"
 _CHUNK = 1 << 16  # what a broken connection loses at most
 _TIMEOUT = (20, 120)  # seconds to connect, and between two pieces of the body
 _RESUMES = 3
-_RETRIES = 5  # of a request that a server is too busy for; figshare answers 202 until it has the file at hand
+_RETRIES = 5  # of a request that a server is too busy for
 _BACKOFF = 1.0  # seconds: the pauses are 0, 2, 4, 8 and 16 times this, or what Retry-After says
 _BUSY = (202, 429, 500, 502, 503, 504)
+_CHALLENGE = "x-amzn-waf-action"  # of a firewall that wants to see a browser: 202 or 405 without content
 _ARCHIVE = (".gz", ".tgz")
 _PAGE = (".html", ".htm")
 _PAGE_STARTS = (b"<!doctype html", b"<html")
@@ -83,7 +86,8 @@ def fetch(
     -------
     dict
         ``source``, ``path`` (what the ingest reads), ``bytes``, ``sha256``, ``mtime`` (UTC, ISO 8601); for downloads
-        also ``etag`` and ``last_modified`` as the server gave them.
+        also ``etag`` and ``last_modified`` as the server gave them, and ``server_md5``, the MD5 that the server
+        announced (empty if it announced none), which the file has.
 
     Raises
     ------
@@ -167,6 +171,12 @@ def _fetch_http(url: str, destination: Path, offline: bool, sha256: str) -> dict
         check_content(part, destination.name, url)
         digest = file_sha256(part)
         _check_sha256(digest, sha256, url)
+        if headers["server_md5"] and (found := file_md5(part)) != headers["server_md5"]:
+            raise UserError(
+                f"MD5 is {found}, and the server announced {headers['server_md5']}",
+                where=url,
+                remedy="the file was damaged on its way: run again",
+            )
     except UserError:
         _discard(part)  # wrong content: a resumed download would never become right
         raise
@@ -193,9 +203,18 @@ def _finished(url: str, destination: Path) -> dict[str, Any] | None:
     return known
 
 
+class _Retry(Retry):
+    """Repeats a request that a server is too busy for, and not one that is answered by a bot challenge."""
+
+    def increment(self, method: Any = None, url: Any = None, response: Any = None, *args: Any, **kwargs: Any) -> Retry:
+        if response is not None and _CHALLENGE in response.headers:
+            raise MaxRetryError(args[1] if len(args) > 1 else kwargs.get("_pool"), url, ResponseError("bot challenge"))
+        return super().increment(method, url, response, *args, **kwargs)
+
+
 def _session() -> requests.Session:
     session = requests.Session()
-    retry = Retry(
+    retry = _Retry(
         total=_RETRIES, connect=1, backoff_factor=_BACKOFF, status_forcelist=_BUSY, raise_on_status=False
     )  # fmt: skip
     for scheme in ("http://", "https://"):
@@ -238,6 +257,16 @@ def _download_once(session: requests.Session, url: str, part: Path) -> dict[str,
         if response.status_code == 416:  # the part is as long as the file, or longer: begin again
             _discard(part)
             raise requests.ConnectionError("the server cannot continue the download at this length")
+        if _CHALLENGE in response.headers:
+            mirror = figshare_mirror(url)
+            raise UserError(
+                f"the server answered {response.status_code} without content: a bot challenge (AWS WAF), which only a "
+                "browser can pass",
+                where=url,
+                remedy="waiting does not help: "
+                + (f"take {mirror} instead, or open the address in a browser" if mirror else "open it in a browser")
+                + ", and give the local path",
+            )
         if response.status_code not in (200, 206):
             raise UserError(
                 f"the server answered {response.status_code} {response.reason}",
@@ -248,7 +277,13 @@ def _download_once(session: requests.Session, url: str, part: Path) -> dict[str,
         if resumed and not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
             _discard(part)
             raise requests.ConnectionError("the server continued the download at another place")
-        validators = _validators(response)
+        # A server announces the MD5 of the whole file; some only when the whole is asked for.
+        md5 = (
+            announced_md5(response.headers, whole=not resumed)
+            or validators.get("server_md5")
+            or zenodo_md5(session, url)
+        )
+        validators = _validators(response) | {"server_md5": md5}
         write_json(validators, _validator_path(part))
         announced = response.headers.get("Content-Length")
         _check_space(int(announced or 0), part, url)
@@ -267,7 +302,7 @@ def _download_once(session: requests.Session, url: str, part: Path) -> dict[str,
                 bar.update(len(chunk))
         if announced and written != int(announced):
             raise requests.ConnectionError(f"{written} of {announced} bytes came")
-    return {key: validators[key] for key in ("etag", "last_modified")}
+    return {key: validators[key] for key in ("etag", "last_modified", "server_md5")}
 
 
 def _check_space(needed: int, part: Path, url: str) -> None:

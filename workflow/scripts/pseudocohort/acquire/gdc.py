@@ -2,7 +2,9 @@
 
 A source is written ``gdc:TCGA-BRCA``; several projects as ``gdc:TCGA-COAD+TCGA-READ``, or by the name of one of
 Firehose's unions (``gdc:COADREAD``). Sample types are chosen by their TCGA codes, ``gdc:TCGA-SKCM?samples=01,06``;
-without them primary tumours (01) and solid normal tissue (11) are taken.
+without them primary tumours (01) and solid normal tissue (11) are taken. Samples fixed in formalin (FFPE) and further
+aliquots of a sample are left out, unless ``ffpe=keep`` and ``aliquots=all`` say otherwise
+(``gdc:TCGA-COAD?samples=01&ffpe=keep``).
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +23,7 @@ from ..core.io import read_json, write_json, write_table
 from .fetch import OFFLINE_VARIABLE, file_sha256, provenance_path
 from .gdc_api import Client
 from .gdc_counts import assemble, sample_table
+from .gdc_entries import FIELDS, SAMPLE_TYPES, entry_of, select
 from .gdc_files import download_files, is_finished
 
 log = logging.getLogger(__name__)
@@ -33,38 +37,19 @@ UNIONS = {
     "KIPAN": ("TCGA-KICH", "TCGA-KIRC", "TCGA-KIRP"),
     "GBMLGG": ("TCGA-GBM", "TCGA-LGG"),
 }
-SAMPLE_TYPES = {
-    "01": "Primary Tumor",
-    "02": "Recurrent Tumor",
-    "03": "Primary Blood Derived Cancer - Peripheral Blood",
-    "04": "Recurrent Blood Derived Cancer - Bone Marrow",
-    "05": "Additional - New Primary",
-    "06": "Metastatic",
-    "07": "Additional Metastatic",
-    "09": "Primary Blood Derived Cancer - Bone Marrow",
-    "11": "Solid Tissue Normal",
-    "14": "Bone Marrow Normal",
-    "40": "Recurrent Blood Derived Cancer - Peripheral Blood",
-    "50": "Cell Lines",
-}
-_CODES = {name: code for code, name in SAMPLE_TYPES.items()}
-_FIELDS = (
-    "file_id", "file_name", "md5sum", "file_size", "access", "data_type", "analysis.workflow_type",
-    "associated_entities.entity_submitter_id", "cases.submitter_id", "cases.project.project_id",
-    "cases.samples.submitter_id", "cases.samples.sample_type",
-    # The sex is a gender in older releases; what a release does not know it leaves out, with a warning.
-    "cases.demographic.sex_at_birth", "cases.demographic.gender", "cases.demographic.age_at_index",
-)  # fmt: skip
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _PAGE = 500  # files per page of the listing
+#: Counts up when what is taken from a listing changes, so that finished downloads are assembled anew.
+_RULES = 2
 
 
 @dataclass(frozen=True)
 class Query:
-    """What a source asks for: projects, and sample types by their names at the GDC."""
+    """What a source asks for: projects, codes of sample types, and what of a sample is kept."""
 
     projects: tuple[str, ...]
     sample_types: tuple[str, ...]
+    keep_ffpe: bool = False
+    all_aliquots: bool = False
 
     def filters(self, project: str) -> dict[str, Any]:
         """Filters of the listing of one project."""
@@ -73,8 +58,7 @@ class Query:
             "data_type": [DATA_TYPE],
             "analysis.workflow_type": [WORKFLOW],
             "access": ["open"],
-            "cases.samples.sample_type": list(self.sample_types),
-        }
+        }  # not the sample type: the GDC has deprecated the field, so it is read here, from the barcode if need be
         return {
             "op": "and",
             "content": [{"op": "in", "content": {"field": k, "value": v}} for k, v in wanted.items()],
@@ -94,15 +78,20 @@ def parse_source(source: str) -> Query:
     UserError
         If it is not of that form, or a sample type is unknown.
     """
-    match = re.fullmatch(r"gdc:([A-Za-z0-9_.-]+(?:\+[A-Za-z0-9_.-]+)*)(?:\?samples=([0-9]{2}(?:,[0-9]{2})*))?", source)
-    if match is None:
+    match = re.fullmatch(
+        r"gdc:([A-Za-z0-9_.-]+(?:\+[A-Za-z0-9_.-]+)*)(?:\?([a-z]+=[^&=]+(?:&[a-z]+=[^&=]+)*))?", source
+    )
+    asked = dict(pair.split("=") for pair in (match[2] or "").split("&") if pair) if match else {}
+    allowed = {"samples": r"[0-9]{2}(,[0-9]{2})*", "ffpe": "keep|drop", "aliquots": "one|all"}
+    if match is None or not all(k in allowed and re.fullmatch(allowed[k], v) for k, v in asked.items()):
         raise UserError(
-            f"{source!r} is not of the form gdc:PROJECT+PROJECT?samples=CODE,CODE",
+            f"{source!r} is not of the form gdc:PROJECT+PROJECT?samples=CODE,CODE&ffpe=keep&aliquots=all",
             where="column 'source' of the dataset sheet",
-            remedy="e.g. gdc:TCGA-BRCA, gdc:TCGA-COAD+TCGA-READ or gdc:TCGA-SKCM?samples=01,06",
+            remedy="e.g. gdc:TCGA-BRCA, gdc:TCGA-COAD+TCGA-READ or gdc:TCGA-SKCM?samples=01,06; "
+            "ffpe is keep or drop, aliquots one or all",
         )
     projects = [p for name in match[1].split("+") for p in UNIONS.get(name, (name,))]
-    codes = (match[2] or "01,11").split(",")
+    codes = asked.get("samples", "01,11").split(",")
     unknown = [code for code in codes if code not in SAMPLE_TYPES]
     if unknown:
         raise UserError(
@@ -110,7 +99,12 @@ def parse_source(source: str) -> Query:
             where=source,
             remedy="one of: " + ", ".join(f"{code} ({name})" for code, name in SAMPLE_TYPES.items()),
         )
-    return Query(tuple(dict.fromkeys(projects)), tuple(SAMPLE_TYPES[code] for code in dict.fromkeys(codes)))
+    return Query(
+        tuple(dict.fromkeys(projects)),
+        tuple(dict.fromkeys(codes)),
+        keep_ffpe=asked.get("ffpe") == "keep",
+        all_aliquots=asked.get("aliquots") == "all",
+    )
 
 
 def list_files(query: Query, client: Client, *, page: int = _PAGE) -> list[dict[str, Any]]:
@@ -128,23 +122,24 @@ def list_files(query: Query, client: Client, *, page: int = _PAGE) -> list[dict[
     Returns
     -------
     list of dict
-        ``file_id file_name bytes md5 project patient sample sample_type sample_type_name aliquot sex age``; sex is
-        ``female`` or ``male``, age in years at diagnosis, both empty where they are not given.
+        See :func:`.gdc_entries.entry_of`; ``left_out`` is empty, or says why the file is not taken.
 
     Raises
     ------
     UserError
         If a project has no such file, the listing is incomplete, or an entry lacks what is needed.
     """
+    wanted = [f"{code} ({SAMPLE_TYPES[code]})" for code in query.sample_types]
     found: dict[str, dict[str, Any]] = {}
     for project in query.projects:
         seen: set[str] = set()
-        usable, total, start = 0, 1, 0
+        total, start = 1, 0
+        entries: list[dict[str, Any]] = []
         while start < total:
             answer = client.json(
                 "files",
                 {
-                    "filters": query.filters(project), "fields": ",".join(_FIELDS), "format": "JSON",
+                    "filters": query.filters(project), "fields": ",".join(FIELDS), "format": "JSON",
                     "sort": "file_id:asc", "size": page, "from": start,
                 },
             )  # fmt: skip
@@ -157,24 +152,34 @@ def list_files(query: Query, client: Client, *, page: int = _PAGE) -> list[dict[
                 if hit.get("access") != "open":
                     log.warning("file %s is not open access and is left out", hit.get("file_id"))
                     continue
-                entry = _entry(hit, client.api)
-                usable += 1
-                found.setdefault(entry["file_id"], entry)
+                entries.append(entry_of(hit, client.api))
         if len(seen) != total:
             raise UserError(
                 f"the listing of {project} announces {total} files, {len(seen)} came",
                 where=f"{client.api}/files",
                 remedy="it may have changed meanwhile: run again",
             )
-        if not usable:
+        of_type = [e for e in entries if e["sample_type"] in query.sample_types]
+        if not of_type:
+            there = sorted({f"{e['sample_type'] or '??'} ({e['sample_type_name'] or 'unknown'})" for e in entries})
             raise UserError(
-                f"project {project!r} has no open {WORKFLOW} files of type {', '.join(query.sample_types)}",
+                f"project {project!r} has no open {WORKFLOW} files of type {', '.join(wanted)}",
                 where=f"{client.api}/files",
-                remedy="check the project's name, or ask for other sample types with ?samples=CODE "
-                "(03: leukaemias, 06: metastases)",
+                remedy="ask for other sample types with ?samples=CODE; there are: " + ", ".join(there)
+                if there
+                else "check the project's name",
             )
-        log.info("%s: %d files", project, usable)
-    return [found[file_id] for file_id in sorted(found)]
+        for entry in of_type:
+            found.setdefault(entry["file_id"], entry)
+        log.info("%s: %d files", project, len(of_type))
+    listed = select([found[file_id] for file_id in sorted(found)], query.keep_ffpe, query.all_aliquots)
+    if all(entry["left_out"] for entry in listed):
+        raise UserError(
+            f"all {len(listed)} files are left out; the first: {listed[0]['left_out']}",
+            where=f"{client.api}/files",
+            remedy="add ?ffpe=keep to the source",
+        )
+    return listed
 
 
 def _page(answer: dict[str, Any], where: str) -> tuple[list[dict[str, Any]], int]:
@@ -185,44 +190,6 @@ def _page(answer: dict[str, Any], where: str) -> tuple[list[dict[str, Any]], int
         raise UserError(
             f"the listing has no hits and pagination {warnings}".rstrip(), where=where, remedy="run again later"
         ) from error
-
-
-def _entry(hit: dict[str, Any], api: str) -> dict[str, Any]:
-    """A hit of the listing with the fields that are used, flat."""
-    try:
-        file_id, case = str(hit["file_id"]), hit["cases"][0]
-        aliquot = str(hit["associated_entities"][0]["entity_submitter_id"])
-        of_aliquot = [s for s in case["samples"] if aliquot.startswith(str(s["submitter_id"]))]
-        sample = (of_aliquot or case["samples"])[0]
-        entry = {
-            "file_id": file_id,
-            "file_name": str(hit["file_name"]),
-            "bytes": int(hit["file_size"]),
-            "md5": str(hit["md5sum"]).lower(),
-            "project": str(case["project"]["project_id"]),
-            "patient": str(case["submitter_id"]),
-            "sample": str(sample["submitter_id"]),
-            "sample_type": _CODES[sample["sample_type"]],
-            "sample_type_name": str(sample["sample_type"]),
-            "aliquot": aliquot,
-            **_donor(case.get("demographic") or {}),
-        }
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise UserError(
-            f"file {hit.get('file_id')} is listed without {error}",
-            where=f"{api}/files",
-            remedy="the API may have changed; report it with this message",
-        ) from error
-    if not _UUID.fullmatch(file_id):
-        raise UserError(f"{file_id!r} is no file id of the GDC", where=f"{api}/files", remedy="check the API's address")
-    return entry
-
-
-def _donor(demographic: dict[str, Any]) -> dict[str, Any]:
-    """Sex and age of a case, empty where they are "not reported" or missing."""
-    sex = str(demographic.get("sex_at_birth") or demographic.get("gender") or "").lower()
-    age = demographic.get("age_at_index")
-    return {"sex": sex if sex in ("female", "male") else "", "age": "" if age is None else int(age)}
 
 
 def manifest_path(counts: Path) -> Path:
@@ -247,7 +214,7 @@ def acquire(
     Parameters
     ----------
     source : str
-        ``gdc:PROJECT[+PROJECT...][?samples=CODE,...]``.
+        ``gdc:PROJECT[+PROJECT...][?samples=CODE,...&ffpe=keep&aliquots=all]``.
     counts : Path
         Becomes genes × aliquots (TSV, gzip), counts of reads of both strands; first column ``gene_id``.
     samples : Path
@@ -265,7 +232,8 @@ def acquire(
     Returns
     -------
     dict
-        Provenance: ``source path bytes sha256 mtime samples samples_sha256 api data_release filters files``.
+        Provenance: ``source path bytes sha256 mtime samples samples_sha256 api data_release filters files left_out``
+        (how many files, by reason).
 
     Raises
     ------
@@ -280,9 +248,10 @@ def acquire(
     offline = offline or os.environ.get(OFFLINE_VARIABLE) == "1"
     client = client or Client(api)
     manifest = _earlier(source, counts, cache) if offline else _listed(source, query, counts, client)
+    taken = [entry for entry in manifest["files"] if not entry["left_out"]]
     if not offline:
-        download_files(manifest["files"], cache, client)
-    table = sample_table(manifest["files"])
+        download_files(taken, cache, client)
+    table = sample_table(taken)
     write_table(table, samples)
     write_table(assemble(table, cache), counts)
     provenance = {
@@ -296,7 +265,9 @@ def acquire(
         "api": manifest["api"],
         "data_release": manifest["data_release"],
         "filters": manifest["filters"],
-        "files": len(manifest["files"]),
+        "files": len(taken),
+        "left_out": dict(Counter(e["left_out"] for e in manifest["files"] if e["left_out"])),
+        "rules": _RULES,
     }
     write_json(provenance, provenance_path(counts))
     return provenance
@@ -307,13 +278,19 @@ def _finished(source: str, counts: Path, samples: Path) -> dict[str, Any] | None
     if not (counts.is_file() and samples.is_file() and provenance_path(counts).is_file()):
         return None
     known = read_json(provenance_path(counts))
-    expected = {"source": source, "sha256": file_sha256(counts), "samples_sha256": file_sha256(samples)}
+    expected = {
+        "source": source,
+        "rules": _RULES,
+        "sha256": file_sha256(counts),
+        "samples_sha256": file_sha256(samples),
+    }
     return known if all(known.get(key) == value for key, value in expected.items()) else None
 
 
 def _listed(source: str, query: Query, counts: Path, client: Client) -> dict[str, Any]:
     manifest = {
         "source": source,
+        "rules": _RULES,
         "api": client.api,
         "data_release": str(client.json("status").get("data_release", "")),
         "filters": [query.filters(project) for project in query.projects],
@@ -327,8 +304,8 @@ def _earlier(source: str, counts: Path, cache: Path) -> dict[str, Any]:
     """Manifest that an earlier run left, if every file of it is there."""
     path = manifest_path(counts)
     manifest = read_json(path) if path.is_file() else {}
-    missing = [e for e in manifest.get("files", []) if not is_finished(e, cache)]
-    if manifest.get("source") != source or missing:
+    missing = [e for e in manifest.get("files", []) if not e.get("left_out") and not is_finished(e, cache)]
+    if manifest.get("source") != source or manifest.get("rules") != _RULES or missing:
         raise UserError(
             f"{len(missing)} of its files were not downloaded yet" if missing else "it was not downloaded yet",
             where=source,

@@ -16,6 +16,7 @@ from ..core.errors import UserError
 log = logging.getLogger(__name__)
 
 CHUNK = 1 << 16
+_MESSAGE = 1 << 12  # bytes of a refusal that are read
 BUSY = (202, 429, 500, 502, 503, 504)  # 202: accepted, but there is no content yet
 TRANSFER_ERRORS = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 _TIMEOUT = (20, 120)  # seconds to connect, and between two pieces of the body
@@ -60,6 +61,20 @@ class Body:
         size = have if size < 0 else size
         self._rest = content[size:]
         return content[:size]
+
+
+def _message(response: requests.Response) -> str:
+    """What the API says about a refused request, in short; it names the field or the id that it does not know."""
+    try:
+        start = next(response.iter_content(_MESSAGE), b"")
+    except TRANSFER_ERRORS:
+        return ""
+    try:
+        parsed = json.loads(start)
+    except ValueError:
+        return ""
+    said = parsed.get("message") or parsed.get("error") or "" if isinstance(parsed, dict) else ""
+    return str(said)[:300]
 
 
 class Client:
@@ -119,12 +134,15 @@ class Client:
                 if response.status_code == 202:
                     problem += ", without content"
                 asked = response.headers.get("Retry-After", "")
+                refused = response.status_code not in BUSY
+                said = _message(response) if refused else ""
                 response.close()
-                if response.status_code not in BUSY:
+                if refused:
                     raise UserError(
-                        f"the server {problem}",
+                        f"the server {problem}" + (f": {said}" if said else ""),
                         where=url,
-                        remedy="check the project's name; only open-access files can be had without a token",
+                        remedy="check the project's name; a field that the message names may have been renamed at the "
+                        "GDC; only open-access files can be had without a token",
                     )
             log.info("%s %s; attempt %d of %d", url, problem, attempt + 1, self.attempts)
             if attempt + 1 < self.attempts:

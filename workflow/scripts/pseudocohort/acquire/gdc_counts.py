@@ -16,7 +16,7 @@ from .gdc_files import cached
 COLUMN = "unstranded"  # reads of both strands: GDC's cohorts mix library protocols
 SAMPLE_COLUMNS = (
     "sample_id", "sample", "patient", "sample_type", "sample_type_name", "project", "aliquot", "replicate", "file_id",
-    "sex", "age",
+    "preservation", "sex", "age",
 )  # fmt: skip
 
 
@@ -63,13 +63,12 @@ def sample_table(files: Sequence[dict[str, Any]]) -> pd.DataFrame:
 
     The rule for several files: rows are ordered by project, aliquot barcode and file id. Every file stays a column of
     its own. ``sample_id`` is the aliquot's barcode; further files of the same aliquot get ``.2``, ``.3`` … in that
-    order. ``replicate`` numbers the files of one sample from 1, so ``replicate == 1`` keeps one file per sample.
+    order. ``replicate`` numbers the files of one sample from 1, the preferred one (see :func:`.gdc_entries.select`).
     """
     ordered = sorted(files, key=lambda entry: (entry["project"], entry["aliquot"], entry["file_id"]))
-    table = pd.DataFrame(ordered, columns=[c for c in SAMPLE_COLUMNS if c not in ("sample_id", "replicate")])
+    table = pd.DataFrame(ordered, columns=[c for c in SAMPLE_COLUMNS if c != "sample_id"])
     number = table.groupby("aliquot").cumcount() + 1
     table["sample_id"] = table["aliquot"].where(number == 1, table["aliquot"] + "." + number.astype(str))
-    table["replicate"] = table.groupby("sample").cumcount() + 1
     return table[list(SAMPLE_COLUMNS)]
 
 

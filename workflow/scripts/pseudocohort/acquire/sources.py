@@ -14,7 +14,7 @@ from .fetch import fetch, provenance_path
 
 log = logging.getLogger(__name__)
 
-COLUMNS = ("source", "samples")
+COLUMNS = ("source", "samples", "more_samples")
 _GDC_FILES = {"source": "counts.tsv.gz", "samples": "samples.tsv"}
 
 

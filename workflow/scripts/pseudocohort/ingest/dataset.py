@@ -22,6 +22,7 @@ from .delimited import open_delimited
 from .gct import open_gct
 from .h5ad import H5adRows
 from .matrix import Matrix, Source, assemble, check_values
+from .more_samples import with_more
 from .recount import counts_of_coverage, read_lengths
 from .samples import contract_obs, join_samples, read_samples, select_conditions
 from .tenx import TenxEntries
@@ -70,7 +71,8 @@ def sample_table(matrix: Source, row: dict[str, Any]) -> tuple[pd.DataFrame, str
     """
     if "samples" in row:
         where = row["samples"].removeprefix("file://")
-        return join_samples(read_samples(where), matrix.samples, row, where), where
+        table = with_more(read_samples(where), row, where)
+        return join_samples(table, matrix.samples, row, where), where
     if matrix.obs is None:
         raise UserError(
             "no sample table is given, and the matrix holds no annotation of its own",

@@ -12,6 +12,7 @@ import pandas as pd
 
 from ..core.errors import UserError
 from ..core.levels import CELL_LEVELS, TISSUE_LEVELS
+from .batch import harmonise_sources, source_of
 from .gene_table import GeneTable
 from .log_scale import library_sizes, log2_expression, log_unit
 
@@ -125,6 +126,8 @@ def harmonise(
     gene_space: dict[str, Any],
     gene_table: GeneTable,
     covariates: Mapping[str, str] | None = None,
+    sources: Mapping[str, str] | None = None,
+    harmonisation: str = "none",
 ) -> tuple[ad.AnnData, pd.DataFrame]:
     """Profiles of all datasets in one gene space on log2 scale, and the table of the common genes.
 
@@ -144,11 +147,16 @@ def harmonise(
         Known genes.
     covariates : mapping of str, optional
         Columns that are kept as covariates, and their kind, ``categorical`` or ``numeric``.
+    sources : mapping of str, optional
+        Names of sources by dataset; see :func:`.batch.source_of`.
+    harmonisation : str
+        How sources are brought together before genes are chosen; see :func:`.batch.harmonise_sources`.
 
     Raises
     ------
     UserError
-        If the datasets share no gene, none passes the filter, or a covariate is not there.
+        If the datasets share no gene, none passes the filter, a covariate is not there, or sources cannot be brought
+        together because they share no condition.
     """
     covariates = dict(covariates or {})
     values = {name: covariate(name, kind, datasets) for name, kind in covariates.items()}
@@ -157,6 +165,7 @@ def harmonise(
     for data in datasets:
         parts.append(log2_expression(data)[:, data.var_names.get_indexer(genes)])
         table = data.obs[[c for c in KEPT if c in data.obs]].copy()
+        table["source"] = source_of(data.obs, sources or {})
         table["unit"] = log_unit(data)
         table["library_size"] = library_sizes(data)
         tables.append(table)
@@ -166,6 +175,7 @@ def harmonise(
             obs[column] = obs[column].fillna(0).astype(int)
     chooses = donors.drop_duplicates("donor").set_index("donor")["genes"]
     choosing = (obs["donor"].astype(str).map(chooses) == "yes").to_numpy()
+    x, brought_together = harmonise_sources(x, obs, choosing, harmonisation)
     selected = select_genes(x[choosing], obs[choosing], genes, gene_space, gene_table)
     kept = selected["kept"].to_numpy()
     log.info("%d profiles; %d of %d common genes kept", len(x), kept.sum(), len(genes))
@@ -177,6 +187,13 @@ def harmonise(
         np.ascontiguousarray(x[:, kept]),
         obs=obs,
         var=pd.DataFrame({"symbol": selected["symbol"].to_numpy()[kept]}, index=pd.Index(genes[kept], dtype=str)),
-        uns={"pseudocohort": {"unit": "log2 expression", "scale": "unscaled", "covariates": covariates}},
+        uns={
+            "pseudocohort": {
+                "unit": "log2 expression",
+                "scale": "unscaled",
+                "covariates": covariates,
+                "harmonisation": brought_together,
+            }
+        },
     )
     return out, selected

@@ -87,8 +87,8 @@ def filter_samples(samples: ad.AnnData, settings: dict[str, Any]) -> tuple[ad.An
     report |= sanity(expression[keep], samples.obs[keep], samples.var_names)
     if report["labels"]["disagree"]:
         log.warning(
-            "%d of %d samples are closer to another condition than to their own",
-            report["labels"]["disagree"], report["labels"]["checked"],
+            "%d of %d samples are closer to another condition than to their own, %d of them clearly",
+            report["labels"]["disagree"], report["labels"]["checked"], report["labels"]["clear"],
         )  # fmt: skip
     for kind, found in (("identical", report["repeated"]["identical"]), ("of the other sex", report["sex"]["samples"])):
         if found:

@@ -13,7 +13,8 @@ from markupsafe import Markup, escape
 from ..core.io import atomic
 from ..experiments.registry import experiments, figures_of, of_study
 from ..experiments.shared.plan import task_titles
-from .doubts import doubt_tables
+from .data_section import STATUS as DATA_STATUS
+from .data_section import DataSection
 from .tables import Table, plain_table, summary_table
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -37,41 +38,13 @@ def inline_svg(path: Path) -> Markup:
     return Markup(f"{head}>{rest}")
 
 
-def quality_tables(reports: dict[str, dict[str, Any]]) -> list:
-    """Tables of what entered the study and what quality control removed."""
-    rows = []
-    for name, report in reports.items():
-        part = report.get("cells") or report.get("samples") or {}
-        removed = part.get("removed", {})
-        flagged = len(part.get("outliers", []))
-        rows.append(
-            {
-                "Dataset": name,
-                "Kind": report["kind"].replace("_", " "),
-                "Profiles": part.get("cells", part.get("samples", 0)),
-                "Kept": part.get("kept", 0),
-                "Donors": report["donors"],
-                "Genes": report["genes"]["genes"],
-                "Unknown ids": report["genes"]["unknown"],
-                "Removed for": ", ".join(f"{k} ({v})" for k, v in removed.items() if v)
-                if isinstance(removed, dict)
-                else f"few genes ({len(removed)})"
-                if removed
-                else "",
-                "Flagged outliers": flagged,
-                "Declared unit": report["unit"],
-            }
-        )
-    return [plain_table(pd.DataFrame(rows), "Datasets after quality control")]
-
-
 def render(
     *,
     config: dict[str, Any],
     verdicts: dict[str, Any],
     summaries: dict[str, pd.DataFrame],
     figures: dict[str, Path],
-    quality: dict[str, dict[str, Any]],
+    data: DataSection,
     donors: pd.DataFrame,
     genes: pd.DataFrame,
     generators: list[dict[str, str]],
@@ -93,8 +66,8 @@ def render(
         Summary tables by evaluation.
     figures : dict of Path
         SVG files by name.
-    quality : dict
-        Quality reports by dataset.
+    data : DataSection
+        What entered, what was left out, what looks wrong.
     donors, genes : DataFrame
         Held-out donors and gene space.
     generators : list of dict
@@ -161,7 +134,8 @@ def render(
         ],
         status=STATUS,
         sections=sections,
-        quality=quality_tables(quality) + doubt_tables(quality),
+        data=data,
+        data_status=DATA_STATUS,
         generators=generators,
         software=list(key[["package", "version"]].itertuples(index=False)),
         machine=machine,

@@ -1,18 +1,44 @@
-"""What the experiment on interventions asks of a configuration."""
+"""Checks of the section ``interventions``; the experiment has no training sets of its own."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ...core.errors import UserError
+from ...core.paths import data_root
+from ...intervene.questions import read_questions
+
+#: Keys that a truth needs beside the graph.
+NEEDS = {"effects": "truth", "pairs": "", "dependencies": "dependencies", "perturbations": "perturbations"}
 
 
 def check(config: dict[str, Any], datasets: dict[str, dict[str, Any]]) -> None:
-    """Refuse a study without a graph or without known effects."""
+    """Refuse truths without their files, and questions that cannot be understood.
+
+    Raises
+    ------
+    UserError
+        For the first thing wrong.
+    """
     own = config["interventions"]
-    if not (own["graph"] and own["truth"]):
+    if not own["truths"]:
         raise UserError(
-            "graph or truth is not given",
-            where="interventions",
-            remedy="give both files, or leave interventions out of experiments",
-        )
+            "no truth is named", where="interventions.truths",
+            remedy=f"name at least one of {', '.join(NEEDS)}, or leave interventions out of experiments",
+        )  # fmt: skip
+    for truth in own["truths"]:
+        needed = NEEDS[truth]
+        missing = [key for key in ("graph", needed) if key and not own[key]]
+        if missing and truth != "pairs":
+            raise UserError(
+                f"{missing[0]} is not given, and the truth {truth!r} needs it", where=f"interventions.{missing[0]}",
+                remedy="give its file, or leave interventions out of experiments",
+            )  # fmt: skip
+    for key in ("graph", "truth", "druggable", "perturbations", "perturbation_columns", "dependencies"):
+        if "{data_root}" in str(own[key]) and not data_root(config):
+            raise UserError(
+                "{data_root} is not set", where=f"interventions.{key}",
+                remedy="add --config data_root=FOLDER, or set the environment variable PSEUDOCOHORT_DATA",
+            )  # fmt: skip
+    if own["questions"]:
+        read_questions(own["questions"], root=data_root(config))

@@ -1,14 +1,19 @@
-"""Signed regulatory graph: which genes an intervention can reach, and its damaged versions as controls."""
+"""Signed regulatory graph: which genes an intervention can reach, and its damaged versions as controls.
+
+The rule for cycles: setting a gene cuts the edges into it, so a gene that both regulates it and is regulated by it
+counts as its descendant, is predicted anew, and is not adjusted for. :meth:`Graph.in_cycle` lists those genes.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
-from ...core.errors import UserError
+from ..core.errors import UserError
 
 COLUMNS = ("regulator", "target", "sign")
 
@@ -38,14 +43,39 @@ class Graph:
         """All genes of the graph."""
         return set(self.edges["regulator"]) | set(self.edges["target"])
 
-    def descendants(self, gene: str, max_depth: int = 0) -> set[str]:
-        """Genes reached from `gene` in at most `max_depth` steps (0 = any number), without the gene itself."""
-        reached, front, depth = {gene}, [gene], 0
-        while front and (not max_depth or depth < max_depth):
-            front = sorted({child for node in front for child in self.children.get(node, [])} - reached)
-            reached.update(front)
-            depth += 1
-        return reached - {gene}
+    @cached_property
+    def parents(self) -> dict[str, list[str]]:
+        """Regulators of each target."""
+        return self.edges.groupby("target", sort=True)["regulator"].apply(list).to_dict()
+
+    def descendants(self, genes: str | Iterable[str], max_depth: int = 0) -> set[str]:
+        """Genes reached from `genes` in at most `max_depth` steps (0 = any number), without the genes themselves."""
+        start = {genes} if isinstance(genes, str) else set(genes)
+        return _reach(self.children, start, max_depth) - start
+
+    def in_cycle(self, gene: str, max_depth: int = 0) -> set[str]:
+        """Descendants of `gene`, within `max_depth` steps, from which a path leads back to it."""
+        return self.descendants(gene, max_depth) & _reach(self.parents, {gene}, 0)
+
+    def restricted(self, genes: Iterable[str]) -> Graph:
+        """The edges between `genes`."""
+        known = set(genes)
+        inside = self.edges["regulator"].isin(known) & self.edges["target"].isin(known)
+        return Graph(self.name, self.edges[inside].reset_index(drop=True))
+
+    def bootstrap(self, rng: np.random.Generator, kept: float = 0.8) -> Graph:
+        """The graph with a random share `kept` of its edges, without replacement."""
+        rows = np.sort(rng.permutation(len(self.edges))[: round(kept * len(self.edges))])
+        return Graph(self.name, self.edges.iloc[rows].reset_index(drop=True))
+
+
+def _reach(edges: dict[str, list[str]], start: set[str], max_depth: int) -> set[str]:
+    reached, front, depth = set(start), sorted(start), 0
+    while front and (not max_depth or depth < max_depth):
+        front = sorted({node for parent in front for node in edges.get(parent, [])} - reached)
+        reached.update(front)
+        depth += 1
+    return reached
 
 
 def resolve(table: pd.DataFrame, var: pd.DataFrame, *, name: str = "given", where: str = "") -> Graph:

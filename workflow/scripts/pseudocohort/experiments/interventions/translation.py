@@ -1,0 +1,165 @@
+"""Scores TRANSLATE on patients of whom tumour and normal were both profiled.
+
+The score is on the normal, beyond the mean normal of the class, and not on the change from tumour to normal: that
+change contains the known tumour, so that the same mean normal for everyone already correlates with it (r .746 on six
+cancers). Folds are by patient, and the patient is the unit of repetition.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import KFold
+
+from ...core.errors import UserError
+from ...core.io import evaluation_table
+from ...core.seeds import derive, generator
+from ...intervene.translation import MIN_PAIRS, Identity, Pairs, Translation, centred, own_rank, pairs_of, transport
+
+FOLDS = 10
+#: Numbers of pairs of the learning curve.
+CURVE = (12, 24, 48, 96, 192)
+CURVE_DRAWS = 3
+ALL = "all"
+
+
+def score(profiles: ad.AnnData, *, study: str, seed: int) -> pd.DataFrame:
+    """Evaluation table of TRANSLATE and its baselines.
+
+    Parameters
+    ----------
+    profiles : AnnData
+        log2 expression with ``donor``, ``dataset``, ``condition`` and ``level``.
+    study : str
+    seed : int
+
+    Returns
+    -------
+    DataFrame
+        Long table; generator = predictor, regime = condition or all, repeat = patient. ``r2`` is the variance of the
+        normals around the class mean that is explained, as the patients' pseudo-values of the jackknife (Efron and
+        Tibshirani 1993, section 11.5), whose mean and spread are those of the pooled figure; ``r`` the correlation
+        over genes, ``r_gain_over_plain_shift`` its paired difference; ``own_rank`` and ``own_first`` say how well the
+        own normal is found among those of the condition. Tasks: ``translate`` (folds by patient),
+        ``translate_curve`` (with ``n_real`` pairs to learn from), ``translate_unseen`` (no pair of the condition).
+
+    Raises
+    ------
+    UserError
+        If there are fewer than :data:`.MIN_PAIRS` pairs.
+    """
+    pairs = pairs_of(profiles)
+    if len(pairs) < MIN_PAIRS:
+        raise UserError(
+            f"{len(pairs)} patients have both a tumour and a normal profile; {MIN_PAIRS} are needed",
+            where="interventions.truths",
+            remedy="leave the truth of kind pairs out; the class-mean normal is the answer without pairs",
+        )
+    keys = {"study": study, "seed": seed}
+    folds = list(KFold(FOLDS, shuffle=True, random_state=derive(seed, "folds")).split(pairs.donors))
+    made = cross_fitted(pairs, folds, seed=seed)
+    truth = made.pop("truth")
+    rows = _scored(pairs, truth, made, keys | {"task": "translate"})
+    rank = identified(pairs, folds)
+    for name in (ALL, *np.unique(pairs.classes)):
+        for i in np.flatnonzero((pairs.classes == name) | (name == ALL)):
+            one = {**keys, "task": "translate", "generator": "identity", "regime": name, "repeat": int(i)}
+            rows += [
+                one | {"metric": "own_rank", "value": rank[i]},
+                one | {"metric": "own_first", "value": rank[i] == 1},
+            ]
+    for n in [k for k in CURVE if k < 0.8 * len(pairs)]:
+        draws = []
+        for draw in range(CURVE_DRAWS):
+            rng = generator(seed, "curve", n, draw)
+            some = [(rng.permutation(train)[:n], train, test) for train, test in folds]
+            draws.append(_translated(pairs, some, seed=seed)[1])
+        values = np.mean([pseudo_r2(truth, d) for d in draws], axis=0)
+        one = {**keys, "task": "translate_curve", "generator": "translate", "regime": ALL, "n_real": n, "metric": "r2"}
+        rows += [one | {"repeat": i, "value": v} for i, v in enumerate(values)]
+    if len(np.unique(pairs.classes)) > 1:
+        others = [(train[pairs.classes[train] != c], train, test[pairs.classes[test] == c])
+                  for c in np.unique(pairs.classes) for train, test in folds]  # fmt: skip
+        truth, unseen = _translated(pairs, [f for f in others if len(f[2])], seed=seed)
+        rows += _scored(pairs, truth, {"translate": unseen}, keys | {"task": "translate_unseen"})
+    return evaluation_table([row | {"level": "normal"} for row in rows])
+
+
+def cross_fitted(pairs: Pairs, folds: list[tuple[np.ndarray, np.ndarray]], *, seed: int) -> dict[str, np.ndarray]:
+    """Normals of all patients less their class mean (n, G): ``truth`` and what predictors that saw none of them say."""
+    truth, translated = _translated(pairs, [(train, train, test) for train, test in folds], seed=seed)
+    out = {"truth": truth, "translate": translated, "class_mean": np.zeros_like(truth)}
+    out |= {name: np.zeros_like(truth) for name in ("plain_shift", "bures")}
+    for train, test in folds:
+        tumour, normal = pairs.take(train).means()
+        out["plain_shift"][test] = centred(pairs.tumour[test], pairs.classes[test], tumour)
+        for c in np.unique(pairs.classes[test]):
+            here, known = test[pairs.classes[test] == c], train[pairs.classes[train] == c]
+            out["bures"][here] = transport(pairs.tumour[known], pairs.normal[known], pairs.tumour[here]) - normal[c]
+    return out
+
+
+def identified(pairs: Pairs, folds: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Rank (n,) of each patient's own normal among all of the condition, by what the pairs of others teach."""
+    rank = np.full(len(pairs), np.nan)
+    for train, test in folds:
+        means = pairs.take(train).means()
+        a, b = (centred(x, pairs.classes, m) for x, m in zip((pairs.tumour, pairs.normal), means, strict=True))
+        model = Identity.fit(a[train], b[train])
+        for c in np.unique(pairs.classes[test]):
+            here, every = test[pairs.classes[test] == c], np.flatnonzero(pairs.classes == c)
+            rank[here] = own_rank(model.similarity(a[here], b[every]), np.searchsorted(every, here))
+    return rank
+
+
+def pseudo_r2(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Pseudo-values of the explained variance (n,), one for each row left out."""
+    error, total = ((truth - predicted) ** 2).sum(1), (truth**2).sum(1)
+    every, without = 1 - error.sum() / total.sum(), 1 - (error.sum() - error) / (total.sum() - total)
+    return len(truth) * every - (len(truth) - 1) * without
+
+
+def row_correlation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Pearson correlation of each row; 0 where one side is constant."""
+    a, b = x - x.mean(1, keepdims=True), y - y.mean(1, keepdims=True)
+    scale = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    return np.where(scale > 0, (a * b).sum(1) / np.maximum(scale, 1e-12), 0.0)
+
+
+def _translated(
+    pairs: Pairs, folds: list[tuple[np.ndarray, np.ndarray, np.ndarray]], *, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Truth and predictions (n, G) of the last rows of each fold, learned from the pairs of its first rows.
+
+    The second rows are those whose class means are known: for these, no pairs are needed.
+    """
+    truth, made = np.zeros_like(pairs.normal), np.zeros_like(pairs.normal)
+    for number, (learned, known, test) in enumerate(folds):
+        fit, means = pairs.take(learned), pairs.take(known).means()
+        own = means if set(fit.classes) <= set(means[0]) else fit.means()
+        a, b = (centred(x, fit.classes, m) for x, m in zip((fit.tumour, fit.normal), own, strict=True))
+        model = Translation.fit(a, b, seed=derive(seed, "penalty", number))
+        truth[test] = centred(pairs.normal[test], pairs.classes[test], means[1])
+        made[test] = model.change(centred(pairs.tumour[test], pairs.classes[test], means[0]))
+    return truth, made
+
+
+def _scored(pairs: Pairs, truth: np.ndarray, made: dict[str, np.ndarray], keys: dict[str, Any]) -> list[dict[str, Any]]:
+    correlation = {name: row_correlation(truth, predicted) for name, predicted in made.items()}
+    rows = []
+    for name, predicted in made.items():
+        for condition in (ALL, *np.unique(pairs.classes)):
+            here = np.flatnonzero((pairs.classes == condition) | (condition == ALL))
+            values = {"r2": pseudo_r2(truth[here], predicted[here]), "r": correlation[name][here]}
+            if "plain_shift" in made and name != "plain_shift":
+                values["r_gain_over_plain_shift"] = (correlation[name] - correlation["plain_shift"])[here]
+            one = {**keys, "generator": name, "regime": condition}
+            rows += [
+                one | {"repeat": int(i), "metric": metric, "value": float(v)}
+                for metric, found in values.items()
+                for i, v in zip(here, found, strict=True)
+            ]
+    return rows

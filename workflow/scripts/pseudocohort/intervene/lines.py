@@ -1,0 +1,65 @@
+"""Cell lines of a study: one profile each, matched by name with the dependencies of lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import anndata as ad
+import numpy as np
+
+from ..core.errors import UserError
+from ..prepare.log_scale import log2_expression
+from .dependency import Dependencies
+
+
+@dataclass(frozen=True)
+class Lines:
+    """One profile a line.
+
+    Attributes
+    ----------
+    x : ndarray (n, G)
+        log2 units.
+    names : list of str
+    symbols : ndarray of str (G,)
+    """
+
+    x: np.ndarray
+    names: list[str]
+    symbols: np.ndarray
+
+    @classmethod
+    def of(cls, data: ad.AnnData) -> Lines:
+        """First profile of each line (the sum of its cells, where they are pseudo-bulks) of a prepared data set."""
+        donors = data.obs["donor"].astype(str).to_numpy()
+        first = np.array([int(np.flatnonzero(donors == name)[0]) for name in dict.fromkeys(donors)])
+        chosen = data[first].copy()
+        named = chosen.var.get("symbol", chosen.var_names)
+        return cls(np.asarray(log2_expression(chosen), dtype=float), list(donors[first]), np.asarray(named, dtype=str))
+
+    def matched(self, dependencies: Dependencies) -> tuple[np.ndarray, list[str]]:
+        """Rows of the lines with a dependency, and their columns in its table."""
+        known = {plain(column.split("_", 1)[0]): column for column in dependencies.dependent.columns}
+        rows = [i for i, name in enumerate(self.names) if plain(name) in known]
+        return np.array(rows, int), [known[plain(self.names[i])] for i in rows]
+
+
+def plain(name: str) -> str:
+    """A line's name without punctuation, in capitals."""
+    return "".join(c for c in str(name).upper() if c.isalnum())
+
+
+def lines_of(datasets: Sequence[ad.AnnData]) -> Lines:
+    """Lines of the first data set of lines.
+
+    Raises
+    ------
+    UserError
+        If there is none.
+    """
+    if not datasets:
+        raise UserError(
+            "the study has no cell lines", where="datasets", remedy="add a data set of lines to carry dependencies over"
+        )
+    return Lines.of(datasets[0])

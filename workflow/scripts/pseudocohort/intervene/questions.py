@@ -1,0 +1,165 @@
+"""Questions of a user: a change of genes, targets of a condition, a tumour as normal tissue."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ..core.errors import UserError
+
+KINDS = ("genes", "targets", "translate", "dependencies")
+DIRECTIONS = ("down", "up")
+COLUMNS = ("name", "genes", "each", "change", "condition", "level", "donors", "targets", "translate", "dependencies")
+_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+_ARROW = re.compile(r"\s*->\s*")
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question.
+
+    Attributes
+    ----------
+    name : str
+        Of its files.
+    kind : {'genes', 'each', 'targets', 'translate', 'dependencies'}
+        A change of genes at once; of many genes one by one; targets of a condition; tumours' normals;
+        dependencies of a condition's tumours.
+    genes : tuple of str
+        Symbols or Ensembl ids; ``("regulators",)`` with ``each``: all that have targets.
+    changes : tuple of str or float
+        ``down`` and ``up``: to the 1st and 99th percentile of the condition. A number: so many log2 units.
+    condition : str
+        Empty: every condition (translate).
+    level : str
+    donors : tuple of str
+        Only these patients; empty = all.
+    """
+
+    name: str
+    kind: str
+    genes: tuple[str, ...] = ()
+    changes: tuple[str | float, ...] = ("down",)
+    condition: str = ""
+    level: str = "tumour"
+    donors: tuple[str, ...] = ()
+
+
+def read_questions(given: str | Path | Sequence[Mapping[str, Any]], *, root: str = "") -> list[Question]:
+    """Questions of a configuration: a list of maps, or a TSV with the same keys as columns.
+
+    Parameters
+    ----------
+    given : path or sequence of mapping
+    root : str
+        Replaces ``{data_root}`` in paths.
+
+    Raises
+    ------
+    UserError
+        If the file is missing or a question cannot be understood; names the question.
+    """
+    where = "interventions.questions"
+    if isinstance(given, str | Path):
+        path = str(given).replace("{data_root}", root.rstrip("/"))
+        if not path:
+            return []
+        if not Path(path).is_file():
+            raise UserError("no such file", where=f"{where}: {path}", remedy="give a TSV, or the questions themselves")
+        table = pd.read_csv(path, sep="\t", dtype=str, comment="#", keep_default_na=False)
+        given, where = [{k: v for k, v in row.items() if v} for row in table.to_dict("records")], path
+    questions = [_question(dict(row), f"{where}, question {i}", root) for i, row in enumerate(given, 1)]
+    names = [q.name for q in questions]
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            raise UserError(
+                f"two questions are named {name!r}", where=f"{where}, question {i + 1}", remedy="give one a name"
+            )
+    return questions
+
+
+def _question(row: dict[str, Any], where: str, root: str) -> Question:
+    unknown = sorted(set(row) - set(COLUMNS))
+    if unknown:
+        raise UserError(f"unknown key {unknown[0]!r}", where=where, remedy=f"known keys: {', '.join(COLUMNS)}")
+    asked = [k for k in (*KINDS, "each") if row.get(k)]
+    if len(asked) != 1:
+        raise UserError(
+            f"it asks {'about nothing' if not asked else ' and '.join(asked)}", where=where,
+            remedy="give one of: genes (changed at once), each (one by one), targets, translate, dependencies",
+        )  # fmt: skip
+    kind, asked_of = asked[0], row[asked[0]]
+    common = {"level": str(row.get("level", "tumour")), "donors": _donors(row.get("donors", ()), where, root)}
+    condition = str(row.get("condition", ""))
+    if kind in ("targets", "dependencies"):
+        condition, name = str(asked_of), f"{kind}_{asked_of}"
+        out = {"kind": kind, "condition": condition}
+    elif kind == "translate":
+        if [p.strip() for p in _ARROW.split(str(asked_of))] != ["tumour", "normal"]:
+            raise UserError(
+                f"{asked_of!r} cannot be translated", where=where, remedy="write translate: tumour -> normal"
+            )
+        name = f"translate_{condition}" if condition else "translate"
+        out = {"kind": kind, "condition": condition}
+    else:
+        genes = tuple(map(str, asked_of)) if isinstance(asked_of, list | tuple) else tuple(_split(asked_of))
+        if not condition:
+            raise UserError("no condition is given", where=where, remedy="add condition: one of the study's")
+        changes = row.get("change", "down")
+        changes = changes if isinstance(changes, list | tuple) else _split(changes)
+        out = {
+            "kind": kind,
+            "genes": genes,
+            "changes": tuple(_change(c, where) for c in changes),
+            "condition": condition,
+        }
+        shown = "_".join(genes[:3]) + ("_and_more" if len(genes) > 3 else "")
+        name = f"{shown}_{'_'.join(map(shown_change, out['changes']))}_{condition}"
+    name = str(row.get("name") or name)
+    if not _NAME.match(name):
+        raise UserError(
+            f"the name {name!r} has characters other than letters, digits and _ . -",
+            where=where,
+            remedy="give it a name",
+        )
+    return Question(name=name, **out, **common)
+
+
+def shown_change(change: str | float) -> str:
+    """A change as it is written in names and tables: down, up, or log2 units."""
+    return change if isinstance(change, str) else f"{change:g}"
+
+
+def _split(text: Any) -> list[str]:
+    return [part.strip() for part in str(text).split(",") if part.strip()]
+
+
+def _change(value: Any, where: str) -> str | float:
+    if str(value) in DIRECTIONS:
+        return str(value)
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = float("nan")
+    if not abs(number) < 100 or number == 0:
+        raise UserError(
+            f"change {value!r} is neither down nor up nor a number of log2 units other than 0", where=where,
+            remedy="e.g. change: down, or change: -1.5",
+        )  # fmt: skip
+    return number
+
+
+def _donors(value: Any, where: str, root: str) -> tuple[str, ...]:
+    if isinstance(value, list | tuple):
+        return tuple(map(str, value))
+    path = Path(str(value).replace("{data_root}", root.rstrip("/")))
+    if path.is_file():
+        return tuple(line.strip() for line in path.read_text().splitlines() if line.strip())
+    if "/" in str(value):
+        raise UserError(f"no file of donors at {path}", where=where, remedy="one donor a line, or a list of donors")
+    return tuple(_split(value))

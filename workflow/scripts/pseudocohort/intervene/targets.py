@@ -1,0 +1,181 @@
+"""Therapeutic targets of a condition: its regulators, ranked by how much more it expresses them than other conditions.
+
+On six TCGA cancers this ranking told the transcription factors on which the lines of the same lineage depend from
+those on which other lineages do; regulon activity, tumour against normal and simulated reversal did not, so they are
+columns beside the rank and are never added to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import sparse, stats
+
+from ..core.errors import UserError
+
+#: Other conditions needed at least: against fewer, what is common in one of them decides.
+MIN_PANEL = 3
+#: Targets in the profiles that make a gene a regulator.
+MIN_REGULON = 5
+#: Profiles of the condition needed at least.
+MIN_PROFILES = 10
+BOOTSTRAPS = 100
+TOP = 10
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Profiles of one level, by condition.
+
+    Attributes
+    ----------
+    x : ndarray (n, G)
+        log2 units.
+    conditions : ndarray of str (n,)
+    """
+
+    x: np.ndarray
+    conditions: np.ndarray
+
+    def panel(self, condition: str) -> list[str]:
+        """Other conditions with enough profiles."""
+        names, counts = np.unique(self.conditions, return_counts=True)
+        return [str(n) for n, c in zip(names, counts, strict=True) if n != condition and c >= MIN_PROFILES]
+
+
+def expression_difference(
+    own: np.ndarray, cohort: Cohort, panel: Sequence[str], genes: np.ndarray | None = None
+) -> np.ndarray:
+    """Mean of `own` (n, G) less the mean over the panel of each condition's mean; (G,), log2 units."""
+    columns = slice(None) if genes is None else genes
+    others = np.mean([cohort.x[cohort.conditions == c][:, columns].mean(0) for c in panel], axis=0)
+    return own[:, columns].mean(0) - others
+
+
+def ulm(values: np.ndarray, weights: sparse.csc_array) -> np.ndarray:
+    """Regulon activity by the univariate linear model: t of the slope of `values` on each regulator's weights.
+
+    Parameters
+    ----------
+    values : ndarray (G,)
+        One value a gene, e.g. a difference between conditions.
+    weights : csc_array (G, R)
+        Weights of the targets of each regulator, 0 elsewhere.
+
+    Returns
+    -------
+    ndarray (R,)
+
+    References
+    ----------
+    Badia-i-Mompel et al. 2022, decoupleR, doi:10.1093/bioadv/vbac016.
+    """
+    n = len(values)
+    y = values - values.mean()
+    total = np.asarray(weights.sum(0)).ravel()
+    square = np.asarray((weights * weights).sum(0)).ravel()
+    covariance = weights.T @ y
+    spread = square - total**2 / n
+    r = np.divide(covariance, np.sqrt(spread * (y @ y)), out=np.zeros_like(covariance), where=spread > 1e-12)
+    return r * np.sqrt((n - 2) / np.maximum(1 - r**2, 1e-12))
+
+
+def reversal(slopes: np.ndarray, gene: int, towards: np.ndarray) -> float:
+    """Share, in %, of the distance from tumour to normal that setting a gene to its normal mean takes back.
+
+    Parameters
+    ----------
+    slopes : ndarray (G,)
+        DO|G slopes on the gene.
+    gene : int
+    towards : ndarray (G,)
+        Normal mean less tumour mean, log2 units. The gene itself does not count.
+    """
+    others = np.arange(len(slopes)) != gene
+    before = np.linalg.norm(towards[others])
+    after = np.linalg.norm((towards - slopes * towards[gene])[others])
+    return float(100 * (1 - after / before))
+
+
+def rank(
+    own: np.ndarray, cohort: Cohort, condition: str, symbols: np.ndarray, signs: sparse.csc_array, *, seed: int
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Genes of a condition with what is known of them, regulators first by rank.
+
+    Parameters
+    ----------
+    own : ndarray (n, G)
+        Tumours asked about, all of the condition or some of its patients; log2 units.
+    cohort : Cohort
+        Tumours of all conditions.
+    condition : str
+        Left out of the panel.
+    symbols : ndarray of str (G,)
+    signs : csc_array (G, G)
+        Regulatory graph, entry [target, regulator].
+    seed : int
+        Of the bootstrap over profiles.
+
+    Returns
+    -------
+    table : DataFrame
+        One row a gene, in the order of the genes: ``symbol``, ``regulator`` (bool), ``rank`` (regulators only),
+        ``expression_difference`` with ``ci_low``, ``ci_high`` (log2), ``rank_low``, ``rank_high`` (90 % of the
+        bootstraps), ``in_top_10`` (share of the bootstraps), ``activity`` (t of the ULM on the difference), ``mean``.
+    panel : ndarray of str
+
+    Raises
+    ------
+    UserError
+        If there are too few profiles, conditions to compare with, or regulators.
+    """
+    panel = cohort.panel(condition)
+    where = f"question about targets of {condition!r}"
+    if len(own) < MIN_PROFILES:
+        raise UserError(
+            f"only {len(own)} profiles; {MIN_PROFILES} are needed", where=where,
+            remedy="ask about the whole condition, or about the condition that it is part of",
+        )  # fmt: skip
+    if len(panel) < MIN_PANEL:
+        raise UserError(
+            f"only {len(panel)} other conditions with {MIN_PROFILES} profiles; {MIN_PANEL} are needed as a panel",
+            where=where,
+            remedy="add data sets of other conditions of the same level",
+        )
+    sizes = np.diff(signs.indptr)
+    regulators = np.flatnonzero(sizes >= MIN_REGULON)
+    if not len(regulators):
+        raise UserError(
+            f"no gene of the study has {MIN_REGULON} targets in the graph", where=where,
+            remedy="lower interventions.confidence, or give a graph that shares more genes with the study",
+        )  # fmt: skip
+    difference = expression_difference(own, cohort, panel)
+    rng = np.random.default_rng(seed)
+    members = {c: cohort.x[cohort.conditions == c] for c in panel}
+    draws = np.empty((BOOTSTRAPS, len(difference)))
+    for b in range(BOOTSTRAPS):
+        drawn = [x[rng.integers(0, len(x), len(x))].mean(0) for x in members.values()]
+        draws[b] = own[rng.integers(0, len(own), len(own))].mean(0) - np.mean(drawn, axis=0)
+    ranks = stats.rankdata(-draws[:, regulators], axis=1)
+    activity = ulm(difference, signs[:, regulators])
+    table = pd.DataFrame({"symbol": symbols, "regulator": False, "rank": np.nan, "expression_difference": difference})
+    table["ci_low"], table["ci_high"] = np.percentile(draws, [2.5, 97.5], axis=0)
+    table["mean"] = own.mean(0)
+    for column in ("rank_low", "rank_high", f"in_top_{TOP}", "activity"):
+        table[column] = np.nan
+    table.loc[regulators, "regulator"] = True
+    order = np.lexsort((-activity, -difference[regulators]))
+    table.loc[regulators[order], "rank"] = np.arange(1, len(regulators) + 1)
+    table.loc[regulators, "rank_low"], table.loc[regulators, "rank_high"] = np.percentile(ranks, [5, 95], axis=0)
+    table.loc[regulators, f"in_top_{TOP}"] = (ranks <= TOP).mean(0)
+    table.loc[regulators, "activity"] = activity
+    return table, np.array(panel)
+
+
+def welch(own: np.ndarray, normal: np.ndarray) -> np.ndarray:
+    """Welch's t of tumours against normals, gene by gene (G,); 0 where neither varies."""
+    error = np.sqrt(own.var(0, ddof=1) / len(own) + normal.var(0, ddof=1) / len(normal))
+    return np.divide(own.mean(0) - normal.mean(0), error, out=np.zeros(own.shape[1]), where=error > 0)
