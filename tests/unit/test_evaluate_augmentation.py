@@ -11,9 +11,10 @@ import pytest
 
 from pseudocohort.core.contracts import MEMBERS_COLUMNS, check_evaluation
 from pseudocohort.core.errors import ContractError
+from pseudocohort.experiments.augmentation.curves import curves as augmentation_curves
 from pseudocohort.experiments.augmentation.score import augmentation
-from pseudocohort.experiments.shared.classifiers import DEFAULT_C
-from pseudocohort.experiments.shared.learning_curve import real_profiles_saved
+from pseudocohort.experiments.augmentation.verdict import verdict
+from pseudocohort.experiments.shared.classifiers import BASELINES, BEST
 from pseudocohort.experiments.shared.split_guard import Members, check_no_leak
 from pseudocohort.experiments.shared.standardise import moderated_scale, plain_scale
 from pseudocohort.plan.members import members
@@ -40,6 +41,7 @@ def profiles() -> ad.AnnData:
             "context": np.select([level == "tumour", level == "normal"], ["tumour", "normal"], "in_vitro"),
             "level": level,
             "split": np.where(np.arange(len(kind)) % 3 == 0, "test", "train"),
+            "genes": "no",
         },
         index=names,
     )
@@ -120,9 +122,10 @@ def _mean(table: pd.DataFrame, metric: str, **keys: object) -> float:
 def test_copies_of_the_same_rows_change_nothing_and_copies_of_all_rows_help(profiles: ad.AnnData) -> None:
     config = _config()
     table = _score(profiles, config, _generate(profiles, config, _copies), "toy")
-    # One profile per class, copied in whole rounds: exactly the same classifier.
-    same = table[(table["regime"] == "same_n") & (table["n_real"] == 0) & table["metric"].str.endswith("_gain")]
-    assert len(same) == 3 * 2 * (4 + 3 + 2)  # four means, a recall per class, two of calibration
+    # One profile per class, copied in whole rounds and added to the baseline: exactly the same classifier.
+    same = table[(table["regime"] == "same_n") & (table["n_real"] == 0) & (table["estimator"] == BEST)]
+    same = same[same["metric"].str.endswith("_gain")]
+    assert len(same) >= 3 * 2 * (4 + 3)  # four means, a recall per class, and calibration if it has probabilities
     np.testing.assert_allclose(same["value"], 0, atol=1e-3)
     assert _mean(table, "balanced_accuracy_gain", regime="oracle", n_real=0, n_synthetic=90) > 0.1
     # The oracle's one model serves every n of its task and repeat.
@@ -137,26 +140,53 @@ def test_noise_hurts_and_gains_are_paired_with_the_real_rows(profiles: ad.AnnDat
     keys = ["n_real", "repeat", "estimator", "metric"]
     without = real[real["regime"] == "none"].set_index(keys)["value"]
     wide = table.set_index([*keys, "n_synthetic"])["value"]
+    assert set(table["estimator"]) == {"logistic", BEST}
     for (n, repeat, estimator, metric, m), value in wide.items():
-        if metric.endswith("_gain"):
+        if metric.endswith("_gain"):  # of every classifier over the baseline
             before = metric.removesuffix("_gain")
-            expected = wide[n, repeat, estimator, before, m] - without[n, repeat, estimator, before]
+            expected = wide[n, repeat, estimator, before, m] - without[n, repeat, BEST, before]
             assert value == pytest.approx(expected)
 
 
-def test_no_augmentation_has_the_better_of_two_penalties_over_all_repeats(profiles: ad.AnnData, monkeypatch) -> None:
-    def alone(fixed: float, chosen: float) -> pd.Series:
-        monkeypatch.setitem(DEFAULT_C, "logistic", fixed)
-        monkeypatch.setattr("pseudocohort.experiments.augmentation.score.choose_c", lambda *_: chosen)
-        table = _score(profiles, _config(curve=[], n_real=[12], repeats=4))
-        rows = table[(table["regime"] == "none") & (table["metric"] == "balanced_accuracy")]
-        return rows.set_index("repeat")["value"]
+def test_the_baseline_is_the_best_classifier_over_the_repeats(profiles: ad.AnnData) -> None:
+    table = _score(profiles, _config(curve=[], n_real=[12, 30], repeats=4))
+    rows = table[(table["regime"] == "none") & (table["metric"] == "balanced_accuracy")]
+    assert set(rows["estimator"]) == {*BASELINES, BEST}
+    for _, at in rows.groupby("n_real"):
+        wide = at.pivot(index="repeat", columns="estimator", values="value")
+        means = wide[list(BASELINES)].mean()
+        np.testing.assert_array_equal(wide[BEST], wide[means[means == means.max()].index[0]])
 
-    weak, strong = alone(0.1, 0.1), alone(1e-4, 1e-4)
-    assert weak.mean() != strong.mean(), "two penalties that do as well tell nothing"
-    better = max(weak, strong, key=np.mean)
-    pd.testing.assert_series_equal(alone(0.1, 1e-4), better)
-    pd.testing.assert_series_equal(alone(1e-4, 0.1), better)
+
+def test_every_repeat_holds_out_other_donors_and_the_ceiling_is_of_each(profiles: ad.AnnData) -> None:
+    config = _config(repeats=4)
+    rows = training_sets(config)
+    plan = Members(profiles, members(profiles.obs, rows, config))
+    tested = {}
+    for row in rows:
+        held_out = frozenset(plan.of(row["training_set"], "test")[0])
+        assert tested.setdefault(row["repeat"], held_out) == held_out, "one split for all sets of a repeat"
+    assert len(set(tested.values())) == 4
+    table = _score(profiles, config)
+    ceiling = table[(table["regime"] == "ceiling") & (table["metric"] == "balanced_accuracy")]
+    assert set(ceiling["repeat"]) == {0, 1, 2, 3} and set(ceiling["estimator"]) == {*BASELINES, BEST}
+
+
+def test_the_error_that_repeats_share_is_the_cohorts(profiles: ad.AnnData) -> None:
+    """By hand, for one repeat: influence of each held-out donor, scaled to the donors that any repeat tests."""
+    config = _config(regimes=["same_n"], n_real=[12], curve=[], n_synthetic=[30], repeats=3)
+    made = _generate(profiles, config, _noise)
+    table = _score(profiles, config, made, "toy")
+    shared = table[table["metric"] == "balanced_accuracy_gain_shared_se"]
+    assert len(shared) == 3 * 2 and (shared["value"] > 0).all()
+    rows = training_sets(config)
+    plan = Members(profiles, members(profiles.obs, rows, config))
+    sets = [set(plan.of(row["training_set"], "test")[0]) for row in rows]
+    share = len(sets[0]) / len(set.union(*sets))
+    assert 0.3 < share < 0.7
+    # No more than if every held-out profile changed its side.
+    sizes = profiles.obs["condition"].iloc[sorted(sets[0])].value_counts()
+    assert (shared["value"] < np.sqrt(share * (1 / sizes).sum()) / 3).all()
 
 
 def test_real_rows_have_no_augmentation_ceiling_and_majority(profiles: ad.AnnData) -> None:
@@ -169,9 +199,10 @@ def test_real_rows_have_no_augmentation_ceiling_and_majority(profiles: ad.AnnDat
         assert few < ceiling - 0.1
         # With all rows drawn, "none" is the ceiling.
         assert every == pytest.approx(ceiling, abs=0.05)
+    assert len(table[table["metric"] == "majority_rate"]) == 2
     tested = profiles.obs[(profiles.obs["split"] == "test") & (profiles.obs["level"] == "tumour")]
     share = (tested["condition"] == "a").mean()
-    assert _mean(table, "majority_rate") == pytest.approx(share)
+    assert _mean(table, "majority_rate", repeat=0) == pytest.approx(share)  # of the study's own split
     assert set(table["level"]) == {"tumour"}
     assert set(table["dataset"]) == {"tissue"}
 
@@ -179,15 +210,46 @@ def test_real_rows_have_no_augmentation_ceiling_and_majority(profiles: ad.AnnDat
 def test_curve_has_real_profiles_alone_at_further_sizes(profiles: ad.AnnData) -> None:
     config = _config()
     real = _score(profiles, config)
-    alone = real[(real["regime"] == "none") & (real["metric"] == "balanced_accuracy")]
+    alone = real[(real["regime"] == "none") & (real["metric"] == "balanced_accuracy") & (real["estimator"] == BEST)]
     # There are 200 training profiles of the task: a thousand are not to be had.
     assert {n: len(part) for n, part in alone.groupby("n_real")} == {0: 3, 12: 3, 30: 3}
     made = _generate(profiles, config, _copies)
     assert not any("n30" in name for name in made)
     helped = _score(profiles, config, made, "toy")
     assert set(helped["n_real"]) == {0, 12}
-    saved = real_profiles_saved(pd.concat([real, helped], ignore_index=True))
-    assert _mean(saved, "real_profiles_saved", regime="oracle", n_real=0) > 3
+    summary = augmentation_curves(pd.concat([real, helped], ignore_index=True))
+    check_evaluation(summary, "curves", summary=True)
+    assert _mean(summary, "real_profiles_saved", regime="oracle", n_real=0) > 3
+    same = summary[(summary["regime"] == "same_n") & (summary["estimator"] == BEST) & (summary["n_real"] == 0)]
+    np.testing.assert_allclose(same["value"], 0, atol=1e-9)  # copies save nothing
+
+
+def _gaussian(means: dict[str, np.ndarray] | None) -> Callable:
+    """A generator of Gaussian profiles around the class means given, or else around those of the rows it has seen."""
+
+    def make(seen: ad.AnnData, rng: np.random.Generator) -> ad.AnnData:
+        label = seen.obs["condition"].astype(str).to_numpy()
+        wanted = np.repeat(np.unique(label), 30)
+        x = np.stack([seen.X[label == k].mean(0) if means is None else means[k] for k in wanted])
+        first = [int(np.flatnonzero(label == k)[0]) for k in wanted]
+        return ad.AnnData((x + rng.normal(size=x.shape)).astype(np.float32), obs=_renamed(seen.obs.iloc[first]))
+
+    return make
+
+
+def test_what_a_prior_is_worth_is_found_and_without_one_no_gain_is_claimed(profiles: ad.AnnData) -> None:
+    """Class means known from elsewhere are what twelve profiles lack; a generator fitted to them adds nothing."""
+    config = _config(regimes=["same_n"], n_real=[12], curve=[], n_synthetic=[90], repeats=8)
+    tumours = profiles[(profiles.obs["level"] == "tumour").to_numpy()]
+    condition = tumours.obs["condition"].to_numpy()
+    known = {k: tumours.X[condition == k].mean(0) for k in np.unique(condition)}
+    real = _score(profiles, config)
+    found = {}
+    for name, means in (("prior", known), ("none", None)):
+        helped = _score(profiles, config, _generate(profiles, config, _gaussian(means)), "toy")
+        found[name] = verdict(pd.concat([real, helped], ignore_index=True), config)
+    assert found["prior"]["status"] == "yes" and "adds +" in found["prior"]["answer"]
+    assert found["none"]["status"] in ("no", "cannot_tell")
 
 
 def test_transfer_prints_stacking_of_the_other_levels(profiles: ad.AnnData) -> None:

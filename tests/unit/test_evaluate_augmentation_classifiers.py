@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import softmax
 from sklearn.datasets import make_classification
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import average_precision_score, balanced_accuracy_score, f1_score, recall_score
+from sklearn.metrics import average_precision_score, balanced_accuracy_score, f1_score, log_loss, recall_score
 from sklearn.model_selection import PredefinedSplit, cross_val_predict
+from sklearn.neighbors import NearestCentroid
 
 from pseudocohort.core.errors import UserError
 from pseudocohort.core.seeds import derive
 from pseudocohort.experiments.shared import classifiers as c
+
+ALL = tuple(dict.fromkeys((*c.CLASSIFIERS, *c.BASELINES)))
 
 
 def _gaussians(n: int, genes: int, seed: int = 0, gap: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
@@ -28,7 +35,7 @@ def test_logistic_in_the_row_space_is_scikit_learns_in_all_genes() -> None:
     y[:10] = "a"  # unbalanced
     x_test, _ = _gaussians(50, 300, seed=1)
     weight = np.random.default_rng(2).uniform(0.1, 1, size=40)
-    _, scores, classes = c.fit_predict("logistic", x, y, weight, x_test, 0, c=0.01)
+    _, scores, classes = c.fit_predict("logistic", x, y, weight, x_test, 0, setting=0.01)
     reference = LogisticRegression(C=0.01, max_iter=2000, tol=1e-8).fit(
         x, y, sample_weight=c.balanced_weights(y, weight)
     )
@@ -45,7 +52,7 @@ def test_balanced_weights_give_each_class_the_same_share(labels: list[str], seed
     np.testing.assert_allclose(totals, w.sum() / len(totals))
 
 
-@pytest.mark.parametrize("name", c.CLASSIFIERS)
+@pytest.mark.parametrize("name", ALL)
 def test_each_classifier_comes_near_bayes_and_is_deterministic(name: str) -> None:
     x, y = _gaussians(300, 50, gap=1.5)
     x_test, y_test = _gaussians(300, 50, seed=1, gap=1.5)
@@ -57,7 +64,7 @@ def test_each_classifier_comes_near_bayes_and_is_deterministic(name: str) -> Non
     assert c.balanced_accuracy(y_test, first[0]) > c.balanced_accuracy(y_test, bayes) - 0.06
 
 
-@pytest.mark.parametrize("name", c.CLASSIFIERS)
+@pytest.mark.parametrize("name", ALL)
 def test_binary_scores_have_a_column_per_class(name: str) -> None:
     x, y = make_classification(60, 10, class_sep=2, random_state=0)
     predictions, scores, classes = c.fit_predict(name, x, y, None, x, 0)
@@ -66,7 +73,7 @@ def test_binary_scores_have_a_column_per_class(name: str) -> None:
     assert c.balanced_accuracy(y, predictions) > 0.85
 
 
-@pytest.mark.parametrize("name", c.CLASSIFIERS)
+@pytest.mark.parametrize("name", ALL)
 def test_one_profile_per_class_and_one_class_work(name: str) -> None:
     x, y = _gaussians(3, 30)
     predictions, scores, _ = c.fit_predict(name, x, y, None, x, 0)
@@ -82,22 +89,73 @@ def test_a_row_of_weight_two_is_the_row_twice() -> None:
     weight = np.ones(30)
     weight[:5] = 2
     doubled = np.concatenate([x, x[:5]]), np.concatenate([y, y[:5]])
-    weighted = c.fit_predict("logistic", x, y, weight, x, 0, c=0.1)[1]
-    np.testing.assert_allclose(weighted, c.fit_predict("logistic", *doubled, None, x, 0, c=0.1)[1], atol=1e-3)
+    weighted = c.fit_predict("logistic", x, y, weight, x, 0, setting=0.1)[1]
+    np.testing.assert_allclose(weighted, c.fit_predict("logistic", *doubled, None, x, 0, setting=0.1)[1], atol=1e-3)
 
 
-def test_penalty_is_chosen_by_the_data_and_default_for_few_rows() -> None:
+def test_setting_is_chosen_by_the_data_and_default_for_few_rows() -> None:
     x, y = _gaussians(60, 200, gap=2)
-    assert c.choose_c("logistic", x[:5], y[:5], 0) == c.DEFAULT_C["logistic"]
-    assert c.choose_c("mlp", x, y, 0) == c.DEFAULT_C["mlp"]
-    # Nearly separable with any penalty: ties go to the strongest.
-    assert c.choose_c("logistic", *_gaussians(60, 200, gap=6), 0) == c.C_GRID[0]
+    for name in ALL:
+        few = c.choose_setting(name, x[:5], y[:5], 0)
+        assert few.setting == c.DEFAULTS[name] and np.isnan(few.accuracy)
+    assert c.choose_setting("mlp", x, y, 0).setting == c.DEFAULTS["mlp"]
+    # Nearly separable with any setting: ties go to the strongest.
+    for name in ("svm", "lda", "nearest_centroids"):
+        assert c.choose_setting(name, *_gaussians(60, 200, gap=6), 0).setting == c.GRIDS[name][0]
     # A small gene decides and a large one distracts: only a weak penalty lets the small one speak.
     rng = np.random.default_rng(0)
     label = np.repeat([0, 1], 150)
     large = 3 * rng.normal(size=300) + 1.5 * label
     small = 0.2 * (2 * label - 1) + 0.05 * rng.normal(size=300)
-    assert c.choose_c("logistic", np.column_stack([large, small]), label, 0) >= 0.1
+    assert c.choose_setting("logistic", np.column_stack([large, small]), label, 0).setting >= 0.1
+
+
+def test_penalties_that_are_as_accurate_do_not_wreck_calibration() -> None:
+    """Two classes far apart: every penalty is right, and the strongest says 51 %."""
+    rng = np.random.default_rng(1)
+    label = np.repeat(["a", "b"], 40).astype(object)
+    x = 0.05 * rng.normal(size=(80, 5)) + 0.5 * (label == "b")[:, None]
+    choice = c.choose_setting("logistic", x, label, 0)
+    fitted = c.fit_predict("logistic", x, label, None, x, 0, setting=choice.setting)
+    assert choice.accuracy == 1 and c.details("logistic", label, *fitted)["brier"] < 0.1
+    strongest = c.fit_predict("logistic", x, label, None, x, 0, setting=c.GRIDS["logistic"][0])
+    assert c.details("logistic", label, *strongest)["brier"] > 0.45
+
+
+def test_discriminant_analysis_is_scikit_learns_in_all_genes() -> None:
+    x, y = _gaussians(40, 100)
+    y[:10] = "a"  # unbalanced
+    x_test, _ = _gaussians(50, 100, seed=1)
+    reference = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.3, priors=np.full(3, 1 / 3)).fit(x, y)
+    scores = c.fit_predict("lda", x, y, None, x_test, 0, setting=0.3)[1]
+    np.testing.assert_allclose(scores, reference.predict_proba(x_test), atol=1e-8)
+
+
+def test_shrunken_centroids_are_scikit_learns() -> None:
+    x, y = _gaussians(60, 40)
+    model = c.ShrunkenCentroids(1.0).fit(x, y, np.ones(60))
+    reference = NearestCentroid(shrink_threshold=1.0).fit(x, y)
+    np.testing.assert_allclose(model.centroids, reference.centroids_, atol=1e-10)
+    within = reference.within_class_std_dev_
+    np.testing.assert_allclose(model.scale, within + np.median(within))
+    # The discriminant scores of the paper's equation 6: squared distances, in units of the offset scale.
+    x_test, _ = _gaussians(50, 40, seed=1)
+    distance = (((x_test[:, None] - model.centroids) / model.scale) ** 2).sum(2)
+    np.testing.assert_allclose(model.predict_proba(x_test), softmax(-distance / 2, axis=1))
+
+
+def test_the_baseline_is_the_simplest_of_those_that_do_as_well() -> None:
+    x, y = _gaussians(90, 60, gap=4)
+    choices = c.choose_baseline(x, y, 0)
+    assert set(choices) == {*c.BASELINES, c.BEST} and choices[c.BEST].name == c.BASELINES[0]
+    # Classes that differ along one direction in which they vary little: centroids cannot see it.
+    rng = np.random.default_rng(2)
+    label = np.repeat(["a", "b"], 60).astype(object)
+    shared = 5 * rng.normal(size=(120, 1))
+    x = np.hstack([shared + 0.1 * rng.normal(size=(120, 1)) + 0.2 * (label == "b")[:, None], shared])
+    best = c.choose_baseline(x, label, 0)[c.BEST]
+    assert best.name != "nearest_centroids" and best.accuracy > 0.8
+    assert c.choose_baseline(x[::60], label[::60], 0)[c.BEST].name == "logistic"  # too few rows to choose
 
 
 def test_metrics_agree_with_scikit_learn() -> None:
@@ -128,28 +186,36 @@ def test_majority_rate() -> None:
 
 def test_unknown_classifier_is_named() -> None:
     with pytest.raises(UserError, match="unknown classifier 'forest'"):
-        c.make_classifier("forest", seed=0, n_train=10, c=1.0)
+        c.make_classifier("forest", seed=0, n_train=10, setting=1.0, genes=5)
 
 
-def test_penalty_is_the_strongest_within_half_a_standard_error_of_the_best_held_out_accuracy() -> None:
+def test_setting_has_the_least_loss_within_half_a_standard_error_of_the_best_held_out_accuracy() -> None:
     x, y = _gaussians(150, 60, gap=1)
     x, y = np.concatenate([x, x[:1]]), np.append(y, "once")  # a class of one row is trained on, never judged
-    chosen = c.choose_c("logistic", x, y, 3)
-    counts = np.unique(y[:-1], return_counts=True)[1]
-    means = []
-    for penalty in c.C_GRID:
+    chosen = c.choose_setting("logistic", x, y, 3).setting
+    codes = np.unique(y, return_inverse=True)[1]
+    kinds, counts = np.unique(y[:-1], return_counts=True)
+    means, losses = [], []
+    for penalty in c.GRIDS["logistic"]:
         deals = []
         for i in range(c.DEALS):
-            folds = c.stratified_folds(np.unique(y, return_inverse=True)[1], derive(3, "penalty", i))
-            predicted = cross_val_predict(
-                LogisticRegression(C=penalty, class_weight="balanced", max_iter=500), x, y, cv=PredefinedSplit(folds)
-            )
-            deals.append(recall_score(y[:-1], predicted[:-1], average="macro", labels=np.unique(y[:-1])))
-        means.append(np.mean(deals))
+            split = PredefinedSplit(c.stratified_folds(codes, derive(3, "penalty", i)))
+            model = LogisticRegression(C=penalty, class_weight="balanced", max_iter=500)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # a fold without the class of one row
+                scores = cross_val_predict(model, x, y, cv=split, method="predict_proba")[:-1]
+            predicted = np.append(kinds, "once")[scores.argmax(1)]
+            loss = [log_loss(y[:-1][y[:-1] == k] == k, scores[y[:-1] == k, i], labels=[False, True])
+                    for i, k in enumerate(kinds)]  # fmt: skip
+            deals.append((recall_score(y[:-1], predicted, average="macro", labels=kinds), np.mean(loss)))
+        accuracy, loss = np.mean(deals, axis=0)
+        means.append(accuracy)
+        losses.append(loss)
     best = max(means)
     error = np.sqrt(best * (1 - best) * (1 / counts).sum()) / len(counts)
-    allowed = [p for p, mean in zip(c.C_GRID, means, strict=True) if mean >= best - error / 2]
-    assert chosen == allowed[0]
+    allowed = [i for i, mean in enumerate(means) if mean >= best - error / 2]
+    assert len(allowed) > 1
+    assert chosen == c.GRIDS["logistic"][min(allowed, key=lambda i: losses[i])]
 
 
 @given(st.lists(st.integers(0, 3), min_size=10, max_size=40), st.integers(0, 5))

@@ -36,17 +36,22 @@ def rows_of(values, **keys):
     ]
 
 
-def augmentation_table(gain):
-    keys = {"task": "t", "n_real": 25, "estimator": "logistic"}
-    noise = np.linspace(-0.01, 0.01, 6)
-    rows = rows_of({"balanced_accuracy": 0.7 + noise}, generator="real", regime="none", n_synthetic=0, **keys)
-    rows += rows_of(
-        {"balanced_accuracy": [0.9]}, generator="real", regime="ceiling", n_synthetic=0, **keys | {"n_real": -1}
-    )
-    for generator, value in (("copy", 0.0), ("ddpm", gain)):
+def augmentation_table(gain, *, ceiling=0.9, spread=0.01, control=0.0):
+    """Gains of ddpm, and of copies as control, over the best baseline; an oracle gains .15 more."""
+    keys = {"task": "t", "n_real": 25}
+    noise = np.linspace(-spread, spread, 6)
+    rows = []
+    for estimator in ("nearest_centroids", "best"):
+        none = {"generator": "real", "n_synthetic": 0, "estimator": estimator}
+        rows += rows_of({"balanced_accuracy": 0.7 + noise}, **keys, **none, regime="none")
+        rows += rows_of({"balanced_accuracy": ceiling + noise}, **keys | {"n_real": -1}, **none, regime="ceiling")
+    for generator, value in (("copy", control), ("ddpm", gain)):
         for regime, shift in (("same_n", 0), ("oracle", 0.15)):
-            values = {"balanced_accuracy": 0.7 + value + shift + noise, "balanced_accuracy_gain": value + shift + noise}
-            rows += rows_of(values, generator=generator, regime=regime, n_synthetic=100, **keys)
+            for estimator, less in (("logistic", 0), ("best", 0.004)):
+                mean = value + shift - less
+                values = {"balanced_accuracy": 0.7 + mean + noise, "balanced_accuracy_gain": mean + noise}
+                arm = {"generator": generator, "regime": regime, "estimator": estimator, "n_synthetic": 100}
+                rows += rows_of(values, **keys, **arm)
     return evaluation_table(rows)
 
 
@@ -104,13 +109,13 @@ METRICS = (
 )  # fmt: skip
 
 
-def fidelity_table(**discriminator):
-    rows = []
+def fidelity_table(spread=0.01, **discriminator):
+    rows, rng = [], np.random.default_rng(0)
     for generator, auc in discriminator.items():
         memorised = 1.0 if generator == "copy" else 0.0
-        values = dict.fromkeys(METRICS, [0.9, 0.92]) | {
-            "discriminator_auc": [auc] * 2,
-            "memorisation_share": [memorised] * 2,
+        values = dict.fromkeys(METRICS, [0.9, 0.92, 0.91]) | {
+            "discriminator_auc": auc + spread * rng.permutation([-1, 0, 1]),
+            "memorisation_share": [memorised] * 3,
         }
         rows += rows_of(values, generator=generator)
         rows += rows_of({"correlation_score_within": [0.8, 0.9]}, generator=generator, task="condition:A")
@@ -133,12 +138,27 @@ def test_numbers_and_signs():
 
 def test_augmentation_says_yes_only_to_an_honest_gain():
     yes = answer("augmentation", augmentation_table(0.05))
-    assert yes["status"] == "yes" and "ddpm" in yes["answer"] and "+5.0" in yes["answer"]
-    assert "The best control, copy, adds +0.0 there" in yes["answer"]
-    no = answer("augmentation", augmentation_table(0.001))
+    assert yes["status"] == "yes" and "ddpm with logistic regression" in yes["answer"] and "+5.0" in yes["answer"]
+    assert "The best control, copy with logistic regression, adds +0.0 there" in yes["answer"]
+    assert "to the .70 of nearest shrunken centroids; all real profiles reach .90" in yes["answer"]
+    no = answer("augmentation", augmentation_table(0.001, spread=0.004))
     assert no["status"] == "no", "a gain of the oracle alone is no answer"
+    assert "Do not augment" in no["answer"] and "not identified" not in no["answer"].split("Twice")[0]
     assert any("seen all training donors" in p for p in no["points"])
-    assert any(".70 alone, .90 with all" in p for p in no["points"])
+    assert any(".70 alone (nearest shrunken centroids), .90 with all" in p for p in no["points"])
+
+
+def test_augmentation_says_what_would_tell_and_where_nothing_is_to_gain():
+    wide = answer("augmentation", augmentation_table(0.02, spread=0.05))
+    assert wide["status"] == "cannot_tell" and re.search(r"augmentation\.repeats: (\d+)\.", wide["answer"])
+    full = answer("augmentation", augmentation_table(0.0, ceiling=0.701))
+    assert full["status"] == "nothing_to_gain" and "already reach" in full["answer"]
+
+
+def test_a_control_is_never_the_best_generator():
+    better = answer("augmentation", augmentation_table(0.03, control=0.08))
+    assert "Largest gain: ddpm" in better["answer"] and "copy with logistic regression, adds +8.0" in better["answer"]
+    assert not any("copy with logistic regression adds" in p for p in better["points"])
 
 
 def test_privacy_verdict_follows_the_corrected_test():
@@ -178,13 +198,22 @@ def test_combination_needs_the_control_with_wrong_names_and_patients_alone_to_lo
     wide = combination_table(0.0)
     gain = wide["metric"].isin(["gain_over_real_only", "both_minus_permuted", "both_minus_tissue_only"])
     wide.loc[gain, "value"] *= 20
-    assert answer("combination", wide)["status"] == "unclear"
+    assert answer("combination", wide)["status"] == "cannot_tell"
 
 
 def test_fidelity_does_not_reward_the_photocopier():
     out = answer("fidelity", fidelity_table(real=0.5, copy=0.5, mvn=0.7, ddpm=0.56))
     assert out["status"] == "yes" and "ddpm" in out["answer"] and "Gaussian reaches .70" in out["answer"]
-    assert "No trained network beats" in answer("fidelity", fidelity_table(real=0.5, mvn=0.6, ddpm=0.8))["answer"]
+    assert "the difference is clear" in out["answer"]
+    worse = answer("fidelity", fidelity_table(real=0.5, mvn=0.6, ddpm=0.8))
+    assert worse["status"] == "no" and "no trained network beats it" in worse["answer"]
+    alone = answer("fidelity", fidelity_table(real=0.5, copy=0.5, mvn=0.6))
+    assert "network" not in alone["answer"] and "mvn" in alone["answer"]  # none was trained
+
+
+def test_fidelity_compares_intervals():
+    near = answer("fidelity", fidelity_table(spread=0.3, real=0.5, mvn=0.63, ddpm=0.62))
+    assert near["status"] == "cannot_tell" and "the difference is not clear" in near["answer"]
 
 
 def test_questions_without_tables_say_so():

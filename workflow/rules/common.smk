@@ -228,6 +228,13 @@ def code_of_experiment(wildcards):
     return experiment.code(experiment.score.partition(":")[0], "score", "finish")
 
 
+def code_of_summary(wildcards):
+    """Digest of the code of an experiment's summary."""
+    experiment = experiment_registry.describe(wildcards.experiment)
+    curves = [f"{experiment.module}.curves"] if experiment.has("curves:curves") else []
+    return code_version("experiments.shared.statistics", *curves)
+
+
 def synthetic_files(wildcards):
     """Synthetic profiles that an experiment reads of a generator; none for the rows of real data."""
     experiment, generator = wildcards.experiment, wildcards.generator

@@ -128,6 +128,6 @@ rule summarise:
         mem_mb=memory(1000, 20),
         runtime=30,
     params:
-        code=code_of_experiment,
+        code=code_of_summary,
     script:
         "../scripts/summarise.py"

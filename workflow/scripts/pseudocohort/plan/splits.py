@@ -1,47 +1,60 @@
-"""The split inside the repeat: which donors are held out in each.
+"""Held-out patients that are dealt anew in each repeat of an experiment.
 
-One split of the patients leaves the luck of that split in every number, so each repeat tests other patients. Nothing
-that the repeats share may have seen them: genes are chosen, without labels, on donors that are never tested (``genes``
-of the table of donors, :mod:`..prepare.donors`), and scales are fitted on the training donors of each training set.
+One split of the patients leaves the luck of that split in every number. Each repeat therefore tests other patients.
+Nothing that is shared by the repeats may have seen them: genes are chosen, without labels, on donors that are never
+tested (``genes`` of the table of donors, :mod:`..prepare.donors`), and scales are fitted on the training donors of each
+training set.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import pandas as pd
 
 from ..core.seeds import generator
 
 
-def dealt(obs: pd.DataFrame, repeat: int, seed: int) -> pd.DataFrame:
-    """`obs` with the held-out donors of a repeat in the column ``split``.
-
-    Repeat 0 has the study's own split. In every other one as many tissue donors of each condition are held out as in
-    that, drawn anew from those on whom no gene was chosen; a donor's profiles stay together, and a donor of several
-    conditions counts in the first. Donors of cultured profiles stay where they are.
+def deal(obs: pd.DataFrame, *, seed: int, experiment: str, repeat: int) -> pd.DataFrame:
+    """Copy of `obs` with the column ``split`` dealt anew.
 
     Parameters
     ----------
     obs : DataFrame
-        ``obs`` of the harmonised profiles with the columns ``split`` (train | test) and ``genes`` (yes | no).
-    repeat : int
-        Number of the repeat; experiments share the splits of a repeat.
+        ``obs`` of the harmonised profiles with the columns ``split`` and ``genes``
+        (:func:`..experiments.shared.plan.with_split`).
     seed : int
         Master seed.
+    experiment : str
+        Experiments have splits of their own.
+    repeat : int
+        Number of the split.
+
+    Returns
+    -------
+    DataFrame
+        Of each condition as many donors are tested as in ``obs["split"]``, out of those on whom no gene was chosen.
+        Cell lines are never tested.
     """
-    if repeat == 0:
-        return obs
     donor = obs["donor"].astype(str)
-    fixed = set(donor[(obs["context"] == "in_vitro") | (obs["genes"] == "yes")])
-    tissue = pd.DataFrame(
+    table = pd.DataFrame(
         {
             "donor": donor.to_numpy(),
             "condition": obs["condition"].astype(str).to_numpy(),
-            "split": obs["split"].to_numpy(),
+            "split": obs["split"].astype(str).to_numpy(),
+            "free": (obs["genes"].astype(str) == "no").to_numpy()
+            & (obs["context"].astype(str) != "in_vitro").to_numpy(),
         }
     )
-    tissue = tissue[~tissue["donor"].isin(fixed)].sort_values(["condition", "donor"]).drop_duplicates("donor")
-    split: dict[str, str] = {}
-    for condition, donors in tissue.groupby("condition"):
-        places = generator(seed, "split", repeat, condition).permutation(donors["split"].to_numpy())
-        split |= dict(zip(donors["donor"], places, strict=True))
-    return obs.assign(split=donor.map(split).fillna(obs["split"].astype(str)).to_numpy())
+    first = table[table["free"]].sort_values(["condition", "donor"]).drop_duplicates("donor")
+    test: set[str] = set()
+    for condition, donors in first.groupby("condition"):
+        size = int((donors["split"] == "test").sum())
+        test |= set(generator(seed, experiment, "split", repeat, condition).permutation(donors["donor"])[:size])
+    return obs.assign(split=np.where(donor.isin(test), "test", "train"))
+
+
+def dealt(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) -> pd.DataFrame:
+    """The split of a training set's repeat."""
+    return deal(obs, seed=config["seed"], experiment=row["experiment"], repeat=int(row["repeat"]))

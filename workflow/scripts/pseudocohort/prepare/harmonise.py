@@ -173,6 +173,7 @@ def harmonise(
     for column in ("n_cells", "bootstrap"):
         if column in obs:
             obs[column] = obs[column].fillna(0).astype(int)
+    # Genes are chosen, and sources brought together, on donors that no experiment ever tests on.
     chooses = donors.drop_duplicates("donor").set_index("donor")["genes"]
     choosing = (obs["donor"].astype(str).map(chooses) == "yes").to_numpy()
     x, brought_together = harmonise_sources(x, obs, choosing, harmonisation)

@@ -18,7 +18,10 @@ from .data_section import DataSection
 from .tables import Table, plain_table, summary_table
 
 TEMPLATES = Path(__file__).parent / "templates"
-STATUS = {"yes": "Yes", "no": "No", "unclear": "It depends", "not_run": "Not run"}
+STATUS = {
+    "yes": "Yes", "no": "No", "unclear": "It depends", "cannot_tell": "Cannot tell yet",
+    "nothing_to_gain": "Nothing to gain", "not_run": "Not run",
+}  # fmt: skip
 
 
 def caption_html(text: str) -> Markup:

@@ -1,7 +1,8 @@
 """Augmentation: does adding synthetic profiles to n real ones make a better classifier?"""
 
-from ...core.settings import integer, many, mapping
+from ...core.settings import integer, many, mapping, number
 from ..description import Experiment, Figure
+from ..shared.outcomes import SMALLEST
 from ..shared.plan import GENERATORS, LEVEL
 
 _TASK = {
@@ -62,7 +63,13 @@ EXPERIMENT = Experiment(
             {"enum": ["same_n", "oracle", "unlabeled", "transfer"]},
             minimum=1,
         ),
-        "repeats": integer(5, "Paired draws of the real profiles.", minimum=1),
+        "repeats": integer(10, "Splits: held-out donors and real profiles are drawn anew in each.", minimum=1),
+        "worthwhile": number(
+            SMALLEST,
+            "Smallest gain in balanced accuracy worth having; the answer is no where every generator is below it.",
+            above=0,
+            below=1,
+        ),
         "classifiers": many(["logistic"], "Classifiers trained.", {"enum": ["logistic", "svm", "mlp"]}, minimum=1),
     },
     keys={
@@ -70,17 +77,20 @@ EXPERIMENT = Experiment(
         "estimator": "Classifier",
     },
     columns={
-        "balanced_accuracy": "Balanced accuracy", "balanced_accuracy_gain": "Gain", "macro_f1": "Macro F1",
-        "real_profiles_saved": "Real profiles saved", "auprc": "AUPRC", "accuracy": "Accuracy",
+        "balanced_accuracy": "Balanced accuracy", "balanced_accuracy_gain": "Gain",
+        "balanced_accuracy_gain_patients": "Gain, other patients", "macro_f1": "Macro F1",
+        "real_profiles_saved": "Real profiles saved", "doubled_accuracy_gain": "Gain of twice as many real",
+        "profiles_for_ceiling": "Real profiles for the ceiling", "auprc": "AUPRC", "accuracy": "Accuracy",
         "calibration_error": "Calibration error", "brier": "Brier", "majority_rate": "Majority rate",
     },
     figures=(
         Figure(name="augmentation", draw="figures.augmentation:figure", caption=(
         "Gain in balanced accuracy over the real profiles alone, with 95 % intervals over paired repeats. Right of "
         "the solid line synthetic profiles help; the dashed line is what all real profiles reach. Hollow marks are "
-        "an oracle, whose generator has seen patients that the user does not have. The real profiles alone have "
-        "the better of two penalties, that of all other fits and one chosen for them, so that even copies can "
-        "lose."
+        "an oracle, whose generator has seen patients that the user does not have. The real profiles alone are used "
+        "by the best of four classifiers (nearest shrunken centroids, shrunken discriminant analysis, logistic "
+        "regression, linear support vector machine), each with its setting chosen by inner cross-validation, so that "
+        "even copies can lose. Every repeat holds out other patients."
     )),
         Figure(name="learning", draw="figures.learning:figure", caption=(
         "What synthetic profiles are worth in real ones. Left: balanced accuracy on held-out donors against the "

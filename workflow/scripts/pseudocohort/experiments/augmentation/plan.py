@@ -10,6 +10,7 @@ import pandas as pd
 
 from ...core.errors import UserError
 from ...core.seeds import generator
+from ...plan.splits import dealt
 from ..shared.plan import Roles, generators_of, in_proportion, in_task, nested_order, rows, task_label
 
 
@@ -57,12 +58,13 @@ def training_sets(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def members(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) -> pd.DataFrame:
-    """What the generator sees in a regime, and the held-out profiles of the task.
+    """What the generator sees in a regime, and the profiles of the task held out in the repeat.
 
     ``same_n``: the n real rows; ``oracle``: the whole training pool; ``unlabeled``: the n rows and the rest of the pool
     without labels; ``transfer``: the n rows and every training profile outside the task (other conditions or levels).
     """
     task = config["augmentation"]["tasks"][row["task"]]
+    obs = dealt(obs, row, config)
     inside = in_task(obs, task)
     trainable = obs["split"] == "train"
     pool, test = obs.index[inside & trainable], obs.index[inside & ~trainable]

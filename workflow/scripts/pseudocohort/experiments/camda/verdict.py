@@ -8,6 +8,7 @@ import pandas as pd
 
 from ...core.words import between, number, points
 from ...generators.base.registry import is_control
+from ..shared.outcomes import Outcome, decide
 from ..shared.statistics import interval
 
 #: Metrics compared with the Gaussians in the CAMDA track, in words; -1 where lower is better.
@@ -53,13 +54,14 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
             "answer": "No trained generator, or no Gaussian to compare with.",
             "points": sentences,
         }
-    best = max(deep, key=lambda g: wide[g, "accuracy"].mean())
-    gain = interval(wide[best, "accuracy"] - wide[baseline, "accuracy"], confidence=1 - 0.05 / len(deep))
+    finding = decide({g: wide[g, "accuracy"] - wide[baseline, "accuracy"] for g in deep})
+    best, gain = finding.best, finding.gain
     reached = {g: number(wide[g, "accuracy"].mean(), 3) for g in (best, baseline)}
     answer = (
         f"Trained on synthetic profiles of {best}, a classifier is right in {reached[best]} of held-out patients, on "
         f"those of {baseline} in {reached[baseline]}, on real ones in {number(real, 3)}: {points(gain.mean)} points"
         f"{between(gain.low, gain.high, points)} over {gain.n} dependent folds."
     )
-    status = "yes" if gain.low > 0 else "no" if gain.high < 0 else "unclear"
-    return {"status": status, "answer": answer, "points": sentences}
+    if finding.outcome == Outcome.CANNOT_TELL and finding.repeats:
+        answer += f" Cannot tell yet: about {finding.repeats} folds would, camda.repeats."
+    return {"status": str(finding.outcome), "answer": answer, "points": sentences}

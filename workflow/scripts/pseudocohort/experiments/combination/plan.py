@@ -73,7 +73,7 @@ def members(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) -> p
     single cells; the others bring the levels of the same profiles together in another way.
     """
     settings = config["combination"]
-    obs = dealt(obs, int(row["repeat"]), config["seed"])
+    obs = dealt(obs, row, config)
     merged, tissue, cells = both_levels(obs, settings)
     rng = generator(config["seed"], "combination", row["repeat"])
     chosen: list[str] = []

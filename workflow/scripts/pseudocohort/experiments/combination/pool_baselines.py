@@ -83,7 +83,7 @@ class Draw:
 
 
 def _logistic(draw: Draw, x: np.ndarray, y: np.ndarray, weight: np.ndarray | None, test: np.ndarray) -> Scores:
-    _, scores, classes = fit_predict("logistic", x, y, weight, test, draw.seed, c=C)
+    _, scores, classes = fit_predict("logistic", x, y, weight, test, draw.seed, setting=C)
     return scores, classes
 
 

@@ -22,7 +22,6 @@ from ...core.errors import ContractError
 from ...core.io import evaluation_table
 from ...core.seeds import generator as random_generator
 from ..shared.classifiers import RECALL, details, fit_predict, metrics
-from ..shared.learning_curve import SAVED, LearningCurve
 from ..shared.split_guard import Members, check_no_leak
 from . import baselines as base
 from . import pool_baselines as methods
@@ -143,7 +142,7 @@ class _Study:
     def classify(self, training_set: str, x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> dict[str, float]:
         """Metrics on the held-out tissue profiles of the logistic classifier trained on weighted rows."""
         x_test, y_test = self.tissue(training_set, "test")
-        return self.scores(y_test, *fit_predict("logistic", x, y, weight, x_test, self.seed, c=C))
+        return self.scores(y_test, *fit_predict("logistic", x, y, weight, x_test, self.seed, setting=C))
 
     @staticmethod
     def scores(truth: np.ndarray, predictions: np.ndarray, scores: np.ndarray, classes: np.ndarray) -> dict[str, float]:
@@ -210,7 +209,7 @@ def _ceiling(plan: _Study) -> None:
         inside = np.isin(y, plan.conditions)
         scores = plan.classify(row["training_set"], x[inside], y[inside], np.ones(int(inside.sum())))
         keys = {"generator": "real", "arm": "ceiling", "k": -1}
-        plan.record(row, scores, **keys)
+        plan.record(row, scores | {"chance": 1 / len(plan.conditions)}, **keys)
         plan.record_centroids(row, base.class_means(x[inside], y[inside], plan.conditions), plan.conditions, **keys)
 
 
@@ -366,25 +365,6 @@ def _paired(plan: _Study) -> None:
                 plan.rows.append({**row, "metric": metric, "value": value - accuracy[key]})
 
 
-def _saved(plan: _Study) -> None:
-    """Real profiles per condition that the cell level saves: how many more would be as good without it.
-
-    The curve of the real profiles alone starts from chance at k = 0; the largest k has no saving of its own, and
-    savings just below it are "at least".
-    """
-    alone: dict[int, list[float]] = {0: [1 / len(plan.conditions)]}
-    for (generator, arm, k, _), value in plan.accuracy.items():
-        if (generator, arm) == ("real", "tissue_only"):
-            alone.setdefault(k, []).append(value)
-    if len(alone) < 2:
-        return
-    curve = LearningCurve(alone)
-    for row in [r for r in plan.rows if r["metric"] == "balanced_accuracy"]:
-        if row["regime"] in COMBINED and row["generator"] != "real" and row["n_real"] < curve.sizes[-1]:
-            saved = curve.worth(row["value"]) - row["n_real"]
-            plan.rows.append({**row, "metric": SAVED, "value": saved})
-
-
 def combination(
     profiles: ad.AnnData,
     synthetic: Mapping[str, ad.AnnData],
@@ -423,8 +403,8 @@ def combination(
         those of :func:`..shared.classifiers.metrics`; ``centroid_r``; paired over draws, in balanced accuracy,
         ``gain_over_real_only``, ``gain_over_stacking``, ``gain_over_level_shift``, ``both_minus_tissue_only`` and
         ``both_minus_permuted`` (at k = 0 "both" is the arm ``cell_only``), and ``gain_over_both`` of variants (gains
-        over the best baselines are added by :mod:`.finish`); ``real_profiles_saved``, in profiles per condition; of the
-        generator ``em``: evidence for the labels of the pool (``em_…``, :class:`.label_em.Evidence`) and the share of
+        over the best baselines are added by :mod:`.finish`); ``chance``, the balanced accuracy of guessing, where learning
+        curves start; of the generator ``em``: evidence for the labels of the pool (``em_…``, :class:`.label_em.Evidence`) and the share of
         them that is right; ``pool_balanced_accuracy`` with fewer unlabelled patients (``task`` = ``pool:<size>``).
 
     Raises
@@ -445,11 +425,9 @@ def combination(
         _ceiling(plan)
         _pool_sizes(plan)
         _paired(plan)
-        _saved(plan)
         return evaluation_table(plan.rows)
     _generated(plan, synthetic, generator)
     _paired(plan)
-    _saved(plan)
     return evaluation_table([row for row in plan.rows if row["generator"] == generator])
 
 

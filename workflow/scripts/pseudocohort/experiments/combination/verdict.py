@@ -8,12 +8,10 @@ import numpy as np
 import pandas as pd
 
 from ...core.words import between, number, points, words
+from ..shared.outcomes import SMALLEST
 from ..shared.statistics import Interval, interval
 from ..shared.verdicts import rows_with
 from .score import GROUPS, NOT_TRAINED
-
-#: Smallest difference of balanced accuracy that is worth having.
-SMALLEST = 0.01
 
 
 def _arm(k: float) -> str:
@@ -51,7 +49,7 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
             if excluded
             else "Cannot tell yet: no gain from the cell level is clear of 0. Set more combination.draws."
         )
-        return {"status": "no" if excluded else "unclear", "answer": answer, "points": points_of_page}
+        return {"status": "no" if excluded else "cannot_tell", "answer": answer, "points": points_of_page}
     k = min(k for k, _ in wins)
     best = max((g for at, g in wins if at == k), key=lambda g: _mean(accuracy, generator=g, n_real=k, regime=_arm(k)))
     answer = _answer(accuracy, best, k, ceiling) + _generators(table, accuracy, made, k)

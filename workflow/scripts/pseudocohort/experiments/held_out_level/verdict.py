@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from ...core.words import between, number, words
+from ..shared.outcomes import SMALLEST
 from ..shared.statistics import interval
 from ..shared.verdicts import rows_with
 
@@ -24,7 +25,7 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
     baselines = ("real", "level_shift", "pan_mean", "ridge_map", "nearest_type", "coral", "standardised_cells")
     made = [g for g in dict.fromkeys(table["generator"]) if g not in baselines]
     tissue = "pseudobulk" not in set(table["level"]) or len(set(table["level"])) > 1
-    sentences, wins, tried = [], [], 0
+    sentences, wins, excluded, tried = [], [], [], 0
     for level in sorted(set(table["level"]), key=lambda name: name == "pseudobulk"):
         at = table[table["level"] == level]
         for metric, said in IN_WORDS.items():
@@ -49,6 +50,7 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
                     f"{number(permuted.mean)}{between(permuted.low, permuted.high, number)}."
                 )
                 tried += 1
+                excluded.append(over.high < SMALLEST)
                 # Without the labels a cautious guess can be close to everything: right labels have to find it, too.
                 found = interval(rows_with(at, generator=g, metric="detection_auc_over_permuted")["value"]).low > 0
                 if over.low > 0 and found:
@@ -67,10 +69,10 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
         means = rows_with(table, level=level, metric="centroid_r").groupby("generator")["value"].mean()
         g = means[made].idxmax()
         return {
-            "status": "no" if not wins else "unclear",
-            "answer": f"Not better than an additive level shift, over {conditions} conditions: the centroid of a "
-            f"condition never seen at level {level} correlates with the real one by {number(means[g])} ({g}), that of "
-            f"the shift by {number(means['level_shift'])}, that of real profiles by {number(means['real'])}.",
+            "status": "unclear" if wins else "no" if all(excluded) else "cannot_tell",
+            "answer": f"Not clearly better than an additive level shift, over {conditions} conditions: the centroid of "
+            f"a condition never seen at level {level} correlates with the real one by {number(means[g])} ({g}), that "
+            f"of the shift by {number(means['level_shift'])}, that of real profiles by {number(means['real'])}.",
             "points": sentences,
         }
     level, metric, g, means, over = tissue_wins[0]

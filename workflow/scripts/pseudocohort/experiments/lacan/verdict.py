@@ -8,7 +8,7 @@ import pandas as pd
 
 from ...core.words import between, number, points
 from ...generators.base.registry import is_control
-from ..shared.statistics import interval
+from ..shared.outcomes import Outcome, decide
 
 
 def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
@@ -35,8 +35,8 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
             "points": sentences,
         }
     accuracy = {g: wide["z_log", g, "reverse_accuracy"] for g in [*names, "real"]}
-    best = max(deep, key=lambda g: accuracy[g].mean())
-    gain = interval(accuracy[best] - accuracy["mvn"], confidence=1 - 0.05 / len(deep))
+    finding = decide({g: accuracy[g] - accuracy["mvn"] for g in deep})
+    best, gain = finding.best, finding.gain
     answer = (
         f"The published network, trained on synthetic profiles of {best}, is right in "
         f"{number(accuracy[best].mean(), 3)} of held-out profiles, on those of mvn in "
@@ -47,5 +47,6 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
         answer += (
             f" A photocopier reaches {number(accuracy['copy'].mean(), 3)}: the metric does not ask for anything new."
         )
-    status = "yes" if gain.low > 0 else "no" if gain.high < 0 else "unclear"
-    return {"status": status, "answer": answer, "points": sentences}
+    if finding.outcome == Outcome.CANNOT_TELL and finding.repeats:
+        answer += f" Cannot tell yet: about {finding.repeats} folds would, lacan.repeats."
+    return {"status": str(finding.outcome), "answer": answer, "points": sentences}

@@ -6,8 +6,10 @@ All of them balance the classes themselves, so that the class frequencies of add
 from __future__ import annotations
 
 import warnings
+from typing import NamedTuple
 
 import numpy as np
+from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, f1_score
 from sklearn.svm import LinearSVC
@@ -17,16 +19,28 @@ from ...core.seeds import derive
 from ...metrics.calibration import brier, calibration_error
 
 CLASSIFIERS = ("logistic", "svm", "mlp")
-#: Inverse L2 penalty where it is not chosen (``mlp`` has none). On training donors of three studies, ``logistic``: real
-#: profiles alone do as well with .01; with synthetic ones added PAM50 does, and twelve classes and 22 tissues do better
-#: with .1. ``svm``: PAM50 does better with .01 (50 profiles and synthetic ones: .68 against .65), the others alike.
-DEFAULT_C = {"logistic": 0.1, "svm": 0.01, "mlp": 1.0}
-#: Grid of the inner cross-validation, strongest penalty first: ties go to it.
-C_GRID = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+#: What a practitioner would use without synthetic profiles, the simplest first; each has one setting, chosen by inner
+#: cross-validation.
+BASELINES = ("nearest_centroids", "lda", "logistic", "svm")
+#: Estimator of the baseline that inner cross-validation chooses in each repeat.
+BEST = "best"
+#: Setting where it is not chosen: inverse L2 penalty of ``logistic`` and ``svm``, shrinkage of ``lda``, threshold of
+#: ``nearest_centroids`` (``mlp`` has none). On training donors of three studies, ``logistic``: real profiles alone do
+#: as well with .01; with synthetic ones added PAM50 does, and twelve classes and 22 tissues do better with .1.
+#: ``svm``: PAM50 does better with .01 (50 profiles and synthetic ones: .68 against .65), the others alike.
+DEFAULTS = {"logistic": 0.1, "svm": 0.01, "mlp": 1.0, "lda": 0.5, "nearest_centroids": 0.5}
+_PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+#: Settings of the inner cross-validation, the strongest regularisation first.
+GRIDS = {
+    "logistic": _PENALTIES,
+    "svm": _PENALTIES,
+    "lda": (1.0, 0.9, 0.7, 0.5, 0.2),
+    "nearest_centroids": (4.0, 2.0, 1.0, 0.5, 0.25, 0.0),
+}
 FOLDS = 5
 #: Deals of the folds of fewer than `FEW` rows, whose accuracy depends on the deal.
 DEALS, FEW = 3, 200
-#: Standard errors below the best accuracy within which the strongest penalty is taken.
+#: Standard errors below the best accuracy within which a setting counts as just as accurate.
 TOLERANCE = 0.5
 METRICS = ("balanced_accuracy", "macro_f1", "auprc", "accuracy")
 #: Before the class in the name of its recall.
@@ -84,19 +98,107 @@ class Network:
             return torch.softmax(self.model(torch.as_tensor(x, dtype=torch.float32)), 1).double().numpy()
 
 
-def make_classifier(name: str, *, seed: int, n_train: int, c: float) -> LogisticRegression | LinearSVC | Network:
+class ShrunkenCentroids:
+    """Nearest shrunken centroids with equal class priors (Tibshirani et al. 2002, PNAS 99:6567, equations 1 to 8).
+
+    scikit-learn's ``NearestCentroid`` takes no sample weights, which synthetic rows need, and leaves the offset s0 out
+    of the distances. A row counts by its weight, so that copies that share a row's weight change nothing. With one row
+    per class there is no spread within classes: plain distances to the rows.
+
+    Parameters
+    ----------
+    threshold : float
+        Soft threshold of the standardised differences from the overall centroid.
+    """
+
+    def __init__(self, threshold: float) -> None:
+        self.threshold = threshold
+
+    def fit(self, x: np.ndarray, y: np.ndarray, sample_weight: np.ndarray) -> ShrunkenCentroids:
+        """Fit to rows `x` (n × genes) with labels `y` and weights."""
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        means, counts = _class_means(x, codes, sample_weight)
+        n, k = counts.sum(), len(counts)
+        centre = np.bincount(codes, weights=sample_weight) @ means / sample_weight.sum()
+        self.scale, self.centroids = np.ones(x.shape[1]), means
+        if n - k > 1e-6:
+            squares = sample_weight @ (x - means[codes]) ** 2 / sample_weight.sum()
+            within = np.sqrt(squares * n / (n - k))
+            self.scale = np.maximum(within + np.median(within), 1e-9)
+            spread = np.sqrt(np.maximum(1 / counts - 1 / n, 1e-12))[:, None] * self.scale
+            difference = (means - centre) / spread
+            shrunk = np.sign(difference) * np.maximum(np.abs(difference) - self.threshold, 0)
+            self.centroids = centre + spread * shrunk
+        return self
+
+    def predict_proba(self, x: np.ndarray) -> np.ndarray:
+        """Class probabilities (n × classes)."""
+        z, centroids = x / self.scale, self.centroids / self.scale
+        return softmax(z @ centroids.T - (centroids**2).sum(1) / 2, axis=1)
+
+
+class ShrunkenLda:
+    """Linear discriminant analysis with equal class priors and the within-class covariance shrunk to the sphere.
+
+    (1 - a) W + a tr(W) / p I, as scikit-learn's ``LinearDiscriminantAnalysis`` with ``solver="lsqr"``, which takes no
+    sample weights.
+
+    Parameters
+    ----------
+    shrinkage : float
+        a, between 0 and 1.
+    genes : int
+        p, where the rows given are in a basis of fewer columns.
+    """
+
+    def __init__(self, shrinkage: float, genes: int) -> None:
+        self.shrinkage, self.genes = shrinkage, genes
+
+    def fit(self, x: np.ndarray, y: np.ndarray, sample_weight: np.ndarray) -> ShrunkenLda:
+        """Fit to rows `x` (n × columns) with labels `y` and weights."""
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        means, _ = _class_means(x, codes, sample_weight)
+        residuals = (x - means[codes]) * np.sqrt(sample_weight / sample_weight.sum())[:, None]
+        within = residuals.T @ residuals
+        sphere = np.trace(within) / self.genes
+        if sphere < 1e-12:  # one row per class, or copies of it: plain distances to the rows
+            within, sphere = np.eye(x.shape[1]), 1.0
+        mixed = (1 - self.shrinkage) * within + self.shrinkage * sphere * np.eye(x.shape[1])
+        self.coef = np.linalg.solve(mixed, means.T)
+        self.intercept = -(means.T * self.coef).sum(0) / 2
+        return self
+
+    def predict_proba(self, x: np.ndarray) -> np.ndarray:
+        """Class probabilities (n × classes)."""
+        return softmax(x @ self.coef + self.intercept, axis=1)
+
+
+def _class_means(x: np.ndarray, codes: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weighted mean (classes × columns) and total weight of each class."""
+    total = np.bincount(codes, weights=weight)
+    shares = np.zeros((len(total), len(codes)))
+    shares[codes, np.arange(len(codes))] = weight / total[codes]
+    return shares @ x, total
+
+
+def make_classifier(
+    name: str, *, seed: int, n_train: int, setting: float, genes: int
+) -> LogisticRegression | LinearSVC | Network | ShrunkenCentroids | ShrunkenLda:
     """Unfitted classifier.
 
     Parameters
     ----------
     name : str
-        ``logistic`` (multinomial, L2), ``svm`` (linear, squared hinge, one-vs-rest) or ``mlp``.
+        ``logistic`` (multinomial, L2), ``svm`` (linear, squared hinge, one-vs-rest), ``mlp``, ``lda`` or
+        ``nearest_centroids``.
     seed : int
         Seed of what is random in it.
     n_train : int
         Training rows; decides the solver's iteration limit only.
-    c : float
-        Inverse penalty of the linear classifiers, against the sum of weighted losses.
+    setting : float
+        Inverse penalty, against the sum of weighted losses, shrinkage or threshold; see :data:`DEFAULTS`.
+    genes : int
+        Number of genes, in whatever basis the rows are.
 
     Raises
     ------
@@ -104,13 +206,18 @@ def make_classifier(name: str, *, seed: int, n_train: int, c: float) -> Logistic
         If the name is unknown.
     """
     if name == "logistic":
-        return LogisticRegression(C=c, max_iter=500, tol=1e-4)
+        return LogisticRegression(C=setting, max_iter=500, tol=1e-4)
     if name == "svm":
-        return LinearSVC(C=c, random_state=seed, max_iter=2000 if n_train < 2000 else 500, tol=1e-3)
+        return LinearSVC(C=setting, dual="auto", random_state=seed, max_iter=2000 if n_train < 2000 else 500, tol=1e-3)
     if name == "mlp":
         return Network(seed)
+    if name == "lda":
+        return ShrunkenLda(setting, genes)
+    if name == "nearest_centroids":
+        return ShrunkenCentroids(setting)
+    known = dict.fromkeys((*CLASSIFIERS, *BASELINES))
     raise UserError(
-        f"unknown classifier {name!r}", where="augmentation.classifiers", remedy=f"one of: {', '.join(CLASSIFIERS)}"
+        f"unknown classifier {name!r}", where="augmentation.classifiers", remedy=f"one of: {', '.join(known)}"
     )
 
 
@@ -132,10 +239,17 @@ def rotate(x: np.ndarray) -> np.ndarray:
 
 
 def _fit_scores(
-    name: str, x: np.ndarray, y: np.ndarray, weight: np.ndarray, x_test: np.ndarray, seed: int, c: float
+    name: str,
+    x: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray,
+    x_test: np.ndarray,
+    seed: int,
+    setting: float,
+    genes: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Scores (n_test × classes) and classes of a classifier fitted to at least two classes."""
-    model = make_classifier(name, seed=seed, n_train=len(x), c=c)
+    model = make_classifier(name, seed=seed, n_train=len(x), setting=setting, genes=genes)
     with warnings.catch_warnings():
         # One profile per class is a setting we ask for, not a regression problem.
         warnings.filterwarnings("ignore", message="The number of unique classes is greater than 50%")
@@ -149,29 +263,69 @@ def _fit_scores(
     return scores, model.classes_
 
 
-def choose_c(name: str, x: np.ndarray, y: np.ndarray, seed: int) -> float:
-    """Inverse penalty by inner cross-validation over the rows given.
+def _rotatable(name: str) -> bool:
+    """Whether a classifier is the same in any orthonormal basis of the rows' space."""
+    return name in ("logistic", "svm", "lda")
+
+
+class Choice(NamedTuple):
+    """A classifier with its setting, and its balanced accuracy in the inner cross-validation (NaN without one)."""
+
+    name: str
+    setting: float
+    accuracy: float = np.nan
+
+
+def choose_setting(name: str, x: np.ndarray, y: np.ndarray, seed: int) -> Choice:
+    """Setting of a classifier by inner cross-validation over the rows given.
 
     Held-out predictions of all folds are pooled into one balanced accuracy, so that classes of two or three rows count
-    as well; a class of one row, which is never both trained on and held out, does not. Of the penalties whose accuracy
-    is within :data:`TOLERANCE` standard errors of the best one the strongest is taken (Breiman et al. 1984,
-    Classification and Regression Trees, section 3.4.3, who allow one): of a few dozen rows the best itself is mostly
-    luck. Give it real rows only: synthetic rows derived from the real ones would leak between the folds. With fewer
-    rows than two per class on average, and for ``mlp``, it is that of :data:`DEFAULT_C`.
+    as well; a class of one row, which is never both trained on and held out, does not. Settings within
+    :data:`TOLERANCE` standard errors of the best accuracy count as just as accurate: of a few dozen rows the best
+    itself is mostly luck (Breiman et al. 1984, Classification and Regression Trees, section 3.4.3, who allow one). Of
+    those, the strongest is taken; for ``logistic`` the one whose held-out probabilities have the smallest logarithmic
+    loss: where classes are far apart every penalty is as accurate, and the strongest would leave probabilities near
+    chance. Give it real rows only: synthetic rows derived from the real ones would leak between the folds. With fewer
+    rows than two per class on average, and for ``mlp``, it is that of :data:`DEFAULTS`.
     """
     y = np.asarray(y)
     classes, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
     often = counts[codes] > 1
     if name == "mlp" or len(classes) < 2 or len(y) < 2 * len(classes) or len(np.unique(codes[often])) < 2:
-        return DEFAULT_C[name]
-    z = np.asarray(x, dtype=np.float64)
-    if z.shape[1] > len(z):
+        return Choice(name, DEFAULTS[name])
+    z, genes = np.asarray(x, dtype=np.float64), x.shape[1]
+    if _rotatable(name) and genes > len(z):
         z = z @ rotate(z)
     deals = [stratified_folds(codes, derive(seed, "penalty", i)) for i in range(DEALS if len(y) < FEW else 1)]
-    means = np.array([np.mean([_held_out(name, z, y, folds, seed, c, often) for folds in deals]) for c in C_GRID])
+    grid = GRIDS[name]
+    found = np.array(
+        [[_held_out(name, z, codes, folds, seed, value, often, genes) for folds in deals] for value in grid]
+    ).mean(1)
+    means, losses = found.T
     best = means.max()
-    error = np.sqrt(best * (1 - best) * np.mean(1 / counts[counts > 1]) / (counts > 1).sum())
-    return C_GRID[int(np.flatnonzero(means >= best - TOLERANCE * error)[0])]
+    alike = np.flatnonzero(means >= best - TOLERANCE * _error(best, counts))
+    at = alike[losses[alike].argmin()] if name == "logistic" else alike[0]
+    return Choice(name, grid[int(at)], float(means[at]))
+
+
+def _error(accuracy: float, counts: np.ndarray) -> float:
+    """Standard error of a balanced accuracy over classes of `counts` rows; those of one row are not counted."""
+    counts = counts[counts > 1]
+    return float(np.sqrt(accuracy * (1 - accuracy) * np.mean(1 / counts) / len(counts)))
+
+
+def choose_baseline(x: np.ndarray, y: np.ndarray, seed: int) -> dict[str, Choice]:
+    """Every baseline with its setting, and under :data:`BEST` the one that inner cross-validation prefers.
+
+    By the same rule as for settings: the simplest, in the order of :data:`BASELINES`, whose inner accuracy is within
+    :data:`TOLERANCE` standard errors of the largest; ``logistic`` where there are too few rows to choose.
+    """
+    choices = {name: choose_setting(name, x, y, seed) for name in BASELINES}
+    accuracy = np.array([choice.accuracy for choice in choices.values()])
+    if np.isnan(accuracy).any():
+        return choices | {BEST: choices["logistic"]}
+    least = accuracy.max() - TOLERANCE * _error(accuracy.max(), np.unique(y, return_counts=True)[1])
+    return choices | {BEST: choices[BASELINES[int((accuracy >= least).argmax())]]}
 
 
 def stratified_folds(codes: np.ndarray, seed: int) -> np.ndarray:
@@ -183,18 +337,30 @@ def stratified_folds(codes: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _held_out(
-    name: str, x: np.ndarray, y: np.ndarray, folds: np.ndarray, seed: int, c: float, counted: np.ndarray
-) -> float:
-    """Balanced accuracy on the `counted` rows, each predicted by the classifier of the other folds."""
-    predictions = np.empty(len(y), dtype=object)
+    name: str,
+    x: np.ndarray,
+    codes: np.ndarray,
+    folds: np.ndarray,
+    seed: int,
+    setting: float,
+    counted: np.ndarray,
+    genes: int,
+) -> tuple[float, float]:
+    """Balanced accuracy and logarithmic loss on the `counted` rows, each predicted by the classifier of the others."""
+    probability = np.zeros((len(codes), codes.max() + 1))
     for fold in np.unique(folds):
         train, held_out = folds != fold, folds == fold
-        if len(kinds := np.unique(y[train])) == 1:
-            predictions[held_out] = kinds[0]
+        if len(kinds := np.unique(codes[train])) == 1:
+            probability[held_out, kinds[0]] = 1
             continue
-        scores, classes = _fit_scores(name, x[train], y[train], np.ones(train.sum()), x[held_out], seed, c)
-        predictions[held_out] = classes[scores.argmax(1)]
-    return balanced_accuracy(y[counted], predictions[counted])
+        weight = np.ones(train.sum())
+        scores, classes = _fit_scores(name, x[train], codes[train], weight, x[held_out], seed, setting, genes)
+        # Distances of the support vector machine may be negative, and a class absent from a fold is never predicted.
+        probability[np.ix_(held_out, classes)] = softmax(scores, axis=1) if name == "svm" else scores
+    truth, weight = codes[counted], balanced_weights(codes[counted])
+    right = np.clip(probability[counted, truth], 1e-6, 1)
+    accuracy = balanced_accuracy(truth, probability[counted].argmax(1))
+    return accuracy, float(-np.average(np.log(right), weights=weight))
 
 
 def fit_predict(
@@ -205,14 +371,14 @@ def fit_predict(
     x_test: np.ndarray,
     seed: int,
     *,
-    c: float | None = None,
+    setting: float | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Fit a class-balanced classifier and predict.
 
     Parameters
     ----------
     name : str
-        One of :data:`CLASSIFIERS`.
+        One of :data:`CLASSIFIERS` or :data:`BASELINES`.
     x, y : ndarray
         Training rows (n × genes, standardised) and labels (n,).
     sample_weight : ndarray or None
@@ -221,8 +387,8 @@ def fit_predict(
         Rows to predict (n_test × genes).
     seed : int
         Seed.
-    c : float, optional
-        Inverse penalty; None = :func:`choose_c` on the training rows.
+    setting : float, optional
+        Inverse penalty, shrinkage or threshold; None = :func:`choose_setting` on the training rows.
 
     Returns
     -------
@@ -235,12 +401,13 @@ def fit_predict(
     weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
     if (classes := np.unique(y)).size == 1:
         return np.repeat(classes, len(x_test)), np.ones((len(x_test), 1)), classes
-    if c is None:
-        c = choose_c(name, x, y, seed)
-    if name != "mlp" and x.shape[1] > 2 * len(x):  # else the decomposition costs more than it saves
+    if setting is None:
+        setting = choose_setting(name, x, y, seed).setting
+    genes = x.shape[1]
+    if _rotatable(name) and genes > 2 * len(x):  # else the decomposition costs more than it saves
         basis = rotate(x)
         x, x_test = x @ basis, x_test @ basis
-    scores, classes = _fit_scores(name, x, y, weight, x_test, seed, c)
+    scores, classes = _fit_scores(name, x, y, weight, x_test, seed, setting, genes)
     return classes[scores.argmax(1)], scores, classes
 
 
@@ -275,7 +442,7 @@ def details(
     """Recall of each class in `truth` (``recall_<class>``) and, where there are probabilities, their calibration."""
     truth, predictions = np.asarray(truth), np.asarray(predictions)
     found = {f"{RECALL}{k}": float((predictions[truth == k] == k).mean()) for k in np.unique(truth)}
-    if name != "svm":
+    if name != "svm":  # its distances are no probabilities
         found["brier"] = brier(truth, scores, classes)
         found["calibration_error"] = calibration_error(truth, scores, classes)
     return found

@@ -1,38 +1,218 @@
-"""What synthetic profiles are worth in real ones: how many real profiles alone would do as well."""
+"""What synthetic profiles are worth in real ones, and how many real profiles would do as well."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from sklearn.isotonic import IsotonicRegression
+from scipy import special
+from scipy.optimize import isotonic_regression, least_squares
 
+from ...core.contracts import EVALUATION_KEYS
+from ...core.seeds import generator
 from .classifiers import RECALL
+from .statistics import FEWEST
 
-SAVED = "real_profiles_saved"
+#: Metrics: real profiles that an arm saves; accuracy of twice as many real profiles, less the accuracy there is; number
+#: of real profiles that come within :data:`SHORTFALL` of all of them.
+SAVED, DOUBLED, ENOUGH = "real_profiles_saved", "doubled_accuracy_gain", "profiles_for_ceiling"
+#: Points of accuracy that a curve may stay below the ceiling and still count as having reached it.
+SHORTFALL = 0.01
+BOOTSTRAPS = 400
+#: Fewest sizes that a power law of three parameters is fitted to, and the largest ratio of the upper to the lower limit
+#: of a number of profiles that still says something.
+FEWEST_SIZES, LARGEST_RATIO = 4, 10.0
+
+
+class Estimate(NamedTuple):
+    """A number with its 95 % interval; `identified` says whether the data determine it at all."""
+
+    value: float
+    low: float
+    high: float
+    identified: bool = True
 
 
 class LearningCurve:
-    """Accuracy of real profiles alone against their number: mean over repeats, made monotone (isotonic regression).
+    """Accuracy of real profiles alone against their number: means over repeats, made monotone (isotonic regression).
 
     Parameters
     ----------
     accuracy : mapping
-        Number of real profiles -> accuracies over repeats.
+        Number of real profiles -> mean accuracy.
+    chance : float, optional
+        Accuracy without any profile, the start of the curve: balanced accuracy of K classes is then 1 / K.
     """
 
-    def __init__(self, accuracy: Mapping[int, Sequence[float]]) -> None:
-        self.sizes = np.array(sorted(accuracy), dtype=float)
-        self.accuracy = IsotonicRegression().fit_transform(self.sizes, [np.mean(accuracy[n]) for n in sorted(accuracy)])
+    def __init__(self, accuracy: Mapping[int, float], chance: float | None = None) -> None:
+        points = dict(accuracy) if chance is None else {0: chance, **accuracy}
+        self.sizes = np.array(sorted(points), dtype=float)
+        self.accuracy = isotonic_regression([points[n] for n in sorted(points)]).x
+
+    def at(self, n: float) -> float:
+        """Accuracy of n real profiles, linear between sizes."""
+        return float(np.interp(n, self.sizes, self.accuracy))
 
     def worth(self, value: float) -> float:
-        """Number of real profiles that reach `value`, linear between sizes.
+        """Smallest number of real profiles that reaches `value`, linear between sizes.
 
-        What is as good as the largest number or better counts as that number: "at least". Below the smallest, it is
-        the smallest.
+        A plateau counts at its left end. What is above the curve counts as its largest number ("at least"), what is
+        below it as its smallest.
         """
-        return float(np.interp(value, self.accuracy, self.sizes))
+        first = int(np.searchsorted(self.accuracy, value, side="left"))
+        if first == 0:
+            return float(self.sizes[0])
+        if first == len(self.sizes):
+            return float(self.sizes[-1])
+        low, high = self.accuracy[first - 1], self.accuracy[first]
+        return float(np.interp(value, [low, high], self.sizes[first - 1 : first + 1]))
+
+    def saved(self, n: float, gain: float) -> float:
+        """Real profiles that an arm with `gain` over n real profiles alone saves; negative where it costs some.
+
+        A gain of 0 saves 0, also on a plateau, where fewer profiles would do as well.
+        """
+        if gain == 0:
+            return 0.0
+        saved = self.worth(self.at(n) + gain) - n
+        return max(saved, 0.0) if gain > 0 else min(saved, 0.0)
+
+
+def profiles_saved(
+    alone: pd.DataFrame, gain: pd.Series, n: int, *, chance: float | None = None, seed: int = 0
+) -> Estimate:
+    """Real profiles that an arm saves, from means, with a bootstrap interval over repeats.
+
+    Mapping each repeat's accuracy and averaging would be biased: where the curve flattens, chance gains are worth many
+    profiles and chance losses few. Here the mean is mapped, and the interval is of resampled repeats, of which curve
+    and arm are made together.
+
+    Parameters
+    ----------
+    alone : DataFrame (repeats × sizes)
+        Accuracy of real profiles alone; missing where a repeat lacks a size.
+    gain : Series (repeats,)
+        Gain of the arm over `n` real profiles alone, paired.
+    n : int
+        Real profiles that the arm has.
+    chance, seed
+        Accuracy without any profile, see :class:`LearningCurve`; seed of the bootstrap.
+
+    Returns
+    -------
+    Estimate
+        Limits are NaN of fewer than three repeats. The value is "at least" where the arm passes the end of the curve.
+    """
+    gain = gain.dropna()
+    alone = alone.loc[gain.index]
+    a, g = alone.to_numpy(dtype=float), gain.to_numpy(dtype=float)
+    sizes = [int(v) for v in alone.columns]
+
+    def saved(rows: np.ndarray) -> float:
+        means = _column_means(a[rows])
+        points = {size: m for size, m in zip(sizes, means, strict=True) if np.isfinite(m)}
+        return LearningCurve(points, chance).saved(n, float(g[rows].mean()))
+
+    value = saved(np.arange(len(g)))
+    if len(g) < FEWEST:
+        return Estimate(value, np.nan, np.nan)
+    rng = generator(seed, SAVED, n)
+    drawn = [saved(rows) for rows in rng.integers(len(g), size=(BOOTSTRAPS, len(g)))]
+    # Percentiles of few repeats are too narrow, as a normal interval with the plug-in variance is beside Student's t.
+    widen = np.sqrt(len(g) / (len(g) - 1)) * special.stdtrit(len(g) - 1, 0.975) / special.ndtri(0.975)
+    low, high = (value + widen * (q - value) for q in np.quantile(drawn, [0.025, 0.975]))
+    return Estimate(value, float(low), float(high))
+
+
+def _column_means(x: np.ndarray) -> np.ndarray:
+    """Mean of each column over what is not missing; NaN of a column without any."""
+    there = np.isfinite(x)
+    return np.where(there, x, 0).sum(0) / np.where(there.any(0), there.sum(0), np.nan)
+
+
+class PowerLaw:
+    """Inverse power law a - b n^-c of accuracy against the number of profiles.
+
+    Figueroa et al. 2012, "Predicting sample size required for classification performance" (BMC Medical Informatics and
+    Decision Making 12:8), fitted by least squares weighted by the precision of each mean.
+
+    Parameters
+    ----------
+    sizes, accuracy, se : ndarray (sizes,)
+        Numbers of profiles, mean accuracies and their standard errors.
+    """
+
+    def __init__(self, sizes: np.ndarray, accuracy: np.ndarray, se: np.ndarray) -> None:
+        sizes, accuracy = np.asarray(sizes, dtype=float), np.asarray(accuracy, dtype=float)
+        weight = 1 / np.maximum(np.nan_to_num(se, nan=0.01), 1e-3)
+        self.scale = float(sizes[0])
+        top = float(np.clip(accuracy.max(), 0, 0.999))
+
+        def residuals(p: np.ndarray) -> np.ndarray:
+            return weight * (self._value(p, sizes) - accuracy)
+
+        starts = [(top + step * (1 - top), max(top - accuracy[0], 0.01), c) for step in (0.1, 0.5) for c in (0.3, 1.0)]
+        fits = [least_squares(residuals, start, bounds=([0, 0, 0.05], [1, 1, 3])) for start in starts]
+        self.parameters = min(fits, key=lambda fit: fit.cost).x
+
+    def _value(self, p: np.ndarray, n: np.ndarray) -> np.ndarray:
+        return p[0] - p[1] * (np.asarray(n, dtype=float) / self.scale) ** -p[2]
+
+    def at(self, n: float) -> float:
+        """Accuracy of n profiles."""
+        return float(self._value(self.parameters, np.asarray(n)))
+
+    def needed(self, target: float) -> float:
+        """Profiles that reach `target`; infinite where the law stays below it."""
+        a, b, c = self.parameters
+        if target >= a:
+            return np.inf
+        with np.errstate(over="ignore"):
+            return float(self.scale * max(b / (a - target), 1e-12) ** (1 / c)) if b > 0 else self.scale
+
+
+def extrapolate(
+    alone: pd.DataFrame, statistic: Callable[[PowerLaw], float], *, number: bool = False, seed: int = 0
+) -> Estimate:
+    """What the power law of a learning curve says, with a bootstrap interval over repeats.
+
+    Parameters
+    ----------
+    alone : DataFrame (repeats × sizes)
+        Accuracy of real profiles alone.
+    statistic : callable
+        The number asked for, of the law fitted.
+    number : bool
+        It is a number of profiles, which may differ by orders of magnitude.
+    seed : int
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    Estimate
+        Not identified (all NaN) with fewer than four sizes or three repeats, and a number of profiles whose interval
+        spans more than a factor of ten or has no upper limit.
+    """
+    lost = Estimate(np.nan, np.nan, np.nan, False)
+    alone = alone.dropna(axis=1, thresh=FEWEST)
+    if alone.shape[1] < FEWEST_SIZES or len(alone) < FEWEST:
+        return lost
+    a, sizes = alone.to_numpy(dtype=float), alone.columns.to_numpy(dtype=float)
+    se = np.nanstd(a, axis=0, ddof=1) / np.sqrt(np.isfinite(a).sum(0))
+
+    def answer(rows: np.ndarray) -> float:
+        means = _column_means(a[rows])
+        there = np.isfinite(means)
+        return statistic(PowerLaw(sizes[there], means[there], se[there]))
+
+    value = answer(np.arange(len(a)))
+    drawn = [answer(rows) for rows in generator(seed, "power law").integers(len(a), size=(BOOTSTRAPS // 4, len(a)))]
+    low, high = np.quantile(drawn, [0.025, 0.975], method="nearest")
+    if not np.isfinite([value, low, high]).all() or (number and high > LARGEST_RATIO * max(low, 1)):
+        return lost
+    return Estimate(value, float(min(low, value)), float(max(high, value)))
 
 
 def classes_of(table: pd.DataFrame) -> int:
@@ -40,31 +220,39 @@ def classes_of(table: pd.DataFrame) -> int:
     return table.loc[table["metric"].str.startswith(RECALL), "metric"].str.removesuffix("_gain").nunique()
 
 
-def real_profiles_saved(table: pd.DataFrame) -> pd.DataFrame:
-    """Rows of ``real_profiles_saved`` for each augmented classifier of a long evaluation table of augmentation.
+#: Keys of a summary row.
+ARM = [k for k in EVALUATION_KEYS if k not in ("repeat", "seed")]
+
+
+def by_size(baseline: pd.DataFrame, zero: int) -> pd.DataFrame:
+    """Accuracy of real profiles alone (repeats × sizes); ``n_real`` 0 stands for `zero` profiles."""
+    sizes = baseline["n_real"].astype(int).replace(0, zero)
+    return baseline.assign(n_real=sizes).pivot_table(index="repeat", columns="n_real", values="value")
+
+
+def saved_rows(
+    alone: pd.DataFrame, gains: pd.DataFrame, *, zero: int, chance: float, seed: int
+) -> list[dict[str, object]]:
+    """Summary rows of :data:`SAVED`, one per arm that has fewer real profiles than the end of the curve.
 
     Parameters
     ----------
-    table : DataFrame
-        All generators and the rows of real profiles alone (regime ``none``).
-
-    Returns
-    -------
-    DataFrame
-        The equivalent number of real profiles less the number there was, for every row of balanced accuracy with
-        synthetic profiles and fewer real ones than the largest number of the curve; the same columns as `table`.
+    alone : DataFrame (repeats × sizes)
+        Accuracy of real profiles alone.
+    gains : DataFrame
+        Long rows of each arm's gain over real profiles alone, of the same repeat and number.
+    zero : int
+        Number of real profiles that ``n_real`` 0 stands for.
+    chance, seed
+        See :func:`profiles_saved`.
     """
-    rows = [table.iloc[:0]]
-    for _, own in table.groupby(["task", "estimator"], sort=False):
-        classes, accuracy = classes_of(own), own[own["metric"] == "balanced_accuracy"]
-        alone = accuracy[(accuracy["regime"] == "none") & (accuracy["n_real"] >= 0)]
-        values = {int(n) or classes: list(part["value"]) for n, part in alone.groupby("n_real")}
-        if len(values) < 2:
-            continue
-        curve = LearningCurve(values)
-        helped = accuracy[(accuracy["generator"] != "real") & (accuracy["n_real"] >= 0)]
-        there = helped["n_real"].where(helped["n_real"] > 0, classes)
-        short = there < curve.sizes[-1]
-        saved = [curve.worth(v) - n for v, n in zip(helped["value"][short], there[short], strict=True)]
-        rows.append(helped[short].assign(metric=SAVED, value=saved))
-    return pd.concat([part for part in rows if len(part)] or rows, ignore_index=True)
+    rows = []
+    for keys, arm in gains.groupby(ARM, dropna=False, sort=False):
+        named = dict(zip(ARM, keys, strict=True))
+        n = int(named["n_real"]) or zero
+        gain = arm.set_index("repeat")["value"]
+        gain = gain[gain.index.isin(alone.index)]
+        if n < alone.columns.max() and len(gain):
+            value, low, high, _ = profiles_saved(alone, gain, n, chance=chance, seed=seed)
+            rows.append({**named, "metric": SAVED, "value": value, "ci_low": low, "ci_high": high, "n": len(gain)})
+    return rows

@@ -40,7 +40,8 @@ def with_split(obs: pd.DataFrame, donors: pd.DataFrame) -> pd.DataFrame:
         )
     out = obs.copy()
     out["split"] = out["donor"].astype(str).map(split)
-    out["genes"] = out["donor"].astype(str).map(donors.drop_duplicates("donor").set_index("donor")["genes"])
+    chooses = donors.drop_duplicates("donor").set_index("donor")["genes"]
+    out["genes"] = out["donor"].astype(str).map(chooses)
     mixture = out["donor"].astype(str).str.startswith(MIXTURE)  # of lines, which are all for training
     out.loc[mixture, ["split", "genes"]] = "train", "yes"
     if out["split"].isna().any():

@@ -17,7 +17,7 @@ from ...shared.classifiers import RECALL
 from ...shared.learning_curve import classes_of
 from ...shared.plan import task_titles
 from ...shared.style import GREY, INK, LIGHT, empty
-from .augmentation import REGIMES
+from .augmentation import REGIMES, shown
 
 ACCURACY, GAIN = "balanced_accuracy", "balanced_accuracy_gain"
 #: Regimes in which the generator saw what a user with n profiles has.
@@ -113,8 +113,8 @@ def _classes(ax: Axes, table: pd.DataFrame, gains: pd.DataFrame, pairs: list[tup
 
 
 def draw(summary: pd.DataFrame, titles: dict[str, str]) -> Figure:
-    """Figure from the summary table of augmentation (the first classifier)."""
-    summary = summary[summary["estimator"] == summary["estimator"].dropna().iloc[0]]
+    """Figure from the summary table of augmentation."""
+    summary = shown(summary)
     tasks = list(dict.fromkeys(summary["task"].dropna()))
     figure, axes = plt.subplots(
         len(tasks), 3, figsize=(10.4, 3.5 * len(tasks)), squeeze=False, width_ratios=(1.25, 1, 1)
