@@ -403,9 +403,10 @@ def combination(
         those of :func:`..shared.classifiers.metrics`; ``centroid_r``; paired over draws, in balanced accuracy,
         ``gain_over_real_only``, ``gain_over_stacking``, ``gain_over_level_shift``, ``both_minus_tissue_only`` and
         ``both_minus_permuted`` (at k = 0 "both" is the arm ``cell_only``), and ``gain_over_both`` of variants (gains
-        over the best baselines are added by :mod:`.finish`); ``chance``, the balanced accuracy of guessing, where learning
-        curves start; of the generator ``em``: evidence for the labels of the pool (``em_…``, :class:`.label_em.Evidence`) and the share of
-        them that is right; ``pool_balanced_accuracy`` with fewer unlabelled patients (``task`` = ``pool:<size>``).
+        over the best baselines are added by :mod:`.finish`); ``chance``, the balanced accuracy of guessing, where
+        learning curves start; of the generator ``em``: evidence for the labels of the pool (``em_…``,
+        :class:`.label_em.Evidence`) and the share of them that is right; ``pool_balanced_accuracy`` with fewer
+        unlabelled patients (``task`` = ``pool:<size>``).
 
     Raises
     ------
