@@ -235,7 +235,7 @@ def test_covariates_are_read_or_refused():
 def test_harmonised_profiles_keep_covariates_and_requests_ask_for_them(tmp_path):
     data, _, _ = cohort(40)
     data.uns["pseudocohort"] = {"unit": "tpm", "dataset": "toy", "log_offset": 1.0}
-    donors = pd.DataFrame({"donor": data.obs["donor"], "dataset": "toy", "split": "train"})
+    donors = pd.DataFrame({"donor": data.obs["donor"], "dataset": "toy", "split": "train", "genes": "yes"})
     from pseudocohort.prepare.gene_table import load_gene_table
 
     table = load_gene_table("resources/genes.tsv.gz")

@@ -72,7 +72,8 @@ def _config(**settings: object) -> dict:
             "n_test": 300,
         },
         "held_out_level": {
-            "generators": ["mvn"], "hidden": ["tissue", "cell"], "repeats": 2, "n_synthetic": 400, **settings
+            "generators": ["mvn"], "hidden": ["tissue", "cell"], "repeats": 2, "n_synthetic": 400,
+            "unlabeled_share": 0.0, **settings
         },
     }  # fmt: skip
 
@@ -281,3 +282,23 @@ def test_verdict_names_the_baseline_and_the_figure_has_both_levels(scored: pd.Da
     summary = summary.mean().assign(ci_low=np.nan, ci_high=np.nan)
     figure = draw(summary)
     assert [ax.get_title(loc="left") for ax in figure.axes].count("centroid correlation") == 2
+
+
+def test_condition_hidden_among_unlabelled_patients_is_found_by_its_lines() -> None:
+    profiles, config = _study(0.8, 0.6), _config(hidden=["tissue"], repeats=1, unlabeled_share=0.5)
+    rows, table = _plan(profiles, config)
+    pools = [row for row in rows if row["regime"] == "tissue_pool"]
+    assert len(pools) == 6
+    obs = profiles.obs
+    for row in pools:
+        mine = table[table["training_set"] == row["training_set"]].astype({"role": str, "condition": str})
+        of_role = {r: obs.loc[g["sample_id"]] for r, g in mine.groupby("role")}
+        assert set(of_role) == {"train", "unlabeled", "test"}
+        assert set(mine.loc[mine["role"] == "unlabeled", "condition"]) == {""}
+        assert row["task"] in set(of_role["unlabeled"]["condition"])
+        assert len(set(of_role["unlabeled"]["condition"])) == 6
+        patients = of_role["train"][of_role["train"]["level"] == "tumour"]
+        assert row["task"] not in set(patients["condition"])
+        assert not set(of_role["test"]["donor"]) & (set(of_role["unlabeled"]["donor"]) | set(patients["donor"]))
+    real = _score(profiles, config, "real")
+    assert _mean(real, "centroid_r", "em", regime="pool") > max(0.8, _mean(real, "centroid_r", "level_shift"))

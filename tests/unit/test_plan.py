@@ -53,6 +53,8 @@ def make_obs(n_donors=40, lines=3, seed=0):
     names = np.sort(obs.loc[obs["context"] != "in_vitro", "donor"].unique())
     test = set(rng.permutation(names)[: len(names) // 3])
     obs["split"] = ["test" if d in test else "train" for d in obs["donor"]]
+    choosing = set(rng.permutation([d for d in names if d not in test])[: len(names) // 4])
+    obs["genes"] = ["yes" if d in choosing or "line" in d else "no" for d in obs["donor"]]
     return obs
 
 
@@ -109,9 +111,13 @@ def test_evaluations_left_out_have_no_training_sets(config):
 def test_no_held_out_donor_is_ever_fitted(config, experiment, seed):
     obs = make_obs(seed=seed)
     _, table = planned(obs, config, experiment)
-    held_out = set(obs["donor"][obs["split"] == "test"])
     donor = table["sample_id"].map(obs["donor"])
     fitted = table["role"].isin(["train", "unlabeled", "reference"])
+    if experiment == "combination":  # its split is inside the repeat
+        for name, part in donor.groupby(table["training_set"], observed=True):
+            assert not set(part[fitted[part.index]]) & set(part[(table["role"] == "test")[part.index]]), name
+        return
+    held_out = set(obs["donor"][obs["split"] == "test"])
     assert not set(donor[fitted]) & held_out
     assert set(donor[table["role"] == "test"]) <= held_out
 
@@ -222,8 +228,8 @@ def test_every_prefix_of_nested_order_holds_every_class(labels, seed):
 
 
 def test_with_split_refuses_a_donor_on_both_sides():
-    obs = make_obs().drop(columns="split")
-    donors = pd.DataFrame({"donor": ["A-p0", "A-p0"], "dataset": ["t", "u"], "split": ["train", "test"]})
+    obs = make_obs().drop(columns=["split", "genes"])
+    donors = pd.DataFrame({"donor": "A-p0", "dataset": ["t", "u"], "split": ["train", "test"], "genes": "no"})
     with pytest.raises(ContractError, match="A-p0"):
         with_split(obs, donors)
 
@@ -262,8 +268,8 @@ def test_mixtures_of_lines_are_for_training_and_never_beside_a_tested_line(confi
     mixed = obs[(obs["level"] == "pseudobulk").to_numpy()].drop_duplicates("condition").copy()
     mixed["donor"] = [f"mixture:0-{c}" for c in mixed["condition"]]
     mixed.index = [f"mix{c}" for c in mixed["condition"]]
-    donors = obs.drop_duplicates("donor")[["donor", "dataset", "split"]]
-    both = with_split(pd.concat([obs, mixed]).drop(columns="split"), donors)
+    donors = obs.drop_duplicates("donor")[["donor", "dataset", "split", "genes"]]
+    both = with_split(pd.concat([obs, mixed]).drop(columns=["split", "genes"]), donors)
     assert (both.loc[mixed.index, "split"] == "train").all()
     held = copy.deepcopy(config)
     held["experiments"] = ["held_out_level"]
@@ -282,3 +288,41 @@ def test_generators_may_have_fewer_draws_than_baselines(config):
     rows = [r for r in training_sets(fewer) if r["experiment"] == "combination"]
     trained = {draw: {r["generators"] for r in rows if r["repeat"] == draw} for draw in range(3)}
     assert trained == {0: {"mvn;ddpm"}, 1: {"mvn;ddpm"}, 2: {""}}
+
+
+def test_combination_tests_other_patients_in_each_draw_and_no_gene_was_chosen_on_them(config):
+    obs = make_obs()
+    rows, table = planned(obs, config, "combination")
+    tested: dict[int, set[str]] = {}
+    for row in rows:
+        part = table[table["training_set"] == row["training_set"]]
+        donors = {
+            r: set(obs.loc[part.loc[part["role"] == r, "sample_id"], "donor"]) for r in ("train", "unlabeled", "test")
+        }
+        assert not donors["test"] & (donors["train"] | donors["unlabeled"])
+        assert tested.setdefault(row["repeat"], donors["test"]) == donors["test"]
+        assert (obs.loc[obs["donor"].isin(donors["test"]), "genes"] == "no").all()
+        # Patients of a condition that is not compared are among the unlabelled ones: nobody knows that they are.
+        assert any(d.startswith("C") for d in donors["unlabeled"])
+        assert (part.loc[part["role"] == "unlabeled", "condition"] == "").all()
+    assert tested[0] != tested[1] != tested[2]
+    own = copy.deepcopy(config)
+    own["combination"]["unlabeled"] = "conditions"
+    _, table = planned(obs, own, "combination")
+    unlabelled = obs.loc[table.loc[table["role"] == "unlabeled", "sample_id"].unique(), "donor"]
+    assert not unlabelled.str.startswith("C").any()
+
+
+def test_control_has_every_condition_under_the_name_of_another(config):
+    three = copy.deepcopy(config)
+    three["combination"]["conditions"] = ["A", "B", "C"]
+    obs = make_obs()
+    rows, table = planned(obs, three, "combination")
+    for row in rows:
+        if row["regime"] == "permuted":
+            part = table[(table["training_set"] == row["training_set"]) & (table["role"] == "train")]
+            at_cells = (obs.loc[part["sample_id"], "level"] == "pseudobulk").to_numpy()
+            true = obs.loc[part["sample_id"], "condition"].to_numpy()[at_cells]
+            given = part["condition"].to_numpy()[at_cells]
+            assert (true != given).all()
+            assert len(set(zip(true, given, strict=True))) == 3

@@ -250,6 +250,17 @@ def test_lines_are_never_held_out_and_donors_keep_one_side():
     pd.testing.assert_frame_equal(donors, shuffled)
 
 
+def test_genes_are_chosen_on_lines_and_on_patients_that_are_not_held_out():
+    tissue, lines = donors_table(20, 2), donors_table(10, 2, "in_vitro", "line")
+    donors = assign_donors({"a": tissue, "line": lines}, test_share=0.3, seed=1).set_index("donor")
+    assert set(donors.loc[donors["dataset"] == "line", "genes"]) == {"yes"}
+    patients = donors[donors["dataset"] == "a"]
+    assert set(patients.loc[patients["split"] == "test", "genes"]) == {"no"}
+    assert set(patients.loc[patients["split"] == "train", "genes"]) == {"yes", "no"}
+    few = assign_donors({"a": donors_table(4, 2)}, test_share=0.3, seed=1)
+    assert (few["genes"] == few["split"].map({"train": "yes", "test": "no"})).all()
+
+
 @pytest.mark.parametrize(
     ("unit", "offset", "x", "expected"),
     [
@@ -281,7 +292,14 @@ def test_gene_space_is_chosen_on_training_donors_only(table):
     ids = list(table.landmarks[:50])
     data = ingested(rng.gamma(2, 20, (40, 50)).astype(np.float32), ids, unit="tpm")
     data.var_names = ids
-    donors = pd.DataFrame({"donor": data.obs["donor"], "dataset": "toy", "split": ["test"] * 10 + ["train"] * 30})
+    donors = pd.DataFrame(
+        {
+            "donor": data.obs["donor"],
+            "dataset": "toy",
+            "split": ["test"] * 10 + ["train"] * 30,
+            "genes": ["no"] * 10 + ["yes"] * 30,
+        }
+    )
     space = {"kind": "most_variable", "n": 20, "min_median": 0, "min_sd": 0, "min_cell_level_mean": 0}
     first, genes = harmonise([data], donors, space, table)
     contracts.HARMONISED.check(first, "test")
@@ -299,7 +317,7 @@ def test_gene_space_is_chosen_on_training_donors_only(table):
 def test_datasets_without_a_common_gene_are_refused(table):
     a, b = (ingested(np.ones((4, 3), np.float32), ids, unit="tpm") for ids in (["a", "b", "c"], ["d", "e", "f"]))
     a.var_names, b.var_names = table.genes.index[:3], table.genes.index[3:6]
-    donors = pd.DataFrame({"donor": a.obs["donor"], "dataset": "toy", "split": "train"})
+    donors = pd.DataFrame({"donor": a.obs["donor"], "dataset": "toy", "split": "train", "genes": "yes"})
     with pytest.raises(UserError, match="no gene is in all datasets"):
         harmonise([a, b], donors, {"kind": "all", "min_median": 0, "min_sd": 0, "min_cell_level_mean": 0}, table)
 

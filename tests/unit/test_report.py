@@ -75,24 +75,31 @@ def interventions_table(given, corrupted):
     return evaluation_table(rows)
 
 
-def combination_table(gain, over=0.1, spread=0.01):
-    noise = np.linspace(-spread, spread, 12)
+def combination_table(gain):
+    noise = np.linspace(-0.01, 0.01, 12)
     rows = []
     for k in (0, 1):
-        arm, base = ("both", 0.6) if k else ("cell_only", np.nan)
+        arm = "both" if k else "cell_only"
         if k:
-            rows += rows_of({"balanced_accuracy": base + noise}, generator="real", regime="tissue_only", n_real=k)
-        rows += rows_of({"balanced_accuracy": 0.65 + noise}, generator="stacking", regime=arm, n_real=k)
-        values = {"balanced_accuracy": 0.6 + gain + noise, "both_minus_permuted": gain + noise}
-        if k:
-            rows += rows_of(
-                {"balanced_accuracy": 0.6 + gain - over + noise}, generator="mvn", regime="tissue_only", n_real=k
-            )
-            values["both_minus_tissue_only"] = over + noise
-        if k:
-            values |= {"gain_over_real_only": gain + noise, "gain_over_stacking": gain - 0.05 + noise}
-        rows += rows_of(values, generator="mvn", regime=arm, n_real=k)
-        rows += rows_of({"balanced_accuracy": 0.6 + noise}, generator="mvn", regime="permuted", n_real=k)
+            rows += rows_of({"balanced_accuracy": 0.6 + noise}, generator="real", regime="tissue_only", n_real=k)
+        best = {"generator": "best_without_pool", "estimator": "stacking", "regime": arm, "n_real": k}
+        rows += rows_of({"balanced_accuracy": 0.65 + noise}, **best)
+        for g in ("em", "em_logistic", "mvn"):
+            values = {"balanced_accuracy": 0.6 + gain + noise, "both_minus_permuted": gain + noise}
+            if k:
+                values |= {"gain_over_real_only": gain + noise, "both_minus_tissue_only": gain + noise}
+            if g == "mvn":
+                values["gain_over_em_logistic"] = noise - 0.005
+            else:
+                values |= {"recall_a": 0.7 + noise, "recall_b": 0.9 + noise}
+            rows += rows_of(values, generator=g, regime=arm, n_real=k)
+            wrong = {"balanced_accuracy": 0.6 + noise} | ({"recall_a": 0.1 + noise} if g == "em" else {})
+            rows += rows_of(wrong, generator=g, regime="permuted", n_real=k)
+    used = {"em_source_used": np.ones(12), "em_confident": np.full(12, 0.75), "em_labels_right": np.full(12, 0.95)}
+    rows += rows_of(used, generator="em", regime="cell_only", n_real=0)
+    for size in (50, 100):
+        keys = {"generator": "em", "regime": "cell_only", "n_real": 0, "task": f"pool:{size}"}
+        rows += rows_of({"pool_balanced_accuracy": 0.6 + size / 1000 + noise}, **keys)
     rows += rows_of({"balanced_accuracy": [0.9]}, generator="real", regime="ceiling", n_real=-1)
     return evaluation_table(rows)
 
@@ -167,32 +174,31 @@ def test_interventions_verdict_asks_for_robustness_to_the_graph():
     assert depends["status"] == "unclear" and "as good as the graph" in depends["answer"]
 
 
-def test_combination_needs_the_permuted_control_to_lose():
-    yes = answer("combination", combination_table(0.1))
-    assert yes["status"] == "yes" and "+10.0 points" in yes["answer"]
+def test_combination_leads_with_what_lines_are_worth_without_labels():
+    found = answer("combination", combination_table(0.2))
+    assert found["status"] == "yes"
+    assert "Without a single labelled patient, cell lines and unlabelled patients reach" in found["answer"]
+    assert "accuracy of .80 [" in found["answer"]
+    assert "the best without unlabelled patients (stacking) .65, with wrong names of the lines .60" in found["answer"]
+    assert "mvn, reaches .80 and is level with logistic regression" not in found["answer"]
+    assert "mvn, reaches .80 and loses to logistic regression" in found["answer"]
+    assert any("50: .65; 100: .70" in p for p in found["points"])
+    assert any("Recall of the mixture at k = 0: a .70, b .90" in p for p in found["points"])
+    assert any("12 of 12 splits" in p and ".95 of the names are right" in p for p in found["points"])
+
+
+def test_combination_needs_the_control_with_wrong_names_and_patients_alone_to_lose():
     assert answer("combination", combination_table(0.0))["status"] == "no"
-    assert answer("combination", combination_table(0.01, spread=0.1))["status"] == "cannot_tell"
-
-
-def test_combination_needs_the_generator_to_gain_from_the_lines_itself():
-    """Better than real profiles and permuted lines, but no better than the same generator on tissue alone."""
-    table = combination_table(0.1, over=-0.02)
-    found = answer("combination", table[table["n_real"] != 0])
-    assert found["status"] == "no" and "the same generator without it" in found["answer"]
-
-
-def test_combination_names_the_best_generator_and_compares_it_on_the_draws_it_had():
-    """Six more draws of the baselines, in which stacking does badly, say nothing about generators trained in twelve."""
-    table = combination_table(0.2)
-    better = table[table["generator"] == "mvn"].assign(generator="ddpm")
-    better["value"] += 0.05
-    more = table[table["generator"].isin(["real", "stacking"]) & (table["regime"] != "ceiling")]
-    more = more[more["repeat"] < 6].assign(value=0.1)
-    more["repeat"] += 12
-    found = answer("combination", pd.concat([table, better, more]))
-    assert "ddpm trained on both levels adds +25.0 points" in found["answer"]
-    assert "ddpm reaches .85; the best way to use the lines without a generator, stacking, .65." in found["answer"]
-    assert "per condition: .60 alone, stacking .65" in found["points"][1]
+    table = combination_table(0.1)
+    alone = (table["metric"] == "both_minus_tissue_only") | (table["n_real"] == 0) & (
+        table["metric"] == "both_minus_permuted"
+    )
+    table.loc[alone, "value"] -= 0.1
+    assert answer("combination", table)["status"] == "no"
+    wide = combination_table(0.0)
+    gain = wide["metric"].isin(["gain_over_real_only", "both_minus_permuted", "both_minus_tissue_only"])
+    wide.loc[gain, "value"] *= 20
+    assert answer("combination", wide)["status"] == "cannot_tell"
 
 
 def test_fidelity_does_not_reward_the_photocopier():

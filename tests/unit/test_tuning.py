@@ -47,7 +47,7 @@ def study(tmp_path):
     profiles.uns["pseudocohort"] = {"unit": "log2 expression", "scale": "unscaled"}
     folder = tmp_path / "results/mine"
     write_profiles(profiles, folder / "prepared/harmonised.h5ad", contracts.HARMONISED)
-    donors = pd.DataFrame({"donor": [f"P{i}" for i in range(n // 2)], "dataset": "mine", "split": split})
+    donors = pd.DataFrame({"donor": [f"P{i}" for i in range(n // 2)], "dataset": "mine", "split": split, "genes": "no"})
     write_table(donors, folder / "prepared/donors.tsv")
     return folder
 

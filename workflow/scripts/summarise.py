@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
 logs.configure(snakemake.log[0])
 table = pd.concat([io.read_table(path) for path in snakemake.input], ignore_index=True)
-summary = summarise(table)
 experiment = describe(snakemake.wildcards.experiment)
+if experiment.has("finish:finish"):  # comparisons of several generators, in each repeat
+    table = experiment.load("finish:finish")(table)
+summary = summarise(table)
 if experiment.has("curves:curves"):  # rows that need the tables of several generators
     summary = pd.concat([summary, experiment.load("curves:curves")(table)], ignore_index=True)
 io.write_evaluation(table, snakemake.output.table)

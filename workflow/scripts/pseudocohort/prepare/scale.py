@@ -63,6 +63,10 @@ class Scaler:
             )
         return np.stack([self.mean[g] for g in groups]), np.stack([self.sd[g] for g in groups]), index
 
+    def unit(self, level: str) -> np.ndarray:
+        """What one unit of standardised profiles of a level is in log2 units (genes,)."""
+        return self.sd[level if self.by_level else "all"] + 0.0
+
     def transform(self, x: np.ndarray, obs: pd.DataFrame) -> np.ndarray:
         """Standardised profiles, float32."""
         mean, sd, index = self._statistics(obs)

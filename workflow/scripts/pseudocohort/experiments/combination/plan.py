@@ -1,4 +1,4 @@
-"""Training sets of the combination: k tissue profiles per condition, the cell level, both, or permuted labels."""
+"""Training sets of the combination: k tissue profiles per condition, the cell level, both, or both with wrong names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pandas as pd
 
 from ...core.errors import UserError
 from ...core.seeds import generator
-from ..shared.plan import Roles, average_donor, both_levels, permuted, rows
+from ...plan.splits import dealt
+from ..shared.plan import Roles, average_donor, both_levels, rows, wrong_names
 
 #: Variants that add profiles of another level; the others align the same ones in another way.
 ADDED_LEVEL = {"line_bulk": "line_bulk", "offset": "line_bulk", "cells": "cell"}
@@ -64,18 +65,21 @@ def training_sets(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def members(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) -> pd.DataFrame:
-    """k real tissue profiles per condition, the cell level, both, or both with line labels permuted.
+    """k real tissue profiles per condition, the cell level, both, or both with wrong names of the lines' conditions.
 
-    Variants of both: ``line_bulk`` has bulk profiles of lines besides, ``cells`` single cells; the others align the
-    same profiles.
+    Held-out patients are dealt anew in each draw. All other patients are there without label: those of conditions that
+    are not compared as well (``unlabeled: all``), as nobody knows which these are, or only those of the conditions
+    compared (``unlabeled: conditions``). Variants of both: ``line_bulk`` has bulk profiles of lines besides, ``cells``
+    single cells; the others bring the levels of the same profiles together in another way.
     """
     settings = config["combination"]
+    obs = dealt(obs, row, config)
     merged, tissue, cells = both_levels(obs, settings)
     rng = generator(config["seed"], "combination", row["repeat"])
     chosen: list[str] = []
     train = tissue[tissue["split"] == "train"]
     n_test = settings["n_test"]
-    test_rng = generator(config["seed"], "combination", "test")
+    test_rng = generator(config["seed"], "combination", "test", row["repeat"])
     test = tissue.index[tissue["split"] == "test"]
     test_ids = list(test if len(test) <= n_test else test[np.sort(test_rng.permutation(len(test))[:n_test])])
     for condition in settings["conditions"]:
@@ -87,7 +91,7 @@ def members(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) -> p
     if row["regime"] != "tissue_only":
         labels = merged[cells.index]
         if row["regime"] == "permuted":
-            labels = permuted(labels, cells["donor"], rng)
+            labels = wrong_names(labels, rng)
         parts.append(rows(obs, cells.index, "train", labels))
     added = ADDED_LEVEL.get(row["variant"])
     if added:
@@ -100,7 +104,10 @@ def members(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) -> p
                 f"{row['variant']}",
             )
         parts.append(rows(obs, further, "train", merged[further]))
-    parts.append(rows(obs, train.index.difference(chosen), "unlabeled", ""))
+    pool = train.index
+    if settings["unlabeled"] == "all":
+        pool = obs.index[(obs["level"] == settings["tissue_level"]) & (obs["split"] == "train")]
+    parts.append(rows(obs, pool.difference(chosen), "unlabeled", ""))
     parts.append(rows(obs, pd.Index(test_ids), "test", merged[test_ids]))
     return pd.concat(parts)
 
@@ -115,7 +122,12 @@ def request(
 
 
 def alignment(row: dict[str, Any]) -> str | None:
-    """How the levels of a training set are aligned before training, where not by the scale of each."""
+    """How the levels of a training set are brought together before training, where not in the usual way.
+
+    Wrong names are not held against labelled patients, who would reject them.
+    """
+    if row["regime"] == "permuted":
+        return "unguarded"
     return None if row["variant"] in ("line_bulk", "cells") else row["variant"]
 
 

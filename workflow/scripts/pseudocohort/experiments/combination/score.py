@@ -1,13 +1,12 @@
 """Combination: are cell level and tissue level together better than either alone?
 
 Classifiers are trained with k real tissue profiles per condition and what an arm adds, and tested on held-out real
-tissue. The recipe is that of the evaluation design, section 3: genes of tissue are standardised by the unlabelled
-training pool, those of the cell level by their own mean and (sd + .5); logistic regression with C = .01 and balanced
-classes; a stacked cell line weighs .1.
+tissue, whose patients are dealt anew in each draw. Genes of tissue are standardised by the unlabelled training pool,
+those of the cell level by their own mean and (sd + .5); logistic regression with C = .01 and balanced classes.
 
-Weight of synthetic profiles: those of one condition weigh together as much as ``synthetic_weight`` real profiles, 1 by
-default. That is about what the lines of a condition weigh when they are stacked (.1 each), so that a generator differs
-from stacking by its profiles and not by their weight, and real profiles outweigh it as k grows.
+Beside each generator stand the ways to use the same information without one: of lines and labelled patients
+(:data:`.pool_baselines.WITHOUT_POOL`), and of unlabelled patients as well (:data:`.pool_baselines.WITH_POOL`), among
+them the mixture that also names the unlabelled patients for the generators (:mod:`...generators.space.label_em`).
 """
 
 from __future__ import annotations
@@ -22,16 +21,23 @@ import pandas as pd
 from ...core.errors import ContractError
 from ...core.io import evaluation_table
 from ...core.seeds import generator as random_generator
-from ..shared.classifiers import fit_predict, metrics
+from ..shared.classifiers import RECALL, details, fit_predict, metrics
 from ..shared.split_guard import Members, check_no_leak
 from . import baselines as base
+from . import pool_baselines as methods
+from .pool_baselines import C, Draw
 
-C = 0.01
-DEFAULT_SYNTHETIC_WEIGHT = 1.0
 #: Arms in which the cell level is used with its right labels.
 COMBINED = ("both", "cell_only")
 #: Ways to use the cell level without a generator.
-BASELINES = ("stacking", "level_shift", "empirical_bayes")
+BASELINES = ("stacking", "level_shift", "empirical_bayes", *methods.WITHOUT_POOL, *methods.WITH_POOL)
+#: By the name of a group: the baselines in it.
+GROUPS = {
+    "best_without_pool": ("own_centre", "stacking", "level_shift", "empirical_bayes", *methods.WITHOUT_POOL),
+    "best_with_pool": tuple(methods.WITH_POOL),
+}
+#: Names that are no generator of the study.
+NOT_TRAINED = ("real", "own_centre", *BASELINES, *GROUPS)
 _Key = tuple[str, str, int, int]  # generator, arm, k, draw
 
 
@@ -136,14 +142,36 @@ class _Study:
     def classify(self, training_set: str, x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> dict[str, float]:
         """Metrics on the held-out tissue profiles of the logistic classifier trained on weighted rows."""
         x_test, y_test = self.tissue(training_set, "test")
-        return metrics(y_test, *fit_predict("logistic", x, y, weight, x_test, self.seed, setting=C))
+        return self.scores(y_test, *fit_predict("logistic", x, y, weight, x_test, self.seed, setting=C))
+
+    @staticmethod
+    def scores(truth: np.ndarray, predictions: np.ndarray, scores: np.ndarray, classes: np.ndarray) -> dict[str, float]:
+        """Metrics, and the recall of each condition."""
+        found = details("logistic", truth, predictions, scores, classes)
+        return metrics(truth, predictions, scores, classes) | {m: v for m, v in found.items() if m.startswith(RECALL)}
+
+    def draw(self, row: Mapping[str, Any], arm: str, *, guarded: bool) -> Draw:
+        """What baselines may use of a training set."""
+        name = row["training_set"]
+        x, y = self.tissue(name, "train")
+        pool, _ = self.tissue(name, "unlabeled")
+        cells = None if arm == "tissue_only" else self.cells(name)
+        return Draw(self.conditions, x, y, pool, cells, self.seed, guarded)
+
+    def pool_labels(self, training_set: str) -> np.ndarray:
+        """True conditions of the unlabelled tissue profiles: for scores only."""
+        positions, _ = self.members.of(training_set, "unlabeled")
+        positions = positions[self.level[positions] == self.settings["tissue_level"]]
+        condition = self.profiles.obs["condition"].iloc[positions].astype(str)
+        return condition.replace(self.settings["map"]).to_numpy(dtype=object)
 
     def with_synthetic(self, training_set: str, x: np.ndarray, y: np.ndarray) -> dict[str, float]:
         """Metrics of the classifier trained on the set's real tissue and standardised synthetic profiles."""
         real, labels = self.tissue(training_set, "train")
-        per_condition = self.settings.get("synthetic_weight", DEFAULT_SYNTHETIC_WEIGHT)
+        per_condition = self.settings.get("synthetic_weight") or None
         counts = {c: (y == c).sum() for c in np.unique(y)}
-        weight = np.concatenate([np.ones(len(real)), [per_condition / counts[c] for c in y]])
+        of_row = [1.0 if per_condition is None else per_condition / counts[c] for c in y]
+        weight = np.concatenate([np.ones(len(real)), of_row])
         return self.classify(training_set, np.concatenate([real, x]), np.concatenate([labels, y]), weight)
 
 
@@ -168,19 +196,89 @@ def _real_only(plan: _Study) -> None:
 
 
 def _ceiling(plan: _Study) -> None:
-    """Every training tissue profile with its label; the pool does not depend on the draw, so that it is one value."""
-    sets = next(iter(plan.sets.values()), {})
-    row = next(iter(sets.values()), None)
-    if row is None:
-        return
-    pool = plan.pool(row["training_set"])
-    y = plan.profiles.obs["condition"].iloc[pool].astype(str).replace(plan.settings["map"]).to_numpy(dtype=object)
-    x = plan.space(row["training_set"]).scale(plan.x(pool))
-    inside = np.isin(y, plan.conditions)
-    scores = plan.classify(row["training_set"], x[inside], y[inside], np.ones(int(inside.sum())))
-    keys = {"generator": "real", "arm": "ceiling", "k": -1}
-    plan.record(row, scores | {"chance": 1 / len(plan.conditions)}, **keys)
-    plan.record_centroids(row, base.class_means(x[inside], y[inside], plan.conditions), plan.conditions, **keys)
+    """Every training tissue profile of the conditions compared, with its label; one value a draw."""
+    done: set[int] = set()
+    for (_, draw), sets in plan.sets.items():
+        row = next(iter(sets.values()))
+        if draw in done:
+            continue
+        done.add(draw)
+        pool = plan.pool(row["training_set"])
+        y = plan.profiles.obs["condition"].iloc[pool].astype(str).replace(plan.settings["map"]).to_numpy(dtype=object)
+        x = plan.space(row["training_set"]).scale(plan.x(pool))
+        inside = np.isin(y, plan.conditions)
+        scores = plan.classify(row["training_set"], x[inside], y[inside], np.ones(int(inside.sum())))
+        keys = {"generator": "real", "arm": "ceiling", "k": -1}
+        plan.record(row, scores | {"chance": 1 / len(plan.conditions)}, **keys)
+        plan.record_centroids(row, base.class_means(x[inside], y[inside], plan.conditions), plan.conditions, **keys)
+
+
+def _methods(plan: _Study) -> None:
+    """Baselines of :mod:`.pool_baselines` in every arm, and what speaks for the labels of the pool."""
+    for (k, _), sets in plan.sets.items():
+        for arm, row in sets.items():
+            if "+" in arm:
+                continue
+            draw = plan.draw(row, arm, guarded=arm != "permuted")
+            own = methods.OF_PATIENTS if arm == "tissue_only" else methods.WITHOUT_POOL | methods.WITH_POOL
+            for name, method in own.items():
+                _record_method(plan, row, arm, name, method, draw)
+            _record_evidence(plan, row, arm, draw)
+            if arm == "permuted" and k:
+                guarded = plan.draw(row, arm, guarded=True)
+                for name in ("em", "em_logistic"):
+                    _record_method(plan, row, "permuted_guarded", name, methods.WITH_POOL[name], guarded)
+
+
+def _record_method(
+    plan: _Study, row: Mapping[str, Any], arm: str, name: str, method: methods.Method, draw: Draw
+) -> None:
+    x_test, y_test = plan.tissue(row["training_set"], "test")
+    scores, classes = method(draw, x_test)
+    found = plan.scores(y_test, classes[scores.argmax(1)], scores, classes)
+    plan.record(row, found, generator=name, arm=arm, estimator=name)
+
+
+def _record_evidence(plan: _Study, row: Mapping[str, Any], arm: str, draw: Draw, task: str | None = None) -> None:
+    """Evidence of the mixture; of the pool's labels that it gives, the share that is right, and its class means."""
+    evidence, labels = draw.named.evidence, draw.named.labels
+    keys = {"generator": "em", "arm": arm}
+    scores = {
+        "em_used": float(evidence.used != "nothing"),
+        "em_source_used": float(evidence.used == "source"),
+        "em_pool": float(evidence.pool),
+        "em_confident": evidence.confident,
+        "em_agreement": evidence.agreement,
+        "em_separation": evidence.separation,
+        "em_kept": evidence.kept,
+    }
+    sure = labels != ""
+    if sure.any() and task is None:
+        scores["em_labels_right"] = float((labels == plan.pool_labels(row["training_set"]))[sure].mean())
+        present = np.unique(labels[sure].astype(str)).astype(object)
+        plan.record_centroids(row, base.class_means(draw.pool[sure], labels[sure], present), present, **keys)
+    plan.record(row, {m: v for m, v in scores.items() if np.isfinite(v)}, estimator=None, task=task, **keys)
+
+
+def _pool_sizes(plan: _Study) -> None:
+    """Lines and fewer unlabelled patients, none of them labelled: what the size of the pool is worth."""
+    for (k, draw_number), sets in plan.sets.items():
+        for size in plan.settings.get("pool_sizes", []) if k == 0 else []:
+            row = sets.get("cell_only")
+            if row is None:
+                continue
+            draw = plan.draw(row, "cell_only", guarded=False)
+            if size > len(draw.pool):
+                continue
+            rng = random_generator(plan.seed, "pool size", size, draw_number)
+            draw.pool = draw.pool[np.sort(rng.permutation(len(draw.pool))[:size])]
+            x_test, y_test = plan.tissue(row["training_set"], "test")
+            for name in ("em", "em_logistic"):
+                scores, classes = methods.WITH_POOL[name](draw, x_test)
+                found = metrics(y_test, classes[scores.argmax(1)], scores, classes)
+                keys = {"generator": name, "arm": "cell_only", "estimator": name, "task": f"pool:{size}"}
+                plan.record(row, {"pool_balanced_accuracy": found["balanced_accuracy"]}, **keys)
+            _record_evidence(plan, row, "cell_only", draw, task=f"pool:{size}")
 
 
 def _stacking(plan: _Study) -> None:
@@ -292,9 +390,9 @@ def combination(
         Name of the study.
     generator : str
         Registry name; or ``real`` for all baselines: ``real`` (k real profiles; ``ceiling``: all of them),
-        ``stacking``, ``level_shift`` and ``empirical_bayes``.
+        :data:`BASELINES`.
     settings : mapping
-        ``combination`` of the configuration; ``synthetic_weight`` (default 1) is optional.
+        ``combination`` of the configuration.
     seed : int
         Master seed.
 
@@ -304,8 +402,11 @@ def combination(
         Long evaluation table: ``n_real`` = k per condition, ``regime`` = arm, ``n_synthetic`` per condition. Metrics:
         those of :func:`..shared.classifiers.metrics`; ``centroid_r``; paired over draws, in balanced accuracy,
         ``gain_over_real_only``, ``gain_over_stacking``, ``gain_over_level_shift``, ``both_minus_tissue_only`` and
-        ``both_minus_permuted`` (at k = 0 "both" is the arm ``cell_only``), and ``gain_over_both`` of variants;
-        ``chance``, the balanced accuracy of guessing, where learning curves start.
+        ``both_minus_permuted`` (at k = 0 "both" is the arm ``cell_only``), and ``gain_over_both`` of variants (gains
+        over the best baselines are added by :mod:`.finish`); ``chance``, the balanced accuracy of guessing, where
+        learning curves start; of the generator ``em``: evidence for the labels of the pool (``em_…``,
+        :class:`.label_em.Evidence`) and the share of them that is right; ``pool_balanced_accuracy`` with fewer
+        unlabelled patients (``task`` = ``pool:<size>``).
 
     Raises
     ------
@@ -320,8 +421,10 @@ def combination(
     _stacking(plan)
     _level_shift(plan)
     if generator == "real":
-        _ceiling(plan)
         _empirical_bayes(plan)
+        _methods(plan)
+        _ceiling(plan)
+        _pool_sizes(plan)
         _paired(plan)
         return evaluation_table(plan.rows)
     _generated(plan, synthetic, generator)

@@ -1,6 +1,6 @@
 """Held-out level: a condition that was seen at one level only, generated at the other."""
 
-from ...core.settings import integer, many
+from ...core.settings import integer, many, number
 from ..description import Experiment, Figure
 
 EXPERIMENT = Experiment(
@@ -20,6 +20,12 @@ EXPERIMENT = Experiment(
             ["tissue", "cell"], "Level at which a condition is hidden.", {"enum": ["tissue", "cell"]}, minimum=1
         ),
         "repeats": integer(3, "Training sets per condition, each leaving out a fifth of the donors.", minimum=1),
+        "unlabeled_share": number(
+            0.0,
+            "Share of the other conditions' patients that are unlabelled in a further arm, with all of the hidden "
+            "condition's among them; 0 = no such arm.",
+            minimum=0, below=1,
+        ),
         "n_synthetic": integer(500, "Profiles generated of the hidden condition.", minimum=1),
     },
     keys={"level": "Hidden at", "generator": "Generator", "regime": "Labels"},

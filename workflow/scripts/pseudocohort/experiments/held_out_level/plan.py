@@ -25,11 +25,12 @@ def settings(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def training_sets(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """For each condition, hidden level and repeat, with labels as they are and permuted."""
+    """For each condition, hidden level and repeat, with labels as they are and permuted, and hidden in a pool."""
     own = config["held_out_level"]
     for condition in config["combination"]["conditions"]:
         for hidden in own["hidden"]:
-            for arm in ("combined", "permuted"):
+            pool = ("pool",) if hidden == "tissue" and own["unlabeled_share"] > 0 else ()
+            for arm in ("combined", "permuted", *pool):
                 for repeat in range(own["repeats"]):
                     yield {
                         "training_set": f"held-{hidden}-{arm}-{condition}-r{repeat}",
@@ -47,7 +48,8 @@ def members(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) -> p
     training patients are the reference (the ceiling). Lines are not split by the study: of those of the hidden
     condition half are tested and half are the reference, of the others a fifth is tested; mixtures of lines, which hold
     cells of tested lines, are left out. In the arm ``permuted`` the profiles at the other level have labels of other
-    donors.
+    donors. In the arm ``pool`` the training patients of the hidden condition are there without label, among a share
+    (``unlabeled_share``) of the others; nothing is a reference.
     """
     own = config["combination"]
     merged, tissue, cells = both_levels(obs, own)
@@ -74,6 +76,19 @@ def members(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) -> p
     labels = merged[source.index]
     if arm == "permuted":
         labels = permuted(labels, source["donor"], rng)
+    if arm == "pool":
+        share = config["held_out_level"]["unlabeled_share"]
+        unlabelled = here["donor"].isin(share_of_donors(here, merged[here.index], share, rng))
+        pool = here.index[unlabelled].union(reference.index)
+        here = here[~unlabelled]
+        return pd.concat(
+            [
+                rows(obs, here.index, "train", merged[here.index]),
+                rows(obs, source.index, "train", labels),
+                rows(obs, pool, "unlabeled", ""),
+                rows(obs, test.index, "test", merged[test.index]),
+            ]
+        )
     return pd.concat(
         [
             rows(obs, here.index, "train", merged[here.index]),

@@ -20,6 +20,8 @@ from sklearn.metrics import f1_score, roc_auc_score
 
 from ...core.io import evaluation_table
 from ...core.seeds import generator as random_generator
+from ...generators.fit.naming import one_per_donor
+from ...generators.space.label_em import Source, name_pool
 from ...metrics.correlation import correlation_score, scored_genes
 from ...metrics.moments import maximum_mean_discrepancy
 from ...metrics.prdc import precision_recall_density_coverage
@@ -54,6 +56,10 @@ class _Hidden:
         Conditions of `test`.
     mean, sd : ndarray (genes,)
         Of the training profiles of the level.
+    unlabelled : ndarray (n × genes)
+        Unlabelled profiles of the level (log2 units), the hidden condition's among them; mostly none.
+    source_lines : ndarray of str
+        Donors of the profiles at the other level.
     """
 
     condition: str
@@ -64,6 +70,14 @@ class _Hidden:
     reference: np.ndarray
     mean: np.ndarray
     sd: np.ndarray
+    unlabelled: np.ndarray
+    source_lines: np.ndarray
+
+    def named(self) -> np.ndarray:
+        """Unlabelled profiles (n × genes, log2 units) that the other level names as the hidden condition."""
+        source = Source(*one_per_donor(self.seen.source, self.source_lines, self.seen.source_labels))
+        found = name_pool(self.unlabelled, [source], self.seen.x, self.seen.labels)
+        return self.unlabelled[found.labels == self.condition]
 
     def scale(self, x: np.ndarray) -> np.ndarray:
         return (np.asarray(x, dtype=np.float64) - self.mean) / self.sd
@@ -92,6 +106,8 @@ def _hidden(profiles: ad.AnnData, index: Members, row: Mapping[str, Any], settin
         reference=(profiles.X[reference].astype(np.float64) - mean) / sd,
         mean=mean,
         sd=sd,
+        unlabelled=profiles.X[np.sort(index.of(row["training_set"], "unlabeled")[0])].astype(np.float64),
+        source_lines=donors[~here],
     )  # fmt: skip
 
 
@@ -213,6 +229,8 @@ def _candidates(
         yield generator, hidden.scale(synthetic[row["training_set"]].X)
         yield "level_shift", hidden.scale(base.level_shift(hidden.seen, hidden.condition, n, rng))
         return
+    if row["regime"].endswith("pool") and len(named := hidden.named()) > 1:
+        yield "em", hidden.scale(named)
     if row["regime"].endswith("combined"):
         yield "real", hidden.reference
     for name, baseline in base.BASELINES.items():

@@ -108,6 +108,12 @@ def permuted(labels: pd.Series, donors: pd.Series, rng: np.random.Generator) -> 
     return pd.Series(dealt[donors.to_numpy()].to_numpy(), index=labels.index)
 
 
+def wrong_names(labels: pd.Series, rng: np.random.Generator) -> pd.Series:
+    """`labels` with every condition under the name of another one: the next in a random circle."""
+    names = rng.permutation(np.unique(labels.astype(str)))
+    return labels.astype(str).map(dict(zip(names, np.roll(names, -1), strict=True)))
+
+
 def both_levels(obs: pd.DataFrame, settings: dict[str, Any]) -> tuple[pd.Series, pd.DataFrame, pd.DataFrame]:
     """Merged condition of every profile, and the tissue profiles and training cell-level profiles of the shared ones.
 

@@ -27,6 +27,7 @@ from .alignment import COMMON_SCALE, STANDARDISED, add_technology_offset, align
 from .counts import LibrarySizes
 from .covariates import CovariateEffects, described
 from .detection import DetectionLimits
+from .naming import name_unlabelled
 from .per_condition import PerCondition
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: Variants in which unlabelled profiles get no label, and in which the labels of other levels are trusted blindly (for
+#: the control with wrong labels).
+UNNAMED, UNGUARDED = "unnamed", "unguarded"
 #: Profiles of the largest training set that is trained together with others; a batch of a larger one fills a device.
 SMALL = 1000
 
@@ -215,6 +219,10 @@ def _prepare(
     if kind.capabilities.covariates and (kinds := described(profiles)):
         effects = CovariateEffects.fit(learned.X, learned.obs, kinds)
         learned.X = effects.remove(learned.X, learned.obs)
+    if alignment != UNNAMED:
+        unit = {at: scaler.unit(at) for at in learned.obs["level"].astype(str).unique()}
+        named, _ = name_unlabelled(learned, unit, guarded=alignment != UNGUARDED)
+        learned, unscaled = named, unscaled[learned.obs_names.get_indexer(named.obs_names)]
     return _Prepared(training_set, learned, scaler, effects, unscaled)
 
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from ....core.io import read_table
-from ...shared.style import GREY, INK, PURPLE, SKY, YELLOW, colour_of, dots
+from ...shared.style import GREEN, GREY, INK, PURPLE, SKY, YELLOW, colour_of, dots
+from ..score import NOT_TRAINED
 
+#: Curves of the first panel: arm, colour and name.
 BASELINES = {
-    "real": ("tissue_only", INK, "real tissue only"),
-    "stacking": ("both", GREY, "lines stacked on tissue"),
+    "em": ("both", GREEN, "lines + unlabelled patients (mixture)"),
+    "best_without_pool": ("both", PURPLE, "best without unlabelled patients"),
     "level_shift": ("both", SKY, "additive level shift"),
-    "empirical_bayes": ("both", PURPLE, "empirical Bayes means"),
+    "real": ("tissue_only", INK, "labelled patients alone"),
 }
 
 
@@ -30,61 +31,92 @@ def _curve(table: pd.DataFrame, generator: str, arm: str) -> pd.DataFrame:
 def draw(summary: pd.DataFrame) -> Figure:
     """Figure from the summary table of combination."""
     table = summary[(summary["metric"] == "balanced_accuracy") & summary["task"].isna()]
-    made = [g for g in dict.fromkeys(table["generator"]) if g not in BASELINES]
+    made = [g for g in dict.fromkeys(table["generator"]) if g not in NOT_TRAINED]
     variants = table[table["regime"].astype(str).str.contains("+", regex=False)]
+    pool = summary[(summary["metric"] == "pool_balanced_accuracy") & (summary["generator"] == "em")]
+    recalls = summary[(summary["generator"] == "em") & summary["metric"].astype(str).str.startswith("recall_")]
+    leading = 1 + bool(len(pool)) + bool(len(recalls))
     rows = 2 if len(variants) else 1
-    figure = plt.figure(figsize=(3.4 + 3.2 * len(made), 3.4 * rows))
-    grid = figure.add_gridspec(rows, 1 + len(made))
+    figure = plt.figure(figsize=(3.4 * leading + 3.2 * len(made), 3.6 * rows))
+    grid = figure.add_gridspec(rows, leading + len(made))
     first = figure.add_subplot(grid[0, 0])
-    axes = np.array([[first, *(figure.add_subplot(grid[0, i + 1], sharey=first) for i in range(len(made)))]])
+    panels = [figure.add_subplot(grid[0, i], sharey=first) for i in range(leading, leading + len(made))]
     ks = sorted(k for k in table["n_real"].dropna().unique() if k >= 0)
     place = {k: i for i, k in enumerate(ks)}
     ceiling = table[(table["generator"] == "real") & (table["regime"] == "ceiling")]
 
     def plot(ax, generator: str, arm: str, colour: str, label: str, dashed: bool = False) -> None:
         rows = _curve(table, generator, arm)
-        if rows.empty:
-            return
-        x = [place[k] for k in rows["n_real"]]
-        ax.plot(
-            x,
-            rows["value"],
-            color=colour,
-            linestyle=(0, (3, 2)) if dashed else "-",
-            marker="o",
-            markersize=4,
-            label=label,
-        )
-        ax.fill_between(
-            x, rows["ci_low"].astype(float), rows["ci_high"].astype(float), color=colour, alpha=0.13, linewidth=0
-        )
+        if len(rows):
+            _line(ax, [place[k] for k in rows["n_real"]], rows, colour, label, dashed)
 
     for generator, (arm, colour, label) in BASELINES.items():
-        plot(axes[0, 0], generator, arm, colour, label)
-    axes[0, 0].set_title("Baselines")
-    for ax, generator in zip(axes[0, 1:], made, strict=True):
-        plot(ax, "real", "tissue_only", INK, "real tissue only")
-        plot(ax, generator, "tissue_only", YELLOW, "generator: tissue only")
+        plot(first, generator, arm, colour, label)
+    plot(first, "em", "permuted", GREY, "lines with wrong names (mixture)", dashed=True)
+    first.set_title("What cell lines are worth")
+    for ax, generator in zip(panels, made, strict=True):
         plot(ax, generator, "both", colour_of(generator), "generator: both levels")
-        plot(ax, generator, "permuted", GREY, "both, lines permuted", dashed=True)
+        plot(ax, "em_logistic", "both", PURPLE, "no generator: mixture + logistic")
+        plot(ax, generator, "tissue_only", YELLOW, "generator: patients only")
+        plot(ax, generator, "permuted", GREY, "lines with wrong names", dashed=True)
         ax.set_title(generator)
-    for ax in axes[0]:
+    for ax in (first, *panels):
         if len(ceiling):
             ax.axhline(float(ceiling["value"].iloc[0]), color=INK, linewidth=0.8, linestyle=(0, (4, 3)))
         ax.set_xticks(range(len(ks)), [f"{int(k)}" for k in ks])
-        ax.set_xlabel("real tissue profiles per condition")
-        ax.legend(fontsize=7.5, loc="lower right")
+        ax.set_xlabel("labelled patients per condition")
+        ax.legend(fontsize=7, loc="center right", bbox_to_anchor=(1.0, 0.38))
+    if len(pool):
+        _pool_sizes(figure.add_subplot(grid[0, 1], sharey=first), pool)
+    if len(recalls):
+        _recalls(figure.add_subplot(grid[0, leading - 1]), recalls, ks[0])
     if len(variants):
         _ablation(figure.add_subplot(grid[1, :]), table, made, min(variants["n_real"]))
-    axes[0, 0].set_ylabel("balanced accuracy")
-    axes[0, 0].set_ylim(max(0, table["value"].min() - 0.15), 1.02)
+    first.set_ylabel("balanced accuracy")
+    first.set_ylim(0, 1.02)
     return figure
+
+
+def _line(ax, x: list[float], rows: pd.DataFrame, colour: str, label: str, dashed: bool = False) -> None:
+    """A curve with its intervals."""
+    style = (0, (3, 2)) if dashed else "-"
+    ax.plot(x, rows["value"], color=colour, linestyle=style, marker="o", markersize=4, label=label)
+    low, high = rows["ci_low"].astype(float), rows["ci_high"].astype(float)
+    ax.fill_between(x, low, high, color=colour, alpha=0.13, linewidth=0)
+
+
+def _pool_sizes(ax, rows: pd.DataFrame) -> None:
+    """Accuracy of the mixture against the number of unlabelled patients."""
+    rows = rows.assign(size=rows["task"].str.removeprefix("pool:").astype(int)).sort_values("size")
+    _line(ax, list(rows["size"]), rows, GREEN, "lines + unlabelled patients")
+    ax.set_xscale("log")
+    ax.set_xticks(list(rows["size"]), [str(n) for n in rows["size"]], minor=False)
+    ax.minorticks_off()
+    ax.set_xlabel("unlabelled patients (no labelled one)")
+    ax.set_title("Size of the pool")
+
+
+def _recalls(ax, rows: pd.DataFrame, k: float) -> None:
+    """Recall of each condition by the mixture, with right and with wrong names."""
+    arms = (("both" if k else "cell_only", GREEN, "right names"), ("permuted", GREY, "wrong names"))
+    names = sorted(set(rows["metric"]))
+    for step, (arm, colour, label) in enumerate(arms):
+        for y, metric in enumerate(names):
+            found = rows[(rows["regime"] == arm) & (rows["metric"] == metric) & (rows["n_real"] == k)]
+            if len(found):
+                dots(ax, y + 0.2 * step - 0.1, found.iloc[0], colour)
+        ax.plot([], [], "o", color=colour, label=label)
+    ax.set_yticks(range(len(names)), [n.removeprefix("recall_") for n in names])
+    ax.set_xlim(-0.02, 1.02)
+    ax.set_xlabel(f"recall at k = {int(k)} (mixture)")
+    ax.set_title("Per condition")
+    ax.legend(fontsize=7, loc="best")
 
 
 def _ablation(ax, table: pd.DataFrame, made: list[str], k: float) -> None:
     """What a generator saw, and how its levels were aligned, at one k: accuracy with its interval."""
     at = table[table["n_real"] == k]
-    arms = [a for a in ("tissue_only", "permuted", "both") if (at["regime"] == a).any()]
+    arms = [a for a in ("tissue_only", "permuted", "cell_only", "both") if (at["regime"] == a).any()]
     arms += sorted(a for a in at["regime"].unique() if "+" in str(a))
     step = 0.7 / max(len(made), 1)
     for i, generator in enumerate(made):
@@ -95,9 +127,14 @@ def _ablation(ax, table: pd.DataFrame, made: list[str], k: float) -> None:
         ax.plot([], [], "o", color=colour_of(generator), label=generator)
     for name, (arm, colour, label) in BASELINES.items():
         value = at.loc[(at["generator"] == name) & (at["regime"] == arm), "value"]
-        if len(value) and name != "empirical_bayes":
+        if len(value) and name != "best_without_pool":
             ax.axvline(float(value.iloc[0]), color=colour, linewidth=0.9, linestyle=(0, (4, 3)), label=label)
-    names = {"tissue_only": "tissue only", "permuted": "both, lines permuted", "both": "both, scaled by level"}
+    names = {
+        "tissue_only": "tissue only",
+        "permuted": "both, wrong names",
+        "cell_only": "lines, no labelled patient",
+        "both": "both, scaled by level",
+    }
     ax.set_yticks(range(len(arms)), [names.get(a, a.replace("both+", "both, ").replace("_", " ")) for a in arms])
     ax.invert_yaxis()
     ax.set_title(f"What the generator saw, and how levels were aligned ({int(k)} per condition)")
