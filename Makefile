@@ -5,6 +5,7 @@
 # make check-dataset DATASET=name   what of a dataset would enter a study, before anything trains
 # make plan-summary CONFIG=config/full.yaml   what a study would download and train
 # make tune STUDY=name   an equal budget of random settings for each network, scored on held-out training donors
+# make fuzz-readers   random and damaged files of every format into the readers (ARGS="--inputs 5000 --readers gct")
 # make bench-ingest   time and memory of reading large files
 # make bench-prdc     time and memory of the neighbour metrics beside scikit-learn's (ARGS="--samples 2000 5000")
 # make bench-together   twenty small training sets trained as one beside one by one
@@ -21,7 +22,7 @@ CONFIG ?= config/full.yaml
 STUDY_DEMO := results/demo/report/index.html
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lint format lock check-dataset plan-summary bench-ingest bench-attacks bench-prdc bench-generators bench-together bench-gpu tune clean
+.PHONY: help env demo test lint format lock check-dataset plan-summary bench-ingest bench-attacks bench-prdc bench-generators bench-together bench-gpu tune fuzz-readers clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -73,6 +74,9 @@ plan-summary: $(VENV)/.runtime
 
 bench-ingest: $(VENV)/.runtime
 	$(BIN)/python tools/benchmark_ingest.py $(ARGS)
+
+fuzz-readers: $(VENV)/.dev
+	$(BIN)/python tools/fuzz_readers.py $(ARGS)
 
 bench-prdc: $(VENV)/.runtime
 	$(BIN)/python tools/benchmark_prdc.py $(ARGS)

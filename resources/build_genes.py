@@ -1,62 +1,109 @@
 """Build resources/genes.tsv.gz, the shipped gene table.
 
-Usage: python resources/build_genes.py ANNOTATION_FOLDER CELL_LINE_FOLDER
+Usage: python resources/build_genes.py ANNOTATION_FOLDER
 
-ANNOTATION_FOLDER holds the GDC's GENCODE v36 id-to-symbol table, effective gene lengths, the L1000 landmark list and
-the
-symbol-to-Entrez map of TCGA HiSeqV2 (HGNC symbols of 2011); CELL_LINE_FOLDER the gene information of the PS-ON panel
-(Ensembl, Entrez, symbol). Symbols of 2011 that GENCODE v36 no longer has are followed through their Entrez ids.
+ANNOTATION_FOLDER holds the GDC's GENCODE v36 id-to-symbol table, NCBI's Entrez Gene of 2022-09-12 (Entrez id, symbol,
+Ensembl ids, aliases), effective gene lengths and the L1000 landmark list.
+
+An Entrez id is a gene's whose symbol it has; only where no gene has the symbol, the Ensembl ids that Entrez lists
+decide, if one gene is left. An alias leads to a gene if it is the current symbol of none (in GENCODE or in Entrez) and
+an alias of no other.
 """
 
 from __future__ import annotations
 
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import pandas as pd
 
+SEPARATOR = "|"
 
-def build(annotation: Path, lines: Path) -> pd.DataFrame:
-    """Gene table: ensembl, symbol, previous_symbols, entrez, length, landmark."""
-    genes = pd.read_csv(annotation / "gdc_gencode_v36_gene_id_to_name.csv.gz")
+
+def entrez_of_genes(genes: pd.DataFrame, entrez: pd.DataFrame) -> dict[str, str]:
+    """Ensembl id of each Entrez id, one gene for one id.
+
+    Parameters
+    ----------
+    genes : DataFrame
+        Index ``ensembl``; column ``symbol``.
+    entrez : DataFrame
+        ``entrez``, ``symbol``, ``ensembl`` and ``aliases`` (joined by ``|``).
+    """
+    by_symbol = genes.reset_index().groupby("symbol")["ensembl"].agg(list)
+    found: dict[str, str] = {}
+    later = []
+    for row in entrez.itertuples(index=False):
+        same = by_symbol.get(row.symbol, [])
+        listed = [e for e in row.ensembl.split(SEPARATOR) if e in genes.index]
+        # Several genes of GENCODE share a symbol here and there; Entrez' own list says which one is meant.
+        candidates = [e for e in same if e in listed] or (same if len(same) == 1 else [])
+        if candidates:
+            found[row.entrez] = candidates[0]
+        else:
+            later.append((row.entrez, listed, {row.symbol, *row.aliases.split(SEPARATOR)}))
+    taken = set(found.values())
+    claims: dict[str, list[str]] = defaultdict(list)
+    for identifier, listed, names in later:
+        free = [e for e in listed if e not in taken]
+        renamed = [e for e in free if genes.at[e, "symbol"] in names]
+        candidates = renamed or free
+        if len(candidates) == 1:
+            claims[candidates[0]].append(identifier)
+    return found | {ids[0]: ensembl for ensembl, ids in claims.items() if len(ids) == 1}
+
+
+def aliases_of_genes(genes: pd.DataFrame, entrez: pd.DataFrame, found: dict[str, str]) -> dict[str, list[str]]:
+    """Previous symbols and synonyms of each Ensembl id that say which gene is meant."""
+    current = set(genes["symbol"])
+    # A symbol of today that GENCODE v36 spells otherwise counts as a name of its gene.
+    todays = {row.symbol for row in entrez.itertuples(index=False)}
+    owners: dict[str, set[str]] = defaultdict(set)
+    for row in entrez.itertuples(index=False):
+        for name in filter(None, row.aliases.split(SEPARATOR)):
+            owners[name].add(row.entrez)
+    out: dict[str, list[str]] = defaultdict(list)
+    for row in entrez.itertuples(index=False):
+        if row.entrez not in found:
+            continue
+        names = {name for name in row.aliases.split(SEPARATOR) if name and owners[name] == {row.entrez}} - todays
+        out[found[row.entrez]] += sorted((names | {row.symbol}) - current)
+    return out
+
+
+def build(annotation: Path) -> pd.DataFrame:
+    """Gene table: ensembl, symbol, aliases, entrez, length, landmark."""
+    genes = pd.read_csv(annotation / "gdc_gencode_v36_gene_id_to_name.csv.gz", keep_default_na=False)
     genes = genes[~genes["gene_id"].str.endswith("_PAR_Y")]
     genes["ensembl"] = genes["gene_id"].str.split(".").str[0]
     genes = genes.drop_duplicates("ensembl").set_index("ensembl")[["symbol"]]
+    entrez = pd.read_csv(
+        annotation / "entrez_gene_2022-09-12.tsv.gz", sep="\t", dtype=str, keep_default_na=False
+    ).drop_duplicates("entrez")
 
-    landmarks = pd.read_csv(annotation / "L1000_landmark978_entrez_symbol_ensembl.csv")
-    panel = pd.read_csv(lines / "pson_expr_gene_info.tsv.gz", sep="\t", dtype=str).dropna(subset=["entrez"])
-    entrez = pd.concat(
-        [
-            landmarks.rename(columns={"ENSEMBL.ID": "ensembl", "Entrez.ID": "entrez"})[["ensembl", "entrez"]].astype(
-                str
-            ),
-            panel.rename(columns={"gene_id": "ensembl"})[["ensembl", "entrez"]],
-        ]
-    )
-    entrez = entrez[entrez["ensembl"].isin(genes.index)].drop_duplicates("ensembl")
-    genes["entrez"] = entrez.set_index("ensembl")["entrez"]
+    found = entrez_of_genes(genes, entrez)
+    genes["entrez"] = pd.Series({ensembl: identifier for identifier, ensembl in found.items()})
+    aliases = aliases_of_genes(genes, entrez, found)
+    genes["aliases"] = pd.Series({ensembl: SEPARATOR.join(names) for ensembl, names in aliases.items() if names})
 
     length = pd.read_csv(annotation / "iobr_length_ensembl.tsv.gz", sep="\t").drop_duplicates("id").set_index("id")
     genes["length"] = length["eff_length"].reindex(genes.index).round().astype("Int64")
+    landmarks = pd.read_csv(annotation / "L1000_landmark978_entrez_symbol_ensembl.csv")
     genes["landmark"] = genes.index.isin(landmarks["ENSEMBL.ID"]).astype(int)
-
-    # Old symbols: only those that no gene has now, and whose Entrez id leads to exactly one gene.
-    old = pd.read_csv(annotation / "tcga_HiSeqV2_gene_map.tsv.gz", sep="\t", dtype=str)
-    old = old[~old["symbol"].isin(genes["symbol"]) & ~old["symbol"].str.startswith("?")]
-    by_entrez = entrez.drop_duplicates("entrez", keep=False).set_index("entrez")["ensembl"]
-    old["ensembl"] = old["entrez_gene_id"].map(by_entrez)
-    previous = old.dropna(subset=["ensembl"]).groupby("ensembl")["symbol"].agg(lambda s: ";".join(sorted(set(s))))
-    genes["previous_symbols"] = previous.reindex(genes.index)
-    columns = ["ensembl", "symbol", "previous_symbols", "entrez", "length", "landmark"]
+    columns = ["ensembl", "symbol", "aliases", "entrez", "length", "landmark"]
     return genes.sort_index().reset_index()[columns]
 
 
 if __name__ == "__main__":
-    table = build(Path(sys.argv[1]), Path(sys.argv[2]))
+    table = build(Path(sys.argv[1]))
     table.to_csv(
         Path(__file__).with_name("genes.tsv.gz"),
         sep="\t",
         index=False,
         compression={"method": "gzip", "mtime": 0, "compresslevel": 9},
     )
-    print(f"{len(table)} genes, {table['previous_symbols'].notna().sum()} with previous symbols")
+    print(
+        f"{len(table)} genes, {table['entrez'].notna().sum()} with an Entrez id, {table['aliases'].notna().sum()} with "
+        "aliases"
+    )

@@ -37,6 +37,15 @@ def data_root() -> Path:
     return root
 
 
+@pytest.fixture(scope="session")
+def cases() -> Path:
+    """Folder of made-up inputs of kinds that people reported, each with what is right: ../shared/cases."""
+    root = ROOT.parent / "shared" / "cases"
+    if not (root / "ingest").is_dir():
+        pytest.skip(f"cases not found at {root}")
+    return root
+
+
 COPIED = ("Snakefile", "workflow", "config", "envs", "profiles", "resources", "tools")
 MADE = {"resources": ("downloads", "demo", "twelve")}
 

@@ -1,6 +1,6 @@
 """Check a row of the dataset sheet and its files, and show what would enter a study. Nothing is downloaded or kept.
 
-Usage: python tools/check_dataset.py NAME [--configfile STUDY.yaml] [--data-root FOLDER]
+Usage: python tools/check_dataset.py NAME [--configfile STUDY.yaml] [--config KEY=VALUE ...] [--data-root FOLDER]
 """
 
 from __future__ import annotations
@@ -47,20 +47,63 @@ def local_row(name: str, config: dict) -> dict:
     return row
 
 
+def setting(item: str) -> dict:
+    """``KEY=VALUE`` as Snakemake takes it.
+
+    Raises
+    ------
+    UserError
+        If it is none.
+    """
+    key, equals, value = item.partition("=")
+    if not equals or not key:
+        raise UserError(f"{item!r} is not KEY=VALUE", where="--config", remedy="e.g. --config data_root=FOLDER")
+    try:
+        return {key: yaml.safe_load(value)}
+    except yaml.YAMLError as error:
+        raise UserError(f"{value!r} is no value", where=f"--config {key}", remedy="put it in quotes") from error
+
+
+def merge(config: dict, own: dict, where: str) -> None:
+    """Put a study's keys over the defaults.
+
+    Raises
+    ------
+    UserError
+        If a map is given where the default is a single value, or the other way round.
+    """
+    for key, value in own.items():
+        if isinstance(config.get(key), dict) and not isinstance(value, dict):
+            raise UserError(
+                f"{key!r} holds keys of its own, and {value!r} is given", where=where, remedy="see config/README.md"
+            )
+    try:
+        update_config(config, own)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"cannot be merged with the defaults: {error}", where=where, remedy="see config/README.md"
+        ) from error
+
+
 def main() -> int:
     """Print what would enter, or what is wrong."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
     parser.add_argument("dataset", help="a name in the sheet")
     parser.add_argument("--configfile", type=Path, help="study whose prepare settings apply (default: the defaults)")
+    parser.add_argument(
+        "--config", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="as for Snakemake"
+    )
     parser.add_argument("--data-root", help="replaces {data_root} in the sheet")
     options = parser.parse_args()
     logging.basicConfig(level=logging.ERROR)
     try:
         config: dict = {"study": "check"}
         if options.configfile:
-            if not options.configfile.is_file():
-                raise UserError("no such file", where=str(options.configfile), remedy="correct --configfile")
-            update_config(config, yaml.safe_load(options.configfile.read_text()))
+            merge(config, study.read_study(options.configfile), str(options.configfile))
+        for item in options.config:
+            merge(config, setting(item), "--config")
         if options.data_root:
             config["data_root"] = options.data_root
         config = configuration.complete(config | {"datasets": [options.dataset]}, ROOT / "workflow/schemas")

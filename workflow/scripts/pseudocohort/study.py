@@ -4,17 +4,82 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
+import yaml
 
 from .core.errors import UserError
 from .core.paths import data_root
 from .core.validation import validate
+from .ingest.fields import read_frame
+from .ingest.rows import check_orientation, check_row
+from .ingest.text import read_text
 
 #: Columns of the dataset sheet that are numbers.
 NUMBERS = (("log_offset", float, "1 or 0.001"), ("annotation_rows", int, "2"))
+#: How like a column of the sheet another one has to be to be taken for a slip.
+SLIP = 0.75
+
+
+def read_study(path: str | Path) -> dict[str, Any]:
+    """Content of a study file.
+
+    Raises
+    ------
+    UserError
+        If it is missing, no text, no YAML, or no map of keys.
+    """
+    try:
+        content = yaml.safe_load(read_text(path, "a study file (YAML)"))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or str(error).split("\n")[0]
+        hint = "indent with blanks, not with tabs" if "\\t" in str(error) else "correct the YAML there"
+        raise UserError(f"no YAML: {problem}", where=f"{path}{line}", remedy=hint) from error
+    except (RecursionError, ValueError, OverflowError) as error:
+        raise UserError(f"cannot be read: {str(error)[:80]}", where=str(path), remedy="correct the YAML") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise UserError(
+            f"the file holds a {type(content).__name__}, not keys with values", where=str(path),
+            remedy="write key: value lines; see config/README.md",
+        )  # fmt: skip
+    return content
+
+
+def read_sheet(sheet: str | Path, columns: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Rows of a dataset sheet by name, empty cells left out. Lines that begin with ``#`` are comments.
+
+    Columns of one's own are allowed, unless they look like a slip for one of `columns`.
+
+    Raises
+    ------
+    UserError
+        If the sheet is missing, no tab-separated text, or names a dataset twice.
+    """
+    table = read_frame(sheet, "\t", "a dataset sheet (tab-separated text)")
+    if "dataset" not in table:
+        raise UserError(
+            "no column 'dataset'",
+            where=str(sheet),
+            remedy="the sheet is tab-separated with a header line; see config/README.md",
+        )
+    known = list(columns)
+    for name in table.columns:
+        close = [] if name in known else difflib.get_close_matches(name.strip().lower(), known, 1, SLIP)
+        if close:
+            raise UserError(
+                f"unknown column {name!r}", where=str(sheet), remedy=f"did you mean {close[0]!r}? Rename or remove it"
+            )
+    table = table[~table["dataset"].str.startswith("#")]
+    repeated = table["dataset"][table["dataset"].duplicated() & (table["dataset"] != "")]
+    if len(repeated):
+        raise UserError(f"dataset {repeated.iloc[0]!r} has two rows", where=str(sheet), remedy="names must be unique")
+    return {row["dataset"]: {str(k): v for k, v in row.items() if v} for row in table.to_dict("records")}
 
 
 def read_datasets(config: dict[str, Any], schema_file: Path) -> dict[str, dict[str, Any]]:
@@ -28,19 +93,7 @@ def read_datasets(config: dict[str, Any], schema_file: Path) -> dict[str, dict[s
     sheet = Path(config["datasets_sheet"])
     if not sheet.is_file():
         raise UserError(f"no dataset sheet at {str(sheet)!r}", where="datasets_sheet", remedy="give its path")
-    table = pd.read_csv(sheet, sep="\t", dtype=str, comment="#")
-    if "dataset" not in table:
-        raise UserError(
-            "no column 'dataset'",
-            where=str(sheet),
-            remedy="the sheet is tab-separated with a header line; see config/README.md",
-        )
-    repeated = table["dataset"][table["dataset"].duplicated()]
-    if len(repeated):
-        raise UserError(f"dataset {repeated.iloc[0]!r} has two rows", where=str(sheet), remedy="names must be unique")
-    rows = {
-        row["dataset"]: {k: v for k, v in row.items() if isinstance(v, str) and v} for row in table.to_dict("records")
-    }
+    rows = read_sheet(sheet, yaml.safe_load(schema_file.read_text())["properties"])
     chosen = {}
     for name in config["datasets"]:
         if name not in rows:
@@ -59,12 +112,8 @@ def read_datasets(config: dict[str, Any], schema_file: Path) -> dict[str, dict[s
                         remedy=f"e.g. {example}",
                     ) from None
         validate(row, schema_file, f"{sheet}, row {name!r}")
-        if "convert" in row and row["kind"] != "bulk":
-            raise UserError(
-                "convert is for bulk samples only",
-                where=f"{sheet}, row {name!r}, column 'convert'",
-                remedy="leave it empty: UMIs are counted at the end of a transcript, whatever its length",
-            )
+        check_row(row, f"{sheet}, row {name!r}")
+        check_orientation(row, f"{sheet}, row {name!r}")
         for column in ("source", "samples", "more_samples"):
             if "{data_root}" in row.get(column, ""):
                 if not data_root(config):

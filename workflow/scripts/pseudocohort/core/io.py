@@ -25,6 +25,10 @@ from .errors import ContractError, UserError
 ad.settings.allow_write_nullable_strings = True
 
 
+#: Columns that are text even where all their values are numbers.
+TEXT = ("donor", "sample_id", "condition", "line")
+
+
 @contextmanager
 def full_disk_said(path: str | Path, kept: str = "nothing half-written is left") -> Iterator[None]:
     """Turn "no space left" (or a quota that is used up) while writing `path` into an error for people.
@@ -110,9 +114,12 @@ def write_blocks(
 
 
 def read_table(path: str | Path, columns: tuple[str, ...] = ()) -> pd.DataFrame:
-    """Table from TSV (± gz) or parquet, by the file's name; `columns` must be there."""
+    """Table from TSV (± gz) or parquet, by the file's name; `columns` must be there, and ids stay text."""
     path = Path(path)
-    table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, sep="\t", low_memory=False)
+    if path.suffix == ".parquet":
+        table = pd.read_parquet(path)
+    else:
+        table = pd.read_csv(path, sep="\t", low_memory=False, dtype=dict.fromkeys(TEXT, str))
     missing = [c for c in columns if c not in table]
     if missing:
         raise ContractError(f"missing column(s): {', '.join(missing)}", where=str(path))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +22,22 @@ from ..core.io import atomic
 from .delimited import open_delimited
 from .gct import open_gct
 from .h5ad import H5adRows
-from .matrix import Matrix, Source, assemble, check_values
+from .matrix import Matrix, Source, assemble, check_finite
+from .missing import DOUBTFUL, Missing, key_of
 from .more_samples import with_more
 from .recount import counts_of_coverage, read_lengths
-from .samples import contract_obs, join_samples, read_samples, select_conditions
+from .rows import check_row
+from .samples import contract_obs, join_samples, judge_samples, keep_samples, read_samples
 from .tenx import TenxEntries
-from .units import UnitCheck
+from .units import COUNTED, UnitCheck
 
 log = logging.getLogger(__name__)
 
 #: Cells whose genes are put side by side at a time.
 CELLS_AT_A_TIME = 1 << 12
+#: Most ids that are listed for each reason to leave samples out.
+LISTED = 1000
+NOT_ANNOTATED = "not in the sample table"
 
 
 def open_matrix(row: dict[str, Any]) -> Source:
@@ -42,15 +48,15 @@ def open_matrix(row: dict[str, Any]) -> Source:
     UserError
         If the file is not what the row declares.
     """
-    exact = row["unit"] in ("counts", "coverage")
+    exact = row["unit"] in (*COUNTED, "coverage")
     path = row["source"].removeprefix("file://")
     match row["format"]:
         case "gct":
             return open_gct(path, exact=exact)
         case "mtx":
-            return TenxEntries(path)
+            return TenxEntries(path, orientation=row["orientation"], exact=exact)
         case "h5ad":
-            return H5adRows(path, exact=exact)
+            return H5adRows(path, exact=exact, layer=row.get("layer", "X"))
         case format:
             return open_delimited(
                 path,
@@ -79,7 +85,7 @@ def sample_table(matrix: Source, row: dict[str, Any]) -> tuple[pd.DataFrame, str
             where=f"dataset {row['dataset']!r}, column 'samples'",
             remedy="give a sample table in the dataset sheet",
         )
-    return matrix.obs.astype(str), row["source"]
+    return matrix.obs, row["source"]
 
 
 def smallest_exact(x: np.ndarray | sparse.csr_matrix) -> np.ndarray | sparse.csr_matrix:
@@ -101,16 +107,25 @@ class Ingestion:
         Annotation of the samples that enter, in the matrix's order; index: ids of the matrix.
     dropped : dict
         How many samples were left out, by reason.
+    left_out : dict of list
+        Ids of samples that were left out, by reason and label.
+    renamed : dict
+        Labels whose name is another than their letters.
     """
 
     row: dict[str, Any]
     source: Source
     obs: pd.DataFrame
     dropped: dict[str, int]
+    left_out: dict[str, list[str]] = field(default_factory=dict)
+    renamed: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.read_lengths = read_lengths(self.obs, self.row)
-        self.unit = UnitCheck(self.row["unit"], self.row.get("log_offset"), self.row["source"])
+        offset = self.row.get("log_offset")
+        self.unit = UnitCheck(self.row["unit"], offset, self.row["source"])
+        floor = float(np.log2(offset)) if offset else 0.0
+        self.missing = Missing(self.row.get("missing", ""), floor, self.obs["condition"])
         self.genes: list[pd.Index] = []
         self.symbols: list[pd.Index] = []
 
@@ -123,9 +138,15 @@ class Ingestion:
             If a value is missing or contradicts the declared unit.
         """
         wanted = self.source.samples.get_indexer(self.obs.index)
+        drop, genes = self._dropped_genes(wanted), 0
         for block in self.source.blocks(wanted):
-            check_values(block, self.row["source"])
+            check_finite(block, self.row["source"])
+            genes = genes + len(block.genes) if self.source.by == "genes" else len(block.genes)
+            block = self.missing.treat(block, drop)
+            if not len(block.genes):
+                continue
             self.unit.add(block, self.source.by)
+            block = self.unit.counts(block)
             if self.row["unit"] == "coverage":
                 lengths = self.read_lengths.loc[block.samples].to_numpy()
                 block = replace(block, x=counts_of_coverage(block.x, lengths))
@@ -133,6 +154,28 @@ class Ingestion:
                 self.genes.append(block.genes)
                 self.symbols += [] if block.symbols is None else [block.symbols]
             yield block
+        self.missing.check(genes, self.row["source"])
+        if not self.genes:
+            raise UserError(
+                "no gene has a value in every sample" if genes else "the matrix has no values",
+                where=self.row["source"],
+                remedy="set 'missing' to zero, or leave out the samples that lack most genes" if genes
+                else "fetch the file again",
+            )  # fmt: skip
+
+    def _dropped_genes(self, wanted: np.ndarray) -> np.ndarray | None:
+        """Genes that lack a value, found beforehand where blocks hold samples, which have to agree on their genes."""
+        if self.missing.rule != "drop_gene" or self.source.by == "genes":
+            return None
+        drop = np.zeros(0, dtype=bool)
+        for block in self.source.blocks(wanted):
+            if not len(drop):
+                drop = np.zeros(len(block.genes), dtype=bool)
+            if sparse.issparse(block.x):
+                drop[block.x.indices[np.isnan(block.x.data)]] = True
+            else:
+                drop |= np.isnan(block.x).any(axis=0)
+        return drop
 
     def var(self) -> pd.DataFrame:
         """Annotation of the genes, once all blocks have gone by.
@@ -160,10 +203,26 @@ class Ingestion:
             "unit_verdict": self.unit.verdict(),
             "dropped": self.dropped,
         }
-        if "log_offset" in row:
+        if "log_offset" in row and row["unit"] not in COUNTED:
             uns["log_offset"] = float(row["log_offset"])
+        uns["ingest_report"] = json.dumps(self.report())
         log.info("%s: %d profiles; %s", row["dataset"], len(self.obs), uns["unit_verdict"])
+        for warning in self.unit.warnings:
+            log.warning("%s: %s", row["dataset"], warning)
         return uns
+
+    def report(self) -> dict[str, Any]:
+        """What the quality report says of ingestion beside counts (JSON-able), once all blocks have gone by."""
+        return {
+            "left_out": [
+                {"reason": reason, "samples": len(ids), "ids": [str(i) for i in ids[:LISTED]]}
+                for reason, ids in self.left_out.items()
+            ],
+            "unit_warnings": self.unit.warnings,
+            "missing": self.missing.report(),
+            "not_read": {what: n for what, n in self.source.set_aside.items() if n},
+            "renamed_conditions": self.renamed,
+        }
 
     def profile_obs(self) -> pd.DataFrame:
         """Annotation under the profile ids ``<dataset>:<sample>``."""
@@ -179,14 +238,37 @@ def open_dataset(row: dict[str, Any], conditions: dict[str, Any]) -> Ingestion:
     UserError
         If the files contradict the row, or each other.
     """
+    check_row(row, f"dataset {row['dataset']!r}")
     source = open_matrix(row)
     table, table_file = sample_table(source, row)
-    obs, dropped = select_conditions(contract_obs(table, row, table_file), conditions, table_file)
-    dropped["not in the sample table"] = len(source.samples) - len(table)
+    annotated = contract_obs(table, row, table_file)
+    judged = judge_samples(annotated, conditions, table_file)
+    obs, dropped = keep_samples(annotated, judged, conditions, table_file)
+    dropped[NOT_ANNOTATED] = len(source.samples) - len(table)
     for reason, count in dropped.items():
         if count:
             log.info("%s: %d left out: %s", row["dataset"], count, reason)
-    return Ingestion(row, source, obs, dropped)
+    for label in judged.loc[judged["reason"] != "", "detail"].unique():
+        if key_of(label.partition(": ")[2].strip("'")) in DOUBTFUL:
+            log.warning("%s: samples are left out for %s; map the label in prepare.conditions.map to keep them",
+                        row["dataset"], label)  # fmt: skip
+    left_out = {
+        str(detail): [str(i) for i in ids.index]
+        for detail, ids in judged[judged["reason"] != ""].groupby("detail", sort=True)
+    }
+    if dropped[NOT_ANNOTATED]:
+        left_out[NOT_ANNOTATED] = [str(i) for i in source.samples[~source.samples.isin(table.index)]]
+    return Ingestion(row, source, obs, dropped, left_out, _renamed(annotated["condition"], obs["condition"]))
+
+
+def _renamed(labels: pd.Series, names: pd.Series) -> dict[str, str]:
+    """Labels of which letters beyond a-z got lost or changed in the name."""
+    pairs = pd.DataFrame({"label": labels.loc[names.index], "name": names}).drop_duplicates()
+    return {
+        str(label): str(name)
+        for label, name in pairs.itertuples(index=False)
+        if any(c.isalnum() and not c.isascii() for c in label)
+    }
 
 
 def ingest_dataset(row: dict[str, Any], *, conditions: dict[str, Any]) -> ad.AnnData:

@@ -1,54 +1,32 @@
-"""Tables of numbers: TSV and CSV, gzipped or not, genes × samples or samples × genes, read in one pass."""
+"""Tables of numbers: TSV and CSV, genes × samples or samples × genes, read in one pass."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import pandas as pd
 
 from ..core.errors import UserError
 from . import numbers
+from .fields import SEPARATORS, layout_of, split
 from .matrix import Matrix, check_ids, read_all
-from .text import encoding_of, is_gzip, line_blocks, open_text
+from .text import decoded, line_blocks, look_at_text, open_text
 
-SEPARATORS = {"tsv": "\t", "csv": ","}
-#: Lines before the header that begin so are left out (recount3 has two).
-COMMENT = "##"
-NAMES = {"\t": "tab", ",": "comma", ";": "semicolon", " ": "space"}
-
-
-def _fields(line: str, separator: str) -> list[str]:
-    return next(csv.reader([line.rstrip("\r\n")], delimiter=separator))
-
-
-def header_and_width(file: IO[str], separator: str, where: str) -> tuple[list[str], int]:
-    """Fields of the header and the number of fields of the first data line; the file is left after the header.
-
-    Raises
-    ------
-    UserError
-        If the delimiter is not the declared one, or there is no data line.
-    """
-    header = file.readline()
-    if len(_fields(header, separator)) < 2:
-        other = max((s for s in NAMES if s != separator), key=header.count)
-        hint = f"; it looks {NAMES[other]}-separated" if header.count(other) else ""
-        raise UserError(
-            f"one column only with the delimiter {NAMES[separator]!r}{hint}",
-            where=f"{where}, line 1",
-            remedy="declare the right format (tsv or csv) in the dataset sheet, or convert the file",
-        )
-    position = file.tell()
-    first = file.readline()
-    if not first.strip():
-        raise UserError("no line after the header", where=where, remedy="fetch the file again")
-    file.seek(position)
-    return _fields(header, separator), len(_fields(first, separator))
+#: Words for a number that is missing, beside those of :mod:`.numbers`: pandas' default list, in small letters.
+MISSING = {
+    "", "#n/a", "#n/a n/a", "#na", "-1.#ind", "-1.#qnan", "-nan", "1.#ind", "1.#qnan", "<na>", "n/a", "na", "null",
+    "nan", "none",
+}  # fmt: skip
+#: Columns of DepMap's expression matrices since 25Q2 that come before the genes: the id, the flag, all of them.
+DEPMAP_ID, DEPMAP_DEFAULT = "ModelID", ("IsDefaultEntryForModel", "is_default_entry")
+DEPMAP = {
+    "", "ProfileID", "SequencingID", "ModelConditionID", "IsDefaultEntryForMC", "Unnamed: 0", "index", DEPMAP_ID,
+    *DEPMAP_DEFAULT,
+}  # fmt: skip
+YES = {"true", "yes", "1", "1.0"}
 
 
 @dataclass
@@ -62,18 +40,24 @@ class TextTable:
     separator : str
         One character.
     columns : list of str
-        Names of the fields after the id, for messages.
+        Names of the fields that are values, for messages.
     skip : int
         Lines before the numbers.
-    note : bool
-        Whether the first of `columns` is text (GCT's Description).
+    leading : int
+        Fields before the first value.
+    id_at : int
+        Which of these is the id.
+    note_at : int
+        Which of these is kept as text beside it (GCT's Description); -1 = none.
     """
 
     path: Path
     separator: str
     columns: list[str]
     skip: int
-    note: bool = False
+    leading: int = 1
+    id_at: int = 0
+    note_at: int = -1
 
     def _refuse(self, what: str, piece: bytes, lines: int, position: int, column: str = "") -> UserError:
         number = self.skip + lines + piece.count(b"\n", 0, position) + 1
@@ -99,16 +83,20 @@ class TextTable:
         UserError
             Naming line and column of a field that is no number, or the line that has too few or too many fields.
         """
-        first = [numbers.ID, numbers.NOTE] if self.note else [numbers.ID]
-        target = np.concatenate([np.array(first, np.int64), np.asarray(place, np.int64)[len(first) - 1 :]])
+        first = np.full(self.leading, numbers.SKIP, np.int64)
+        first[self.id_at] = numbers.ID
+        if self.note_at >= 0:
+            first[self.note_at] = numbers.NOTE
+        target = np.concatenate([first, np.asarray(place, np.int64)])
         width = int(max(target.max() + 1, 0))
         name_of = {int(t): c for t, c in zip(place, self.columns, strict=True) if t >= 0}
-        encoding = encoding_of(self.path, is_gzip(self.path))
         spans, notes = np.empty((lines_per_block, 2), np.int64), np.empty((lines_per_block, 2), np.int64)
         odd = np.empty((max(2 * len(target), 1 << 14), 4), np.int64)
         names: list[str] = []
         texts: list[str] = []
         values, filled, lines = np.empty((lines_per_block, width), dtype), 0, 0
+        content = look_at_text(self.path)
+        encoding = "utf-8" if content.recoded else content.encoding
         for piece in line_blocks(self.path, self.skip):
             buffer, position, code = np.frombuffer(piece, np.uint8), 0, numbers.FULL
             while code == numbers.FULL:
@@ -117,17 +105,21 @@ class TextTable:
                     values[filled:], spans, notes, odd,
                 )  # fmt: skip
                 for row, column, begin, end in odd[:strange].tolist():
-                    text = piece[begin:end].decode(encoding, "replace").strip().strip('"')
-                    try:
-                        values[filled + row, column] = float(text.replace("_", "?"))
-                    except ValueError:
-                        raise self._refuse(f"{text!r} is not a number", piece, lines, begin, name_of[column]) from None
+                    value = number_of(decoded(piece[begin:end]))
+                    if value is None:
+                        text = decoded(piece[begin:end]).strip().strip('"')
+                        comma = "; a decimal comma has to be a point" if text.replace(",", "", 1).isdigit() else ""
+                        raise self._refuse(
+                            f"{text[:60]!r} is not a number{comma}", piece, lines, begin, name_of[column]
+                        )
+                    with np.errstate(over="ignore"):
+                        values[filled + row, column] = value
                 if code == numbers.FIELDS:
                     what = f"{found} fields where {len(target)} are expected"
                     raise self._refuse(what, piece, lines, position)
-                names += [piece[a:b].decode(encoding) for a, b in spans[:rows].tolist()]
-                if self.note:
-                    texts += [piece[a:b].decode(encoding) for a, b in notes[:rows].tolist()]
+                names += [clean(piece[a:b], encoding) for a, b in spans[:rows].tolist()]
+                if self.note_at >= 0:
+                    texts += [clean(piece[a:b], encoding) for a, b in notes[:rows].tolist()]
                 filled += rows
                 if filled == lines_per_block:
                     yield names, texts, values
@@ -136,6 +128,24 @@ class TextTable:
             lines += piece.count(b"\n")
         if filled:
             yield names, texts, values[:filled]
+
+
+def clean(raw: bytes, encoding: str) -> str:
+    """An id without blanks at its ends; doubled quotes within quotes are one."""
+    return (raw.decode("latin-1") if encoding == "latin-1" else decoded(raw)).replace('""', '"').strip()
+
+
+def number_of(text: str) -> float | None:
+    """Value of a field that is no plain number: NaN for a word that says it is missing, None for any other text."""
+    text = text.strip().strip('"').strip()
+    if text.lower() in MISSING:
+        return np.nan
+    if not text.isascii() or "_" in text:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def lines_per_block(columns: int, multiple: int = 128) -> int:
@@ -150,25 +160,26 @@ class GeneLines:
     ----------
     table : TextTable
         The lines.
-    samples : list of str
-        Sample ids, in the order of the fields.
     exact : bool
         Parse to float64 (raw counts).
+    obs : DataFrame, optional
+        Annotation of the samples that the file itself holds.
     """
 
     by = "genes"
 
-    def __init__(self, table: TextTable, samples: list[str], exact: bool, obs: pd.DataFrame | None = None) -> None:
-        self.table, self.samples, self.obs = table, pd.Index(samples, dtype=object), obs
+    def __init__(self, table: TextTable, exact: bool, obs: pd.DataFrame | None = None) -> None:
+        self.table, self.samples, self.obs = table, pd.Index(table.columns, dtype=object), obs
         self.dtype = np.float64 if exact else np.float32
+        self.set_aside: dict[str, int] = {}
 
     def blocks(self, wanted: np.ndarray) -> Iterator[Matrix]:
         """Blocks of genes for the samples at the positions `wanted`."""
         place = np.full(len(self.table.columns), numbers.SKIP, np.int64)
-        place[wanted + self.table.note] = np.arange(len(wanted))
+        place[wanted] = np.arange(len(wanted))
         samples = self.samples[wanted]
         for ids, notes, values in self.table.blocks(place, lines_per_block(len(wanted)), self.dtype):
-            symbols = pd.Index(notes, dtype=object) if self.table.note else None
+            symbols = pd.Index(notes, dtype=object) if self.table.note_at >= 0 else None
             yield Matrix(values.T, samples, pd.Index(ids, dtype=object), symbols)
 
 
@@ -181,23 +192,33 @@ class SampleLines:
         The lines.
     exact : bool
         Parse to float64 (raw counts).
+    default : bool
+        The table's note says which lines count (DepMap's default profile of a line); the others are left out.
     """
 
     by = "samples"
     obs = None
 
-    def __init__(self, table: TextTable, exact: bool) -> None:
+    def __init__(self, table: TextTable, exact: bool, default: bool = False) -> None:
         self.table, self.dtype = table, np.float64 if exact else np.float32
         nothing = np.full(len(table.columns), numbers.SKIP, np.int64)
-        ids = [name for names, _, _ in table.blocks(nothing, 1 << 12, np.float32) for name in names]
-        self.samples = pd.Index(ids, dtype=object)
+        ids: list[str] = []
+        notes: list[str] = []
+        for names, texts, _ in table.blocks(nothing, 1 << 12, np.float32):
+            ids += names
+            notes += texts
+        self.counted = np.ones(len(ids), dtype=bool)
+        if default:
+            self.counted = np.array([note.lower() in YES for note in notes], dtype=bool)
+        self.set_aside = {"profiles that are not the default of their line": int((~self.counted).sum())}
+        self.samples = pd.Index(ids, dtype=object)[self.counted]
         check_ids(self.samples, "sample", str(table.path))
 
     def blocks(self, wanted: np.ndarray) -> Iterator[Matrix]:
         """Blocks of the samples at the positions `wanted`, with all genes."""
         genes = pd.Index(self.table.columns, dtype=object)
-        keep = np.zeros(len(self.samples), dtype=bool)
-        keep[wanted] = True
+        keep = np.zeros(len(self.counted), dtype=bool)
+        keep[np.flatnonzero(self.counted)[wanted]] = True
         start = 0
         for ids, _, values in self.table.blocks(np.arange(len(genes)), lines_per_block(len(genes), 1), self.dtype):
             chosen = keep[start : start + len(ids)]
@@ -206,7 +227,7 @@ class SampleLines:
                 yield Matrix(values[chosen], pd.Index(ids, dtype=object)[chosen], genes)
 
 
-def annotation_rows(path: Path, separator: str, skip: int, count: int, width: int) -> pd.DataFrame:
+def annotation_rows(path: Path, separator: str, skip: int, count: int, width: int, leading: int = 1) -> pd.DataFrame:
     """Annotation of the samples in the `count` lines below the header: samples × lines, named by their first fields.
 
     Kinker et al. 2020 publish their counts so: ``Cell_line`` and ``Pool_ID`` come before the genes.
@@ -214,15 +235,27 @@ def annotation_rows(path: Path, separator: str, skip: int, count: int, width: in
     with open_text(path) as file:
         for _ in range(skip):
             file.readline()
-        rows = [_fields(file.readline(), separator) for _ in range(count)]
+        rows = [split(file.readline(), separator) for _ in range(count)]
+    table = {}
     for number, row in enumerate(rows, skip + 1):
-        if len(row) != width:
+        if len(row) < width or any(cell.strip() for cell in row[width:]):
             raise UserError(
                 f"{len(row)} fields where {width} are expected",
                 where=f"{path}, line {number}",
                 remedy="correct annotation_rows in the dataset sheet, or fetch the file again",
             )
-    return pd.DataFrame({row[0]: row[1:] for row in rows})
+        table[row[0].strip()] = [cell.strip() for cell in row[leading:width]]
+    return pd.DataFrame(table, dtype=object)
+
+
+def _depmap(path: Path, separator: str, names: list[str], skip: int) -> tuple[TextTable, bool] | None:
+    """The table if it is DepMap's of 25Q2 and later: columns with ids come before the genes, a line per profile."""
+    leading = next((k for k, name in enumerate(names) if name not in DEPMAP), len(names))
+    if DEPMAP_ID not in names[:leading]:
+        return None
+    flag = next((names.index(name) for name in DEPMAP_DEFAULT if name in names[:leading]), -1)
+    table = TextTable(path, separator, names[leading:], skip, leading, names.index(DEPMAP_ID), flag)
+    return table, flag >= 0
 
 
 def open_delimited(
@@ -246,34 +279,30 @@ def open_delimited(
     Raises
     ------
     UserError
-        For a wrong delimiter, duplicated ids, cells that are no numbers, lines of the wrong length, broken gzip.
+        For a wrong delimiter, duplicated ids, cells that are no numbers, lines of the wrong length, a broken or other
+        file than text.
     """
     path, separator = Path(path), SEPARATORS[format]
-    with open_text(path) as file:
-        comments, position = 0, 0
-        while file.readline().startswith(COMMENT):
-            comments, position = comments + 1, file.tell()
-        file.seek(position)
-        header, width = header_and_width(file, separator, str(path))
-    # R writes no name for the column of row names: its header has one field less.
-    columns = header if len(header) == width - 1 else header[1:]
-    if len(columns) != width - 1:
-        raise UserError(
-            f"the header has {len(header)} fields, the first data line {width}",
-            where=f"{path}, lines 1 and 2",
-            remedy="the file is cut or malformed; fetch it again",
-        )
+    layout = layout_of(path, separator)
+    columns = layout.names[1:]
+    if not columns:
+        raise UserError("the header names no column of values", where=str(path), remedy="fetch the file again")
     if orientation == "samples_by_genes":
         if annotation:
             raise UserError(
                 "annotation_rows is for genes_by_samples only", where=str(path), remedy="leave annotation_rows empty"
             )
-        return SampleLines(TextTable(path, separator, columns, comments + 1), exact)
-    check_ids(pd.Index(columns), "sample", f"{path}, line 1")
+        depmap = _depmap(path, separator, layout.names, layout.skip)
+        if depmap:
+            return SampleLines(depmap[0], exact, depmap[1])
+        return SampleLines(TextTable(path, separator, columns, layout.skip), exact)
+    check_ids(pd.Index(columns), "sample", f"{path}, header")
     obs = None
     if annotation:
-        obs = annotation_rows(path, separator, comments + 1, annotation, width).set_axis(pd.Index(columns), axis=0)
-    return GeneLines(TextTable(path, separator, columns, comments + 1 + annotation), columns, exact, obs)
+        obs = annotation_rows(path, separator, layout.skip, annotation, len(layout.names)).set_axis(
+            pd.Index(columns), axis=0
+        )
+    return GeneLines(TextTable(path, separator, columns, layout.skip + annotation), exact, obs)
 
 
 def read_delimited(path: str | Path, *, format: str, orientation: str, exact: bool = False) -> Matrix:

@@ -1,4 +1,4 @@
-"""GCT 1.2: the format of GTEx."""
+"""GCT 1.2 and 1.3: the formats of GTEx and of the Broad Institute's tools."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ import numpy as np
 import pandas as pd
 
 from ..core.errors import UserError
-from .delimited import GeneLines, TextTable
+from .delimited import GeneLines, TextTable, annotation_rows
+from .fields import split
 from .matrix import Matrix, check_ids, read_all
 from .text import open_text
+
+VERSIONS = ("#1.2", "#1.3")
 
 
 class GctLines(GeneLines):
@@ -33,8 +36,19 @@ class GctLines(GeneLines):
             )
 
 
+def _dimensions(line: str, version: str, where: str) -> list[int]:
+    words = line.split()
+    if not all(word.isdecimal() for word in words) or len(words) < (2 if version == "#1.2" else 4):
+        raise UserError(f"{line[:40]!r} are no dimensions", where=where, remedy="fetch the file again")
+    return [int(word) for word in words]
+
+
 def open_gct(path: str | Path, *, exact: bool = False) -> GctLines:
-    """Open a GCT file: ``#1.2``, the dimensions, then Name, Description and one column per sample.
+    """Open a GCT file: its version, the dimensions, then the header and one line per gene.
+
+    Version 1.2 has Name, Description and one column per sample; GTEx's files of one tissue have a column ``id`` before
+    them. Version 1.3 has columns that annotate the genes after their id, and lines that annotate the samples below the
+    header; those stand in for a sample table.
 
     Raises
     ------
@@ -43,28 +57,44 @@ def open_gct(path: str | Path, *, exact: bool = False) -> GctLines:
     """
     path = Path(path)
     with open_text(path) as file:
-        version, dimensions, header = (file.readline().rstrip("\r\n") for _ in range(3))
-    if version.strip() != "#1.2":
+        lines = [file.readline().rstrip("\n") for _ in range(3)]
+    version, dimensions = lines[0].strip().strip('"'), lines[1]
+    if version not in VERSIONS:
         raise UserError(
-            f"the first line is {version[:40]!r}, not '#1.2'",
+            f"the first line is {version[:40]!r}, not '#1.2' or '#1.3'",
             where=f"{path}, line 1",
             remedy="declare the right format in the dataset sheet",
         )
-    try:
-        genes, samples = (int(v) for v in dimensions.split()[:2])
-    except ValueError as error:
+    sizes = _dimensions(dimensions, version, f"{path}, line 2")
+    header = [name.strip() for name in split(lines[2], "\t")]
+    genes, samples = sizes[:2]
+    if version == "#1.2":
+        lower = [name.lower() for name in header[:3]]
+        id_at = 1 if lower[:2] == ["id", "name"] else 0
+        note_at = id_at + 1 if lower[id_at + 1 : id_at + 2] == ["description"] else -1
+        leading, below = max(id_at, note_at) + 1, 0
+        known = lower[id_at : id_at + 1] == ["name"] and note_at > 0
+        expected = f"Name, Description and {samples} samples"
+    else:
+        leading, below = 1 + sizes[2], sizes[3]
+        lower = [name.lower() for name in header[:leading]]
+        id_at, note_at, known = 0, -1, True
+        note_at = next((lower.index(n) for n in ("symbol", "pr_gene_symbol", "gene_symbol") if n in lower), -1)
+        expected = f"an id, {sizes[2]} annotations and {samples} samples"
+    while len(header) > leading + samples and not header[-1]:
+        header.pop()
+    if not known or len(header) != leading + samples:
         raise UserError(
-            f"{dimensions[:40]!r} are no dimensions", where=f"{path}, line 2", remedy="fetch the file again"
-        ) from error
-    columns = header.split("\t")
-    if columns[:2] != ["Name", "Description"] or len(columns) != samples + 2:
-        raise UserError(
-            f"the header has {len(columns)} columns; Name, Description and {samples} samples are expected",
+            f"the header has {len(header)} columns; {expected} are expected",
             where=f"{path}, line 3",
             remedy="fetch the file again",
         )
-    check_ids(pd.Index(columns[2:]), "sample", f"{path}, line 3")
-    source = GctLines(TextTable(path, "\t", columns[1:], 3, note=True), columns[2:], exact)
+    check_ids(pd.Index(header[leading:]), "sample", f"{path}, line 3")
+    obs = None
+    if below:
+        obs = annotation_rows(path, "\t", 3, below, len(header), leading).set_axis(pd.Index(header[leading:]), axis=0)
+    table = TextTable(path, "\t", header[leading:], 3 + below, leading, id_at, note_at)
+    source = GctLines(table, exact, obs)
     source.announced = genes
     return source
 

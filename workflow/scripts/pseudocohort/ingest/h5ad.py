@@ -1,27 +1,81 @@
-"""AnnData files."""
+"""AnnData files: X or a layer, obs and var are read; what is odd elsewhere does not matter."""
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import anndata as ad
 import h5py
 import numpy as np
 import pandas as pd
-from anndata.abc import CSRDataset
+from anndata._io.specs.registry import IORegistryError  # raised by read_elem; it has no public name
+from anndata.abc import CSCDataset, CSRDataset
+from anndata.io import read_elem, sparse_dataset
 from scipy import sparse
 
 from ..core.blocks import row_blocks
 from ..core.errors import UserError
+from .features import genes_among
 from .matrix import Matrix, check_ids, read_all
-from .text import check_file
+from .text import look_at
 
 SYMBOL_COLUMNS = ("symbol", "gene_symbol", "gene_symbols", "feature_name")
+TYPE_COLUMN = "feature_types"
+#: What HDF5 files, and anndata on them, raise for elements that are broken or newer than the library.
+BROKEN = (
+    OSError, KeyError, ValueError, TypeError, AttributeError, IndexError, RuntimeError, NotImplementedError,
+    AssertionError, OverflowError, MemoryError, ImportError, struct.error, RecursionError, IORegistryError,
+)  # fmt: skip
+_SCANPY = (
+    "convert it, in Python:\n          import scanpy; a = scanpy.read_10x_h5(FILE)\n"
+    "          a.var_names_make_unique(); a.write_h5ad('matrix.h5ad')"
+)
+_LOOM = "convert it, in Python:\n          import anndata; anndata.io.read_loom(FILE).write_h5ad('matrix.h5ad')"
+_MUDATA = "convert it, in Python:\n          import mudata; mudata.read(FILE)['rna'].write_h5ad('matrix.h5ad')"
+_SEURAT = "convert it, in R:\n          library(SeuratDisk)\n          Convert(FILE, dest = 'h5ad')"
+
+
+def _other_hdf5(file: h5py.File) -> tuple[str, str]:
+    """What an HDF5 file that is no h5ad is, and what to do."""
+    keys = set(file)
+    if "mod" in keys:
+        return "an h5mu file (MuData)", _MUDATA
+    if {"row_attrs", "col_attrs"} <= keys:
+        return "a loom file", _LOOM
+    inner = [file[key] for key in keys if isinstance(file.get(key), h5py.Group)]
+    if any("barcodes" in group and "indptr" in group for group in inner):
+        return "a 10x HDF5 matrix (.h5 of Cell Ranger)", _SCANPY
+    if "assays" in keys and "cell.names" in keys:
+        return "an h5Seurat file", _SEURAT
+    return f"HDF5, but no h5ad (it holds {', '.join(sorted(keys)[:6]) or 'nothing'})", "give an AnnData file"
+
+
+def as_text(values: Any) -> pd.Series:
+    """Values of a column as text: missing ones are empty, whole numbers have no point, and NaN is no word."""
+    values = pd.Series(values)
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        values = values.astype(object)
+    missing = values.isna().to_numpy()
+    if pd.api.types.is_float_dtype(values.dtype):
+        filled = values.fillna(0).to_numpy(dtype=np.float64)
+        text = [str(int(v)) if np.isfinite(v) and v == int(v) and abs(v) < 2**53 else str(v) for v in filled]
+    else:
+        text = [_word(value) for value in values.astype(object)]
+    return pd.Series(np.where(missing, "", np.array(text, dtype=object)), index=values.index, dtype=object)
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace").strip()
+    if isinstance(value, float | np.floating) and np.isfinite(value) and value == int(value):
+        return str(int(value))
+    return str(value).strip()
 
 
 class H5adRows:
-    """Profiles of an h5ad file, in blocks; ``X`` stays in the file if it is CSR or dense there.
+    """Profiles of an h5ad file, in blocks; the values stay in the file if they are CSR or dense there.
 
     Parameters
     ----------
@@ -29,52 +83,182 @@ class H5adRows:
         The file.
     exact : bool
         Keep the values' type (raw counts); else float32.
+    layer : str
+        ``X``, ``raw`` (with its own genes), or the name of a layer.
 
     Raises
     ------
     UserError
-        If the file is missing or no h5ad.
+        If the file is missing, no h5ad, or has no such values.
     """
 
     by = "samples"
 
-    def __init__(self, path: str | Path, *, exact: bool = False) -> None:
-        path, self.exact = Path(path), exact
-        check_file(path)
+    def __init__(self, path: str | Path, *, exact: bool = False, layer: str = "X") -> None:
+        self.path, self.exact = Path(path), exact
+        content = look_at(self.path)
+        if content.kind != "an HDF5 file" or content.layers:
+            if content.kind == "an HDF5 file":
+                raise UserError(
+                    f"this is {' and '.join(content.layers)}-compressed; HDF5 is read in place",
+                    where=str(path),
+                    remedy=f"unpack it: gunzip {self.path.name}" if content.layers == ("gzip",) else "unpack it",
+                )
+            if not content.kind:
+                raise UserError(
+                    "cannot be read as h5ad: this is text, not HDF5",
+                    where=str(path),
+                    remedy="declare the right format in the dataset sheet, or fetch the file again",
+                )
+            raise content.refusal("an h5ad file")
         try:
-            self.data = ad.read_h5ad(path, backed="r")
-        except (OSError, KeyError, ValueError) as error:
+            self.file = h5py.File(self.path, "r")
+        except BROKEN as error:
+            raise self._broken("cannot be read as h5ad", error) from error
+        if "obs" not in self.file or "var" not in self.file:
+            kind, remedy = _other_hdf5(self.file)
+            raise UserError(f"this is {kind}", where=str(path), remedy=remedy.replace("FILE", repr(str(path))))
+        self.x, genes = self._values(layer)
+        self.unreadable: dict[str, str] = {}
+        self.obs = self._frame("obs")
+        self.obs.attrs["unreadable"] = dict(self.unreadable)
+        var = self._frame(genes)
+        check_ids(self.obs.index, "sample", str(path))
+        self.samples = self.obs.index
+        if self.x.shape != (len(self.obs), len(var)):
+            shape = " x ".join(map(str, self.x.shape))
             raise UserError(
-                f"cannot be read as h5ad: {error}", where=str(path), remedy="fetch the file again"
-            ) from error
-        check_ids(self.data.obs_names, "sample", str(path))
-        self.samples, self.obs = self.data.obs_names.astype(str), self.data.obs
-        self.x = self.data.X
-        if not isinstance(self.x, CSRDataset | h5py.Dataset):
-            # CSC, by genes: rows of it cannot be had without reading all of it.
-            self.x = sparse.csr_matrix(self.data.to_memory().X)
+                f"{layer} is {shape}, but obs has {len(self.obs)} rows and {genes} {len(var)}",
+                where=str(path),
+                remedy="the file is damaged; write it again with anndata",
+            )
+        types = var[TYPE_COLUMN] if TYPE_COLUMN in var else pd.Series("", index=range(len(var)))
+        self.keep, self.set_aside = genes_among(types, str(path))
+        symbol = next((c for c in SYMBOL_COLUMNS if c in var), None)
+        self.symbols = pd.Index(var[symbol])[self.keep] if symbol else None
+        self.genes = var.index[self.keep]
+
+    def _broken(self, what: str, error: BaseException) -> UserError:
+        reason = str(error).split("\n")[0][:200] or type(error).__name__
+        remedy = "fetch the file again, or write it again with a current anndata"
+        return UserError(f"{what}: {reason}", where=str(self.path), remedy=remedy)
+
+    def _values(self, layer: str) -> tuple[Any, str]:
+        """The matrix, still in the file if it can be read by rows, and which annotation holds its genes."""
+        layers = sorted(self.file["layers"]) if isinstance(self.file.get("layers"), h5py.Group) else []
+        known = [name for name, there in (("X", "X" in self.file), ("raw", "raw/X" in self.file)) if there] + layers
+        key, genes = {"X": ("X", "var"), "raw": ("raw/X", "raw/var")}.get(layer, (f"layers/{layer}", "var"))
+        element = self.file.get(key)
+        null = isinstance(element, h5py.Dataset) and element.shape in (None, ())
+        if element is None or null or (layer not in known):
+            there = ", ".join(name for name in known if not (name == layer and null)) or "none"
+            raise UserError(
+                f"the file has no {layer}; matrices that it has: {there}",
+                where=str(self.path),
+                remedy="name one of them in the column 'layer' of the dataset sheet"
+                if there != "none"
+                else "give a file that holds the values",
+            )
+        if genes not in self.file:
+            raise UserError(f"the file has no {genes}", where=str(self.path), remedy="write it again with anndata")
+        try:
+            if isinstance(element, h5py.Group):
+                element = sparse_dataset(element)
+                _check_sparse(element)
+                if isinstance(element, CSCDataset):
+                    # By genes: rows of it cannot be had without reading all of it.
+                    element = sparse.csr_matrix(element.to_memory())
+        except BROKEN as error:
+            raise self._broken(f"{layer} cannot be read", error) from error
+        if not isinstance(element, CSRDataset | h5py.Dataset | sparse.csr_matrix) or len(element.shape) != 2:
+            raise UserError(f"{layer} is no matrix", where=str(self.path), remedy="write it again with anndata")
+        if element.dtype.kind not in "biuf":
+            raise UserError(
+                f"{layer} holds values of the type {element.dtype}, not numbers",
+                where=str(self.path),
+                remedy="name another layer, or write the file again with numbers",
+            )
+        return element, genes
+
+    def _frame(self, key: str) -> pd.DataFrame:
+        """Annotation as text, column by column; a column that cannot be read is left out and remembered."""
+        element = self.file[key]
+        try:
+            version = element.attrs.get("encoding-version", "") if isinstance(element, h5py.Group) else ""
+            if not isinstance(element, h5py.Group) or version != "0.2.0":
+                frame = read_elem(element)
+                if not isinstance(frame, pd.DataFrame):
+                    frame = pd.DataFrame.from_records(frame)
+                    named = next((c for c in ("index", "_index") if c in frame), None)
+                    frame = frame.set_index(named) if named else frame
+                table = {str(c): as_text(frame[c]).to_numpy() for c in frame}
+                return pd.DataFrame(table, index=pd.Index(as_text(frame.index).to_numpy(), dtype=object))
+            names = element.attrs["_index"]
+            index = pd.Index(as_text(read_elem(element[names])).to_numpy(), dtype=object)
+            columns = [str(c) for c in element.attrs.get("column-order", [])]
+        except BROKEN as error:
+            raise self._broken(f"{key} cannot be read", error) from error
+        table = {}
+        for column in columns:
+            try:
+                values = as_text(read_elem(element[column])).to_numpy()
+                if len(values) != len(index):
+                    raise ValueError(f"{len(values)} values for {len(index)} rows")
+                table[column] = values
+            except BROKEN as error:
+                self.unreadable[column] = str(error).split("\n")[0][:120]
+        return pd.DataFrame(table, index=index)
 
     def blocks(self, wanted: np.ndarray) -> Iterator[Matrix]:
         """Blocks of the profiles at the positions `wanted`, with all genes."""
-        var = self.data.var
-        genes = self.data.var_names.astype(str)
-        symbol = next((c for c in SYMBOL_COLUMNS if c in var), None)
-        symbols = pd.Index(var[symbol].astype(str)) if symbol else None
         keep = np.zeros(len(self.samples), dtype=bool)
         keep[wanted] = True
-        start = 0
-        for block in row_blocks(self.x):
-            chosen = keep[start : start + block.shape[0]]
-            x = block[chosen] if not chosen.all() else block
-            x = sparse.csr_matrix(x) if sparse.issparse(x) else np.asarray(x)
-            if not self.exact and np.issubdtype(x.dtype, np.floating):
-                x = x.astype(np.float32)
-            samples = self.samples[start : start + block.shape[0]][chosen]
-            start += block.shape[0]
-            if len(samples):
-                yield Matrix(x, samples, genes, symbols)
+        start, every = 0, bool(self.keep.all())
+        try:
+            for block in row_blocks(self.x):
+                chosen = keep[start : start + block.shape[0]]
+                samples = self.samples[start : start + block.shape[0]][chosen]
+                start += block.shape[0]
+                if not len(samples):
+                    continue
+                x = block[chosen] if not chosen.all() else block
+                x = sparse.csr_matrix(x) if sparse.issparse(x) else np.asarray(x)
+                if sparse.issparse(x):
+                    if x.nnz and (x.indices.min() < 0 or x.indices.max() >= x.shape[1]):
+                        raise ValueError("an index lies outside the matrix")
+                    x.sum_duplicates()
+                x = x if every else x[:, self.keep]
+                if x.dtype.kind == "b":
+                    x = x.astype(np.int8)
+                if x.dtype == np.float16 or (not self.exact and np.issubdtype(x.dtype, np.floating)):
+                    x = x.astype(np.float32)
+                yield Matrix(x, samples, self.genes, self.symbols)
+        except BROKEN as error:
+            raise self._broken("the values cannot be read", error) from error
 
 
-def read_h5ad(path: str | Path, *, exact: bool = False) -> Matrix:
+def _check_sparse(x: Any) -> None:
+    """Refuse pointers and indices that lead out of a sparse matrix, which scipy would follow.
+
+    Raises
+    ------
+    ValueError
+        If they do.
+    """
+    pointer = x.group["indptr"][:]
+    major, minor = x.shape if isinstance(x, CSRDataset) else x.shape[::-1]
+    entries = len(x.group["indices"])
+    if len(pointer) != major + 1 or pointer[0] != 0 or pointer[-1] != entries or (np.diff(pointer) < 0).any():
+        raise ValueError("its row pointers are damaged")
+    if entries != len(x.group["data"]):
+        raise ValueError("it has more indices than values, or fewer")
+    # Rows of a CSR matrix are checked as they are read.
+    for start in range(0, 0 if isinstance(x, CSRDataset) else entries, 1 << 24):
+        part = x.group["indices"][start : start + (1 << 24)]
+        if len(part) and (part.min() < 0 or part.max() >= minor):
+            raise ValueError("an index lies outside the matrix")
+
+
+def read_h5ad(path: str | Path, *, exact: bool = False, layer: str = "X") -> Matrix:
     """All of an h5ad file, in memory; see :class:`H5adRows`."""
-    return read_all(H5adRows(path, exact=exact))
+    return read_all(H5adRows(path, exact=exact, layer=layer))

@@ -47,11 +47,14 @@ class Source(Protocol):
         Whether a block holds some genes of all wanted samples, or some of the wanted samples with all genes.
     obs : DataFrame or None
         Sample annotation that the file itself holds.
+    set_aside : dict
+        What of the file is not read, in words, and how much of it.
     """
 
     samples: pd.Index
     by: str
     obs: pd.DataFrame | None
+    set_aside: dict[str, int]
 
     def blocks(self, wanted: np.ndarray) -> Iterator[Matrix]:
         """Blocks for the samples at the positions `wanted` (ascending), in order."""
@@ -74,7 +77,10 @@ def assemble(blocks: list[Matrix], by: str) -> Matrix:
 
 def read_all(source: Source) -> Matrix:
     """The whole matrix, in memory."""
-    matrix = assemble(list(source.blocks(np.arange(len(source.samples)))), source.by)
+    blocks = list(source.blocks(np.arange(len(source.samples))))
+    if not blocks:
+        raise UserError("the matrix has no values", where="the matrix", remedy="fetch the file again")
+    matrix = assemble(blocks, source.by)
     x = matrix.x if sparse.issparse(matrix.x) else np.ascontiguousarray(matrix.x)
     return replace(matrix, x=x, obs=source.obs)
 
@@ -100,8 +106,8 @@ def check_ids(ids: pd.Index, what: str, where: str) -> None:
         )
 
 
-def check_values(matrix: Matrix, where: str) -> None:
-    """Refuse NaN and infinite values.
+def check_finite(matrix: Matrix, where: str) -> None:
+    """Refuse infinite values.
 
     Raises
     ------
@@ -109,12 +115,12 @@ def check_values(matrix: Matrix, where: str) -> None:
         Naming gene and sample of the first one.
     """
     values = matrix.x.data if sparse.issparse(matrix.x) else matrix.x
-    if np.issubdtype(values.dtype, np.integer) or np.isfinite(values).all():
+    if np.issubdtype(values.dtype, np.integer) or not np.isinf(values).any():
         return
     x = matrix.x.toarray() if sparse.issparse(matrix.x) else matrix.x
-    row, column = np.argwhere(~np.isfinite(x))[0]
+    row, column = np.argwhere(np.isinf(x))[0]
     raise UserError(
         f"value {x[row, column]} for gene {matrix.genes[column]!r} in sample {matrix.samples[row]!r}",
         where=where,
-        remedy="every gene needs a number in every sample: fill or remove the gene",
+        remedy="correct the value; values beyond 3.4e38 are too large",
     )

@@ -102,6 +102,8 @@ def _number(buffer, start, end, single):
 def parse_lines(buffer, start, end, separator, place, single, out, spans, notes, odd):
     """Parse whole lines of ``buffer[start:end]`` until the block or the list of odd fields is full.
 
+    Empty fields beyond the last one are separators at the end of a line, and ignored.
+
     Parameters
     ----------
     buffer : ndarray of uint8
@@ -138,7 +140,7 @@ def parse_lines(buffer, start, end, separator, place, single, out, spans, notes,
             continue
         if row == len(out) or strange + fields > len(odd):
             return FULL, row, strange, position, 0
-        i, field, begin = position, 0, position
+        i, field, begin, extra = position, 0, position, False
         kept = strange
         while True:
             target = place[field] if field < fields else SKIP
@@ -178,6 +180,8 @@ def parse_lines(buffer, start, end, separator, place, single, out, spans, notes,
             stop = i
             if last and stop > begin and buffer[stop - 1] == 13:
                 stop -= 1
+            if field >= fields and stop > begin:
+                extra = True
             if target >= 0:
                 value, certain = _number(buffer, begin, stop, single)
                 if certain:
@@ -197,7 +201,7 @@ def parse_lines(buffer, start, end, separator, place, single, out, spans, notes,
             if last:
                 break
             begin = i
-        if field != fields:
+        if field < fields or extra:
             return FIELDS, row, strange, position, field
         strange, row, position = kept, row + 1, i
     return DONE, row, strange, position, 0

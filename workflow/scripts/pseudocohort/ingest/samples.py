@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
 import re
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +13,17 @@ import pandas as pd
 
 from ..core.errors import UserError
 from ..core.levels import CONTEXTS, add_level
-from .delimited import SEPARATORS, header_and_width
+from .fields import SEPARATORS, read_frame
 from .matrix import check_ids
-from .text import open_text, readable
+from .missing import is_absent
 
 log = logging.getLogger(__name__)
 
-#: Labels that sources write where they have none.
-ABSENT = {"", "nan", "na", "n/a", "none", "unknown", "<not provided>", "not reported"}
-#: Name of a first column that has none.
-ROW_NAMES = "row_names"
 REMEDY = "correct the column names in the dataset sheet"
+#: Why samples are left out.
+ABSENT, EXCLUDED, ELSEWHERE = "no condition or donor", "condition excluded", "context not listed"
+#: How YAML's true and false are spelled where they are not quoted.
+SPELLINGS = {True: {"true", "yes", "on"}, False: {"false", "no", "off"}}
 
 
 def read_samples(path: str | Path) -> pd.DataFrame:
@@ -30,22 +32,9 @@ def read_samples(path: str | Path) -> pd.DataFrame:
     Raises
     ------
     UserError
-        If it is missing, empty, or has a single column.
+        If it is missing, empty, no text, or has a single column.
     """
-    path = Path(path)
-    name = path.name.removesuffix(".gz")
-    separator = SEPARATORS["csv" if name.endswith(".csv") else "tsv"]
-    with open_text(path) as file:
-        header, width = header_and_width(file, separator, str(path))
-    # R writes no name for the column of row names: its header has one field less.
-    names = [ROW_NAMES, *header] if len(header) == width - 1 else None
-    try:
-        with open_text(path) as file, readable(path):
-            return pd.read_csv(
-                file, sep=separator, dtype=str, keep_default_na=False, names=names, skiprows=1 if names else 0
-            )
-    except pd.errors.ParserError as error:
-        raise UserError(f"cannot be read: {error}", where=str(path), remedy="fetch the file again") from error
+    return read_frame(path, SEPARATORS["csv" if ".csv" in Path(path).suffixes else "tsv"], "a sample table")
 
 
 def column_of(table: pd.DataFrame, row: dict[str, Any], key: str, where: str) -> pd.Series:
@@ -62,12 +51,20 @@ def column_of(table: pd.DataFrame, row: dict[str, Any], key: str, where: str) ->
     if row[key].startswith("="):
         return pd.Series(row[key][1:], index=table.index, name=row[key])
     name, _, pattern = row[key].removeprefix("@").partition(":") if row[key].startswith("@") else (row[key], "", "")
+    # A header that begins with # is no comment.
+    name = f"#{name}" if name not in table and f"#{name}" in table else name
     if name not in table:
+        unreadable = table.attrs.get("unreadable", {})
+        if name in unreadable:
+            raise UserError(
+                f"column {name!r} cannot be read: {unreadable[name]}", where=where, remedy="write it as text"
+            )
+        close = difflib.get_close_matches(name, [str(c) for c in table.columns], 1)
         raise UserError(
             f"no column {name!r} ({key} of dataset {row['dataset']!r}); "
             f"there are: {', '.join(map(str, table.columns))}",
             where=where,
-            remedy=REMEDY,
+            remedy=f"did you mean {close[0]!r}? {REMEDY}" if close else REMEDY,
         )
     values = table[name].astype(str)
     if not row[key].startswith("@"):
@@ -106,11 +103,14 @@ def join_samples(table: pd.DataFrame, ids: pd.Index, row: dict[str, Any], where:
     found = ids[ids.isin(indexed.index)]
     if len(found) < 0.5 * min(len(ids), len(names)):
         first = ids[~ids.isin(indexed.index)][0]
+        alike = pd.Index(names.str.replace(r"\W", ".", regex=True)).isin(ids.str.replace(r"\W", ".", regex=True)).any()
         raise UserError(
             f"{len(ids) - len(found)} of {len(ids)} samples of the matrix are not in the sample table; "
             f"the first is {first!r}, ids of the table look like {names.iloc[0]!r}",
             where=f"{where}, column {names.name!r}",
-            remedy="check sample_column, and that both files are of one release",
+            remedy="they differ in signs only, as R's read.table writes them: use check.names = FALSE there"
+            if alike and not len(found)
+            else "check sample_column, and that both files are of one release",
         )
     if len(found) < len(ids):
         log.warning("%d of %d samples are not in the sample table and are left out", len(ids) - len(found), len(ids))
@@ -165,13 +165,87 @@ def contract_obs(table: pd.DataFrame, row: dict[str, Any], where: str) -> pd.Dat
     if "read_length_column" in row:
         obs["read_length"] = column_of(table, row, "read_length_column", where)
     for name in filter(None, (c.strip() for c in row.get("covariates", "").split(","))):
-        obs[name.lstrip("_")] = column_of(table, {**row, "covariates": name}, "covariates", where)
+        values = column_of(table, {**row, "covariates": name}, "covariates", where).str.strip()
+        obs[name.lstrip("_")] = values.mask(is_absent(values), "")
     return obs
 
 
 def name_of_condition(label: str) -> str:
-    """A label as a name that can stand in paths: spaces and slashes become ``_``, other signs are left out."""
-    return re.sub(r"[^A-Za-z0-9_.+-]", "", re.sub(r"[\s/&]+", "_", label)).strip("_.+-")
+    """A label as a name for paths: accents go, spaces and slashes become ``_``, other signs are left out."""
+    plain = unicodedata.normalize("NFKD", label)
+    return re.sub(r"[^A-Za-z0-9_.+-]", "", re.sub(r"[\s/&]+", "_", plain)).strip("_.+-")
+
+
+def label_matches(key: Any, label: str) -> bool:
+    """Whether a key of the configuration means a label: YAML reads ``0``, ``1.5`` and ``yes`` as no text."""
+    if isinstance(key, bool):
+        return label.lower() in SPELLINGS[key]
+    if isinstance(key, int | float):
+        try:
+            return float(label) == key and "_" not in label
+        except ValueError:
+            return False
+    return str(key).strip() == label
+
+
+def _mapped(raw: pd.Series, mapping: dict[Any, str]) -> pd.Series:
+    if None in mapping:
+        raise UserError(
+            "a key of the map is empty (null)",
+            where="prepare.conditions.map",
+            remedy='quote it: "null": name, if the label is the word null',
+        )
+    new = {}
+    for label in raw.unique():
+        hits = [key for key in mapping if label_matches(key, label)]
+        # Text that is the label itself goes before a number or a yes that means it.
+        hits.sort(key=lambda key: not isinstance(key, str))
+        new[label] = str(mapping[hits[0]]) if hits else label
+    for key in mapping:
+        if not isinstance(key, str) and not any(label_matches(key, label) for label in new):
+            log.warning(
+                "prepare.conditions.map: %r is no label of this dataset; put labels that are no words in quotes", key
+            )
+    return raw.map(new)
+
+
+def judge_samples(obs: pd.DataFrame, conditions: dict[str, Any], where: str) -> pd.DataFrame:
+    """What becomes of each sample: its ``condition`` under its new name, a ``reason`` to leave it out, and ``detail``.
+
+    ``reason`` is empty for a sample that enters; ``detail`` says which label it is about.
+
+    Raises
+    ------
+    UserError
+        If a label has no letter or digit to make a name of.
+    """
+    raw = obs["condition"].astype(str).str.strip()
+    mapped = _mapped(raw, conditions.get("map", {}))
+    names = {label: name_of_condition(label) for label in mapped.unique()}
+    named = mapped.map(names)
+    excluded = pd.Series(False, index=obs.index)
+    for key in conditions.get("exclude", []):
+        for labels in (raw, mapped, named):
+            excluded |= labels.map({label: label_matches(key, label) for label in labels.unique()}).astype(bool)
+    no_condition, no_donor = is_absent(mapped), is_absent(obs["donor"].astype(str))
+    elsewhere = obs["context"] == ""
+    out = pd.DataFrame({"condition": named, "reason": "", "detail": ""}, index=obs.index)
+    for hit, reason, detail in (
+        (elsewhere, ELSEWHERE, pd.Series(ELSEWHERE, index=obs.index)),
+        (excluded, EXCLUDED, "condition excluded: " + raw.map(repr)),
+        (no_donor, ABSENT, "no donor: " + obs["donor"].astype(str).map(repr)),
+        (no_condition, ABSENT, "no condition: " + raw.map(repr)),
+    ):
+        out.loc[hit, "reason"], out.loc[hit, "detail"] = reason, detail[hit]
+    nameless = (out["reason"] == "") & (named == "")
+    if nameless.any():
+        raise UserError(
+            f"condition {mapped[nameless].iloc[0]!r} ({int(nameless.sum())} samples) has no letter or digit of a-z, "
+            "0-9 to make a name of",
+            where=where,
+            remedy="map it to a name in prepare.conditions.map, or list it in prepare.conditions.exclude",
+        )
+    return out
 
 
 def select_conditions(obs: pd.DataFrame, conditions: dict[str, Any], where: str) -> tuple[pd.DataFrame, dict[str, int]]:
@@ -182,35 +256,33 @@ def select_conditions(obs: pd.DataFrame, conditions: dict[str, Any], where: str)
     UserError
         If nothing is left, two labels become one name, or a condition has fewer donors than ``min_donors``.
     """
-    raw = obs["condition"].astype(str)
-    mapped = raw.replace(conditions.get("map", {}))
-    names = {label: name_of_condition(label) for label in mapped.unique()}
-    left_out = set(conditions.get("exclude", []))
-    absent = mapped.str.lower().isin(ABSENT) | (obs["donor"].str.lower().isin(ABSENT)) | (mapped.map(names) == "")
-    excluded = ~absent & (mapped.isin(left_out) | raw.isin(left_out) | mapped.map(names).isin(left_out))
-    elsewhere = ~absent & ~excluded & (obs["context"] == "")
-    keep = ~(absent | excluded | elsewhere)
-    dropped = {
-        "no condition or donor": int(absent.sum()),
-        "condition excluded": int(excluded.sum()),
-        "context not listed": int(elsewhere.sum()),
-    }
+    return keep_samples(obs, judge_samples(obs, conditions, where), conditions, where)
+
+
+def keep_samples(
+    obs: pd.DataFrame, judged: pd.DataFrame, conditions: dict[str, Any], where: str
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """:func:`select_conditions` of samples that are judged already."""
+    keep = judged["reason"] == ""
+    dropped = {reason: int((judged["reason"] == reason).sum()) for reason in (ABSENT, EXCLUDED, ELSEWHERE)}
     if not keep.any():
         raise UserError(
             "no sample is left: " + ", ".join(f"{n} {reason}" for reason, n in dropped.items() if n),
             where=where,
             remedy="check condition_column, donor_column and context in the sheet, and prepare.conditions",
         )
+    mapped = _mapped(obs.loc[keep, "condition"].astype(str).str.strip(), conditions.get("map", {}))
     kept: dict[str, str] = {}
-    for label in sorted(mapped[keep].unique()):
-        if names[label] in kept:
+    for label in sorted(mapped.unique()):
+        name = name_of_condition(label)
+        if name in kept:
             raise UserError(
-                f"conditions {kept[names[label]]!r} and {label!r} are both written {names[label]!r}",
+                f"conditions {kept[name]!r} and {label!r} are both written {name!r}",
                 where=where,
                 remedy="map one of them to another name in prepare.conditions.map",
             )
-        kept[names[label]] = label
-    out = obs[keep].assign(condition=mapped[keep].map(names))
+        kept[name] = label
+    out = obs[keep].assign(condition=judged.loc[keep, "condition"])
     donors = out.groupby("condition")["donor"].nunique()
     few = donors[donors < conditions.get("min_donors", 1)]
     if len(few):

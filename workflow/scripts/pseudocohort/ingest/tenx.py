@@ -1,73 +1,127 @@
-"""The 10x folder: matrix.mtx, genes or features, barcodes; gzipped or not."""
+"""The 10x folder: matrix.mtx, genes or features, barcodes; compressed or not."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import io as scipy_io
 from scipy import sparse
 
 from ..core.errors import UserError
 from . import numbers
+from .features import genes_among
 from .matrix import Matrix, check_ids, read_all
-from .text import line_blocks, open_text, readable
+from .text import line_blocks, open_text, read_text
+
+PACKED = ("", ".gz", ".bz2", ".xz")
+FIELDS = {"integer", "real", "double"}
 
 
-def _find(folder: Path, *names: str) -> Path:
+def _find(folder: Path, prefix: str, *names: str) -> Path:
     for name in names:
-        for candidate in (folder / name, folder / f"{name}.gz"):
+        for ending in PACKED:
+            candidate = folder / f"{prefix}{name}{ending}"
             if candidate.is_file():
                 return candidate
     raise UserError(
-        f"no {' or '.join(names)} (.gz)",
+        f"no {' or '.join(prefix + name for name in names)} (.gz)",
         where=str(folder),
         remedy="give the folder that holds matrix, features, barcodes",
     )
 
 
+def _place(path: Path) -> tuple[Path, str]:
+    """Folder and beginning of the names of the three files: ``GSM1_matrix.mtx.gz`` stands beside ``GSM1_genes.tsv``."""
+    if not path.is_file():
+        return path, ""
+    match = re.fullmatch(r"(.*)matrix\.mtx(\.gz|\.bz2|\.xz)?", path.name)
+    if not match:
+        raise UserError(
+            "this is a file, not a folder",
+            where=str(path),
+            remedy="give the folder that holds matrix, features, barcodes, or its ...matrix.mtx",
+        )
+    return path.parent, match[1]
+
+
+def lines_of(path: Path) -> list[list[str]]:
+    """Fields of the lines of a features or barcodes file: tab-separated, quotes around a field left out."""
+    lines = read_text(path, "a list of features or barcodes").split("\n")
+    while lines and not lines[-1].strip():
+        lines.pop()
+    return [[_bare(field) for field in line.split("\t")] for line in lines]
+
+
+def _bare(field: str) -> str:
+    field = field.strip()
+    return field[1:-1] if len(field) > 1 and field[0] == field[-1] == '"' else field
+
+
 class TenxEntries:
-    """Cells × genes from a 10x folder (genes × cells in the file), CSR, in blocks of cells.
+    """Cells × genes from a 10x folder, CSR, in blocks of cells.
 
     10x and what writes like it sort the entries by cell, so that a cell is complete as soon as the next one begins.
-    Entries in another order are read at once, by scipy.
+    Entries in another order are put together in memory.
 
     Parameters
     ----------
     path : path
-        The folder.
+        The folder, or its matrix file where the names have a prefix.
+    orientation : {'genes_by_samples', 'samples_by_genes'}
+        Whether rows of the matrix are genes, as 10x writes it, or cells.
+    exact : bool
+        Keep entries of type real in float64 (raw counts).
 
     Raises
     ------
     UserError
-        If a file is missing or the three do not agree.
+        If a file is missing or the three do not agree with each other and the declared orientation.
     """
 
     by = "samples"
     obs = None
 
-    def __init__(self, path: str | Path) -> None:
-        folder = Path(path)
-        self.path = _find(folder, "matrix.mtx")
-        features_file = _find(folder, "features.tsv", "genes.tsv")
-        barcodes_file = _find(folder, "barcodes.tsv")
-        with open_text(features_file) as file:
-            features = pd.read_csv(file, sep="\t", header=None, dtype=str)
-        with open_text(barcodes_file) as file:
-            self.samples = pd.Index(pd.read_csv(file, sep="\t", header=None, dtype=str)[0])
+    def __init__(self, path: str | Path, *, orientation: str = "genes_by_samples", exact: bool = False) -> None:
+        folder, prefix = _place(Path(path))
+        self.path = _find(folder, prefix, "matrix.mtx")
+        features_file = _find(folder, prefix, "features.tsv", "genes.tsv")
+        barcodes_file = _find(folder, prefix, "barcodes.tsv")
+        features = lines_of(features_file)
+        self.samples = pd.Index([fields[0] for fields in lines_of(barcodes_file)], dtype=object)
         check_ids(self.samples, "barcode", str(barcodes_file))
-        self.genes = pd.Index(features[0])
-        self.symbols = pd.Index(features[1]) if features.shape[1] > 1 else None
+        types = pd.Series([fields[2] if len(fields) > 2 else "" for fields in features], dtype=object)
+        self.keep, self.set_aside = genes_among(types, str(features_file))
+        self.transposed, self.exact = orientation == "samples_by_genes", exact
         self._read_head()
-        if self.shape != (len(self.genes), len(self.samples)):
+        self._check_shape(len(features))
+        kept = [fields for fields, keep in zip(features, self.keep, strict=True) if keep]
+        self.genes = pd.Index([fields[0] for fields in kept], dtype=object)
+        named = all(len(fields) > 1 for fields in kept)
+        self.symbols = pd.Index([fields[1] for fields in kept], dtype=object) if named else None
+
+    def _check_shape(self, features: int) -> None:
+        expected = (features, len(self.samples))
+        rows, columns = ("genes", "cells")
+        if self.transposed:
+            expected, (rows, columns) = expected[::-1], ("cells", "genes")
+        if self.shape == expected:
+            return
+        if self.shape == expected[::-1]:
+            other = "genes_by_samples" if self.transposed else "samples_by_genes"
             raise UserError(
-                f"{self.shape[0]} genes x {self.shape[1]} cells, but {len(self.genes)} features and "
-                f"{len(self.samples)} barcodes",
+                f"the matrix has {self.shape[0]} rows and {self.shape[1]} columns: it is not {rows} x {columns}",
                 where=str(self.path),
-                remedy="the three files are not of one experiment; fetch them again",
+                remedy=f"declare orientation {other} in the dataset sheet",
             )
+        raise UserError(
+            f"{self.shape[0]} {rows} x {self.shape[1]} {columns}, but {features} features and "
+            f"{len(self.samples)} barcodes",
+            where=str(self.path),
+            remedy="the three files are not of one experiment, or one has a header line; fetch them again",
+        )
 
     def _refuse(self, what: str, where: str = "") -> UserError:
         return UserError(what, where=f"{self.path}{where}", remedy="fetch the file again")
@@ -76,55 +130,73 @@ class TenxEntries:
         """Type of the numbers, size of the matrix, and the number of lines before the entries."""
         with open_text(self.path) as file:
             words = file.readline().lower().split()
-            if words[:3] != ["%%matrixmarket", "matrix", "coordinate"] or words[3:] not in (
-                ["integer", "general"],
-                ["real", "general"],
-            ):
-                raise self._refuse("cannot be read: not a Matrix Market file of integer or real entries", ", line 1")
-            self.dtype = np.int64 if words[3] == "integer" else np.float32
+            if words[:1] != ["%%matrixmarket"]:
+                raise self._refuse("cannot be read: not a Matrix Market file", ", line 1")
+            if words[1:3] != ["matrix", "coordinate"] or words[4:] != ["general"] or words[3] not in FIELDS:
+                raise self._refuse(
+                    f"cannot be read: Matrix Market of the kind {' '.join(words[1:])[:60]!r}; "
+                    "coordinate integer general or coordinate real general is expected",
+                    ", line 1",
+                )
+            self.dtype = np.int64 if words[3] == "integer" else np.float64 if self.exact else np.float32
             self.skip, line = 2, file.readline()
-            while line.startswith("%"):
+            while line and (line.startswith("%") or not line.strip()):
                 self.skip, line = self.skip + 1, file.readline()
-        try:
-            genes, cells, self.entries = (int(v) for v in line.split())
-        except ValueError:
-            raise self._refuse(f"{line.strip()[:40]!r} are no dimensions", f", line {self.skip}") from None
-        self.shape = (genes, cells)
+        words = line.split()
+        if len(words) != 3 or not all(word.isascii() and word.isdecimal() for word in words):
+            raise self._refuse(f"{line.strip()[:40]!r} are no dimensions", f", line {self.skip}")
+        rows, columns, self.entries = (int(word) for word in words)
+        self.shape = (rows, columns)
+
+    def _numbers(self, piece: bytes) -> tuple[np.ndarray, int]:
+        """Row, column and value of the entries of whole lines, and where the first bad line begins, or -1."""
+        place = np.arange(3, dtype=np.int64)
+        none, odd = np.empty((0, 2), np.int64), np.empty((3, 4), np.int64)
+        out = np.empty((piece.count(b"\n"), 3), np.float64)
+        code, rows, strange, position, _ = numbers.parse_lines(
+            np.frombuffer(piece, np.uint8), 0, len(piece), ord(" "), place, False, out, none, none, odd
+        )
+        if code != numbers.DONE or strange or np.isnan(out[:rows]).any():
+            return out[:rows], int(odd[0, 2]) if strange else position
+        return out[:rows], -1
 
     def _pieces(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Cell, gene (both from 0) and value of the entries, in the order of the file."""
-        place = np.arange(3, dtype=np.int64)
-        none = np.empty((0, 2), np.int64)
-        odd = np.empty((3, 4), np.int64)
+        """Cell, gene (both from 0, features that are no genes left out) and value, in the order of the file."""
+        position_of = np.cumsum(self.keep) - 1
+        every = bool(self.keep.all())
         seen = 0
-        for piece in line_blocks(self.path, self.skip):
-            buffer = np.frombuffer(piece, np.uint8)
-            out = np.empty((piece.count(b"\n"), 3), np.float64)
-            code, rows, strange, position, _ = numbers.parse_lines(
-                buffer, 0, len(buffer), ord(" "), place, False, out, none, none, odd
-            )
-            if code != numbers.DONE or strange or np.isnan(out[:rows]).any():
-                bad = int(odd[0, 2]) if strange else position
+        for raw in line_blocks(self.path, self.skip):
+            piece = raw
+            out, bad = self._numbers(piece)
+            if bad >= 0:  # the format allows any blanks between numbers
+                piece = re.sub(rb"(?m)^ | $", b"", re.sub(rb"[ \t\r\f\v]+", b" ", raw))
+                out, bad = self._numbers(piece)
+            if bad >= 0:
                 start = piece.rfind(b"\n", 0, bad) + 1
                 text = piece[start : piece.find(b"\n", start)].decode("utf-8", "replace")
                 raise self._refuse(f"cannot be read: {text[:40]!r} is not a row, a column and a value")
-            seen += rows
-            gene, cell = out[:rows, 0].astype(np.int64) - 1, out[:rows, 1].astype(np.int64) - 1
-            outside = (gene < 0) | (gene >= self.shape[0]) | (cell < 0) | (cell >= self.shape[1])
+            seen += len(out)
+            first, second, value = out[:, 0], out[:, 1], out[:, 2]
+            outside = (first < 1) | (first > self.shape[0]) | (second < 1) | (second > self.shape[1])
+            outside |= (first != np.floor(first)) | (second != np.floor(second))
             if outside.any():
                 at = int(outside.argmax())
                 inside = f"{self.shape[0]} x {self.shape[1]}"
-                raise self._refuse(f"entry {gene[at] + 1} {cell[at] + 1} lies outside {inside}")
-            yield cell, gene.astype(np.int32), out[:rows, 2].astype(self.dtype)
+                raise self._refuse(f"entry {first[at]:g} {second[at]:g} lies outside {inside}")
+            if self.dtype is np.int64 and (odd := value != np.floor(value)).any():
+                raise self._refuse(f"value {value[int(odd.argmax())]:g} is not whole, though integers are announced")
+            cell, gene = (first, second) if self.transposed else (second, first)
+            cell, gene = cell.astype(np.int64) - 1, gene.astype(np.int64) - 1
+            if not every:
+                chosen = self.keep[gene]
+                cell, gene, value = cell[chosen], position_of[gene[chosen]], value[chosen]
+            yield cell, gene.astype(np.int32), value.astype(self.dtype)
         if seen != self.entries:
             raise self._refuse(f"cannot be read: {seen} entries where {self.entries} are announced")
 
     def _at_once(self, keep: np.ndarray) -> Matrix:
-        try:
-            with readable(self.path):
-                x = sparse.csr_matrix(scipy_io.mmread(self.path).T)
-        except ValueError as error:
-            raise self._refuse(f"cannot be read: {error}") from error
+        cell, gene, value = (np.concatenate(part) for part in zip(*self._pieces(), strict=True))
+        x = sparse.csr_matrix((value, (cell, gene)), shape=(len(self.samples), len(self.genes)))
         return Matrix(x[keep], self.samples[keep], self.genes, self.symbols)
 
     def blocks(self, wanted: np.ndarray) -> Iterator[Matrix]:
@@ -139,6 +211,8 @@ class TenxEntries:
             x = sparse.csr_matrix((value, gene, pointer), shape=(stop - start, len(self.genes)))
             chosen = keep[start:stop]
             x = x if chosen.all() else x[chosen]
+            if not x.has_canonical_format:
+                x.sum_duplicates()  # an entry given twice counts as the sum, as for scipy
             return Matrix(x, self.samples[start:stop][chosen], self.genes, self.symbols)
 
         for piece in self._pieces():
@@ -149,7 +223,7 @@ class TenxEntries:
                     raise UserError(
                         "entries are sorted by cell at first, and not further down",
                         where=str(self.path),
-                        remedy="sort the entries by their second column",
+                        remedy=f"sort the entries by their {'first' if self.transposed else 'second'} column",
                     )
                 yield self._at_once(keep)
                 return
@@ -165,6 +239,6 @@ class TenxEntries:
             yield block(len(self.samples), *(rest or none))
 
 
-def read_tenx(path: str | Path) -> Matrix:
+def read_tenx(path: str | Path, *, orientation: str = "genes_by_samples", exact: bool = False) -> Matrix:
     """All of a 10x folder, in memory; see :class:`TenxEntries`."""
-    return read_all(TenxEntries(path))
+    return read_all(TenxEntries(path, orientation=orientation, exact=exact))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scipy import sparse
 
@@ -10,13 +12,27 @@ from .matrix import Matrix
 
 #: Largest value that log2 of any expression unit reaches: 2^40 is beyond every library.
 LARGEST_LOG2 = 40.0
+#: Smallest largest value of log2 expression: a matrix without a gene above 2^4 - 1 is no expression.
+SMALLEST_LOG2 = 4.0
 #: Fewer genes than this say little about sums and ranges.
 FEWEST_FOR_SUMS = 200
-#: Units of whole numbers, and what they are called; units whose samples sum to a million.
+#: Units of whole numbers, and what they are called.
 WHOLE = {"counts": "counts", "coverage": "coverage sums"}
+#: Units that become counts per million: their sums say how deep a sample was sequenced.
+COUNTED = ("counts", "expected_counts")
+#: Units whose samples sum to a million over the whole transcriptome.
 MILLION = ("tpm", "cpm")
+#: Genes of a matrix that holds about a whole transcriptome.
+TRANSCRIPTOME = 12_000
 #: What cells are commonly scaled to, by its power of ten.
 SUMS = {4: "ten thousand", 5: "hundred thousand", 6: "million"}
+#: Bases that logarithms are published in.
+BASES = {"natural (ln)": np.e, "decimal (log10)": 10.0}
+#: Samples whose values are taken back and summed, genes whose centring is looked at, values looked at for wholeness.
+PROBED_SAMPLES, PROBED_GENES, PROBED_VALUES = 256, 64, 20_000
+#: Fold by which means of samples may differ before depth is suspected.
+DEPTH_FOLD = 1.9
+ADVICE = "expected counts (RSEM, Salmon, kallisto) are declared as expected_counts, counts per million as cpm"
 
 
 def _values(x: np.ndarray | sparse.csr_matrix) -> np.ndarray:
@@ -46,23 +62,80 @@ def _first(matrix: Matrix, condition) -> tuple[float, str] | None:
     return _offender(matrix, hit)
 
 
+def _dense(x: np.ndarray | sparse.csr_matrix) -> np.ndarray:
+    return (x.toarray() if sparse.issparse(x) else np.asarray(x)).astype(np.float64)
+
+
+def taken_back(x: np.ndarray, offset: float, base: float = 2.0) -> np.ndarray:
+    """Linear values of log(x + offset), not below 0, float64."""
+    with np.errstate(over="ignore"):
+        return np.maximum(np.power(base, x.astype(np.float64)) - offset, 0)
+
+
+def decimals(values: np.ndarray) -> int:
+    """Decimals that values were printed with, up to 6."""
+    for count in range(1, 6):
+        scaled = values * 10.0**count
+        # float32 of the source is off by a little.
+        if (np.abs(scaled - np.round(scaled)) <= 1e-6 + np.abs(scaled) * 2.0**-23).all():
+            return count
+    return 6
+
+
+def wholeness(logs: np.ndarray, offset: float, base: float) -> float:
+    """Share of values below 1000 that are whole once taken back, as far as the printed decimals allow; NaN if few.
+
+    Parameters
+    ----------
+    logs : ndarray
+        Some values on log scale, above the logarithm of the offset.
+    offset, base : float
+        Of the logarithm.
+    """
+    digits = decimals(logs)
+    values = taken_back(logs, offset, base)
+    # Half a unit of the last decimal, and float32 of a source that was stored so.
+    slack = (values + offset) * np.log(base) * (0.5 * 10.0**-digits + np.abs(logs) * 2.0**-24) + 1e-6
+    told = (values > 0.5) & (values < 1000) & (slack < 0.1)
+    if told.sum() < 20:
+        return np.nan
+    return float((np.abs(values - np.round(values)) <= 2 * slack)[told].mean())
+
+
 class UnitCheck:
     """The declared unit, checked against values that come block by block.
 
     Parameters
     ----------
-    unit : {'counts', 'coverage', 'tpm', 'fpkm', 'rsem', 'cpm', 'vst'}
+    unit : {'counts', 'expected_counts', 'coverage', 'tpm', 'fpkm', 'rsem', 'cpm', 'vst'}
         Declared unit.
     log_offset : float or None
         Declared: values are log2(unit + offset); None = linear.
     where : str
         File, for messages.
+
+    Attributes
+    ----------
+    warnings : list of str
+        What looks odd, once :meth:`verdict` has been asked for.
     """
 
     def __init__(self, unit: str, log_offset: float | None, where: str) -> None:
         self.unit, self.log_offset, self.where = unit, log_offset, where
         self.largest, self.genes = 0.0, 0
+        self.warnings: list[str] = []
+        self.values = self.negative = 0
+        self.all_whole = True
         self.sums: list[np.ndarray] = []
+        self.other_sums: dict[str, list[np.ndarray]] = {name: [] for name in BASES}
+        self.logs: list[np.ndarray] = []
+        self.log_genes = 0
+        self.centred: list[np.ndarray] = []
+        self.probe: list[np.ndarray] = []
+
+    @property
+    def _log(self) -> bool:
+        return self.log_offset is not None and self.unit != "vst"
 
     def add(self, block: Matrix, by: str) -> None:
         """Check a block without NaN: some genes of all samples (`by` genes) or samples with all genes.
@@ -77,28 +150,62 @@ class UnitCheck:
         largest = float(values.max()) if values.size else 0.0
         self.largest = max(self.largest, largest)
         self.genes = self.genes + block.x.shape[1] if by == "genes" else block.x.shape[1]
+        self.values += int(np.prod(block.x.shape))
+        linear_whole = self.unit in WHOLE and not self._log
+        if self.all_whole and not linear_whole and not np.issubdtype(values.dtype, np.integer):
+            some = np.ravel(values)[:PROBED_VALUES]
+            self.all_whole = bool((some == np.round(some)).all()) and bool((values == np.round(values)).all())
         if self.unit == "vst" or self.log_offset is not None:
-            self._add_log(block, largest)
-            return
-        if bad := _first(block, lambda v: v < 0):
-            raise UserError(
-                f"negative value {bad[0]:.6g} for a linear unit ({self.unit})",
-                where=f"{self.where}, {bad[1]}",
-                remedy="declare log_offset if the values are logarithms, or correct the value",
-            )
-        if self.unit in WHOLE:
-            self._add_whole(block, values, largest, by)
-        elif self.unit in MILLION:
-            sums = np.asarray(block.x.sum(axis=1, dtype=np.float64)).ravel()
-            if by == "genes" and self.sums:
-                self.sums[0] += sums
-            else:
-                self.sums.append(sums)
+            self._add_log(block, largest, by)
+        else:
+            if bad := _first(block, lambda v: v < 0):
+                raise UserError(
+                    f"negative value {bad[0]:.6g} for a linear unit ({self.unit})",
+                    where=f"{self.where}, {bad[1]}",
+                    remedy="declare log_offset if the values are logarithms, or correct the value",
+                )
+            if self.unit in WHOLE:
+                self._add_whole(block, values, largest, by)
+        if self.unit not in (*WHOLE, "vst") or (self._log and self.unit in COUNTED):
+            self._add_sums(block, by)
 
-    def _add_log(self, block: Matrix, largest: float) -> None:
+    def _rows(self, count: int, by: str) -> np.ndarray:
+        """Samples of a block that are summed: some, evenly spaced, the same ones in all blocks of genes."""
+        most = PROBED_SAMPLES if by == "genes" else 32
+        return np.unique(np.linspace(0, count - 1, min(count, most)).astype(int))
+
+    def _add_sums(self, block: Matrix, by: str) -> None:
+        x = block.x[self._rows(block.x.shape[0], by)]
+        parts: dict[str, np.ndarray] = {}
+        if self._log:
+            x = _dense(x)
+            parts = {name: taken_back(x, self.log_offset, base).sum(axis=1) for name, base in BASES.items()}
+            linear = taken_back(x, self.log_offset)
+        else:
+            linear = x
+        sums = np.asarray(linear.sum(axis=1, dtype=np.float64)).ravel()
+        # Means of logarithms say more of depth than sums, in which a few genes weigh most.
+        step = max(linear.shape[1] // PROBED_GENES, 1) if by == "genes" else max(linear.shape[1] // 4000, 1)
+        logs = np.log2(np.maximum(_dense(linear[:, ::step]), 0) + 1)
+        if by == "genes" and self.sums:
+            self.sums[0] += sums
+            self.logs[0] += logs.sum(axis=1)
+            self.log_genes += logs.shape[1]
+            for name, part in parts.items():
+                self.other_sums[name][0] += part
+            return
+        self.log_genes = logs.shape[1]
+        self.sums.append(sums)
+        self.logs.append(logs.sum(axis=1))
+        for name, part in parts.items():
+            self.other_sums[name].append(part)
+
+    def _add_log(self, block: Matrix, largest: float, by: str) -> None:
         declared = "variance-stabilised (log2-like)"
         remedy = "declare the right unit in the dataset sheet"
-        if self.log_offset is not None and self.unit != "vst":
+        values = _values(block.x)
+        self.negative += int((values < 0).sum())
+        if self._log:
             declared = f"log2({self.unit} + {self.log_offset:g})"
             remedy = "leave log_offset empty if the values are linear"
             # Two decimals are published here and there, so allow half a unit of the second.
@@ -113,6 +220,13 @@ class UnitCheck:
             raise UserError(
                 f"declared {declared}, but the largest value is {largest:.6g}", where=self.where, remedy=remedy
             )
+        if block.x.shape[0] >= 8 and sum(map(len, self.centred)) < 2000:
+            genes = np.unique(np.linspace(0, block.x.shape[1] - 1, min(block.x.shape[1], PROBED_GENES)).astype(int))
+            some = _dense(block.x[:, genes])
+            self.centred.append(np.c_[some.mean(axis=0), some.std(axis=0), (some < 0).mean(axis=0)])
+        if self._log and self.unit in COUNTED and sum(map(len, self.probe)) < PROBED_VALUES:
+            above = np.ravel(values)[: 4 * PROBED_VALUES].astype(np.float64)
+            self.probe.append(above[above > (np.log2(self.log_offset) if self.log_offset > 0 else -np.inf) + 1e-6])
 
     def _add_whole(self, block: Matrix, values: np.ndarray, largest: float, by: str) -> None:
         if np.issubdtype(values.dtype, np.integer) or not (bad := _first(block, lambda v: v != np.round(v))):
@@ -120,11 +234,7 @@ class UnitCheck:
         if by == "samples" and block.x.shape[1] >= FEWEST_FOR_SUMS and (sums := self._constant_sum(block)):
             looks = f"they look like counts per {sums} (every cell has the same sum)"
         else:
-            looks = (
-                "they look log-normalised"
-                if largest < 25
-                else "expected counts are declared as rsem, counts per million as cpm"
-            )
+            looks = "they look log-normalised" if largest < 25 else ADVICE
         raise UserError(
             f"declared {self.unit}, but value {bad[0]:.6g} is not whole; {looks}",
             where=f"{self.where}, {bad[1]}",
@@ -137,39 +247,155 @@ class UnitCheck:
         same = len(sums) > 1 and sums.min() > 0 and sums.max() / sums.min() < 1.02
         return SUMS.get(round(float(np.log10(sums.mean()))), "") if same else ""
 
+    def counts(self, block: Matrix) -> Matrix:
+        """A block of log2(counts + offset) as counts, whole for ``counts``; other blocks as they are."""
+        if not self._log or self.unit not in COUNTED:
+            return block
+        x = taken_back(_dense(block.x), self.log_offset)
+        x = np.round(x) if self.unit == "counts" else x
+        return replace(block, x=sparse.csr_matrix(x) if sparse.issparse(block.x) else x)
+
+    def _refuse(self, what: str, remedy: str) -> UserError:
+        return UserError(what, where=self.where, remedy=remedy)
+
     def verdict(self) -> str:
-        """Verdict in words, once all blocks are added.
+        """Verdict in words, once all blocks are added; what looks odd is in :attr:`warnings`.
 
         Raises
         ------
         UserError
-            If linear values look like logarithms, or TPM or CPM sum to more than a million.
+            If linear values look like logarithms, logarithms like those of another base or like z-scores, counts that
+            are taken back are not whole, or TPM or CPM sum to more than a million.
         """
+        self.warnings = []
         if self.unit == "vst":
-            return f"variance-stabilised values up to {self.largest:.3g}: plausible"
+            return self._verdict_vst()
         if self.log_offset is not None:
-            return f"log2({self.unit} + {self.log_offset:g}) up to {self.largest:.3g}: plausible"
+            return self._verdict_log()
         if self.unit in WHOLE:
             return f"whole numbers up to {self.largest:.6g}: {WHOLE[self.unit]}"
         if self.largest < 25 and self.genes >= FEWEST_FOR_SUMS:
-            raise UserError(
+            raise self._refuse(
                 f"declared linear {self.unit}, but the largest of all values is {self.largest:.4g}: "
                 "they look like logarithms",
-                where=self.where,
-                remedy="declare log_offset (values are log2(unit + offset))",
+                "declare log_offset (values are log2(unit + offset))",
             )
-        verdict = f"linear {self.unit} up to {self.largest:.6g}"
-        if self.unit in MILLION:
-            median = float(np.median(np.concatenate(self.sums)))
-            if median > 1.05e6:
-                raise UserError(
-                    f"declared {self.unit}, but samples sum to {median:.4g}, more than a million",
-                    where=self.where,
-                    remedy="declare the right unit",
+        return f"linear {self.unit} up to {self.largest:.6g}{self._sums_in_words()}"
+
+    def _verdict_vst(self) -> str:
+        share = self.negative / max(self.values, 1)
+        if share > 0.25:
+            raise self._refuse(
+                f"declared variance-stabilised, but {share:.0%} of the values are negative: they look like z-scores or "
+                "centred values, of which half would be cut to 0",
+                "give the values before centring; variance-stabilised and log2 values of expression lie above 0",
+            )
+        if self.largest < SMALLEST_LOG2 and self.genes >= FEWEST_FOR_SUMS:
+            raise self._refuse(
+                f"declared variance-stabilised, but the largest of all values is {self.largest:.3g}: they look scaled",
+                "give the values before scaling",
+            )
+        if share > 0.001:
+            self.warnings.append(f"{share:.1%} of the values are negative, and are cut to 0")
+        return f"variance-stabilised values up to {self.largest:.3g}: plausible"
+
+    def _verdict_log(self) -> str:
+        declared = f"log2({self.unit} + {self.log_offset:g})"
+        enough = self.genes >= FEWEST_FOR_SUMS
+        about = np.concatenate(self.centred) if self.centred else np.empty((0, 3))
+        if len(about) >= 20 and self.negative:
+            mean, sd, below = np.median(np.abs(about[:, 0])), np.median(about[:, 1]), np.median(about[:, 2])
+            if mean < 0.3 and 0.3 < below < 0.7 and sd < 3:
+                raise self._refuse(
+                    f"declared {declared}, but half the values of a gene lie below 0: they look like z-scores or "
+                    "centred values",
+                    "give the values before centring",
                 )
-            whole = "a whole transcriptome" if median > 0.9e6 else f"{median / 1e4:.1f} % of the transcriptome"
-            verdict += f"; samples sum to {median:.4g}: {whole}"
-        return verdict
+        if enough and self.largest < SMALLEST_LOG2:
+            raise self._refuse(
+                f"declared {declared}, but the largest of all values is {self.largest:.3g}: they look scaled",
+                "give the values before scaling, or declare the right unit",
+            )
+        if enough and self.all_whole:
+            raise self._refuse(
+                f"declared {declared}, but all values are whole numbers, which logarithms are not",
+                "leave log_offset empty if the values are linear",
+            )
+        if self.unit in COUNTED:
+            return self._verdict_log_counts(declared)
+        return f"{declared} up to {self.largest:.3g}: plausible{self._sums_in_words()}"
+
+    def _verdict_log_counts(self, declared: str) -> str:
+        if self.unit == "counts" and self.probe:
+            logs = np.concatenate(self.probe)
+            share = {name: wholeness(logs, self.log_offset, base) for name, base in {"": 2.0, **BASES}.items()}
+            if share[""] < 0.9:
+                other = next((name for name in BASES if share[name] > 0.95), "")
+                looks = (
+                    f"they are whole as {other} logarithms"
+                    if other
+                    else "expected counts are declared as expected_counts"
+                )
+                raise self._refuse(
+                    f"declared {declared}, but only {share['']:.0%} of the values are whole once taken back; {looks}",
+                    "give log2 values or the counts themselves" if other else "declare the right unit or log_offset",
+                )
+        words = self._sums_in_words()
+        return f"{declared} up to {self.largest:.3g}, taken back to counts{words}"
+
+    def _sums_in_words(self) -> str:
+        """What the samples sum to, refused where it contradicts the unit; depth that is left in is a warning."""
+        if not self.sums:
+            return ""
+        sums = np.concatenate(self.sums)
+        median = float(np.median(sums))
+        self._look_for_depth()
+        if self.unit in COUNTED:
+            if self.genes >= FEWEST_FOR_SUMS and len(sums) > 1 and np.abs(sums / 1e6 - 1).max() < 0.01:
+                self.warnings.append(f"all samples sum to a million: are these TPM or CPM, not {self.unit}?")
+            return f"; samples sum to {median:.4g}"
+        if self.unit not in MILLION:
+            return ""
+        if self.genes >= FEWEST_FOR_SUMS and len(sums) > 1 and not np.abs(sums / 1e6 - 1).max() < 0.05:
+            for name, parts in self.other_sums.items():
+                other = np.concatenate(parts) if parts else np.empty(0)
+                if len(other) and np.abs(other / 1e6 - 1).max() < 0.05:
+                    raise self._refuse(
+                        f"declared log2({self.unit} + {self.log_offset:g}), but taken back from log2 samples sum to "
+                        f"{median:.4g}, and from {name} logarithms to a million: they are {name}",
+                        f"divide the values by {np.log(2) / np.log(BASES[name]):.6g}, which gives log2",
+                    )
+        if median > 1.05e6:
+            raise self._refuse(
+                f"declared {self.unit}, but samples sum to {median:.4g}, more than a million"
+                + (" (values taken back from log2)" if self._log else ""),
+                "declare the right unit" + (": log2 of counts is counts with log_offset" if self._log else ""),
+            )
+        if self.genes >= TRANSCRIPTOME and median < 3e5:
+            self.warnings.append(
+                f"{self.genes:,} genes sum to {median:.3g}, a small part of a million: another unit or logarithm?"
+            )
+        whole = "a whole transcriptome" if median > 0.9e6 else f"{median / 1e4:.1f} % of the transcriptome"
+        return f"; samples sum to {median:.4g}: {whole}"
+
+    def _look_for_depth(self) -> None:
+        """Warn where means of log2 values differ between samples as sequencing depth makes them differ."""
+        if self.unit in COUNTED or self.genes < FEWEST_FOR_SUMS or not self.log_genes:
+            return
+        means, sums = np.concatenate(self.logs) / self.log_genes, np.concatenate(self.sums)
+        if len(means) < 3 or sums.min() <= 0:
+            return
+        low, high = np.quantile(means, [0.05, 0.95])
+        fold = float(np.exp2(high - low))
+        # Depth moves mean and sum together; a few genes or tissues do not.
+        together = np.corrcoef(means, np.log2(sums))[0, 1] if sums.std() > 0 and means.std() > 0 else 0.0
+        if fold > DEPTH_FOLD and together > 0.9:
+            self.warnings.append(
+                f"samples differ {fold:.1f}-fold in their mean: sequencing depth seems to be left in. Counts are "
+                "declared as counts, expected counts of RSEM as expected_counts"
+            )
+        if self.all_whole and self.unit not in COUNTED and not self._log:
+            self.warnings.append(f"all values are whole numbers: are these counts, not {self.unit}?")
 
 
 def check_unit(matrix: Matrix, unit: str, log_offset: float | None, where: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 import re
 from collections import defaultdict
@@ -13,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from ..core.errors import UserError
+from ..ingest.fields import SEPARATORS, read_frame
 
 log = logging.getLogger(__name__)
 
@@ -74,8 +74,9 @@ def read_line_names(path: str | Path) -> LineNames:
     remedy = f"one of the columns has to be {', '.join(NAME_COLUMNS)}"
     if not path.is_file():
         raise UserError("no table of cell lines", where=f"{path} (prepare.line_aliases)", remedy="correct the path")
-    separator = "\t" if path.suffix == ".tsv" else ","
-    table = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, quoting=csv.QUOTE_MINIMAL)
+    table = read_frame(
+        path, SEPARATORS["tsv" if ".tsv" in path.suffixes else "csv"], "a table of cell lines", single=True
+    )
     column = next((c for c in NAME_COLUMNS if c in table), None)
     if column is None:
         raise UserError("no column with the names of lines", where=f"{path} (prepare.line_aliases)", remedy=remedy)

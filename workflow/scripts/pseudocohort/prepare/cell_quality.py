@@ -15,22 +15,90 @@ from scipy import sparse
 
 from ..core.blocks import row_blocks
 from ..core.errors import UserError
+from ..ingest.missing import is_absent
 
 log = logging.getLogger(__name__)
 
-#: Words with which sources label doublets; anything else is a singlet.
-DOUBLET_WORDS = {"doublet", "dbl", "true", "1", "yes", "multiplet"}
+#: Words with which sources label doublets (demuxlet, Scrublet, DoubletFinder, hashing), and singlets.
+DOUBLETS = {
+    "doublet", "doublets", "dbl", "true", "1", "1.0", "yes", "t", "y", "multiplet", "multiplets", "heterotypic",
+    "homotypic", "heterotypic doublet", "homotypic doublet", "doublet_high", "predicted doublet",
+    "high confidence doublet",
+}  # fmt: skip
+SINGLETS = {
+    "singlet",
+    "singlets",
+    "sng",
+    "false",
+    "0",
+    "0.0",
+    "no",
+    "f",
+    "n",
+    "single",
+    "not doublet",
+    "predicted singlet",
+}
+#: What a cell is whose label is neither.
+UNCLEAR = "doublet label unclear"
 #: Scrublet needs enough cells to simulate doublets from.
 FEWEST_FOR_SCRUBLET = 50
 
 
-def _doublets(obs: pd.DataFrame, how: str, cells: Callable[[], ad.AnnData], seed: int) -> np.ndarray:
+def read_labels(labels: pd.Series, dataset: str) -> tuple[np.ndarray, np.ndarray, dict[str, dict[str, int]]]:
+    """Which cells are labelled doublets, which have a label that is neither doublet nor singlet, and the words found.
+
+    A cell without any label counts as a singlet, and is counted in the report.
+
+    Parameters
+    ----------
+    labels : Series
+        The sheet's doublet column.
+    dataset : str
+        Name, for messages.
+
+    Raises
+    ------
+    UserError
+        If most labels are no known word: the column says something else.
+    """
+    text = labels.astype(str).str.strip()
+    words = text.str.lower().str.replace(r"\s+", " ", regex=True)
+    absent = is_absent(text).to_numpy() & ~words.eq("unassigned").to_numpy()
+    doublet, singlet = words.isin(DOUBLETS).to_numpy(), words.isin(SINGLETS).to_numpy()
+    unclear = ~(doublet | singlet | absent)
+    found = {
+        kind: {str(word): int(n) for word, n in text[hit].value_counts().items()}
+        for kind, hit in (("doublet", doublet), ("singlet", singlet), ("unclear", unclear), ("no label", absent))
+        if hit.any()
+    }
+    if unclear.sum() > 0.5 * max((~absent).sum(), 1):
+        some = ", ".join(repr(word) for word in list(found["unclear"])[:6])
+        raise UserError(
+            f"{unclear.sum():,} of {len(labels):,} cells have a doublet label that is not known: {some}",
+            where=f"dataset {dataset!r}, column 'doublet_column'",
+            remedy="name a column of words such as singlet and doublet, SNG and DBL, true and false; or leave it empty",
+        )
+    if unclear.any():
+        log.warning(
+            "%s: %d cells whose doublet label is no known word are left out: %s",
+            dataset,
+            unclear.sum(),
+            found["unclear"],
+        )
+    return doublet, unclear, found
+
+
+def _doublets(
+    obs: pd.DataFrame, how: str, cells: Callable[[], ad.AnnData], seed: int, dataset: str
+) -> tuple[np.ndarray, np.ndarray, dict[str, dict[str, int]]]:
+    none = np.zeros(len(obs), dtype=bool)
     if how == "label" and "doublet" in obs:
-        return obs["doublet"].astype(str).str.strip().str.lower().isin(DOUBLET_WORDS).to_numpy()
+        return read_labels(obs["doublet"], dataset)
     if how == "scrublet" and len(obs) >= FEWEST_FOR_SCRUBLET:
         scored = sc.pp.scrublet(cells(), random_state=seed, copy=True, verbose=False)
-        return scored.obs["predicted_doublet"].to_numpy(dtype=bool)
-    return np.zeros(len(obs), dtype=bool)
+        return scored.obs["predicted_doublet"].to_numpy(dtype=bool), none, {}
+    return none, none, {}
 
 
 def measure_cells(blocks: Iterable[Any], symbols: pd.Series) -> pd.DataFrame:
@@ -59,7 +127,11 @@ def measure_cells(blocks: Iterable[Any], symbols: pd.Series) -> pd.DataFrame:
 
 
 def judge_cells(
-    metrics: pd.DataFrame, doublet: np.ndarray, settings: dict[str, Any], dataset: str
+    metrics: pd.DataFrame,
+    doublet: np.ndarray,
+    settings: dict[str, Any],
+    dataset: str,
+    unclear: np.ndarray | None = None,
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Which cells pass, and a report of how many did not and why.
 
@@ -74,6 +146,8 @@ def judge_cells(
         "mitochondrial": (metrics["mitochondrial"].fillna(0) > 100 * settings["max_mitochondrial_share"]).to_numpy(),
         "doublet": doublet,
     }
+    if unclear is not None and unclear.any():
+        reasons[UNCLEAR] = unclear
     keep = ~np.any(list(reasons.values()), axis=0)
     report = {
         "cells": len(metrics),
@@ -140,7 +214,10 @@ def choose_cells(
     def in_memory() -> ad.AnnData:
         return ad.AnnData(sparse.vstack([sparse.csr_matrix(block) for block in blocks()], format="csr"))
 
-    keep, report = judge_cells(metrics, _doublets(obs, settings["doublets"], in_memory, seed), settings, dataset)
+    doublet, unclear, words = _doublets(obs, settings["doublets"], in_memory, seed, dataset)
+    keep, report = judge_cells(metrics, doublet, settings, dataset, unclear)
+    if words:
+        report["doublet_labels"] = words
     kept = obs[keep].copy()
     kept["total_counts"] = metrics["total_counts"].to_numpy()[keep]
     kept["n_genes"] = metrics["n_genes"].to_numpy()[keep]

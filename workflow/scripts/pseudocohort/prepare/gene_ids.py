@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,37 +19,107 @@ from .gene_table import GeneTable
 #: Rows that are no genes: spike-ins, counters of STAR and HTSeq, gene lengths, and the copies of the pseudo-autosomal
 #: region on Y, which GENCODE lists beside those on X (``ENSGR...`` before release 25).
 NO_GENES = (
-    r"^(?:ERCC-\d+|N_\w+|__\w+|[Ll]ength|gene_?length"
+    r"^(?:ERCC-\d+|N_(?:unmapped|multimapping|noFeature|ambiguous)|__\w+|[Ll]ength|gene_?length"
     r"|no_feature|ambiguous|too_low_aQual|not_aligned|alignment_not_unique"
     r"|ENSG\d{11}\.\d+_PAR_Y|ENSGR\d{10}(?:\.\d+)?)$"
 )
-#: Versions are stripped; the copies of the pseudo-autosomal region on Y are genes of their own in GENCODE, not here.
-VERSION = r"\.\d+(?:_PAR_Y)?$"
-ENSEMBL = r"^ENSG\d{11}$"
+#: Prefixes of references of several species, and of annotation files (``GRCh38_ENSG...``, ``gene:ENSG...``).
+PREFIX = r"^(?:(?:GRCh3[78]|hg19|hg38|human|gene)[_:-]+)"
+#: An Ensembl id of a human gene anywhere in an id, with its version, and a copy on Y.
+ENSEMBL_IN = re.compile(r"(?<![A-Za-z0-9])(ENSG\d{11})(?![0-9])(\.\d+_PAR_Y|_PAR_Y)?")
+#: Symbol and Entrez id together: TCGA's ``TP53|7157``, DepMap's ``TP53 (7157)``.
+PAIR = re.compile(r"^(?P<symbol>[^|(]*?)\s*[|(]\s*(?P<entrez>\d+)(?:\.0)?\s*\)?$")
+NUMBER = re.compile(r"^(\d+)(?:\.0)?$")
+#: Ids of genes of other species: Ensembl's, with the letters of the species, and prefixes of mixed references.
+OTHER_SPECIES = re.compile(
+    r"(?:^|[^A-Za-z])ENS(?!G\d)[A-Z]{3,4}G\d{11}|^(?:mm10|mm9|mm39|GRCm3[89]|mouse)_", re.IGNORECASE
+)
+#: Symbols of mice: a capital, then small letters or digits; without the pseudogenes and clones that are spelled alike.
+MOUSE_SYMBOL = re.compile(r"^(?:[A-Z][a-z0-9]+(?:-[A-Za-z0-9]+)*|[0-9]{7}[A-Z][0-9]{2}Rik|Gm[0-9]+)$")
+#: What spreadsheets make of SEPT2, MARCH1 and DEC1.
+DATE = re.compile(r"^(?:\d{1,2}-(?:Mar|Sep|Sept|Dec)|(?:Mar|Sep|Sept|Dec)-\d{1,2}|\d{4}-\d\d-\d\d.*)$", re.IGNORECASE)
+KINDS = ("ensembl", "symbol", "symbol_entrez", "entrez")
 
 
 def map_ids(ids: pd.Series, kind: str, table: GeneTable) -> pd.Series:
-    """Ensembl id of each source id; empty where there is none.
+    """Ensembl id of each source id; empty where there is none; see :func:`map_and_compare`."""
+    return map_and_compare(ids, kind, table)[0]
+
+
+def map_and_compare(ids: pd.Series, kind: str, table: GeneTable) -> tuple[pd.Series, pd.Series]:
+    """Ensembl id of each source id, empty where there is none, and where symbol and Entrez id disagree.
 
     Parameters
     ----------
     ids : Series of str
         Ids as in the source.
-    kind : {'ensembl', 'symbol', 'symbol_entrez'}
-        Declared in the dataset sheet. ``symbol_entrez`` are TCGA's ``TP53|7157`` (``?|100130426`` has an Entrez id
-        only) and DepMap's ``TP53 (7157)``; the Entrez id is looked up first.
+    kind : {'ensembl', 'symbol', 'symbol_entrez', 'entrez'}
+        Declared in the dataset sheet. An Ensembl id is found with a version, a prefix (``GRCh38_``) or a symbol beside
+        it. ``symbol_entrez`` are TCGA's ``TP53|7157`` (``?|100130426`` has an Entrez id only) and DepMap's
+        ``TP53 (7157)``: a current symbol goes before the Entrez id, and the Entrez id before an alias; numbers alone
+        are Entrez ids.
     table : GeneTable
         Known genes.
+
+    Returns
+    -------
+    mapped : Series of str
+        Ensembl ids.
+    disagrees : Series of bool
+        Symbol and Entrez id are both known, and of different genes.
     """
+    bare = ids.str.strip().str.strip('"').str.strip()
+    never = pd.Series(False, index=ids.index)
     if kind == "ensembl":
-        bare = ids.str.replace(VERSION, "", regex=True)
-        par_y = ids.str.endswith("_PAR_Y")
-        return bare.where(bare.str.match(ENSEMBL) & ~par_y, "")
+        return bare.map(ensembl_in), never
+    bare = bare.str.replace(PREFIX, "", regex=True)
     if kind == "symbol":
-        return ids.str.strip().map(table.by_symbol).fillna("")
-    parts = ids.str.extract(r"^\s*(?P<symbol>[^|(]*?)\s*[|(]\s*(?P<entrez>\d+)\)?\s*$")
-    symbol = parts["symbol"].fillna(ids)
-    return parts["entrez"].map(table.by_entrez).fillna(symbol.map(table.by_symbol)).fillna("")
+        return bare.map(table.by_symbol).fillna(""), never
+    if kind == "entrez":
+        return bare.str.extract(NUMBER, expand=False).map(table.by_entrez).fillna(""), never
+    parts = bare.str.extract(PAIR)
+    alone = bare.str.extract(NUMBER, expand=False)
+    symbol = parts["symbol"].where(parts["entrez"].notna(), bare)
+    by_symbol = symbol.map(table.by_symbol).fillna("")
+    by_entrez = parts["entrez"].fillna(alone).map(table.by_entrez).fillna("")
+    named = by_entrez.map(table.genes["symbol"]).fillna("")
+    current = symbol.isin(table.current) & (named != symbol)
+    mapped = by_symbol.where(current | (by_entrez == ""), by_entrez)
+    return mapped, (by_symbol != "") & (by_entrez != "") & (by_symbol != by_entrez) & (named != symbol)
+
+
+def ensembl_in(text: str) -> str:
+    """The human Ensembl gene id in a text; empty if there is none, several, or a copy on Y."""
+    found = ENSEMBL_IN.findall(text)
+    ids = {identifier for identifier, _ in found}
+    return found[0][0] if len(ids) == 1 and not any(copy for _, copy in found) else ""
+
+
+def _unlike(unknown: pd.Series, kind: str, table: GeneTable) -> pd.Series:
+    """Which unknown ids are of another species."""
+    other = unknown.str.contains(OTHER_SPECIES)
+    if kind != "ensembl":
+        symbol = unknown.str.extract(PAIR)["symbol"].fillna(unknown)
+        other |= symbol.str.match(MOUSE_SYMBOL) & symbol.str.upper().isin(table.current)
+    return other
+
+
+def _not_known(unknown: pd.Series, other: pd.Series, total: int, kind: str, table: GeneTable) -> tuple[str, str]:
+    """What is wrong with ids most of which are unknown, and what to do."""
+    if other.sum() > 0.5 * len(unknown):
+        return (
+            f"{other.sum()} of {total} gene ids are of another species (mouse, by the look of "
+            f"{unknown[other].iloc[0]!r}), and the gene table is of humans",
+            "translate them to human orthologs first (Ensembl BioMart, Mouse Genome Informatics), and say so in the "
+            "citation; of a mixture of species give the human rows only",
+        )
+    what = f"{len(unknown)} of {total} gene ids are not known as {kind}; the first is {unknown.iloc[0]!r}"
+    some = unknown.iloc[:2000]
+    fits = {name: int((map_ids(some, name, table) != "").sum()) for name in KINDS if name != kind}
+    best = max(fits, key=fits.get)
+    if fits[best] > 0.5 * len(some):
+        return what, f"they are known as {best}: declare gene_ids {best} in the dataset sheet"
+    return what, f"declare the right gene_ids in the dataset sheet ({', '.join(KINDS[:-1])} or {KINDS[-1]})"
 
 
 @dataclass(frozen=True)
@@ -100,7 +171,7 @@ def gene_map(adata: ad.AnnData, kind: str, rule: str, table: GeneTable) -> GeneM
     ----------
     adata : AnnData
         Ingested profiles, ``X`` in memory or in the file; ``var["source_id"]`` holds the ids as in the source.
-    kind : {'ensembl', 'symbol', 'symbol_entrez'}
+    kind : {'ensembl', 'symbol', 'symbol_entrez', 'entrez'}
         Declared id type.
     rule : {'highest_mean', 'sum', 'first'}
         What to do with several rows of one gene: keep the one with the highest mean, add them (linear units only), or
@@ -115,17 +186,15 @@ def gene_map(adata: ad.AnnData, kind: str, rule: str, table: GeneTable) -> GeneM
     """
     ids = adata.var["source_id"].astype(str).reset_index(drop=True)
     source = adata.uns["pseudocohort"]
-    set_aside = ids.str.match(NO_GENES).to_numpy()
-    target = map_ids(ids, kind, table).to_numpy(dtype=str)
+    set_aside = ids.str.strip().str.match(NO_GENES).to_numpy()
+    mapped, disagrees = map_and_compare(ids, kind, table)
+    target = mapped.to_numpy(dtype=str)
     target[set_aside] = ""
     unknown = (target == "") & ~set_aside
+    other = _unlike(ids[unknown], kind, table)
     if unknown.sum() > 0.5 * (~set_aside).sum():
-        raise UserError(
-            f"{unknown.sum()} of {(~set_aside).sum()} gene ids are not known as {kind}; the first is "
-            f"{ids[unknown].iloc[0]!r}",
-            where=f"{source['source']} (dataset {source['dataset']!r})",
-            remedy="declare the right gene_ids in the dataset sheet (ensembl, symbol or symbol_entrez)",
-        )
+        what, remedy = _not_known(ids[unknown], other, int((~set_aside).sum()), kind, table)
+        raise UserError(what, where=f"{source['source']} (dataset {source['dataset']!r})", remedy=remedy)
     known = np.flatnonzero(target != "")
     repeated = len(known) - len(np.unique(target[known]))
     if repeated and rule == "sum" and "log_offset" in source:
@@ -148,6 +217,10 @@ def gene_map(adata: ad.AnnData, kind: str, rule: str, table: GeneTable) -> GeneM
         "set_aside": ids[set_aside].tolist()[:20],
         "unknown": int(unknown.sum()),
         "unknown_examples": ids[unknown].tolist()[:20],
+        "other_species": int(other.sum()),
+        "spreadsheet_dates": ids[unknown][ids[unknown].str.match(DATE)].tolist()[:20],
+        "disagreements": int(disagrees.sum()),
+        "disagreement_examples": ids[disagrees].tolist()[:20],
         "repeated": repeated,
         "rule": rule,
     }

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..core.io import read_table
 
-COLUMNS = ("ensembl", "symbol", "previous_symbols", "entrez", "length", "landmark")
+COLUMNS = ("ensembl", "symbol", "aliases", "entrez", "length", "landmark")
 
 
 @dataclass(frozen=True)
@@ -19,16 +19,19 @@ class GeneTable:
     Attributes
     ----------
     genes : DataFrame
-        Index ``ensembl``; columns ``symbol``, ``previous_symbols`` (``|``-joined), ``entrez``, ``length`` (base
-        pairs of the union of exons), ``landmark`` (bool: one of the L1000 landmark genes).
+        Index ``ensembl``; columns ``symbol``, ``aliases`` (previous symbols and synonyms, ``|``-joined), ``entrez``,
+        ``length`` (base pairs of the union of exons), ``landmark`` (bool: one of the L1000 landmark genes).
     by_symbol, by_entrez : Series
-        Ensembl id of each symbol, current ones before previous ones, and of each Entrez id. A previous symbol that
-        several genes have had is left out: it does not say which one is meant.
+        Ensembl id of each symbol, current ones before aliases, and of each Entrez id. An alias that several genes have
+        is left out: it does not say which one is meant.
+    current : frozenset of str
+        Symbols that are current.
     """
 
     genes: pd.DataFrame
     by_symbol: pd.Series
     by_entrez: pd.Series
+    current: frozenset[str] = frozenset()
 
     @property
     def landmarks(self) -> pd.Index:
@@ -49,19 +52,23 @@ def load_gene_table(path: str | Path) -> GeneTable:
         If a column is missing.
     """
     table = read_table(path, COLUMNS)
-    text = ["symbol", "previous_symbols"]
+    text = ["symbol", "aliases"]
     table[text] = table[text].fillna("")
     table["landmark"] = table["landmark"].fillna(0).astype(int).astype(bool)
-    current = table[table["symbol"] != ""].drop_duplicates("symbol").set_index("symbol")["ensembl"]
-    previous = (
-        table.loc[table["previous_symbols"] != "", ["ensembl", "previous_symbols"]]
-        .assign(symbol=lambda t: t["previous_symbols"].str.split("|"))
+    # Of several genes with one symbol, the one that Entrez has known longest, then one with a length.
+    ranked = table.assign(unmeasured=table["length"].isna(), entrez=table["entrez"].astype(float))
+    ranked = ranked[ranked["symbol"] != ""].sort_values(["entrez", "unmeasured", "ensembl"], na_position="last")
+    current = ranked.drop_duplicates("symbol").set_index("symbol")["ensembl"]
+    aliases = (
+        table.loc[table["aliases"] != "", ["ensembl", "aliases"]]
+        .assign(symbol=lambda t: t["aliases"].str.split("|"))
         .explode("symbol")
     )
-    previous = previous[~previous["symbol"].isin(current.index) & ~previous["symbol"].duplicated(keep=False)]
-    entrez = table.dropna(subset=["entrez"]).drop_duplicates("entrez")
+    aliases = aliases[~aliases["symbol"].isin(current.index) & ~aliases["symbol"].duplicated(keep=False)]
+    entrez = table.dropna(subset=["entrez"]).drop_duplicates("entrez", keep=False)
     return GeneTable(
         table.set_index("ensembl"),
-        pd.concat([current, previous.set_index("symbol")["ensembl"]]),
+        pd.concat([current, aliases.set_index("symbol")["ensembl"]]),
         pd.Series(entrez["ensembl"].to_numpy(), index=entrez["entrez"].astype(float).astype(int).astype(str)),
+        frozenset(current.index),
     )

@@ -12,15 +12,15 @@ from ..core.blocks import row_blocks
 
 #: Counts are brought to this library size (counts per million) before the logarithm.
 LIBRARY = 1e6
-#: Units whose samples are normalised already.
-NORMALISED = ("tpm", "fpkm", "rsem", "cpm")
+#: Units that hold a sample's sequencing depth.
+COUNTED = ("counts", "expected_counts")
 
 
 def log2_expression(profiles: ad.AnnData) -> np.ndarray:
     """Dense log2 expression (n × genes, float32, not below 0) of profiles on their source's unit.
 
-    Counts become log2(CPM + 1); linear TPM, FPKM, RSEM and CPM log2(x + 1); log2(x + offset) is taken back to x first,
-    so that every source has the offset 1; variance-stabilised values stay (below 0 is cut).
+    Counts, and expected counts, become log2(CPM + 1); linear TPM, FPKM, RSEM and CPM log2(x + 1); log2(x + offset) is
+    taken back to x first, so that every source has the offset 1; variance-stabilised values stay (below 0 is cut).
     """
     source = profiles.uns["pseudocohort"]
     out, start = np.empty(profiles.shape, np.float32), 0
@@ -34,7 +34,7 @@ def log2_expression(profiles: ad.AnnData) -> np.ndarray:
 def _log2(block: np.ndarray | sparse.csr_matrix, source: dict[str, Any]) -> np.ndarray:
     """Some profiles, float64."""
     x = (block.toarray() if sparse.issparse(block) else np.asarray(block)).astype(np.float64)
-    if source["unit"] == "counts":
+    if source["unit"] in COUNTED:
         library = x.sum(1, keepdims=True)
         x = x / np.where(library > 0, library, 1) * LIBRARY
     elif source["unit"] == "vst":
@@ -46,7 +46,7 @@ def _log2(block: np.ndarray | sparse.csr_matrix, source: dict[str, Any]) -> np.n
 
 def library_sizes(profiles: ad.AnnData) -> np.ndarray:
     """Sum of counts of each profile (n,); 0 where the source holds no counts."""
-    if profiles.uns["pseudocohort"]["unit"] != "counts":
+    if profiles.uns["pseudocohort"]["unit"] not in COUNTED:
         return np.zeros(profiles.n_obs)
     return np.asarray(profiles.X.sum(1), dtype=np.float64).ravel()
 
@@ -54,4 +54,4 @@ def library_sizes(profiles: ad.AnnData) -> np.ndarray:
 def log_unit(profiles: ad.AnnData) -> str:
     """Name of the log scale that :func:`log2_expression` gives."""
     unit = profiles.uns["pseudocohort"]["unit"]
-    return "vst" if unit == "vst" else f"log2({'cpm' if unit == 'counts' else unit} + 1)"
+    return "vst" if unit == "vst" else f"log2({'cpm' if unit in COUNTED else unit} + 1)"

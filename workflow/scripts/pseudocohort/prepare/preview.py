@@ -20,8 +20,10 @@ from .quality import control_cells, control_samples
 SHOWN = 8
 
 
-def _some(items: list[str]) -> str:
-    more = f" and {len(items) - SHOWN} more" if len(items) > SHOWN else ""
+def _some(items: list[str], count: int | None = None) -> str:
+    """First items; how many more there are, of `count` where the list holds only the first of them."""
+    rest = (len(items) if count is None else count) - SHOWN
+    more = f" and {rest:,} more" if rest > 0 else ""
     return ", ".join(map(str, items[:SHOWN])) + more
 
 
@@ -72,6 +74,13 @@ def render(report: dict[str, Any], obs: pd.DataFrame, gene_count: int) -> str:
         "",
         f"unit      {report['unit']}",
     ]
+    lines += [f"          look: {warning}" for warning in report.get("unit_warnings", [])]
+    if missing := report.get("missing"):
+        done = {"drop_gene": "these genes are left out", "zero": "they become zeros"}[missing["rule"]]
+        lines.append(
+            f"missing   {missing['values']:,} values in {missing['genes']:,} genes and {missing['samples']:,} samples: "
+            + done
+        )
     if "conversion" in report:
         conversion = report["conversion"]
         lines.append(
@@ -80,16 +89,32 @@ def render(report: dict[str, Any], obs: pd.DataFrame, gene_count: int) -> str:
         )
     lines.append(f"gene ids  {genes['genes']:,} genes of {genes['ids']:,} ids; {genes['unknown']:,} unknown")
     if genes["unknown"]:
-        lines.append(f"          unknown: {_some(genes['unknown_examples'])}")
+        lines.append(f"          unknown: {_some(genes['unknown_examples'], genes['unknown'])}")
+    if genes.get("other_species"):
+        lines.append(f"          {genes['other_species']:,} of them are of another species")
+    if genes.get("spreadsheet_dates"):
+        lines.append(f"          dates that a spreadsheet made of symbols: {_some(genes['spreadsheet_dates'])}")
+    if genes.get("disagreements"):
+        some = _some(genes["disagreement_examples"], genes["disagreements"])
+        lines.append(f"          {genes['disagreements']:,} where symbol and Entrez id disagree: {some}")
     if genes["repeated"]:
         lines.append(f"          {genes['repeated']:,} rows repeat a gene: {genes['rule']}")
     if genes["set_aside"]:
         lines.append(f"          set aside as no genes: {_some(genes['set_aside'])}")
+    lines += [f"not read  {n:,} {what}" for what, n in report.get("not_read", {}).items()]
     left_out = {reason: n for reason, n in report["ingestion"].items() if n}
     lines.append("left out  " + (", ".join(f"{n:,} {reason}" for reason, n in left_out.items()) or "none"))
+    for reason in report.get("left_out", []):
+        lines.append(
+            f"          {reason['samples']:,} for {reason['reason']}: {_some(reason['ids'], reason['samples'])}"
+        )
+    if renamed := report.get("renamed_conditions"):
+        lines.append("renamed   " + ", ".join(f"{label!r} is {name}" for label, name in renamed.items()))
     if "cells" in report:
         removed = {reason: n for reason, n in report["cells"]["removed"].items() if n}
         lines.append("cells     removed: " + (", ".join(f"{n:,} {reason}" for reason, n in removed.items()) or "none"))
+        for kind, words in report["cells"].get("doublet_labels", {}).items():
+            lines.append(f"          {kind}: " + _some([f"{word or 'empty'} {n:,}" for word, n in words.items()]))
     else:
         samples = report["samples"]
         lines.append(f"samples   removed for few genes: {_some(samples['removed']) or 'none'}")

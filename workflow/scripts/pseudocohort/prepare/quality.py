@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,13 @@ from .tpm import to_tpm
 
 
 def _report(adata: ad.AnnData, row: dict[str, Any], genes: dict[str, Any], lines: dict[str, Any]) -> dict[str, Any]:
+    ingested = json.loads(adata.uns["pseudocohort"].get("ingest_report", "{}"))
     return {
         "dataset": row["dataset"],
         "kind": row["kind"],
         "unit": adata.uns["pseudocohort"]["unit_verdict"],
         "ingestion": {k: int(v) for k, v in adata.uns["pseudocohort"]["dropped"].items()},
+        **{key: value for key, value in ingested.items() if value},
         "genes": genes,
         **({"cell_lines": lines} if lines["lines"] else {}),
     }

@@ -10,9 +10,10 @@ from scipy import sparse
 
 from ..core.errors import UserError
 from .gene_table import GeneTable
+from .log_scale import COUNTED
 
 #: Units that can become TPM.
-CONVERTIBLE = ("counts", "fpkm")
+CONVERTIBLE = ("counts", "expected_counts", "fpkm")
 #: TPM is a share of the whole transcriptome: of fewer genes it would be a share of the panel.
 FEWEST_GENES = 5_000
 
@@ -26,7 +27,7 @@ def to_tpm(profiles: ad.AnnData, table: GeneTable, *, fewest: int = FEWEST_GENES
     Parameters
     ----------
     profiles : AnnData
-        Bulk samples with unversioned Ensembl ids, on counts or FPKM (linear or log2 with an offset).
+        Bulk samples with unversioned Ensembl ids, on counts, expected counts or FPKM (linear or log2 with an offset).
     table : GeneTable
         ``length``: effective lengths in base pairs; genes without one are left out of a conversion of counts.
     fewest : int
@@ -43,13 +44,13 @@ def to_tpm(profiles: ad.AnnData, table: GeneTable, *, fewest: int = FEWEST_GENES
         raise UserError(
             f"{source['unit']} cannot be converted to TPM",
             where=where,
-            remedy="leave convert empty; counts, coverage and fpkm can be converted",
+            remedy="leave convert empty; counts, expected_counts, coverage and fpkm can be converted",
         )
     x = profiles.X.toarray() if sparse.issparse(profiles.X) else np.asarray(profiles.X)
     if "log_offset" in source:
         x = np.maximum(np.exp2(x.astype(np.float64)) - float(source.pop("log_offset")), 0)
     keep = np.ones(profiles.n_vars, dtype=bool)
-    if source["unit"] == "counts":
+    if source["unit"] in COUNTED:
         lengths = table.genes["length"].reindex(profiles.var_names).to_numpy(dtype=float)
         keep = lengths > 0
         x = x[:, keep] / lengths[keep]

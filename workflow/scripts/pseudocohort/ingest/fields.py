@@ -1,0 +1,241 @@
+"""Fields of delimited text: comments, the header, and the one rule for lines with more fields than it."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from ..core.errors import UserError
+from .text import open_text, read_text
+
+SEPARATORS = {"tsv": "\t", "csv": ","}
+NAMES = {"\t": "tab", ",": "comma", ";": "semicolon", " ": "space"}
+#: Name of a first column that has none.
+ROW_NAMES = "row_names"
+#: Lines, and characters of them, that are looked at where the first one does not decide.
+LINES, CHARACTERS = 2000, 1 << 23
+csv.field_size_limit(1 << 27)
+
+
+def split(line: str, separator: str) -> list[str]:
+    """Fields of one line; quotes around a field are left out, a lone one is part of it."""
+    line = line.rstrip("\r\n")
+    try:
+        return next(csv.reader([line], delimiter=separator, strict=True), [])
+    except csv.Error:
+        fields = line.split(separator)
+        return [f[1:-1] if len(f) > 1 and f[0] == f[-1] == '"' else f for f in fields]
+
+
+def is_comment(line: str, after: str, separator: str) -> bool:
+    """Whether a line at the top of a file is a comment, and not a header that begins with ``#``.
+
+    ``#sample<TAB>patient`` is a header: no blank follows the sign, or the line has three fields or more, and it has as
+    many fields as the next line.
+    """
+    if not line.startswith("#"):
+        return False
+    fields, width = len(split(line, separator)), len(split(after, separator))
+    header = line[1:2] not in ("#", " ", "") or fields > 2
+    return not (header and fields > 1 and width - fields in (0, 1) and not after.startswith("#"))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the data of a delimited file begin, and what its fields are.
+
+    Attributes
+    ----------
+    names : list of str
+        Name of each field of a data line; the first is empty if the header has none for it (R's row names).
+    skip : int
+        Lines before the first line of data: comments, blank lines and the header.
+    trailing : bool
+        Whether lines end with a separator that the header does not account for.
+    """
+
+    names: list[str]
+    skip: int
+    trailing: bool
+
+
+def fit(header: list[str], lines: Iterable[list[str]], where: str) -> tuple[list[str], bool]:
+    """Names of the fields of a data line, and whether separators at the ends of lines are ignored.
+
+    A header has a name for each field, or, as R writes it, one less: the ids of the lines have none. A line with more
+    fields is right only if the fields too many are empty, separators at its end. So where lines have one field more
+    than the header, and the last is empty in all of them, it is a separator at the end; if it is filled in one, the
+    header is R's.
+
+    Parameters
+    ----------
+    header : list of str
+        Fields of the header.
+    lines : iterable of list of str
+        Fields of data lines; read only as far as needed.
+    where : str
+        File, for messages.
+
+    Raises
+    ------
+    UserError
+        If there is no line, or neither fits.
+    """
+    names = list(header)
+    while names and not names[-1].strip():
+        names.pop()
+    unnamed, width = len(header) - len(names), len(names)
+    for fields in lines:
+        filled = len(fields)
+        while filled > width and not fields[filled - 1].strip():
+            filled -= 1
+        if filled == width + 1 and (not unnamed or len(fields) > filled):
+            return ["", *names], len(fields) > filled
+        if filled > width:
+            nameless = f", the last {unnamed} without a name" if unnamed else ""
+            raise UserError(
+                f"the header has {len(header)} fields{nameless}, a data line {filled}",
+                where=where,
+                remedy="give every column a name; or the file is cut or malformed, fetch it again",
+            )
+        if len(fields) <= width:  # too few is for the caller to refuse, who names the line
+            return names, unnamed > 0
+    return names, True
+
+
+def _top(file: Iterator[str], separator: str) -> tuple[str, str, int, int]:
+    """Header, first data line, and how many lines come before each."""
+    before, line, number = "", next(file, ""), 0
+    while line and (not line.strip() or line.startswith("#") or line.lower().startswith("sep=")):
+        before, line, number = line, next(file, ""), number + 1
+    if before.startswith("#") and not is_comment(before, line, separator):
+        return before, line, number - 1, number
+    header, line, skip = line, next(file, ""), number + 1
+    while line and not line.strip():
+        line, skip = next(file, ""), skip + 1
+    return header, line, number, skip
+
+
+def layout_of(path: str | Path, separator: str) -> Layout:
+    """Layout of a delimited file: comments at its top, the header and the rule of :func:`fit`.
+
+    Raises
+    ------
+    UserError
+        If the delimiter is not the declared one, or there is no data line.
+    """
+    where = str(path)
+    with open_text(path) as file:
+        header, first, number, skip = _top(file, separator)
+        fields = split(header, separator)
+        check_delimiter(fields, header, separator, f"{where}, line {number + 1}")
+        if not first.strip():
+            raise UserError("no line after the header", where=where, remedy="fetch the file again")
+
+        def lines() -> Iterator[list[str]]:
+            seen = len(first)
+            yield split(first, separator)
+            for line in itertools.islice(file, LINES):
+                seen += len(line)
+                if seen > CHARACTERS:
+                    return
+                if line.strip():
+                    yield split(line, separator)
+
+        names, trailing = fit(fields, lines(), where)
+    return Layout([name.strip() for name in names], skip, trailing)
+
+
+def check_delimiter(fields: list[str], header: str, separator: str, where: str) -> None:
+    """Refuse a header of a single field.
+
+    Raises
+    ------
+    UserError
+        Naming the delimiter that it seems to have.
+    """
+    if len(fields) < 2:
+        other = max((s for s in NAMES if s != separator), key=header.count)
+        hint = f"; it looks {NAMES[other]}-separated" if header.count(other) else ""
+        raise UserError(
+            f"one column only with the delimiter {NAMES[separator]!r}{hint}",
+            where=where,
+            remedy="declare the right format (tsv or csv) in the dataset sheet, or convert the file",
+        )
+
+
+def _rows(lines: list[str], separator: str, where: str) -> list[tuple[int, list[str]]]:
+    """Rows of lines with the numbers of their lines; in tab-separated text, quotes that do not pair are text."""
+    for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_NONE) if separator == "\t" else (csv.QUOTE_MINIMAL,):
+        reader = csv.reader(lines, delimiter=separator, strict=True, quoting=quoting)
+        try:
+            return [(reader.line_num, row) for row in reader]
+        except csv.Error as error:
+            failed = f"{where}, line {reader.line_num}", str(error)
+    raise UserError(
+        f"cannot be read: {failed[1]}", where=failed[0], remedy="correct the quotes, or fetch the file again"
+    )
+
+
+def read_frame(
+    path: str | Path, separator: str, expected: str = "a table of text", *, single: bool = False
+) -> pd.DataFrame:
+    """A small table (samples, a sheet, aliases), all columns as text without blanks at the ends.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    separator : str
+        One character.
+    expected : str
+        What the file is to be, for messages.
+    single : bool
+        A table of one column is none with the wrong separator.
+
+    Raises
+    ------
+    UserError
+        If it is missing, empty, no text, has a single column, repeats a name, or a line has too many fields.
+    """
+    where = str(path)
+    lines = [line + "\n" for line in read_text(path, expected).split("\n")]
+    header, first, start, _ = _top(iter(lines), separator)
+    if not (single and header.strip()):
+        check_delimiter(split(header, separator), header, separator, f"{where}, line {start + 1}")
+    rows = _rows(lines[start:], separator, where)
+    fields, body = rows[0][1], [(n + start, row) for n, row in rows[1:] if any(cell.strip() for cell in row)]
+    if not body:
+        raise UserError("no line after the header", where=where, remedy="fetch the file again")
+    names, _ = fit(fields, _most_telling([row for _, row in body], len(fields)), where)
+    names = [name.strip() for name in names]
+    names[0] = names[0] or ROW_NAMES
+    if repeated := {name for name in names if names.count(name) > 1}:
+        raise UserError(
+            f"column {sorted(repeated)[0]!r} occurs more than once", where=where, remedy="rename one of the columns"
+        )
+    if "" in names:
+        raise UserError(
+            f"column number {names.index('') + 1} has no name", where=where, remedy="give every column a name"
+        )
+    table = []
+    for number, row in body:
+        if any(cell.strip() for cell in row[len(names) :]):
+            raise UserError(
+                f"{len(row)} fields where {len(names)} are expected",
+                where=f"{where}, line {number}",
+                remedy="the file is cut or malformed; correct it, or fetch it again",
+            )
+        # Spreadsheets leave out separators after the last filled cell.
+        table.append([cell.strip() for cell in row[: len(names)]] + [""] * (len(names) - len(row)))
+    return pd.DataFrame(table, columns=names, dtype=object)
+
+
+def _most_telling(rows: list[list[str]], width: int) -> list[list[str]]:
+    """Rows with one field too many that is filled first, so that one such row in a whole table decides."""
+    return sorted(rows, key=lambda row: not (len(row) == width + 1 and row[-1].strip()))
