@@ -35,10 +35,11 @@ def world(tmp_path_factory) -> tuple[ad.AnnData, ad.AnnData, dict, str]:
     effects = rng.normal(size=(60, 12)) + rng.normal(size=(60, 1))
     symbols = [f"S{i}" for i in range(60)]
     pd.DataFrame(effects, symbols, symbols[:12]).rename_axis("gene").to_csv(folder / "screen.tsv", sep="\t")
-    lines = [str(c).split("_")[0] for c in known.columns[:60]]
-    x = rng.normal(5, 1, (60, G))
+    chosen = known.columns[::2]  # of all lineages
+    lines = [str(c).split("_")[0] for c in chosen]
+    x = rng.normal(5, 1, (len(lines), G))
     for gene in range(3):  # lines that depend on these express them more
-        x[:, gene] += 1.5 * known.iloc[gene, :60].to_numpy()
+        x[:, gene] += 4 * known.loc[f"S{gene}", chosen].to_numpy()
     cells = ad.AnnData(
         np.maximum(x, 0).astype(np.float32), obs=pd.DataFrame({"donor": lines}, index=lines), var=profiles.var.copy(),
         uns={"pseudocohort": {"unit": "log2_tpm", "log_offset": 1.0, "dataset": "lines"}},
