@@ -57,7 +57,7 @@ def read_perturbations(path: str | Path, columns: str | Path = "") -> pd.DataFra
     if missing:
         raise UserError(f"missing column(s): {', '.join(missing)}", where=str(columns), remedy="it describes the wells")
     wells = wells.drop_duplicates("id").set_index("id").reindex(values.columns)
-    control = wells["pert_type"].str.startswith("ctl").fillna(False).to_numpy(bool)
+    control = wells["pert_type"].str.startswith("ctl", na=False).to_numpy(bool)
     if not control.any():
         raise UserError("no well is a control", where=str(columns), remedy="pert_type of controls starts with ctl")
     treated = wells["pert_iname"].where(wells["pert_type"].notna() & ~control)
