@@ -259,7 +259,8 @@ CONFIG = {
     "generators": ["toy"],
     "experiments": ["privacy"],
     "privacy": {"generators": [], "coins": 2, "reference_share": 0.2, "level": "tumour"}
-    | {"attacks": ["nearest_neighbour", "monte_carlo", "span_residual"]},
+    | {"attacks": ["nearest_neighbour", "monte_carlo", "span_residual"]}
+    | {"training_lengths": {}, "release_sizes": []},
 }
 
 
