@@ -54,7 +54,7 @@ def privacy_table(areas, generator="mvn", half=0.05, control=0.5, found=0.01, wh
                 rows += [{**keys, "seed": coin, "estimator": name, "metric": m, "value": v} for m, v in found.items()]
         for coin in range(len(next(iter(areas.values())))):
             keys = {"study": "s", "generator": generator, "regime": regime, "level": "tumour", "repeat": coin}
-            found = {"p_corrected": 0.2, "epsilon_lower_bound": 0.2 + coin / 10, "epsilon_ceiling": 3.5}
+            found = {"p_corrected": 0.2, "epsilon_lower_bound": round(0.2 + coin / 10, 6), "epsilon_ceiling": 3.5}
             found |= {"members": 40, "synthetic": 40} | battery
             rows += [{**keys, "seed": coin, "estimator": "battery", "metric": m, "value": v} for m, v in found.items()]
     return evaluation_table(rows)
@@ -426,7 +426,7 @@ def real():
     """Harmonised profiles of the donors in MEMBERS."""
     rng = np.random.default_rng(5)
     obs = pd.DataFrame(
-        {"donor": [f"p{i}" for i in range(120)], "dataset": "d", "condition": "lung", "technology": "bulk",
+        {"donor": [f"p{i}" for i in range(120)], "dataset": "d", "unit": "log2 expression", "condition": "lung", "technology": "bulk",
          "aggregation": "bulk", "context": "tumour", "level": "tumour"},
         index=[f"d{i}" for i in range(120)],
     )  # fmt: skip

@@ -89,6 +89,11 @@ def protected(ledger: dict[str, Any] | None) -> bool:
     return bool(ledger and ledger["guarantee"])
 
 
+def question(name: str) -> str:
+    """What an attack asks of a donor, or is made of."""
+    return ATTACKS[name].summary if name in ATTACKS else OTHER.get(name.split()[0].rstrip(":"), "")
+
+
 def guarantee(ledger: dict[str, Any]) -> list[str]:
     """What the released model's own ledger proves, and what of that is worth anything, one sentence each."""
     if not ledger["guarantee"]:
@@ -147,9 +152,7 @@ def privacy(decision: Decision, ledger: dict[str, Any] | None = None) -> dict[st
             "attacks": [
                 {
                     "name": a.name,
-                    "what": ATTACKS[a.name].summary
-                    if a.name in ATTACKS
-                    else OTHER.get(a.name.split()[0].rstrip(":"), ""),
+                    "what": question(a.name),
                     "audit": _area(a.audit),
                     "control": _area(a.control),
                     "found": _area(a.found),
