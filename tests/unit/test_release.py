@@ -426,7 +426,8 @@ def real():
     """Harmonised profiles of the donors in MEMBERS."""
     rng = np.random.default_rng(5)
     obs = pd.DataFrame(
-        {"donor": [f"p{i}" for i in range(120)], "dataset": "d", "unit": "log2 expression", "condition": "lung", "technology": "bulk",
+        {"donor": [f"p{i}" for i in range(120)], "dataset": "d", "unit": "log2 expression",
+         "condition": "lung", "technology": "bulk",
          "aggregation": "bulk", "context": "tumour", "level": "tumour"},
         index=[f"d{i}" for i in range(120)],
     )  # fmt: skip
