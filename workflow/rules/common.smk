@@ -308,7 +308,8 @@ def evaluated_files(wildcards):
 
 def clamping_models(wildcards):
     """Models of fidelity's first training set that can clamp genes."""
-    if "fidelity" not in config["experiments"]:
+    effects = "effects" in config["interventions"]["truths"]
+    if "fidelity" not in config["experiments"] or not effects:
         return []
     return experiment_registry.table_inputs(config, "fidelity", jobs_of)["models"]
 
