@@ -45,7 +45,7 @@ demo: $(VENV)/.runtime
 	@echo "The report is at $(STUDY_DEMO)"
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
