@@ -1,5 +1,6 @@
 # make demo   the whole workflow on simulated data, in minutes, without any download
 # make test   the test suite
+# make test-fast   a part of it, in about two minutes
 # make lint   ruff, snakefmt and snakemake --lint
 # make bench-attacks   time and memory of the privacy battery at 20,000 profiles (ARGS="--candidates 2000 ..." for less)
 # make check-dataset DATASET=name   what of a dataset would enter a study, before anything trains
@@ -22,7 +23,7 @@ CONFIG ?= config/full.yaml
 STUDY_DEMO := results/demo/report/index.html
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lint format lock check-dataset plan-summary bench-ingest bench-attacks bench-prdc bench-generators bench-together bench-gpu tune fuzz-readers clean
+.PHONY: help env demo test test-fast lint format lock check-dataset plan-summary bench-ingest bench-attacks bench-prdc bench-generators bench-together bench-gpu tune fuzz-readers clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -46,6 +47,11 @@ demo: $(VENV)/.runtime
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+
+FAST := plan study house foundation outcomes evaluate_statistics units generator_plugins check_dataset
+
+test-fast: $(VENV)/.dev
+	$(BIN)/python -m pytest -q -n auto --dist loadfile $(FAST:%=tests/unit/test_%.py) $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

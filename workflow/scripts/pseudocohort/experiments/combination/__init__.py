@@ -76,8 +76,8 @@ EXPERIMENT = Experiment(
     figures=(
         Figure(name="combination", draw="figures.combination:figure", caption=(
         "Balanced accuracy on held-out patients, dealt anew in each draw. First: cell lines and unlabelled patients "
-        "against the best that does without either; by number of labelled patients. The dashed grey curve gives the "
-        "conditions of the lines each other's names: what it reaches is no knowledge of theirs. Second: by number of "
+        "against the best that does without either; by number of labelled patients. The dashed grey curve is the "
+        "negative control, in which the labels of the lines are permuted. Second: by number of "
         "unlabelled patients, with no label at all. Third: recall of each condition. Then each generator."
     )),
         Figure(name="levels", draw="figures.levels:figure", inputs="plan:level_files", caption=(

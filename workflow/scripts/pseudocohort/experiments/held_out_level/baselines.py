@@ -1,7 +1,8 @@
 """What a generator has to beat on a condition hidden at one level: ways to guess it without learning a generator.
 
 Each takes what is :class:`Seen`, the hidden condition and a number, and returns so many profiles at the hidden level
-(n × genes, log2 units). Means are dressed with the pooled covariance within conditions (Ledoit-Wolf).
+(n × genes, log2 units). Profiles vary around the means by the pooled within-condition covariance
+(Ledoit-Wolf).
 """
 
 from __future__ import annotations
