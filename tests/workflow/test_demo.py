@@ -105,7 +105,7 @@ def test_second_run_has_nothing_to_do(demo, snakemake):
     ("module", "runs", "spared"),
     [
         (
-            "experiments/privacy/attacks/subspaces.py",
+            "experiments/privacy/attacks/span_residual.py",
             {"evaluate", "summarise", "write_report"},
             {"train", "generate", "plan", "harmonise"},
         ),

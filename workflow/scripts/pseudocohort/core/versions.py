@@ -27,6 +27,9 @@ def _imports(module: str) -> frozenset[str]:
     is_package = file.name == "__init__.py"
     found = set()
     for node in ast.walk(ast.parse(file.read_text())):
+        if is_package and isinstance(node, ast.Call) and ast.unparse(node).startswith("scan(__name__"):
+            # A package that scans itself depends on the plug-ins that it finds.
+            found |= {f"{module}.{path.stem}" for path in file.parent.glob("*.py") if path.stem[0] != "_"}
         if not isinstance(node, ast.ImportFrom) or not node.level:
             continue
         parts = module.split(".") if module else []
