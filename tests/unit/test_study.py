@@ -41,10 +41,22 @@ def check(config):
     return check_study(config, Path("workflow/schemas"))
 
 
-@pytest.mark.parametrize("name", sorted(p.stem for p in Path(__file__).parents[2].glob("config/*.yaml")))
+SHIPPED = sorted(p.stem for p in Path(__file__).parents[2].glob("config/*.yaml") if p.stem != "full-size")
+
+
+@pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_studies_are_valid(study, name):
     rows = check(study(name, data_root="somewhere"))
     assert rows
+
+
+@pytest.mark.parametrize("name", ["breast", "gtex", "paired"])
+def test_sizes_of_a_cluster_are_laid_over_a_study(study, name):
+    sizes = yaml.safe_load(Path("config/full-size.yaml").read_text())
+    config = study(name, data_root="somewhere", **sizes)
+    assert check(config) and config["privacy"]["coins"] == 10
+    assert config["prepare"]["conditions"] == study(name)["prepare"]["conditions"]
+    assert len(training_sets(config)) > 2 * len(training_sets(study(name)))
 
 
 def test_defaults_fill_what_a_study_leaves_out_and_pass_their_own_schema(project_root):
@@ -150,7 +162,7 @@ def test_sheet_errors_name_row_and_column(study, tmp_path):
         sheet.replace("\tcounts\t", "\tcount\t", 1): "unit",
         sheet.replace("\tgct\t", "\tgctx\t", 1): "format",
         sheet.replace("demo_tumour\tbulk", "demo_normal\tbulk", 1): "two rows",
-        sheet.replace("\t", ","): "no column 'dataset'",
+        sheet.replace("\t", ","): "comma-separated",
         sheet.replace("\t0.001\t", "\tabc\t", 1): "log_offset",
     }
     for k, (text, expected) in enumerate(cases.items()):
@@ -217,5 +229,5 @@ def test_the_public_sheet_has_every_dataset_of_the_shipped_studies(project_root)
         assert sources.is_downloaded(row["source"]) or row["source"].startswith("resources/manual/"), name
     for folder in rooted["source"].str.extract(r"\{data_root\}/([^/]+)/")[0]:
         assert f"`{folder}/" in page, folder
-    studies = [p.stem for p in (project_root / "config").glob("*.yaml") if not p.stem.endswith("-full")]
+    studies = [p.stem for p in (project_root / "config").glob("*.yaml") if p.stem != "full-size"]
     assert all(f"`{name}`" in page for name in studies if name not in ("config",))
