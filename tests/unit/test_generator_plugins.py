@@ -192,6 +192,6 @@ def test_a_generator_that_cannot_compose_is_refused_where_it_would_have_to(demo,
     monkeypatch.chdir(ROOT)
     config = copy.deepcopy(demo)
     config["combination"]["generators"] = ["copy"]
-    with pytest.raises(UserError, match="cannot sample a condition at a level") as caught:
+    with pytest.raises(UserError, match="'copy' is not allowed") as caught:
         check_study(config, ROOT / "workflow/schemas")
-    assert caught.value.where == "combination.generators" and "mvn" in caught.value.remedy
+    assert caught.value.where == "configuration: combination.generators[0]" and "mvn" in caught.value.remedy
