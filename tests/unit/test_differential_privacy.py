@@ -385,8 +385,6 @@ def watched(name: str, mutant=None, **settings) -> None:
     """
     seen: dict = {"statistics": [], "noise": [], "sizes": []}
     with pytest.MonkeyPatch.context() as patch:
-        if mutant:
-            mutant(patch)
         release, draw, step = PrivateStatistics.release, DonorBatches.draw, dp_sgd.private_gradient
 
         def watch_release(self, what, total, sensitivity, detail):
@@ -421,6 +419,8 @@ def watched(name: str, mutant=None, **settings) -> None:
         patch.setattr(DonorBatches, "draw", watch_draw)
         if hasattr(module, "private_gradient"):
             patch.setattr(module, "private_gradient", watch_step)
+        if mutant:  # last, so that what it calls is watched
+            mutant(patch)
         model_settings = registry.get(name).merge_settings(settings_of_toy(name) | settings)
         data = with_public(toy(n=400, p=40))
         model = registry.get(name)().fit(data, settings=settings_of_toy(name) | settings, seed=1)
@@ -636,7 +636,11 @@ def test_no_donor_moves_a_statistic_of_dp_components_by_more_than_its_sensitivit
 
 
 def test_dp_components_without_noise_has_the_class_means_and_spread_of_its_donors():
-    data = with_public(toy(n=2000))
+    data = toy(n=2060)
+    public = np.arange(data.n_obs) % 103 < 3  # other donors of the same tissue
+    labels = data.obs[list(LABELS)].astype(str).drop_duplicates()
+    reference, data = data[public].copy(), data[~public].copy()
+    data.uns["public"] = Public(labels, reference)
     settings = settings_of_toy("dp_components") | {"epsilon": None, "radius": 50.0, "mean_radius": 50.0}
     for residuals in ("gaussian", "public_rows"):
         model = registry.get("dp_components")().fit(data, settings=settings | {"residuals": residuals}, seed=1)
@@ -717,6 +721,7 @@ def test_a_private_generator_without_the_public_profiles_it_asks_for_is_refused(
 
 def test_bundle_fits_no_scale_and_takes_public_donors_out_of_training(tmp_path):
     data, members = study_of(toy())
+    data.obs["dataset"] = "cohort"
     members["role"] = ["member"] * 30 + ["non_member"] * 30 + ["reference"] * 20
     settings = {
         "public": "reference",
@@ -745,7 +750,7 @@ def test_bundle_fits_no_scale_and_takes_public_donors_out_of_training(tmp_path):
     with pytest.raises(UserError, match="no dataset of the study"):
         fitted(members, public="gtexx")
     with pytest.raises(UserError, match="every training profile"):
-        fitted(members, public=str(data.obs["dataset"].iloc[0]))
+        fitted(members, public="cohort")
 
 
 def test_requests_of_private_generators_say_nothing_of_the_coins():
@@ -758,7 +763,7 @@ def test_requests_of_private_generators_say_nothing_of_the_coins():
             "sample_id": data.obs_names, "condition": data.obs["condition"].to_numpy(),
             "role": np.where(coin, "member", "non_member"),
         }).sort_values("sample_id")  # fmt: skip
-        made = request(row, members, data.obs, {"seed": 1, "privacy": {}}, private=True)
+        made = request(row, members, data.obs, {"seed": 1, "privacy": {"release_sizes": []}}, private=True)
         assert len(made) == 20
         asked.append(made["condition"].value_counts().to_dict())
     assert abs(asked[0]["A"] - asked[1]["A"]) <= 4 and sum(asked[0].values()) == 20
