@@ -87,8 +87,9 @@ def test_two_values_give_no_interval_and_p_values_none_at_all() -> None:
         "aa_test_truth_half": scales.SHARE, "memorisation_share": scales.SHARE, "recall_Her2_gain": scales.REAL,
         "both_minus_permuted": scales.REAL, "gain_over_stacking": scales.REAL, "excess": scales.REAL,
         "mmd_over_level_shift": scales.REAL, "centroid_r": scales.CORRELATION, "pearson_delta": scales.CORRELATION,
-        "pearson_delta_gain_over_see": scales.REAL, "mmd": scales.POSITIVE, "brier": scales.POSITIVE,
-        "real_profiles_saved": scales.REAL, "p_corrected": None, "precision": scales.SHARE, "a_new_metric": scales.REAL,
+        "pearson_delta_gain_over_see": scales.REAL, "mmd": scales.REAL, "brier": scales.POSITIVE,
+        "real_profiles_saved": scales.REAL, "mmd_challenge": scales.REAL, "frechet_within": scales.POSITIVE,
+        "p_corrected": None, "precision": scales.SHARE, "a_new_metric": scales.REAL,
     }.items(),
 )  # fmt: skip
 def test_a_metrics_name_says_where_it_can_lie(metric: str, bounds: tuple[float, float] | None) -> None:
