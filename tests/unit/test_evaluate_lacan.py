@@ -14,6 +14,7 @@ from pseudocohort.core.errors import UserError
 from pseudocohort.experiments.lacan import score as track
 from pseudocohort.experiments.lacan.figures.lacan import draw
 from pseudocohort.experiments.lacan.published_network import PublishedNetwork
+from pseudocohort.experiments.registry import describe
 from pseudocohort.experiments.shared.statistics import summarise
 from pseudocohort.experiments.shared.verdicts import verdicts
 from pseudocohort.plan.members import members
@@ -200,6 +201,6 @@ def test_verdict_table_and_figure_show_the_control_and_the_ceiling(scored: pd.Da
     assert "on those of mvn in" in said["answer"] and "A photocopier reaches" in said["answer"]
     assert len(said["points"]) == 3
     summary = summarise(named)
-    table = summary_table("lacan", summary)
+    table = summary_table(describe("lacan"), summary)
     assert table.header[:3] == ["Space", "Generator", "Reverse accuracy"] and len(table.rows) == 4 * 3
     assert len(draw(summary).axes) == 4
