@@ -200,9 +200,13 @@ def test_real_rows_have_no_augmentation_ceiling_and_majority(profiles: ad.AnnDat
         # With all rows drawn, "none" is the ceiling.
         assert every == pytest.approx(ceiling, abs=0.05)
     assert len(table[table["metric"] == "majority_rate"]) == 2
-    tested = profiles.obs[(profiles.obs["split"] == "test") & (profiles.obs["level"] == "tumour")]
-    share = (tested["condition"] == "a").mean()
-    assert _mean(table, "majority_rate", repeat=0) == pytest.approx(share)  # of the study's own split
+    config = _config(n_real=[0, 12, -1], repeats=2)
+    rows = training_sets(config)
+    plan = Members(profiles, members(profiles.obs, rows, config))
+    for repeat in range(2):  # the share of the largest class among the profiles that the repeat holds out
+        tested, condition = plan.of(f"aug-type-same_n-all-r{repeat}", "test")
+        assert set(profiles.obs["level"].iloc[tested]) == {"tumour"}
+        assert _mean(table, "majority_rate", repeat=repeat) == pytest.approx((condition == "a").mean())
     assert set(table["level"]) == {"tumour"}
     assert set(table["dataset"]) == {"tissue"}
 
@@ -315,15 +319,48 @@ def test_a_planted_leak_is_caught(profiles: ad.AnnData, role: str) -> None:
     check_no_leak(leaky, table.assign(role=["test", "non_member", "train"]))
 
 
-def test_augmentation_refuses_a_leaky_plan(profiles: ad.AnnData) -> None:
+def _paired_donors(profiles: ad.AnnData) -> ad.AnnData:
+    """Every second profile is of its neighbour's donor."""
+    paired = profiles.copy()
+    donor = paired.obs["donor"].astype(str).to_numpy(dtype=object)
+    donor[1::2] = donor[0::2]
+    paired.obs["donor"] = donor
+    return paired
+
+
+def test_the_plan_keeps_the_profiles_of_a_donor_on_one_side(profiles: ad.AnnData) -> None:
     config = _config()
-    leaky = profiles.copy()
-    donor = leaky.obs["donor"].astype(str).to_numpy(dtype=object)
-    # Every profile shares its donor with its neighbour on the other side of the split.
-    donor[1::3] = donor[0::3]
-    leaky.obs["donor"] = donor
-    with pytest.raises(ContractError, match="held out and trained on"):
-        _score(leaky, config)
+    paired = _paired_donors(profiles)
+    check_no_leak(paired, members(paired.obs, training_sets(config), config))
+
+
+@pytest.mark.parametrize("generator", ["real", "toy"])
+def test_augmentation_refuses_a_leaky_plan(profiles: ad.AnnData, generator: str) -> None:
+    """A plan by profiles that turn out to be of the same donors, as after a correction of the table of samples."""
+    config = _config()
+    rows = training_sets(config)
+    plan = members(profiles.obs, rows, config)
+    with pytest.raises(ContractError, match="is held out and trained on in the same training set"):
+        augmentation(
+            _paired_donors(profiles), {}, pd.DataFrame(rows), plan, study="toy", generator=generator,
+            settings=config["augmentation"], seed=config["seed"],
+        )  # fmt: skip
+
+
+def test_a_donor_put_on_the_other_side_of_one_training_set_is_refused(profiles: ad.AnnData) -> None:
+    config = _config()
+    rows = training_sets(config)
+    plan = members(profiles.obs, rows, config)
+    name = "aug-type-same_n-n12-r1"
+    inside = plan["training_set"] == name
+    first = plan.index[inside & (plan["role"] == "test")][0]
+    planted = plan.loc[[first]].assign(role="train")
+    with pytest.raises(ContractError, match="is held out and trained on") as caught:
+        augmentation(
+            profiles, {}, pd.DataFrame(rows), pd.concat([plan, planted], ignore_index=True), study="toy",
+            generator="real", settings=config["augmentation"], seed=config["seed"],
+        )  # fmt: skip
+    assert repr(name) in caught.value.where
 
 
 def test_a_member_that_is_no_profile_is_named(profiles: ad.AnnData) -> None:

@@ -16,6 +16,7 @@ from pseudocohort.core.errors import ContractError
 from pseudocohort.experiments.combination import baselines as base
 from pseudocohort.experiments.combination.finish import finish
 from pseudocohort.experiments.combination.score import combination
+from pseudocohort.experiments.shared.split_guard import check_no_leak
 from pseudocohort.plan.members import members
 from pseudocohort.plan.training_sets import training_sets
 
@@ -230,11 +231,22 @@ def test_same_seed_same_table() -> None:
 
 
 def test_a_held_out_donor_in_the_pool_is_refused() -> None:
-    profiles = _toy()
+    """A plan by profiles, of which one that is tested in a draw turns out to be of a donor of its unlabelled pool."""
+    profiles, config = _toy(), _config()
+    rows = training_sets(config)
+    plan = members(profiles.obs, rows, config)
+    name = "comb-tissue_only-k1-d2"
+    of_set = plan[plan["training_set"] == name].groupby("role", observed=True)["sample_id"].first()
     profiles.obs["donor"] = profiles.obs["donor"].astype(str)
-    profiles.obs.loc["tissue:0", "donor"] = "tissue:1"  # held out : trained on
-    with pytest.raises(ContractError, match="'tissue:1' is held out and trained on"):
-        _score(profiles, _config())
+    profiles.obs.loc[of_set["test"], "donor"] = of_set["unlabeled"]
+    for generator in ("real", "toy"):
+        with pytest.raises(ContractError, match=f"'{of_set['unlabeled']}' is held out and trained on"):
+            combination(
+                profiles, {}, pd.DataFrame(rows), plan, study="toy", generator=generator,
+                settings=config["combination"], seed=config["seed"],
+            )  # fmt: skip
+    # A plan of the corrected profiles deals both to one side.
+    check_no_leak(profiles, members(profiles.obs, rows, config))
 
 
 @pytest.fixture(scope="module")

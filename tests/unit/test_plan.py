@@ -14,6 +14,7 @@ from pseudocohort.configuration import complete
 from pseudocohort.core.errors import ContractError, UserError
 from pseudocohort.core.levels import add_level
 from pseudocohort.experiments.shared.plan import nested_order, with_split
+from pseudocohort.experiments.shared.split_guard import FITTED_ROLES
 from pseudocohort.plan.members import members
 from pseudocohort.plan.requests import request
 from pseudocohort.plan.training_sets import batches, generators_of, trained_experiments, training_sets
@@ -110,16 +111,23 @@ def test_evaluations_left_out_have_no_training_sets(config):
 @settings(max_examples=10, deadline=None)
 def test_no_held_out_donor_is_ever_fitted(config, experiment, seed):
     obs = make_obs(seed=seed)
-    _, table = planned(obs, config, experiment)
+    rows, table = planned(obs, config, experiment)
     donor = table["sample_id"].map(obs["donor"])
-    fitted = table["role"].isin(["train", "unlabeled", "reference"])
-    if experiment == "combination":  # its split is inside the repeat
-        for name, part in donor.groupby(table["training_set"], observed=True):
-            assert not set(part[fitted[part.index]]) & set(part[(table["role"] == "test")[part.index]]), name
-        return
-    held_out = set(obs["donor"][obs["split"] == "test"])
-    assert not set(donor[fitted]) & held_out
-    assert set(donor[table["role"] == "test"]) <= held_out
+    choosing = set(obs["donor"][obs["genes"] == "yes"])
+    tested: dict[tuple[str | None, int], set[str]] = {}
+    for row in rows:
+        inside = table["training_set"] == row["training_set"]
+        held_out = set(donor[inside & (table["role"] == "test")])
+        fitted = set(donor[inside & table["role"].isin(FITTED_ROLES)])
+        assert held_out and fitted and not held_out & fitted, row["training_set"]
+        assert not held_out & choosing, "genes were chosen on a donor that is tested"
+        assert not any("line" in d for d in held_out)
+        # Sets of one repeat are compared with each other: they test the same donors.
+        assert tested.setdefault((row["task"], row["repeat"]), held_out) == held_out
+    if experiment == "fidelity":  # one split, of the study
+        assert set(donor[table["role"].isin(FITTED_ROLES)]).isdisjoint(obs["donor"][obs["split"] == "test"])
+    else:
+        assert len(set(map(frozenset, tested.values()))) == len(tested), "repeats test other donors"
 
 
 def test_same_n_draws_are_nested_and_hold_every_class(config):
@@ -141,14 +149,23 @@ def test_regimes_see_what_they_say(config):
     def ids(name, role):
         return set(table["sample_id"][(table["training_set"] == name) & (table["role"] == role)])
 
-    pool = set(obs.index[(obs["level"] == "tumour") & (obs["split"] == "train")])
+    # Every profile of the task is tested or in the pool, by its donor; as many donors of a condition as in the study's
+    # split are tested, out of those on whom no gene was chosen.
+    tumours = obs[obs["level"] == "tumour"]
+    held_out = obs.loc[list(ids("aug-type-oracle-all-r0", "test"))]
+    train = ~obs["donor"].isin(held_out["donor"])
+    assert set(held_out.index) == set(tumours.index[tumours["donor"].isin(held_out["donor"])])
+    assert set(held_out["genes"]) == {"no"}
+    of_study = tumours[tumours["split"] == "test"]
+    assert held_out["condition"].value_counts().to_dict() == of_study["condition"].value_counts().to_dict()
+    pool = set(tumours.index[train[tumours.index]])
     same = ids("aug-type-same_n-n12-r0", "train")
     assert ids("aug-type-oracle-all-r0", "train") == pool
     assert ids("aug-type-unlabeled-n12-r0", "train") == same
     assert ids("aug-type-unlabeled-n12-r0", "unlabeled") == pool - same
     transfer = ids("aug-type-transfer-n12-r0", "train")
     assert same < transfer
-    assert transfer - same == set(obs.index[(obs["level"] != "tumour") & (obs["split"] == "train")])
+    assert transfer - same == set(obs.index[(obs["level"] != "tumour") & train])
     labels = table[(table["training_set"] == "aug-type-unlabeled-n12-r0") & (table["role"] == "unlabeled")]["condition"]
     assert (labels == "").all()
     # With a filter, the other conditions are the source.

@@ -45,7 +45,9 @@ def elsewhere(tmp_path) -> Path:
 
 def test_runs_in_another_directory(elsewhere, project_root):
     snakefile = project_root / "workflow/Snakefile"
-    done = run(elsewhere, "-s", str(snakefile), "--configfile", "small.yaml", "results/small/prepared/harmonised.h5ad")
+    done = run(
+        elsewhere, "-s", str(snakefile), "--configfile", "small.yaml", "--", "results/small/prepared/harmonised.h5ad"
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert (elsewhere / "results/small/prepared/harmonised.h5ad").is_file()
     assert (elsewhere / "resources/demo/normal.gct").is_file()
@@ -60,7 +62,7 @@ def test_directory_flag_of_snakemake(elsewhere, project_root):
 
 def test_runs_as_a_module(elsewhere, project_root):
     (elsewhere / "Snakefile").write_text(MODULE.format(project=project_root))
-    done = run(elsewhere, "results/small/tables/fidelity_summary.tsv")
+    done = run(elsewhere, "--", "results/small/tables/fidelity_summary.tsv")
     assert done.returncode == 0, done.stdout + done.stderr
     assert (elsewhere / "results/small/tables/fidelity_summary.tsv").is_file()
 
@@ -91,6 +93,6 @@ rule probe:
 
 def test_memory_grows_with_the_attempt(elsewhere, project_root):
     (elsewhere / "Snakefile").write_text('configfile: "small.yaml"\n' + PROBE.format(project=project_root))
-    done = run(elsewhere, "--retries", "2", "probe.txt")
+    done = run(elsewhere, "--retries", "2", "--", "probe.txt")
     assert done.returncode == 0, done.stdout + done.stderr
     assert (elsewhere / "asked.txt").read_text().split() == ["100", "200", "300"]

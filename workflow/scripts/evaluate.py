@@ -1,5 +1,6 @@
 """Score one generator (or the real data) in one experiment."""
 
+import inspect
 from typing import TYPE_CHECKING
 
 from pseudocohort.core import contracts, io, logs
@@ -13,11 +14,11 @@ logs.configure(snakemake.log[0])
 given, name = snakemake.input, snakemake.wildcards.experiment
 experiment = describe(name)
 training_sets = io.read_table(given.training_sets, contracts.TRAINING_SETS_COLUMNS)
-further = {}
-if experiment.has("plan:inputs"):
+score, further = experiment.load(experiment.score), {}
+if "inputs" in inspect.signature(score).parameters:
     own = {key for key, _ in given.items()} - {"profiles", "training_sets", "members", "synthetic"}
     further["inputs"] = {key: [given[key]] if isinstance(given[key], str) else list(given[key]) for key in own}
-table = experiment.load(experiment.score)(
+table = score(
     io.read_profiles(given.profiles, contracts.HARMONISED),
     SyntheticStore(given.synthetic),
     training_sets[training_sets["experiment"] == name],

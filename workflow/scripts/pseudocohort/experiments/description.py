@@ -14,7 +14,7 @@ name ``EXPERIMENT``. What it does is in further modules of the folder, or in the
     ``alignment(row)`` says how levels are aligned before training.
 ``score``
     ``score(profiles, synthetic, training_sets, members, *, study, generator, settings, seed)``, with ``inputs`` where
-    there are any: an evaluation table. Optional, in modules of their names: ``finish(table)`` adds rows to the joined
+    it takes them: an evaluation table. Optional, in modules of their names: ``finish(table)`` adds rows to the joined
     table that need all generators, ``curves(table)`` adds such rows to the summary.
 ``verdict``
     ``verdict(table, config)``: the answer in words.

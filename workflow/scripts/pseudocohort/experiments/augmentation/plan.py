@@ -10,8 +10,8 @@ import pandas as pd
 
 from ...core.errors import UserError
 from ...core.seeds import generator
-from ...plan.splits import dealt
 from ..shared.plan import Roles, generators_of, in_proportion, in_task, nested_order, rows, task_label
+from ..shared.splits import dealt
 
 
 def check(config: dict[str, Any], datasets: dict[str, dict[str, Any]]) -> None:

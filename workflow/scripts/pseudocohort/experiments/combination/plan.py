@@ -10,8 +10,8 @@ import pandas as pd
 
 from ...core.errors import UserError
 from ...core.seeds import generator
-from ...plan.splits import dealt
 from ..shared.plan import Roles, average_donor, both_levels, rows, wrong_names
+from ..shared.splits import dealt
 
 #: Variants that add profiles of another level; the others align the same ones in another way.
 ADDED_LEVEL = {"line_bulk": "line_bulk", "offset": "line_bulk", "cells": "cell"}

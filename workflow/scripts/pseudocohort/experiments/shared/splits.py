@@ -2,7 +2,7 @@
 
 One split of the patients leaves the luck of that split in every number. Each repeat therefore tests other patients.
 Nothing that is shared by the repeats may have seen them: genes are chosen, without labels, on donors that are never
-tested (``genes`` of the table of donors, :mod:`..prepare.donors`), and scales are fitted on the training donors of each
+tested (``genes`` of the table of donors, :mod:`...prepare.donors`), and scales are fitted on the training donors of each
 training set.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..core.seeds import generator
+from ...core.seeds import generator
 
 
 def deal(obs: pd.DataFrame, *, seed: int, experiment: str, repeat: int) -> pd.DataFrame:
@@ -23,7 +23,7 @@ def deal(obs: pd.DataFrame, *, seed: int, experiment: str, repeat: int) -> pd.Da
     ----------
     obs : DataFrame
         ``obs`` of the harmonised profiles with the columns ``split`` and ``genes``
-        (:func:`..experiments.shared.plan.with_split`).
+        (:func:`.plan.with_split`).
     seed : int
         Master seed.
     experiment : str
