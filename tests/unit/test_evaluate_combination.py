@@ -282,12 +282,16 @@ def breast(data_root: Path) -> ad.AnnData:
 
 
 def test_lines_name_unlabelled_breast_tumours(breast: ad.AnnData) -> None:
-    """Known truth of the breast study over splits: mixture .91 without a label, lines alone .74, wrong names .03."""
+    """Known truth of the breast study over splits: mixture .91 without a label, lines alone .65, wrong names .05.
+
+    Ten splits, as the study has: one split has .84 to .94. With one labelled patient per class, lines that name at most
+    one of the three right are dropped, which by chance happens to true ones now and then and costs twenty points.
+    """
     config = _config(
         map={"LumA": "Luminal", "LumB": "Luminal", "Her2_enriched": "Her2", "TNBCA": "Basal"},
         conditions=["Luminal", "Her2", "Basal"],
         k=[0, 1],
-        draws=6,
+        draws=10,
         n_synthetic=40,
         pool_sizes=[100],
     )
@@ -299,10 +303,18 @@ def test_lines_name_unlabelled_breast_tumours(breast: ad.AnnData) -> None:
         assert _mean(table, "balanced_accuracy", "em", "permuted", k) < 0.1
         gain = table[(table["metric"] == "gain_over_best_without_pool") & (table["generator"] == "em")]
         gain = gain.loc[(gain["n_real"] == k) & (gain["regime"] == arm), "value"].to_numpy()
-        assert gain.mean() - 2.57 * gain.std(ddof=1) / np.sqrt(len(gain)) > 0
+        assert len(gain) == 10 and gain.mean() - 2.26 * gain.std(ddof=1) / np.sqrt(10) > 0
     assert 0.6 < _mean(table, "balanced_accuracy", "stacking", "cell_only", 0) < 0.8
     assert _mean(table, "em_labels_right", "em", "cell_only", 0) > 0.9
     assert _mean(table, "em_source_used", "em", "cell_only", 0) == 1
+    # Lines that are dropped leave what labelled patients alone give; lines that are kept do as well as without a label.
+    one = table[(table["generator"] == "em") & (table["n_real"] == 1) & table["task"].isna()]
+    one = one.set_index(["metric", "regime", "repeat"])["value"]
+    kept = one["em_source_used", "both"] == 1
+    assert kept.sum() >= 8
+    scores = one["balanced_accuracy", "both"]
+    assert scores[kept].mean() > 0.89
+    pd.testing.assert_series_equal(scores[~kept], one["balanced_accuracy", "tissue_only"][~kept])
     assert _mean(table, "balanced_accuracy", "em", "permuted_guarded", 1) > 0.6
     pool = table[(table["metric"] == "pool_balanced_accuracy") & (table["task"] == "pool:100")]
     assert 0.7 < pool.loc[pool["generator"] == "em", "value"].mean() < _mean(table, "balanced_accuracy", "em", arm, 1)

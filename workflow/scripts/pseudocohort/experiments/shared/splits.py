@@ -2,8 +2,8 @@
 
 One split of the patients leaves the luck of that split in every number. Each repeat therefore tests other patients.
 Nothing that is shared by the repeats may have seen them: genes are chosen, without labels, on donors that are never
-tested (``genes`` of the table of donors, :mod:`...prepare.donors`), and scales are fitted on the training donors of each
-training set.
+tested (``genes`` of the table of donors, :mod:`...prepare.donors`), and scales are fitted on the training donors of
+each training set.
 """
 
 from __future__ import annotations
