@@ -16,6 +16,7 @@ from pseudocohort.experiments.augmentation.figures import augmentation
 from pseudocohort.experiments.combination.figures import combination
 from pseudocohort.experiments.fidelity.figures import fidelity
 from pseudocohort.experiments.interventions.figures import interventions
+from pseudocohort.experiments.privacy.attacks import REQUIRED
 from pseudocohort.experiments.privacy.figures import privacy
 from pseudocohort.experiments.registry import describe
 from pseudocohort.experiments.shared.statistics import summarise
@@ -55,12 +56,18 @@ def augmentation_table(gain, *, ceiling=0.9, spread=0.01, control=0.0):
     return evaluation_table(rows)
 
 
-def privacy_table(auc, p):
-    rows = []
+def privacy_table(auc, p, coins=4):
+    """The least battery on a generator: the span residual reaches `auc`, the other attacks guess."""
+    rows, about = [], np.linspace(-0.01, 0.01, coins)
+    of = {"generator": "ddpm", "level": "tumour"}
     for regime, value in (("audit", auc), ("negative_control", 0.5)):
-        keys = {"generator": "ddpm", "regime": regime, "level": "tumour", "n_real": 50, "n_synthetic": 50}
-        rows += rows_of({"auc": [value] * 2, "auc_se": [0.05] * 2}, estimator="span_residual", **keys)
-        rows += rows_of({"p_corrected": [p if regime == "audit" else 0.6] * 2}, estimator="battery", **keys)
+        keys = {**of, "regime": regime, "n_real": 50, "n_synthetic": 50}
+        for attack in REQUIRED:
+            area = about + (value if attack == "span_residual" else 0.5)
+            ends = {"auc": area, "auc_se": [0.05] * coins, "auc_low": area - 0.1, "auc_high": area + 0.1}
+            rows += rows_of(ends, estimator=attack, **keys)
+        rows += rows_of({"p_corrected": [p if regime == "audit" else 0.6] * coins}, estimator="battery", **keys)
+    rows += rows_of({"non_members": [50.0 * coins]}, estimator="span_residual", regime="pooled", **of)
     return evaluation_table(rows)
 
 
@@ -166,6 +173,15 @@ def test_privacy_verdict_follows_the_corrected_test():
     assert leak["status"] == "no" and "ddpm (AUC .97, span residual)" in leak["answer"]
     silent = answer("privacy", privacy_table(0.53, 0.4))
     assert silent["status"] == "yes" and "not anonymity" in silent["answer"]
+
+
+def test_privacy_verdict_of_too_few_audits_or_attacks_is_that_nobody_can_tell():
+    whole = privacy_table(0.53, 0.4)
+    for table in (privacy_table(0.53, 0.4, coins=2), whole[whole["estimator"] != "nearest_neighbour"]):
+        found = answer("privacy", table)
+        assert found["status"] == "cannot_tell" and "too few donors, coins or attacks" in found["answer"]
+    both = answer("privacy", pd.concat([whole, privacy_table(0.97, 0.001).assign(generator="mvn")]))
+    assert both["status"] == "unclear" and "Not from mvn" in both["answer"] and "lets ddpm" in both["answer"]
 
 
 def test_interventions_verdict_asks_for_robustness_to_the_graph():

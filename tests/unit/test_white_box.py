@@ -18,6 +18,7 @@ from pseudocohort.experiments.privacy.shadow import shadow_scores
 from pseudocohort.experiments.shared.statistics import delong, summarise
 from pseudocohort.experiments.shared.style import save
 from pseudocohort.generators.base import registry
+from pseudocohort.generators.base.ledger import Ledger, Mechanism, auc_bound, noise_for
 from pseudocohort.generators.engine.diffusion_schedule import Schedule
 from pseudocohort.generators.engine.diffusion_signals import denoising_loss, step_error
 from pseudocohort.generators.fit.batch import lengthened, train_batch
@@ -162,8 +163,10 @@ def audits(coins: int):
 
 def table_of(coins, **settings):
     data, synthetic, sets, plan, signals = audits(coins)
-    ledgers = {"priv-c0": {"guarantee": True, "delta": 1e-5, "epsilon": 2.5, "statement": "", "entries": []}}
-    ledgers["priv-c1"] = {**ledgers["priv-c0"], "guarantee": False, "epsilon": None}
+    kept, broken = Ledger(1e-5), Ledger(1e-5)
+    kept.noised("class means", "donors cut", Mechanism(noise_for(2.5, 1e-5)))
+    broken.exact("class means", "without noise")
+    ledgers = {"priv-c0": kept.state(), "priv-c1": broken.state()}
     table = privacy(
         data, synthetic, sets, plan, study="s", generator="toy", seed=1, signals=signals, ledgers=ledgers,
         settings={"attacks": ["nearest_neighbour", "span_residual"], **settings},
@@ -193,8 +196,13 @@ def test_what_cannot_run_says_why_and_has_no_area():
 
 def test_the_claim_of_a_ledger_is_in_the_table():
     full = table_of(2)
-    assert full[0, "audit", "ledger", "guarantee"] == 1 and full[0, "audit", "ledger", "epsilon"] == 2.5
-    assert full[1, "audit", "ledger", "guarantee"] == 0 and (1, "audit", "ledger", "epsilon") not in full.index
+    claim = full[0, "audit", "ledger"]
+    assert claim["guarantee"] == 1 and claim["delta"] == 1e-5 and claim["epsilon"] == pytest.approx(2.5, rel=0.01)
+    assert (
+        claim["auc_bound"] == pytest.approx(auc_bound(claim["mu"])) and 0.01 < claim["tpr_bound"] < claim["auc_bound"]
+    )
+    # A ledger without a guarantee claims nothing.
+    assert full[1, "audit", "ledger"].to_dict() == {"guarantee": 0, "delta": 1e-5}
 
 
 def test_a_candidate_without_signal_is_an_error():
@@ -315,7 +323,9 @@ def test_release_sizes_and_training_lengths_have_rows_of_their_own_and_a_figure(
         settings={"attacks": ["nearest_neighbour"], "white_box": True, "release_sizes": [0.5, 2]},
     )  # fmt: skip
     check_evaluation(table, "here")
-    auc = table[(table["metric"] == "auc") & (table["repeat"] == 0)].set_index(["regime", "task"])["value"]
+    first = table[(table["metric"] == "auc") & (table["repeat"] == 0) & (table["estimator"] == "nearest_neighbour")]
+    auc = first.set_index(["regime", "task"])["value"]
+    assert auc.index.is_unique
     assert auc["release_size", "release x2"] > auc.xs("audit").iloc[0] + 0.1
     assert abs(auc["release_size", "release x0.5"] - 0.5) < 0.2
     assert auc["training_length", "training length x4"] > 0.8

@@ -132,6 +132,8 @@ def privacy(decision: Decision, ledger: dict[str, Any] | None = None) -> dict[st
         "says": list(PRIVATE_SAYS if silent else SAYS) if found else [],
         "does_not_say": list(DOES_NOT_SAY),
         "attacks": [],
+        "conditions": [],
+        "epsilon": [],
         "guarantee": None,
     }
     if ledger:

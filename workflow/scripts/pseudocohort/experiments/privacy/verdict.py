@@ -66,5 +66,6 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
             f"The gate lets {', '.join(g for g, _ in passing)} pass (largest AUC {largest.audit}). That is absence of "
             "evidence at this cohort size, not anonymity."
         )
-    status = "yes" if passing and not leaking and not unclear else "unclear" if passing or unclear else "no"
+    found = [status for status, of in (("yes", passing), ("no", leaking), ("cannot_tell", unclear)) if of]
+    status = found[0] if len(found) == 1 else "unclear" if found else "no"
     return {"status": status, "answer": " ".join(parts), "points": sentences}

@@ -20,7 +20,10 @@ _WIDTHS = {
 LATENT = {
     "components": integer(64, "Principal components of the residuals around class means, at most.", minimum=1),
     "profiles_per_component": integer(
-        12, "Degrees of freedom that each component beyond the first 16 takes.", minimum=1
+        12,
+        "Degrees of freedom that each component beyond the first 16 takes; 0 = as many components as `components` asks "
+        "for, and half the degrees of freedom allow.",
+        minimum=0,
     ),
     "marginals": integer(
         20,
