@@ -635,7 +635,7 @@ def ledger_state(noise=3.0, **entries):
 def test_card_of_a_private_model_quotes_its_own_ledger_and_what_it_proves():
     found = built(ledger=ledger_state())
     text = Page(card.render(found)).text
-    assert "(1.56, 1e-05)-differentially private" in text and "one added or removed" in text
+    assert "(1.27, 1e-05)-differentially private" in text and "one added or removed" in text
     assert "no attack on a donor's membership has an AUC above .59" in text
     assert "Not protected: 169 profiles" in text
     weak = " ".join(built(ledger=ledger_state(0.44))["privacy"]["guarantee"]["sentences"])
