@@ -88,12 +88,21 @@ def test_no_donor_is_both_fitted_and_held_out(demo):
     results = demo / "results/demo"
     donors = io.read_table(results / "prepared/donors.tsv", contracts.DONORS_COLUMNS)
     held_out = set(donors["donor"][donors["split"] == "test"])
-    obs = io.read_profiles(results / "prepared/harmonised.h5ad", contracts.HARMONISED).obs
+    choosing = set(donors["donor"][donors["genes"] == "yes"])
+    donor = io.read_profiles(results / "prepared/harmonised.h5ad", contracts.HARMONISED).obs["donor"].astype(str)
     for experiment in ("fidelity", "augmentation", "combination"):
         members = io.read_table(results / f"plan/members/{experiment}.parquet", contracts.MEMBERS_COLUMNS)
-        fitted = members["sample_id"][members["role"].isin(["train", "unlabeled"])].unique()
-        assert held_out
-        assert not set(obs.loc[fitted, "donor"]) & held_out
+        seen = 0
+        for _, own in members.groupby("training_set", observed=True):
+            fitted, tested = (
+                set(donor[own["sample_id"][own["role"].isin(roles)]]) for roles in (["train", "unlabeled"], ["test"])
+            )
+            assert tested and not fitted & tested and not tested & choosing
+            seen += 1
+            if experiment == "fidelity":
+                assert not fitted & held_out
+        assert seen > 1
+    assert held_out and choosing
 
 
 def test_second_run_has_nothing_to_do(demo, snakemake):
