@@ -208,13 +208,9 @@ def code_of_generators():
 
 
 def code_of_plan():
-    """Digest of the code of the plan, and of the experiments' plans."""
-    parts = [
-        part
-        for name in TRAINED
-        for part in experiment_registry.describe(name).modules_of("plan")
-    ]
-    return code_version("plan.members", "plan.training_sets", "plan.requests", *parts)
+    """Digest of the code of the plan, and of the experiments' plans; their descriptions do not count."""
+    plans = [experiment_registry.describe(e).modules_of("plan")[-1] for e in TRAINED]
+    return code_version("plan.members", "plan.training_sets", "plan.requests", *plans)
 
 
 def settings_of_experiment(wildcards):
