@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -160,8 +161,9 @@ def run(folder: Path, *command: str) -> subprocess.CompletedProcess:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory, copy_project) -> Path:
+def project(tmp_path_factory, copy_project, project_root) -> Path:
     folder = copy_project(tmp_path_factory.mktemp("plugins") / "project")
+    shutil.copytree(project_root / "docs", folder / "docs")
     for name, text in FILES.items():
         (folder / "workflow/scripts/pseudocohort" / name).write_text(text)
     (folder / "toys.yaml").write_text(STUDY)
