@@ -19,7 +19,7 @@ def cluster():
 
 def test_demo_trains_and_generates_on_slurm(cluster, tmp_path, copy_project, snakemake):
     folder = copy_project(tmp_path / "p")
-    target = "results/demo/synthetic/full/mvn/b000.h5ad"
+    target = "results/demo/synthetic/fidelity/mvn/b000.h5ad"
     done = snakemake(
         folder, "--profile", "profiles/slurm", "--configfile", "config/demo.yaml", "--latency-wait", "10", target
     )

@@ -16,7 +16,7 @@ JOB = """
 import sys
 from pathlib import Path
 import anndata as ad, numpy as np, pandas as pd
-from pseudocohort.generators.bundle import train_batch
+from pseudocohort.generators.fit.batch import train_batch
 
 rng = np.random.default_rng(0)
 obs = pd.DataFrame({"donor": [f"d{i}" for i in range(60)], "condition": list("AB") * 30, "technology": "bulk",
