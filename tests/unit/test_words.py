@@ -12,7 +12,7 @@ BANNED = (
     "mend what" + " they",
     "three" + " doors",
     "is no" + " knowledge",
-    "the choice of the best of .*" + "allowed for",
+    "the choice of the best of [^.]{0,40}? allowed" + " for",
 )
 
 

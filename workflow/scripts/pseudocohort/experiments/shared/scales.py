@@ -17,10 +17,10 @@ _DIFFERENCE = re.compile(r".*(_gain|_saved|_loss|_difference)|.*(gain_over|_over
 _CORRELATION = re.compile(r"(.*_)?r|pearson_delta|correlation_score(_.*)?")
 _SHARE = re.compile(
     r"(.*_)?(accuracy|auc|auroc|share|half|rate)|macro_f1|discriminative_f1|auprc|aa(_test|_train)?|precision(_train)?"
-    r"|recall(_.*)?|coverage(_train)?|calibration_error|tpr_at_fpr_.*|de_tpr|de_fpr|feature_overlap"
+    r"|recall(_.*)?|coverage(_train)?|calibration_error|tpr_at_fpr_.*|de_tpr|de_fpr"
 )
 #: Not MMD: its unbiased squared estimate is often below 0 where the distributions are equal.
-_POSITIVE = re.compile(r"frechet(_.*)?|density(_train)?|dcr(_base)?|brier|gene_sd_ratio|epsilon.*")
+_POSITIVE = re.compile(r"feature_overlap|frechet(_.*)?|density(_train)?|dcr(_base)?|brier|gene_sd_ratio|epsilon.*")
 
 
 def bounds(metric: str) -> tuple[float, float] | None:
