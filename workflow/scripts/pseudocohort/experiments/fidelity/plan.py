@@ -1,4 +1,4 @@
-"""Training sets of fidelity: four fifths of the training donors against all held-out ones."""
+"""Training sets of fidelity: four fifths of the training donors against held-out ones, dealt anew in each repeat."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ...core.paths import in_data_root
 from ...core.seeds import generator
 from ...generators.base.registry import describe, kind_of
 from ..shared.plan import Roles, in_proportion, rows
+from ..shared.splits import dealt
 
 #: Training set that maps, loss curves and releases are of.
 FIRST = "full-r0"
@@ -27,11 +28,12 @@ def training_sets(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def members(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) -> pd.DataFrame:
-    """Four fifths of the training donors, drawn anew in every repeat, against all held-out profiles.
+    """Four fifths of the training donors against all held-out profiles; donors are held out anew in every repeat.
 
     The fifth left out is the reference of private generators that take one; for all others it does not exist.
     """
     levels = config["fidelity"]["levels"] or [x for x in TISSUE_LEVELS if x in set(obs["level"])]
+    obs = dealt(obs, row, config)
     inside = obs[obs["level"].isin(levels)]
     train = inside[inside["split"] == "train"]
     rng = generator(config["seed"], "full", row["repeat"])
