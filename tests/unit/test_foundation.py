@@ -128,6 +128,13 @@ def test_tables_round_trip(tmp_path, name):
         io.read_table(tmp_path / name, ("c",))
 
 
+def test_true_and_false_are_numbers_in_an_evaluation_table(tmp_path):
+    rows = [{"study": "s", "metric": "a", "value": value} for value in (True, 0.5)]
+    io.write_evaluation(io.evaluation_table(rows[:1]), tmp_path / "e.tsv")
+    assert (tmp_path / "e.tsv").read_text().splitlines()[1].endswith("1.0")
+    assert io.evaluation_table(rows)["value"].tolist() == [1.0, 0.5]
+
+
 def test_evaluation_tables_are_checked(tmp_path):
     rows = [{"study": "s", "generator": "g", "repeat": r, "metric": "m", "value": 0.5} for r in range(2)]
     io.write_evaluation(io.evaluation_table(rows), tmp_path / "e.tsv")

@@ -14,6 +14,7 @@ from typing import Any
 
 import anndata as ad
 import h5py
+import numpy as np
 import pandas as pd
 from scipy import sparse
 
@@ -139,13 +140,16 @@ def write_table(table: pd.DataFrame, path: str | Path) -> None:
 
 
 def evaluation_table(rows: list[dict[str, Any]], *, summary: bool = False) -> pd.DataFrame:
-    """Tidy long evaluation table from dictionaries of keys, ``metric`` and ``value``; absent keys become NA."""
+    """Tidy long evaluation table from dictionaries of keys, ``metric`` and ``value``; absent keys become NA.
+
+    Values are numbers: what is true or false is written as 1 or 0, so that its mean is a share.
+    """
     keys = [k for k in EVALUATION_KEYS if not (summary and k in ("repeat", "seed"))]
     columns = [*keys, "metric", "value"] + (["ci_low", "ci_high", "n"] if summary else [])
     unknown = {name for row in rows for name in row} - set(columns)
     if unknown:
         raise ContractError(f"unknown evaluation key(s): {', '.join(sorted(unknown))}")
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=columns).astype({"value": np.float64})
 
 
 def write_evaluation(table: pd.DataFrame, path: str | Path, *, summary: bool = False) -> None:
