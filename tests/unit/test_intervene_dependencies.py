@@ -65,6 +65,18 @@ def test_effects_that_are_no_function_of_expression_get_no_prediction(models: De
     assert np.isnan(models.predict(np.zeros((3, G)))[:, noise[~models.kept[noise]]]).all()
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("lineages", [1, 4])
+def test_few_lines_and_many_genes_without_an_effect_get_no_model(seed: int, lineages: int) -> None:
+    rng = np.random.default_rng(seed)
+    x = standardised(rng.normal(size=(24, 60)), np.zeros(24))
+    effects = (rng.random((24, 400)) < 0.3).astype(float)
+    lineage = np.array([f"l{i % lineages}" for i in range(24)])
+    models = DependencyModels.fit(x, effects, rng.integers(-1, 60, 400), lineage)
+    assert (models.held_out["model"] > models.held_out["lineage_mean"]).sum() > 20, "many are better by chance"
+    assert models.kept.sum() <= 1
+
+
 def test_error_is_that_of_lineages_held_out(world: World, models: DependencyModels) -> None:
     x, truth, _ = world.profiles(400, 5, tissue=False)
     able = np.arange(MODELLED // 2)

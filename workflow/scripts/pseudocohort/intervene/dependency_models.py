@@ -3,8 +3,9 @@
 The idea of TCGADEPMAP (Shi et al. 2024, Nat Cancer, doi:10.1038/s43018-024-00789-y): learn where both expression and
 effect are known, and apply where only expression is. Levels differ in every gene's mean and spread, so expression is
 standardised within its level first, as generators do with the study's levels. A model is kept only where it predicts
-held-out lineages better than the mean of the other lines and better than what a line's confounders say; a gene without
-a kept model gets no prediction.
+held-out lineages better than the mean of the other lines and better than what a line's confounders say, and where that
+is no chance find among so many genes (false discovery rate, Benjamini & Hochberg 1995); a gene without a kept model
+gets no prediction.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 from ..core.errors import UserError
 from .translation import leading_components
@@ -21,6 +23,8 @@ MIN_LINES = 20
 PENALTIES = tuple(np.geomspace(0.01, 100, 9))
 #: Correlation of held-out predictions with the truth that a kept model has at least, over every baseline.
 MARGIN = 0.1
+#: False discovery rate over genes.
+FDR = 0.05
 
 
 def standardised(x: np.ndarray, level: np.ndarray) -> np.ndarray:
@@ -96,21 +100,22 @@ class DependencyModels:
                 where="interventions.dependencies",
                 remedy="add lines, e.g. DepMap's expression of all lineages",
             )
-        groups = lineage
-        if len(np.unique(lineage)) < 2:
-            groups = np.arange(len(lineage)) % 10
+        single = len(np.unique(lineage)) < 2
+        groups = np.arange(len(lineage)) % 10 if single else lineage
         made = {name: np.full_like(effects, np.nan) for name in ("model", "lineage_mean", "confounders")}
+        made["model"] = _held_out(expression, effects, own, groups)
         for group in np.unique(groups):
             test = groups == group
-            axes, weights, mean = _ridge(expression[~test], effects[~test], own, groups[~test])
-            made["model"][test] = mean + _features_times(expression[test], axes, own, weights)
             made["lineage_mean"][test] = _nearest_lineage(expression, effects, lineage, test)
             if confounders is not None:
                 made["confounders"][test] = _least_squares(confounders, effects, test)
         made["confounders"] = made["confounders"] if confounders is not None else np.zeros_like(effects)
         held_out = {name: _correlation(effects, values) for name, values in made.items()}
+        if single:  # a mean of the other lines is below average where the line is above: not a baseline but an artefact
+            held_out["lineage_mean"] = np.zeros(effects.shape[1])
         best = np.maximum(np.maximum(held_out["lineage_mean"], held_out["confounders"]), 0)
-        kept = held_out["model"] > best + MARGIN
+        p = _correlation_p(held_out["model"], np.isfinite(effects).sum(0))
+        kept = (held_out["model"] > best + MARGIN) & (stats.false_discovery_control(p) <= FDR)
         error = np.sqrt(np.nanmean((effects - made["model"]) ** 2, axis=0))
         axes, weights, mean = _ridge(expression, effects, own, groups)
         return cls(axes, own, weights, mean, kept, held_out, error)
@@ -119,6 +124,16 @@ class DependencyModels:
         """Effects (n, m) of profiles (n, G) standardised within their level; NaN for genes without a kept model."""
         made = self.mean + _features_times(expression, self.components, self.own, self.weights)
         return np.where(self.kept, made, np.nan)
+
+
+def _held_out(expression: np.ndarray, effects: np.ndarray, own: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Effects (n, m) of each group of lines, predicted by the model of the others."""
+    made = np.full_like(effects, np.nan)
+    for group in np.unique(groups):
+        test = groups == group
+        axes, weights, mean = _ridge(expression[~test], effects[~test], own, groups[~test])
+        made[test] = mean + _features_times(expression[test], axes, own, weights)
+    return made
 
 
 def _own_columns(expression: np.ndarray, own: np.ndarray) -> np.ndarray:
@@ -172,6 +187,12 @@ def _least_squares(confounders: np.ndarray, effects: np.ndarray, test: np.ndarra
     design = np.column_stack([np.ones(len(confounders)), confounders])
     filled = np.where(np.isfinite(effects), effects, np.nanmean(effects[~test], axis=0))
     return design[test] @ np.linalg.lstsq(design[~test], filled[~test], rcond=None)[0]
+
+
+def _correlation_p(r: np.ndarray, n: np.ndarray) -> np.ndarray:
+    """One-sided p-values of correlations above 0 over n pairs (Student's t)."""
+    freedom = np.maximum(n - 2, 1)
+    return stats.t.sf(r * np.sqrt(freedom / np.maximum(1 - r**2, 1e-12)), freedom)
 
 
 def _correlation(true: np.ndarray, made: np.ndarray) -> np.ndarray:

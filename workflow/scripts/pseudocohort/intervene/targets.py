@@ -20,6 +20,8 @@ from ..core.errors import UserError
 MIN_PANEL = 3
 #: Targets in the profiles that make a gene a regulator.
 MIN_REGULON = 5
+#: Regulators needed at least: the first of fewer are no choice.
+MIN_REGULATORS = 10
 #: Profiles of the condition needed at least.
 MIN_PROFILES = 10
 BOOTSTRAPS = 100
@@ -147,11 +149,13 @@ def rank(
         )
     sizes = np.diff(signs.indptr)
     regulators = np.flatnonzero(sizes >= MIN_REGULON)
-    if not len(regulators):
+    if len(regulators) < MIN_REGULATORS:
         raise UserError(
-            f"no gene of the study has {MIN_REGULON} targets in the graph", where=where,
-            remedy="lower interventions.confidence, or give a graph that shares more genes with the study",
-        )  # fmt: skip
+            f"{len(regulators)} of the study's {len(symbols):,} genes have {MIN_REGULON} targets in the graph; a rank "
+            f"needs {MIN_REGULATORS}",
+            where=where,
+            remedy="use data sets with more genes in common, lower interventions.confidence, or give another graph",
+        )
     difference = expression_difference(own, cohort, panel)
     rng = np.random.default_rng(seed)
     members = {c: cohort.x[cohort.conditions == c] for c in panel}

@@ -11,7 +11,9 @@ SHARE = (0.0, 1.0)
 CORRELATION = (-1.0, 1.0)
 
 #: No interval over repeats: p-values, standard errors and limits of other intervals, settings, numbers of rows.
-_NONE = re.compile(r"p|p_.*|.*_se|auc_low|auc_high|members|non_members|guarantee|delta|requested|asked|refused|hits|not_run_.*")
+_NONE = re.compile(
+    r"p|p_.*|.*_se|auc_low|auc_high|members|non_members|guarantee|delta|requested|asked|refused|hits|not_run_.*"
+)
 #: Paired differences, which may have either sign.
 _DIFFERENCE = re.compile(r".*(_gain|_saved|_loss|_difference)|.*(gain_over|_over_|_minus_).*|excess|leaf_effect")
 _CORRELATION = re.compile(r"(.*_)?r|pearson_delta|correlation_score(_.*)?")

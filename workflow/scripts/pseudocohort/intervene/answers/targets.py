@@ -62,13 +62,14 @@ def targets_of(
     )
     out.table = regulators
     out.extra["other_genes"] = rest.sort_values("expression_difference", ascending=False, ignore_index=True)
-    top = regulators.head(5)
+    top = [r for r in regulators.head(5).itertuples() if r.ci_low > 0]
+    above = f"{question.condition} ({question.level}, {len(rows)} profiles) expresses"
+    named = ", ".join(f"{r.symbol} ({r.expression_difference:+.2f})" for r in top)
     out.words = [
-        f"Of {len(regulators)} regulators, those that {question.condition} ({question.level}, {len(rows)} profiles) "
-        f"expresses most above {', '.join(panel)}: "
-        + ", ".join(f"{r.symbol} ({r.expression_difference:+.2f})" for r in top.itertuples())
-        + " log2 units.",
-        f"{int((regulators['in_top_10'] >= 0.95).sum())} regulators are among the first ten in 95 % of the bootstraps.",
+        f"Of {len(regulators)} regulators, those that {above} most above {', '.join(panel)}: {named} log2 units."
+        if top
+        else f"{above} none of {len(regulators)} regulators above {', '.join(panel)}.",
+        f"Among the first ten in 95 % of the bootstraps: {int((regulators['in_top_10'] >= 0.95).sum())}.",
     ]
     if "reversal_percent" in regulators:
         out.words.append(
