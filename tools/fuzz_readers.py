@@ -54,8 +54,8 @@ from pseudocohort.ingest.samples import read_samples
 from pseudocohort.ingest.tenx import read_tenx
 from pseudocohort.prepare.cell_lines import read_line_names
 
-#: Seconds after which an input is called a hang.
-HANG = 60
+#: Seconds after which an input is called a hang: of computing, so that a busy machine is none, and of waiting.
+HANG, WAIT = 60, 1200
 TOKENS = [
     b"\t", b",", b"\n", b"\r", b"\r\n", b'"', b'""', b"#", b" ", b"\0", b"\xff", b"\xc3\xa9", b"\xef\xbb\xbf", b"NA",
     b"-", b"nan", b"1e999", b"-inf", b"0x1", b"1_0", b"3.5", b"1,5", b"%", b";", b":", b"{", b"[", b"&a", b"*a", b"!!",
@@ -71,18 +71,21 @@ class Wrong(AssertionError):
 
 @contextmanager
 def no_hang() -> Iterator[None]:
-    """Raise after :data:`HANG` seconds."""
+    """Raise after :data:`HANG` seconds of computing or :data:`WAIT` in all."""
 
     def stop(*_: object) -> None:
-        raise Wrong(f"an input takes more than {HANG} s")
+        raise Wrong(f"an input takes more than {HANG} s of computing, or {WAIT} s")
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(HANG)
+    timers = {signal.SIGPROF: (signal.ITIMER_PROF, HANG), signal.SIGALRM: (signal.ITIMER_REAL, WAIT)}
+    before = {name: signal.signal(name, stop) for name in timers}
+    for timer, seconds in timers.values():
+        signal.setitimer(timer, seconds)
     try:
         yield
     finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        for name, (timer, _) in timers.items():
+            signal.setitimer(timer, 0)
+            signal.signal(name, before[name])
 
 
 def damaged(raw: bytes, rng: random.Random) -> bytes:
