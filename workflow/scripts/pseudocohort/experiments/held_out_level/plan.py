@@ -12,6 +12,7 @@ from ...core.seeds import generator
 from ...prepare.pseudobulk import MIXTURE
 from ..combination.plan import check_conditions
 from ..shared.plan import Roles, average_donor, both_levels, permuted, rows, share_of_donors
+from ..shared.splits import dealt
 
 
 def check(config: dict[str, Any], datasets: dict[str, dict[str, Any]]) -> None:
@@ -44,7 +45,7 @@ def training_sets(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def members(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) -> pd.DataFrame:
     """Everything but one condition at one level; real profiles of it there are test and reference.
 
-    Four fifths of the donors are drawn anew in every repeat. Hidden tissue is tested on held-out patients, and its
+    Held-out patients are dealt anew in every repeat, and so are the four fifths of the others. Hidden tissue is tested on held-out patients, and its
     training patients are the reference (the ceiling). Lines are not split by the study: of those of the hidden
     condition half are tested and half are the reference, of the others a fifth is tested; mixtures of lines, which hold
     cells of tested lines, are left out. In the arm ``permuted`` the profiles at the other level have labels of other
@@ -52,7 +53,7 @@ def members(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) -> p
     (``unlabeled_share``) of the others; nothing is a reference.
     """
     own = config["combination"]
-    merged, tissue, cells = both_levels(obs, own)
+    merged, tissue, cells = both_levels(dealt(obs, row, config), own)
     hidden, arm = row["regime"].split("_")
     rng = generator(config["seed"], "held_out_level", row["task"], hidden, row["repeat"])
     patients = tissue[tissue["split"] == "train"]
