@@ -30,6 +30,7 @@ ABILITIES = {
     "mask": "Genes can be clamped: it draws, or expects, the others given them.",
     "covariates": "Its profiles carry the effects of covariates.",
     "private": "It is differentially private: a ledger counts all that is fitted.",
+    "needs_public": "It needs public profiles (setting `public`).",
     "counts": "It learns from counts, and makes them.",
 }
 

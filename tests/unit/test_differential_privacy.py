@@ -711,6 +711,20 @@ def test_public_genes_are_refused_where_the_donors_choose_them():
             check(space | wrong, {"genes": "public"}, "dp_ddpm")
 
 
+def test_public_profiles_that_are_not_there_are_refused_before_anything_runs():
+    check = private_settings.check_public_profiles
+    for public, needed in (("none", False), ("reference", True), ("gtex", True), ("gtex", False)):
+        check({"public": public}, "mine", ["brca", "gtex"], needed=needed)
+    with pytest.raises(UserError, match="'mine' has no public profiles"):
+        check({"public": "none"}, "mine", ["brca"], needed=True)
+    with pytest.raises(UserError, match="'gtxe', which is no dataset"):
+        check({"public": "gtxe"}, "mine", ["brca", "gtex"], needed=False)
+    needing = {name for name, known in registry.generators().items() if known.capabilities.needs_public}
+    for name in needing:
+        with pytest.raises(UserError, match="public profiles"):
+            registry.get(name)().fit(toy(), settings={"public": "none"}, seed=1)
+
+
 def test_a_private_generator_without_the_public_profiles_it_asks_for_is_refused():
     data = toy()
     with pytest.raises(UserError, match="no public profiles"):

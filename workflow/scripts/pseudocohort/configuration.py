@@ -18,7 +18,7 @@ from .core.validation import nearest, validate
 from .experiments.registry import describe, experiments, of_study
 from .generators.base import registry
 from .generators.base.description import Description
-from .generators.private.settings import check_public_genes
+from .generators.private.settings import check_public_genes, check_public_profiles
 from .plan.training_sets import training_sets
 from .study import read_datasets
 
@@ -152,8 +152,11 @@ def check_study(config: dict[str, Any], schemas: Path, project: Path | None = No
     _check_counts(config, datasets)
     _check_patterns(config, datasets)
     for name in config["generators"]:
-        if registry.describe(registry.kind_of(config, name)).capabilities.private:
-            check_public_genes(config["prepare"]["gene_space"], config["generator_settings"].get(name, {}), name)
+        described = registry.describe(registry.kind_of(config, name))
+        if described.capabilities.private:
+            settings = described.defaults | registry.settings_of(config, name)
+            check_public_genes(config["prepare"]["gene_space"], settings, name)
+            check_public_profiles(settings, name, datasets, needed=described.capabilities.needs_public)
     for experiment in of_study(config):
         _check_generators(config, experiment.name)
         _check_levels(config, experiment.name, datasets)

@@ -30,6 +30,8 @@ class Capabilities:
     private : bool
         Counts all that it fits in a ledger (:mod:`.ledger`). It gets profiles in log2 units, not standardised ones, for
         the scale would be an exact statistic of the training donors; and what is public in ``uns["public"]``.
+    needs_public : bool
+        Cannot do without public profiles (its setting ``public``).
     counts : bool
         Learns from counts. It gets profiles as log2(CPM + 1), not standardised ones, with ``obs["library_size"]``, and
         makes such profiles.
@@ -41,6 +43,7 @@ class Capabilities:
     mask: bool = False
     covariates: bool = True
     private: bool = False
+    needs_public: bool = False
     counts: bool = False
 
 

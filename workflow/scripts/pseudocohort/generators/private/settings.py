@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import anndata as ad
@@ -58,6 +59,40 @@ def check_public_genes(gene_space: dict[str, Any], settings: dict[str, Any], nam
             remedy="take all genes or a published list without a filter (prepare.gene_space: min_median: -1000, "
             "min_sd: -1), or leave genes: chosen, which gives no guarantee",
         )
+
+
+def check_public_profiles(settings: dict[str, Any], name: str, datasets: Iterable[str], *, needed: bool) -> None:
+    """Refuse a generator without the public profiles that it needs, or with those of a dataset that is not there.
+
+    Parameters
+    ----------
+    settings : dict
+        Of the generator, with its defaults.
+    name : str
+        Its name.
+    datasets : iterable of str
+        Datasets of the study.
+    needed : bool
+        Whether it cannot do without.
+
+    Raises
+    ------
+    UserError
+        With what may be named.
+    """
+    public, known = settings["public"], list(datasets)
+    if public == "none" and needed:
+        what = f"{name!r} has no public profiles"
+    elif public not in ("none", "reference", *known):
+        what = f"public profiles of {name!r} are of {public!r}, which is no dataset of the study"
+    else:
+        return
+    raise UserError(
+        what,
+        where=f"generator_settings.{name}.public",
+        remedy=f"name reference or a dataset of the study ({', '.join(known)})"
+        + ("; or take a private generator that needs none" if needed else ", or none"),
+    )
 
 
 def noise_key(settings: dict[str, Any], seed: int, checkpoint: Checkpoint | None = None) -> NoiseKey:

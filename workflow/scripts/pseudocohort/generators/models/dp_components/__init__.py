@@ -9,7 +9,7 @@ DP_COMPONENTS = Description(
     summary="Gaussian in the components of public profiles, class means and covariance with differential privacy",
     source="this project; Dwork & Roth 2014, Found. Trends Theor. Comput. Sci. 9:211 (Gaussian mechanism)",
     implementation="model:DPComponents",
-    capabilities=Capabilities(covariates=False, private=True),
+    capabilities=Capabilities(covariates=False, private=True, needs_public=True),
     settings=PRIVACY
     | {
         "components": integer(12, "Principal components of the public profiles, at most.", minimum=1),

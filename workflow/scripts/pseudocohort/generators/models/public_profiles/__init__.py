@@ -8,7 +8,7 @@ PUBLIC_PROFILES = Description(
     summary="public profiles as they are, with their labels; no training donor is looked at",
     source="control",
     implementation="model:PublicProfiles",
-    capabilities=Capabilities(covariates=False, private=True),
+    capabilities=Capabilities(covariates=False, private=True, needs_public=True),
     settings=with_defaults(PRIVACY, epsilon=0, public="reference"),
     control=True,
     order=29,
