@@ -8,15 +8,18 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score
 
 from pseudocohort.core.contracts import MEMBERS_COLUMNS, check_evaluation
 from pseudocohort.core.errors import ContractError
 from pseudocohort.experiments.augmentation.curves import curves as augmentation_curves
 from pseudocohort.experiments.augmentation.score import augmentation
 from pseudocohort.experiments.augmentation.verdict import verdict
-from pseudocohort.experiments.shared.classifiers import BASELINES, BEST
+from pseudocohort.experiments.shared.classifiers import BASELINES, BEST, DEFAULTS
 from pseudocohort.experiments.shared.split_guard import Members, check_no_leak
 from pseudocohort.experiments.shared.standardise import moderated_scale, plain_scale
+from pseudocohort.generators.space.label_em import name_pool
 from pseudocohort.plan.members import members
 from pseudocohort.plan.training_sets import training_sets
 
@@ -298,6 +301,34 @@ def test_missing_real_rows_are_refused(profiles: ad.AnnData) -> None:
             members(profiles.obs, rows, config), study="toy", generator="toy",
             settings=config["augmentation"], seed=5,
         )  # fmt: skip
+
+
+def test_unlabelled_profiles_named_by_a_mixture_stand_beside_generators(profiles: ad.AnnData) -> None:
+    profiles = profiles.copy()
+    for condition, shift in zip("abc", np.random.default_rng(1).normal(size=(3, GENES)), strict=True):
+        profiles.X[(profiles.obs["condition"] == condition).to_numpy()] += shift.astype(np.float32)
+    config = _config(regimes=["same_n", "unlabeled"], n_real=[12], curve=[], repeats=2)
+    table = _score(profiles, config)
+    named = table[(table["regime"] == "named") & (table["estimator"] == "logistic")]
+    accuracy = named[named["metric"] == "balanced_accuracy"].set_index("repeat")["value"]
+    rows = [row for row in training_sets(config) if row["regime"] == "unlabeled"]
+    plan = Members(profiles, members(profiles.obs, rows, config))
+    for row in rows:  # the same by hand: labels of the mixture added to the rows that it started at
+        real, pool, test = (plan.of(row["training_set"], role)[0] for role in ("train", "unlabeled", "test"))
+        assert set(plan.of(row["training_set"], "unlabeled")[1]) == {""}
+        mean, sd = moderated_scale(profiles.X[real])
+        x, others, held_out = ((profiles.X[i].astype(float) - mean) / sd for i in (real, pool, test))
+        truth = profiles.obs["condition"].to_numpy(str)
+        labels = name_pool(others, [], x, truth[real]).labels
+        kept = labels != ""
+        assert (labels[kept] == truth[pool][kept]).mean() > 0.9 and kept.mean() > 0.5
+        model = LogisticRegression(C=DEFAULTS["logistic"], class_weight="balanced", max_iter=5000)
+        weight = np.full(len(x) + kept.sum(), len(x) / (len(x) + kept.sum()))
+        y = np.concatenate([truth[real], labels[kept]])
+        model.fit(np.concatenate([x, others[kept]]), y, sample_weight=weight)
+        by_hand = balanced_accuracy_score(truth[test], model.predict(held_out))
+        assert accuracy[row["repeat"]] == pytest.approx(by_hand, abs=0.03)
+    assert len(accuracy) == 2
 
 
 def test_same_seed_same_table(profiles: ad.AnnData) -> None:

@@ -229,6 +229,12 @@ def test_words_for_missing_never_become_a_class_or_a_donor(words, where):
     assert list(kept.index) == ["s0", "s1", "s2", "s3"] and dropped["no condition or donor"] == len(words)
 
 
+@pytest.mark.parametrize("label", ["<N%A>", "N*A", "Nône"])
+def test_a_class_whose_name_would_say_that_it_is_missing_is_refused(label):
+    with pytest.raises(UserError, match="which says that there is none"):
+        select_conditions(obs_of(["A", "A", label]), {"min_donors": 1}, "file")
+
+
 @pytest.mark.parametrize("label", ["+", "?", "肿瘤", "***"])
 def test_a_class_without_latin_letters_is_refused_by_name_and_can_be_mapped(label):
     obs = obs_of(["A", "A", label, label])

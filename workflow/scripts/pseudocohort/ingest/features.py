@@ -31,7 +31,7 @@ def genes_among(types: pd.Series, where: str) -> tuple[np.ndarray, dict[str, int
     UserError
         If all features are of other types.
     """
-    words = types.fillna("").astype(str).str.strip()
+    words = types.fillna("").astype(str).str.strip(' \t"')
     lower = words.str.lower()
     if not (lower == GENES).any():
         if len(lower) and lower.isin(OTHERS).all():

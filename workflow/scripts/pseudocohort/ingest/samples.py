@@ -217,7 +217,7 @@ def judge_samples(obs: pd.DataFrame, conditions: dict[str, Any], where: str) -> 
     Raises
     ------
     UserError
-        If a label has no letter or digit to make a name of.
+        If a label has no letter or digit to make a name of, or its name would say that it is missing.
     """
     raw = obs["condition"].astype(str).str.strip()
     mapped = _mapped(raw, conditions.get("map", {}))
@@ -237,11 +237,16 @@ def judge_samples(obs: pd.DataFrame, conditions: dict[str, Any], where: str) -> 
         (no_condition, ABSENT, "no condition: " + raw.map(repr)),
     ):
         out.loc[hit, "reason"], out.loc[hit, "detail"] = reason, detail[hit]
-    nameless = (out["reason"] == "") & (named == "")
+    nameless = (out["reason"] == "") & is_absent(named)
     if nameless.any():
+        name = named[nameless].iloc[0]
+        why = (
+            f"would be written {name}, which says that there is none"
+            if name
+            else "has no letter or digit of a-z, 0-9 to make a name of"
+        )
         raise UserError(
-            f"condition {mapped[nameless].iloc[0]!r} ({int(nameless.sum())} samples) has no letter or digit of a-z, "
-            "0-9 to make a name of",
+            f"condition {mapped[nameless].iloc[0]!r} ({int(nameless.sum())} samples) {why}",
             where=where,
             remedy="map it to a name in prepare.conditions.map, or list it in prepare.conditions.exclude",
         )

@@ -33,6 +33,7 @@ import pandas as pd
 from ...core.errors import ContractError
 from ...core.io import evaluation_table
 from ...core.seeds import derive
+from ...generators.space.label_em import name_pool
 from ..shared.classifiers import (
     BASELINES,
     BEST,
@@ -52,8 +53,9 @@ from ..shared.statistics import SHARED_SE, held_out_standard_error
 
 log = logging.getLogger(__name__)
 
-#: Weight of a row from outside the task in the regime ``stacking`` (evaluation design, section 3).
-STACKING_WEIGHT = 0.1
+#: What a regime's further real rows do without a generator, and the weight of such a row: from outside the task they
+#: are added as they are, unlabelled ones with the labels of a mixture that starts at the labelled rows.
+WITHOUT_GENERATOR = {"transfer": ("stacking", 0.1), "unlabeled": ("named", 1.0)}
 #: Offset of the standard deviation (log2 units) of levels that the task does not have, such as shallow pseudo-bulk.
 OTHER_LEVEL_OFFSET = 0.5
 
@@ -236,7 +238,7 @@ def _rows(draw: _Draw, scores: dict[str, float], **keys: Any) -> list[dict[str, 
 
 
 def _real_rows(plan: _Study) -> list[dict[str, Any]]:
-    """No augmentation, the ceiling, stacking the other real profiles, and the majority rate."""
+    """No augmentation, the ceiling, further real profiles without a generator, and the majority rate."""
     table: list[dict[str, Any]] = []
     names = dict.fromkeys((*BASELINES, *plan.settings["classifiers"]))
     for key in plan.real:
@@ -250,15 +252,16 @@ def _real_rows(plan: _Study) -> list[dict[str, Any]]:
         table += _rows(draw, plan.baseline(draw).metrics, **keys, estimator=BEST)
     table += _ceiling_rows(plan)
     for row in plan.rows:
-        if row["regime"] != "transfer":
+        if row["regime"] not in WITHOUT_GENERATOR:
             continue
         draw = plan.draw(row["task"], row["n_real"], row["repeat"])
-        extra = _other_rows(plan, row, draw)
+        regime, weight = WITHOUT_GENERATOR[row["regime"]]
+        extra = (_other_rows if regime == "stacking" else _named_rows)(plan, row, draw)
         if extra is None:
             continue
         for name, choice in plan.estimators(draw).items():
-            scores = plan.gains(draw, draw.score(choice, *extra, each=STACKING_WEIGHT))
-            keys = {"generator": "real", "regime": "stacking", "n_synthetic": 0, "estimator": name}
+            scores = plan.gains(draw, draw.score(choice, *extra, each=weight))
+            keys = {"generator": "real", "regime": regime, "n_synthetic": 0, "estimator": name}
             table += _rows(draw, scores, **keys)
     return table
 
@@ -330,6 +333,19 @@ def _other_rows(plan: _Study, row: dict[str, Any], draw: _Draw) -> tuple[np.ndar
     return x, labels
 
 
+def _named_rows(plan: _Study, row: dict[str, Any], draw: _Draw) -> tuple[np.ndarray, np.ndarray] | None:
+    """Rows of the pool that a mixture, started at the labelled rows, names with confidence (:func:`.name_pool`).
+
+    None where it names none: too few rows, or classes that are no clusters.
+    """
+    rows, _ = plan.members.of(row["training_set"], "unlabeled")
+    if not len(rows):
+        return None
+    x = draw.scale(plan.profiles.X[rows])
+    labels = name_pool(x, [], draw.x, draw.y).labels
+    return (x[labels != ""], labels[labels != ""]) if (labels != "").any() else None
+
+
 def _synthetic_rows(plan: _Study, synthetic: Mapping[str, ad.AnnData], generator: str) -> list[dict[str, Any]]:
     """Every training set of the generator, with its first m synthetic profiles."""
     table: list[dict[str, Any]] = []
@@ -388,7 +404,8 @@ def augmentation(
     generator : str
         Registry name; or ``real`` for the rows without a generator: no augmentation (regime ``none``; estimator
         ``best`` is the baseline), every real training profile (``ceiling``, n_real -1), real profiles from outside the
-        task as weak extra rows (``stacking``) and ``majority_rate``.
+        task as weak extra rows (``stacking``), unlabelled ones with labels of a mixture (``named``), and
+        ``majority_rate``.
     settings : mapping
         ``augmentation`` of the configuration: tasks, n_synthetic, classifiers.
     seed : int

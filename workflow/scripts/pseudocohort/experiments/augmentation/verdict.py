@@ -26,6 +26,11 @@ HONEST = {
     "unlabeled": "trained on them and on unlabelled profiles",
     "transfer": "trained on them and on other conditions and levels",
 }
+#: What further real profiles do without a generator: the regime of their rows, and what they are.
+OTHERS = {
+    "transfer": ("stacking", "The source profiles themselves, without a generator, at weight .1"),
+    "unlabeled": ("named", "The unlabelled profiles with labels of a mixture, without a generator"),
+}
 CLASSIFIER = {
     "nearest_centroids": "nearest shrunken centroids",
     "lda": "shrunken linear discriminant analysis",
@@ -48,7 +53,7 @@ class _Setting:
     ceiling: float
     finding: Finding
     control: tuple[str, float] | None
-    stacking: float
+    without_generator: float
 
     @property
     def where(self) -> str:
@@ -98,12 +103,12 @@ def _settings(table: pd.DataFrame, smallest: float) -> Iterator[_Setting]:
             shared_se=errors,
             comparisons=len(mine) * len(keys),
         )
-        stacking = rows_with(gains, **at, regime="stacking").groupby("estimator")["value"].mean()
+        others = rows_with(gains, **at, regime=OTHERS.get(regime, ("none",))[0]).groupby("estimator")["value"].mean()
         best = max(controls, key=controls.get) if controls else None
         yield _Setting(
             task, int(n), regime, float(alone.mean()), _best_baseline(none), float(ceiling.mean()), finding,
             (best, controls[best]) if best else None,
-            float(stacking.max()) if len(stacking) and regime == "transfer" else np.nan,
+            float(others.max()) if len(others) else np.nan,
         )  # fmt: skip
 
 
@@ -150,8 +155,8 @@ def _sentence(setting: _Setting, title: str, repeats: int, smallest: float) -> s
         text += " " + _what_would_tell(setting, repeats)
     if setting.control and setting.control[0].split("|")[0] != finding.best.split("|")[0]:
         text += f" Best control, {_name(setting.control[0])}: {points(setting.control[1])}."
-    if np.isfinite(setting.stacking):
-        text += f" The source profiles themselves, added at weight .1: {points(setting.stacking)}."
+    if np.isfinite(setting.without_generator):
+        text += f" {OTHERS[setting.regime][1]}: {points(setting.without_generator)}."
     return text
 
 
@@ -198,10 +203,10 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
         )
         if best.control:
             answer += f" The best control, {_name(best.control[0])}, adds {points(best.control[1])} there."
-        if np.isfinite(best.stacking):
-            answer += f" The source profiles themselves, without any generator, add {points(best.stacking)}."
-        # A gain here and there, or one that the source profiles give without any generator, is no plain yes.
-        plain = 2 * len(wins) > total and not best.stacking > best.finding.gain.mean
+        if np.isfinite(best.without_generator):
+            answer += f" {OTHERS[best.regime][1]}: {points(best.without_generator)}."
+        # A gain here and there, or one that the same profiles give without any generator, is no plain yes.
+        plain = 2 * len(wins) > total and not best.without_generator > best.finding.gain.mean
         return {"status": "yes" if plain else "unclear", "answer": answer, "points": sentences}
     if len(of[Outcome.NOTHING_TO_GAIN]) == total:
         answer = "Nothing to gain: the real profiles alone already reach what all of them do."

@@ -48,9 +48,9 @@ def members(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) -> p
     Held-out patients are dealt anew in every repeat, and so are the four fifths of the others. Hidden tissue is tested
     on held-out patients, and its training patients are the reference (the ceiling). Lines are not split by the study:
     of those of the hidden condition half are tested and half are the reference, of the others a fifth is tested;
-    mixtures of lines, which hold cells of tested lines, are left out. In the arm ``permuted`` the profiles at the other level have labels of other
-    donors. In the arm ``pool`` the training patients of the hidden condition are there without label, among a share
-    (``unlabeled_share``) of the others; nothing is a reference.
+    mixtures of lines, which hold cells of tested lines, are left out. In the arm ``permuted`` the profiles at the other
+    level have labels of other donors. In the arm ``pool`` the training patients of the hidden condition are there
+    without label, among a share (``unlabeled_share``) of the others; nothing is a reference.
     """
     own = config["combination"]
     merged, tissue, cells = both_levels(dealt(obs, row, config), own)

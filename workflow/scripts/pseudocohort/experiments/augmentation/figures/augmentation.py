@@ -22,6 +22,8 @@ REGIMES = {
     "transfer": (GREEN, "+ other conditions and levels"),
     "oracle": (ORANGE, "oracle: saw all training donors"),
 }
+#: Real profiles used without a generator: place in the last line, and mark.
+WITHOUT_GENERATOR = {"stacking": (-0.15, "D"), "named": (0.15, "s")}
 
 
 def size_of(n: float) -> str:
@@ -69,11 +71,10 @@ def draw(summary: pd.DataFrame, titles: dict[str, str]) -> Figure:
                         row = one.iloc[-1]
                         dots(ax, y + (k - 1.5) * 0.19, 100 * row[["value", "ci_low", "ci_high"]].astype(float), colour,
                              filled=regime != "oracle", size=20)  # fmt: skip
-            stacking = here[here["regime"] == "stacking"]
-            if len(stacking):
-                row = stacking.iloc[0][["value", "ci_low", "ci_high"]].astype(float)
-                dots(ax, len(generators), 100 * row, INK, marker="D", size=22)
-            elif (gains["regime"] == "transfer").any():
+            for regime, (offset, marker) in WITHOUT_GENERATOR.items():
+                for _, row in here[here["regime"] == regime].head(1)[["value", "ci_low", "ci_high"]].iterrows():
+                    dots(ax, len(generators) + offset, 100 * row.astype(float), INK, marker=marker, size=22)
+            if not here["regime"].isin(list(WITHOUT_GENERATOR)).any() and (gains["regime"] == "transfer").any():
                 at, x = (0.98, len(generators)), ax.get_yaxis_transform()
                 ax.annotate("none of these classes", at, xycoords=x, fontsize=8, ha="right", va="center")
             ax.axvline(0, color=INK, linewidth=1)
@@ -84,7 +85,7 @@ def draw(summary: pd.DataFrame, titles: dict[str, str]) -> Figure:
             title = f"{titles.get(task, task)}, {size_of(n)} (alone: {none:.2f})"
             ax.set_title(fill(title, 52), fontsize=8.5)
             ax.set_xlabel("gain in balanced accuracy, points" if i == len(tasks) - 1 else "")
-        axes[i, 0].set_yticks(np.arange(len(generators) + 1), [*generators, "source profiles"])
+        axes[i, 0].set_yticks(np.arange(len(generators) + 1), [*generators, "no generator"])
     axes[0, 0].invert_yaxis()
     used = [r for r in REGIMES if (gains["regime"] == r).any()]
     handles = []
@@ -92,6 +93,10 @@ def draw(summary: pd.DataFrame, titles: dict[str, str]) -> Figure:
         colour, label = REGIMES[regime]
         face = "white" if regime == "oracle" else colour
         handles.append(Line2D([], [], marker="o", linestyle="", color=colour, markerfacecolor=face, label=label))
+    for regime, label in (("stacking", "source profiles themselves"), ("named", "unlabelled, named by a mixture")):
+        if (gains["regime"] == regime).any():
+            marker = WITHOUT_GENERATOR[regime][1]
+            handles.append(Line2D([], [], marker=marker, linestyle="", color=INK, label=label))
     handles.append(Line2D([], [], color=GREY, linestyle=(0, (4, 3)), label="all real profiles"))
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), fontsize=8)
     return figure
