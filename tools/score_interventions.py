@@ -16,7 +16,7 @@ import pandas as pd
 
 TASKS = {
     "effects": ("do",),
-    "pairs": ("translate", "translate_curve", "translate_unseen"),
+    "pairs": ("translate", "translate_curve", "translate_unseen", "translate_attacked"),
     "dependencies": ("targets", "dependencies"),
     "perturbations": ("perturbations",),
 }

@@ -118,6 +118,8 @@ def test_score_tells_patients_with_own_signal_from_patients_without(monkeypatch:
         table = scoring.score(patients(150, 1, own), study="s", seed=1)
         check_evaluation(table, "test")
         summary = summarise(table)
+        assert {"auc"} == set(summary.loc[summary["task"] == "translate_attacked", "metric"])
+        summary = summary[summary["task"] != "translate_attacked"]
         values[own] = summary[summary["regime"] == "all"].set_index(["task", "generator", "n_real", "metric"])
     null, full = values[0.0]["value"], values[0.8]["value"]
     key = ("translate", "translate", np.nan, "r2")
@@ -129,6 +131,19 @@ def test_score_tells_patients_with_own_signal_from_patients_without(monkeypatch:
     assert full["translate_unseen", "translate", np.nan, "r2"] > 0.2
     assert full["translate", "identity", np.nan, "own_rank"] > 0.75
     assert null["translate", "identity", np.nan, "own_rank"] == pytest.approx(0.5, abs=0.08)
+    assert null["translate", "translate", np.nan, "own_rank"] == pytest.approx(0.5, abs=0.08)
+    assert full["translate", "translate", np.nan, "own_rank"] > 0.75
+
+
+def test_membership_attacks_find_normals_that_are_in_the_cohort_themselves() -> None:
+    """Positive control: a translation that is the patient's normal; negative: one that knows the class alone."""
+    pairs = pairs_of(patients(150, 1, 0.8))
+    strongest = {}
+    for name, made in (("copied", pairs.normal), ("class", pairs.normal[np.random.default_rng(0).permutation(150)])):
+        table = pd.DataFrame(scoring.attacked(pairs, made, seed=1))
+        assert set(table["repeat"]) == set(range(scoring.COINS))
+        strongest[name] = table.groupby("estimator")["value"].mean().max()
+    assert strongest["copied"] > 0.95 and strongest["class"] < 0.65
 
 
 def test_r2_is_that_of_the_pooled_patients() -> None:
@@ -189,9 +204,8 @@ def real_pairs(data_root) -> ad.AnnData:
 
 def test_bars_on_the_real_pairs(real_pairs: ad.AnnData, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scoring, "CURVE", ())
-    summary = summarise(scoring.score(real_pairs, study="paired", seed=1)).set_index(
-        ["task", "generator", "regime", "metric"]
-    )
+    summary = summarise(scoring.score(real_pairs, study="paired", seed=1))
+    summary = summary[summary["task"] != "translate_attacked"].set_index(["task", "generator", "regime", "metric"])
     r2 = summary.xs(("translate", "translate", "r2"), level=["task", "generator", "metric"])
     assert r2.loc["all", "value"] >= 0.04
     assert (r2.drop("all")["ci_low"] > 0).sum() >= 5
@@ -199,4 +213,7 @@ def test_bars_on_the_real_pairs(real_pairs: ad.AnnData, monkeypatch: pytest.Monk
     assert gain["value"] >= 0.05 and gain["ci_low"] > 0
     assert summary.loc[("translate", "identity", "all", "own_rank"), "value"] >= 0.92
     assert summary.loc[("translate", "identity", "all", "own_first"), "value"] >= 0.45
+    assert summary.loc[("translate", "translate", "all", "own_rank"), "value"] > 0.65, (
+        "translated profiles link persons"
+    )
     assert summary.loc[("translate_unseen", "translate", "all", "r2"), "value"] > 0

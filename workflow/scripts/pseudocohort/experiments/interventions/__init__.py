@@ -45,7 +45,7 @@ EXPERIMENT = Experiment(
         "sign_at_20": "Right sign, top 20", "pds": "Discrimination",
         "leaf_effect": "Effect of leaves", "regulator_vs_leaf_auroc": "Regulator v. leaf AUROC",
         "r2": "R² over class mean", "r": "r beyond class mean", "r_gain_over_plain_shift": "r over plain shift",
-        "own_rank": "Rank of the own normal", "own_first": "Own normal first",
+        "own_rank": "Rank of the own normal", "own_first": "Own normal first", "auc": "AUC of an attack",
         "matched_minus_mismatched": "Own less other lineages", "permutation_p": "p, lineages permuted",
         "matched_stratified_auroc": "AUROC in strata of popularity", "matched_auroc": "AUROC",
         "pearson": "Correlation", "changed_auroc": "AUROC, changed genes", "dependent_auroc": "AUROC, dependent lines",

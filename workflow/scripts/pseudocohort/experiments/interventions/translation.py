@@ -7,22 +7,27 @@ cancers). Folds are by patient, and the patient is the unit of repetition.
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import anndata as ad
 import numpy as np
 import pandas as pd
+from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import KFold
 
 from ...core.errors import UserError
 from ...core.io import evaluation_table
 from ...core.seeds import derive, generator
 from ...intervene.translation import MIN_PAIRS, Identity, Pairs, Translation, centred, own_rank, pairs_of, transport
+from ..privacy.attacks import ATTACKS, CannotRun, attack_space, chosen
 
 FOLDS = 10
 #: Numbers of pairs of the learning curve.
 CURVE = (12, 24, 48, 96, 192)
 CURVE_DRAWS = 3
+#: Times that tumours are dealt in or out of the cohort that is attacked.
+COINS = 3
 ALL = "all"
 
 
@@ -43,8 +48,10 @@ def score(profiles: ad.AnnData, *, study: str, seed: int) -> pd.DataFrame:
         normals around the class mean that is explained, as the patients' pseudo-values of the jackknife (Efron and
         Tibshirani 1993, section 11.5), whose mean and spread are those of the pooled figure; ``r`` the correlation
         over genes, ``r_gain_over_plain_shift`` its paired difference; ``own_rank`` and ``own_first`` say how well the
-        own normal is found among those of the condition. Tasks: ``translate`` (folds by patient),
-        ``translate_curve`` (with ``n_real`` pairs to learn from), ``translate_unseen`` (no pair of the condition).
+        own normal is found among those of the condition, from the tumour (``identity``) or from its translation.
+        Tasks: ``translate`` (folds by patient), ``translate_curve`` (with ``n_real`` pairs to learn from),
+        ``translate_unseen`` (no pair of the condition), ``translate_attacked`` (membership attacks on translated
+        profiles, see :func:`attacked`).
 
     Raises
     ------
@@ -63,10 +70,15 @@ def score(profiles: ad.AnnData, *, study: str, seed: int) -> pd.DataFrame:
     made = cross_fitted(pairs, folds, seed=seed)
     truth = made.pop("truth")
     rows = _scored(pairs, truth, made, keys | {"task": "translate"})
-    rank = identified(pairs, folds)
-    for name in (ALL, *np.unique(pairs.classes)):
+    profiles_made = made["translate"] + pairs.normal - truth
+    rows += [
+        keys | {"task": "translate_attacked", "generator": "translate", "regime": ALL} | row
+        for row in attacked(pairs, profiles_made, seed=seed)
+    ]
+    found = {"identity": identified(pairs, folds), "translate": linked(pairs, truth, made["translate"])}
+    for (predictor, rank), name in product(found.items(), (ALL, *np.unique(pairs.classes))):
         for i in np.flatnonzero((pairs.classes == name) | (name == ALL)):
-            one = {**keys, "task": "translate", "generator": "identity", "regime": name, "repeat": int(i)}
+            one = {**keys, "task": "translate", "generator": predictor, "regime": name, "repeat": int(i)}
             rows += [
                 one | {"metric": "own_rank", "value": rank[i]},
                 one | {"metric": "own_first", "value": rank[i] == 1},
@@ -102,6 +114,37 @@ def cross_fitted(pairs: Pairs, folds: list[tuple[np.ndarray, np.ndarray]], *, se
     return out
 
 
+def attacked(pairs: Pairs, translated: np.ndarray, *, seed: int) -> list[dict[str, Any]]:
+    """AUC of membership attacks: was the tumour of a patient, whose normal the attacker holds, among those translated?
+
+    Each patient's tumour is in the cohort by a coin; the predictor is the same for both sides and saw neither profile
+    of the patient. A fifth of the normals is the attacker's reference. What is found is due to the translated profile.
+
+    Parameters
+    ----------
+    translated : ndarray (n, G)
+        Predicted normal of each pair, log2 units.
+    """
+    rows = []
+    for coin in range(COINS):
+        rng = generator(seed, "attacked", coin)
+        reference = rng.random(len(pairs)) < 0.2
+        member = ~reference & (rng.random(len(pairs)) < 0.5)
+        candidate = ~reference
+        space = attack_space(
+            pairs.normal[candidate], pairs.normal[reference], translated[member],
+            pairs.classes[candidate], pairs.classes[reference], pairs.classes[member],
+        )  # fmt: skip
+        for name in chosen([]):
+            try:
+                scores = ATTACKS[name](space, seed=derive(seed, "attacked", coin, name))
+            except CannotRun:
+                continue
+            auc = float(roc_auc_score(member[candidate], scores))
+            rows.append({"estimator": name, "metric": "auc", "repeat": coin, "value": auc})
+    return rows
+
+
 def identified(pairs: Pairs, folds: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     """Rank (n,) of each patient's own normal among all of the condition, by what the pairs of others teach."""
     rank = np.full(len(pairs), np.nan)
@@ -112,6 +155,17 @@ def identified(pairs: Pairs, folds: list[tuple[np.ndarray, np.ndarray]]) -> np.n
         for c in np.unique(pairs.classes[test]):
             here, every = test[pairs.classes[test] == c], np.flatnonzero(pairs.classes == c)
             rank[here] = own_rank(model.similarity(a[here], b[every]), np.searchsorted(every, here))
+    return rank
+
+
+def linked(pairs: Pairs, truth: np.ndarray, translated: np.ndarray) -> np.ndarray:
+    """Rank (n,) of each patient's own normal among all of the condition, by its correlation with the translated one."""
+    rank = np.full(len(pairs), np.nan)
+    for c in np.unique(pairs.classes):
+        here = np.flatnonzero(pairs.classes == c)
+        rank[here] = own_rank(
+            np.corrcoef(translated[here], truth[here])[: len(here), len(here) :], np.arange(len(here))
+        )
     return rank
 
 

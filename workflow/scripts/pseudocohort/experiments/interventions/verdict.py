@@ -17,7 +17,9 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
     kinds = {"do": _effects, "targets": _targets, "translate": _translate}
     kinds |= {"perturbations": _perturbations, "dependencies": _dependencies}
     task = table["task"].fillna("do")
-    parts = [answer(table[task == name]) for name, answer in kinds.items() if (task == name).any()]
+    parts = [
+        answer(table[task.isin([name, f"{name}_attacked"])]) for name, answer in kinds.items() if (task == name).any()
+    ]
     statuses = {part["status"] for part in parts}
     return {
         "status": statuses.pop() if len(statuses) == 1 else "unclear",
@@ -76,6 +78,18 @@ def _translate(table: pd.DataFrame) -> dict[str, Any]:
         for name in ("translate", "plain_shift", "bures")
         if (table["generator"] == name).any()
     ]
+    attacks = table[(table["task"] == "translate_attacked") & (table["metric"] == "auc")]
+    if len(attacks):
+        means = attacks.groupby("estimator")["value"].mean()
+        linked, first = _of(table, "translate", "own_rank"), _of(table, "translate", "own_first")
+        points.append(
+            f"From its translation alone a patient's own normal is found at mean rank {_shown(linked)}, first in "
+            f"{100 * first.mean:.0f} %: translated profiles link persons, whatever membership attacks say."
+        )
+        points.append(
+            "Membership attacks on translated profiles, with the patient's normal in hand: strongest "
+            f"{words(means.idxmax())}, AUC {number(means.max())} (.5 is a guess)."
+        )
     return {"status": "yes" if r2.low > 0 else "no", "answer": answer, "points": points}
 
 
