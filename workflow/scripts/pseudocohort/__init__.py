@@ -1,3 +1,45 @@
-"""Synthetic transcriptomic cohorts that researchers can trust."""
+"""Synthetic transcriptomic cohorts that researchers can trust.
+
+Examples
+--------
+>>> import pseudocohort as pc
+>>> real = pc.example(60)
+>>> cohort = pc.fit(real, condition="cancer", generator="flow", settings={"steps": 20}, random_state=1)
+>>> synthetic = cohort.sample({"breast": 100, "liver": 50})
+"""
+
+import importlib
 
 __version__ = "0.1.0"
+
+#: What the package offers, and the module that has it, which is imported when it is asked for: scripts of the workflow
+#: need neither torch nor the rest.
+_HOMES = {
+    "Cohort": "api.cohort",
+    "UserError": "core.errors",
+    "audit": "referee",
+    "example": "api.example",
+    "fit": "api.fit",
+    "generators": "generators",
+    "load": "api.cohort",
+    "plot_history": "api.plots",
+    "plot_map": "api.plots",
+}
+
+__all__ = ["Cohort", "UserError", "example", "fit", "generators", "load", "plot_history", "plot_map"]
+
+
+def __getattr__(name: str):
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        home = importlib.import_module(f"{__name__}.{_HOMES[name]}")
+    except ModuleNotFoundError as error:
+        if error.name != f"{__name__}.{_HOMES[name]}":
+            raise
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from error
+    return home if _HOMES[name] == name else getattr(home, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,18 @@ class _Tee:
 
 
 _progress_stream: Any = sys.stderr
+_quiet = False
+
+
+@contextmanager
+def quiet(silent: bool = True) -> Iterator[None]:
+    """No progress bars within the block, if `silent`."""
+    global _quiet
+    before, _quiet = _quiet, silent or _quiet
+    try:
+        yield
+    finally:
+        _quiet = before
 
 
 def configure(log_file: str | Path | None = None) -> None:
@@ -61,4 +74,6 @@ def configure(log_file: str | Path | None = None) -> None:
 
 def progress(items: Iterable[Any] | None = None, **options: Any) -> tqdm:
     """A tqdm bar on stderr and in the rule's log, redrawn at most every two seconds."""
-    return tqdm(items, file=_progress_stream, mininterval=2.0, dynamic_ncols=False, ncols=100, **options)
+    return tqdm(
+        items, file=_progress_stream, mininterval=2.0, dynamic_ncols=False, ncols=100, disable=_quiet, **options
+    )

@@ -16,17 +16,17 @@ import pandas as pd
 
 from ...core.errors import ContractError, UserError
 from ...core.groups import OBS
-from ...core.io import atomic, write_table
+from ...core.io import atomic
 from ...core.seeds import derive
 from ...prepare.scale import Scaler
 from ..base import registry
 from ..base.generator import Generator
-from ..base.serialization import save_state
 from ..private.statistics import LABELS, Public
 from .alignment import COMMON_SCALE, STANDARDISED, add_technology_offset, align
 from .counts import LibrarySizes
 from .covariates import CovariateEffects, described
 from .detection import DetectionLimits
+from .fitted import Fitted
 from .naming import name_unlabelled
 from .per_condition import PerCondition
 
@@ -158,16 +158,6 @@ def _with_public(
 
 
 @dataclass
-class Fitted:
-    """A generator, and what takes its standardised profiles back to log2 units."""
-
-    model: Generator | PerCondition
-    scaler: Scaler
-    effects: CovariateEffects
-    limits: DetectionLimits
-
-
-@dataclass
 class _Prepared:
     """What a generator is fitted on: standardised profiles, what was done to make them so, and their values before."""
 
@@ -235,12 +225,12 @@ def fit(
     settings: dict[str, Any],
     seed: int,
     device: str,
-    folder: Path,
-    checkpoint_minutes: float,
+    folder: Path | None = None,
+    checkpoint_minutes: float = 0.0,
     alignments: dict[str, str] | None = None,
     scope: str = "joint",
 ) -> list[Fitted]:
-    """Fit one generator, or one per condition, on each training set, resuming from checkpoints in `folder`.
+    """Fit one generator, or one per condition, on each training set, resuming from checkpoints in `folder`, if any.
 
     Generators of one shape are trained together (:meth:`..base.generator.Generator.fit_together`).
     """
@@ -251,7 +241,7 @@ def fit(
     seeds = [derive(seed, name) for name in training_sets]
 
     def checkpoint(name: str, parts: list[ad.AnnData]) -> Checkpoint | None:
-        if not kind.capabilities.trained:
+        if not kind.capabilities.trained or folder is None:
             return None
         from ..base.checkpoint import Checkpoint
 
@@ -282,8 +272,14 @@ def fit(
         else own.detection(model, seed, device)
         for own, model in zip(sets, models, strict=True)
     ]
+    # Exact library sizes would void a guarantee as well.
+    sizes = [
+        LibrarySizes() if kind.capabilities.private else library_sizes(profiles, members, name)
+        for name in training_sets
+    ]
     return [
-        Fitted(model, own.scaler, own.effects, limit) for model, own, limit in zip(models, sets, limits, strict=True)
+        Fitted(generator, model, own.scaler, own.effects, limit, size)
+        for model, own, limit, size in zip(models, sets, limits, sizes, strict=True)
     ]
 
 
@@ -406,15 +402,7 @@ def train_batch(
                 continue
             with atomic(checkpoints / "done" / name) as folder:
                 folder.mkdir(parents=True)
-                one.model.save(folder / "model")
-                save_state(folder / "scale", "scale", *one.scaler.state())
-                save_state(folder / "covariates", "covariates", *one.effects.state())
-                save_state(folder / "detection", "detection", *one.limits.state())
-                # Exact library sizes would void a guarantee.
-                sizes = LibrarySizes() if kind.capabilities.private else library_sizes(profiles, members, name)
-                save_state(folder / "library", "library", *sizes.state())
-                if one.model.history is not None:
-                    write_table(one.model.history, folder / "history.tsv")
+                one.save(folder)
         for left in checkpoints.glob("*.safetensors*"):
             left.unlink()
         log.info("%s: %d of %d (%s)", ", ".join(names), finished, len(training_sets), kind.name)

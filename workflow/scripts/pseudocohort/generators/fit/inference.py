@@ -12,14 +12,9 @@ import pandas as pd
 
 from ...core.contracts import SIGNALS_COLUMNS
 from ...core.groups import OBS
-from ...core.seeds import derive
-from ...prepare.scale import Scaler
-from ..base import registry
-from ..base.serialization import load_state
-from .counts import LibrarySizes, counts_of
-from .covariates import CovariateEffects, described
-from .detection import DetectionLimits
-from .per_condition import PerCondition, load_model
+from .covariates import described
+from .fitted import Fitted
+from .per_condition import PerCondition
 
 log = logging.getLogger(__name__)
 
@@ -60,21 +55,13 @@ def sample_batch(
         Where the profiles that all models were trained on were counts, the layer ``counts`` has integers at library
         sizes drawn like theirs.
     """
-    kind, name = registry.get(generator), name or generator
+    name = name or generator
     parts, tables, counts = [], [], []
     for training_set, wanted in requests.items():
-        folder = models_dir / training_set
-        scaler = Scaler.from_state(*load_state(folder / "scale", "scale"))
-        model = load_model(folder / "model", kind)
-        z = model.sample(wanted, seed=derive(seeds[training_set], generator, "sample"), device=device)
-        effects = CovariateEffects.from_state(*load_state(folder / "covariates", "covariates"))
-        z = effects.add(z, wanted)
-        limits = DetectionLimits.from_state(*load_state(folder / "detection", "detection"))
-        parts.append(limits.apply(np.maximum(scaler.inverse(z, wanted), 0), wanted).astype(np.float32))
-        rng = np.random.default_rng(derive(seeds[training_set], generator, "counts"))
-        library = LibrarySizes.from_state(*load_state(folder / "library", "library")).draw(wanted, rng)
-        counts.append(None if library is None else counts_of(parts[-1], library, rng))
-        table = effects.shown(wanted)
+        fitted = Fitted.load(models_dir / training_set, generator)
+        parts.append(fitted.sample(wanted, seed=seeds[training_set], device=device))
+        counts.append(fitted.counts(parts[-1], wanted, seed=seeds[training_set]))
+        table = fitted.effects.shown(wanted)
         table.insert(0, "training_set", training_set)
         table.insert(1, "generator", name)
         tables.append(table)
@@ -115,12 +102,7 @@ def expected_given(
     ndarray (len(obs) × genes)
         log2 expression.
     """
-    scaler = Scaler.from_state(*load_state(folder / "scale", "scale"))
-    model = load_model(folder / "model", registry.get(generator))
-    effects = CovariateEffects.from_state(*load_state(folder / "covariates", "covariates"))
-    clamped = effects.remove(scaler.transform(clamped, obs), obs)
-    z = model.sample_clamped(obs, clamped, seed=seed, device=device, expected=True)
-    return scaler.inverse(effects.add(z, obs), obs)
+    return Fitted.load(folder, generator).given(obs, clamped, seed=seed, device=device)
 
 
 def signals_batch(
@@ -156,12 +138,10 @@ def signals_batch(
     ledgers : dict
         Training set -> state of its :class:`..base.ledger.Ledger`; empty for generators without one.
     """
-    kind = registry.get(generator)
     parts, ledgers = [pd.DataFrame(columns=list(SIGNALS_COLUMNS))], {}
     for training_set in training_sets:
-        folder = models_dir / training_set
-        scaler = Scaler.from_state(*load_state(folder / "scale", "scale"))
-        model = load_model(folder / "model", kind)
+        fitted = Fitted.load(models_dir / training_set, generator)
+        model = fitted.model
         if isinstance(model, PerCondition):
             log.info("%s: one model per condition; white-box attacks are defined for joint models", training_set)
             continue
@@ -172,9 +152,7 @@ def signals_batch(
         seen = profiles[rows["sample_id"].to_numpy()]
         obs = seen.obs[list(OBS)].astype(str).join(seen.obs[list(described(profiles))])
         obs["condition"] = rows["condition"].astype(str).to_numpy()
-        effects = CovariateEffects.from_state(*load_state(folder / "covariates", "covariates"))
-        z = effects.remove(scaler.transform(np.asarray(seen.X), obs), obs)
-        candidates = ad.AnnData(z, obs=obs, var=profiles.var)
+        candidates = ad.AnnData(fitted.standardised(np.asarray(seen.X), obs), obs=obs, var=profiles.var)
         for signal, score in model.member_signals(candidates, device=device).items():
             ids = {"training_set": training_set, "sample_id": seen.obs_names, "signal": signal, "score": score}
             parts.append(pd.DataFrame(ids))

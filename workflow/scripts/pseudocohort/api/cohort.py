@@ -1,0 +1,412 @@
+"""A fitted cohort: sampled, completed, plotted, saved and loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from ..core.errors import UserError
+from ..core.io import atomic
+from ..core.levels import FACTORS, LEVELS
+from ..core.seeds import derive
+from ..core.validation import nearest
+from ..generators.base import registry
+from ..generators.base.serialization import load_state, save_state
+from ..generators.fit.fitted import Fitted
+from .inputs import Labels, add_covariates, as_anndata, column_of, levels_of, some
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+#: Folder of what is stored beside the model.
+_COHORT = "cohort"
+
+Request = int | Mapping[str, int] | pd.DataFrame
+RandomState = int | np.random.Generator | np.random.RandomState | None
+
+
+def seed_of(random_state: RandomState, default: int | None = None) -> int:
+    """Seed of a ``random_state`` as scikit-learn takes it; None is `default`, or a seed of the system.
+
+    Raises
+    ------
+    UserError
+        If it is none.
+    """
+    if random_state is None:
+        return default if default is not None else int(np.random.default_rng().integers(2**31))
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(2**31))
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**31))
+    if not isinstance(random_state, int | np.integer) or isinstance(random_state, bool) or random_state < 0:
+        raise UserError(f"{random_state!r} is no seed", where="random_state", remedy="give a whole number from 0 on")
+    return int(random_state)
+
+
+@dataclass(repr=False)
+class Cohort:
+    """A generator fitted on a cohort; made by :func:`pseudocohort.fit` or :func:`pseudocohort.load`.
+
+    Attributes
+    ----------
+    fitted : Fitted
+        The generator, and what takes its profiles to log2 units: that of the workflow.
+    var : DataFrame
+        Genes, in the order of every gene axis.
+    seen : DataFrame
+        Conditions and levels of the training profiles, with their number (``profiles``) and that of their ``donors``.
+    about : dict
+        ``condition`` (name of its column), ``covariates`` and their kinds, ``settings``, ``random_state``,
+        ``training_set``, ``unit``, ``device``.
+
+    Examples
+    --------
+    >>> import pseudocohort as pc
+    >>> real = pc.example(60, random_state=1)
+    >>> cohort = pc.fit(real, condition="cancer", generator="flow", settings={"steps": 20}, random_state=1)
+    >>> cohort
+    Cohort(flow: 60 profiles x 387 genes, 4 conditions)
+    >>> synthetic = cohort.sample({"breast": 30, "colon": 20})
+    >>> synthetic.shape
+    (50, 387)
+    """
+
+    fitted: Fitted
+    var: pd.DataFrame
+    seen: pd.DataFrame
+    about: dict[str, Any]
+
+    def __repr__(self) -> str:
+        profiles = int(self.seen["profiles"].sum())
+        return (
+            f"Cohort({self.generator}: {profiles} profiles x {len(self.var)} genes, {len(self.conditions)} conditions)"
+        )
+
+    @property
+    def generator(self) -> str:
+        """Name of the generator."""
+        return self.fitted.generator
+
+    @property
+    def genes(self) -> pd.Index:
+        """Names of the genes."""
+        return self.var.index
+
+    @property
+    def conditions(self) -> list[str]:
+        """Conditions of the training profiles."""
+        return sorted(self.seen["condition"].unique())
+
+    @property
+    def levels(self) -> list[str]:
+        """Levels of the training profiles."""
+        return [level for level in LEVELS if level in set(self.seen["level"])]
+
+    @property
+    def history(self) -> pd.DataFrame | None:
+        """Loss curve: ``step``, and a column for each loss; None for a generator without a training loop."""
+        return self.fitted.model.history
+
+    @property
+    def guarantee(self) -> str:
+        """What the generator's privacy ledger says; of a generator without one, that there is no guarantee."""
+        ledger = self.fitted.model.ledger
+        return "no DP guarantee (the generator makes no claim of privacy)" if ledger is None else ledger.statement()
+
+    def sample(
+        self,
+        wanted: Request | None = None,
+        *,
+        level: str | None = None,
+        counts: bool = False,
+        random_state: RandomState = None,
+    ) -> ad.AnnData:
+        """Synthetic profiles.
+
+        Parameters
+        ----------
+        wanted : dict, int or DataFrame, optional
+            Profiles of each condition; or their number, shared out like the training profiles; or a row for each
+            profile, with a column for the condition and, where they are asked for, columns ``level`` and covariates.
+            By default as many as the training profiles.
+        level : str, optional
+            Level of all profiles; needed where the training profiles have several.
+        counts : bool
+            Integer counts as well, in the layer ``counts``, at library sizes drawn like those of the training profiles.
+        random_state : int, Generator or RandomState, optional
+            By default that of the fit: the same call gives the same profiles.
+
+        Returns
+        -------
+        AnnData
+            ``X``: log2 expression (x + 1), float32, not below 0. ``obs``: condition under the name that it had, level
+            and its factors, ``generator``, and covariates.
+
+        Raises
+        ------
+        UserError
+            If a condition or level is unknown, a number is none, or there are no counts to learn from.
+
+        Examples
+        --------
+        >>> import pseudocohort as pc
+        >>> real = pc.example(60, unit="counts", random_state=1)
+        >>> cohort = pc.fit(real, "cancer", generator="independent", unit="counts")
+        >>> synthetic = cohort.sample({"liver": 3, "lung": 2}, counts=True)
+        >>> synthetic.obs["cancer"].tolist()
+        ['liver', 'liver', 'liver', 'lung', 'lung']
+        >>> synthetic.layers["counts"].dtype.kind
+        'i'
+        """
+        request = self._request(wanted, level)
+        seed = derive(seed_of(random_state, self.about["random_state"]), self.about["training_set"])
+        x = self.fitted.sample(request, seed=seed, device=self.about["device"])
+        layers = {}
+        if counts:
+            layers["counts"] = self.fitted.counts(x, request, seed=seed)
+            if layers["counts"] is None:
+                raise UserError(
+                    f"no counts: the training profiles were {self.about['unit']}, or the generator is private",
+                    where="counts",
+                    remedy="fit on counts (unit='counts'), or leave counts=False",
+                )
+        obs = self.fitted.effects.shown(request).rename(columns={"condition": self.about["condition"]})
+        obs.insert(1, "generator", self.generator)
+        obs.index = [f"synthetic-{i}" for i in range(len(obs))]
+        return self._anndata(x, obs, layers)
+
+    def impute(
+        self,
+        profiles: ad.AnnData | pd.DataFrame,
+        condition: Labels | None = None,
+        *,
+        level: Labels | None = None,
+        layer: str | None = None,
+        expected: bool = True,
+        random_state: RandomState = None,
+    ) -> ad.AnnData:
+        """Profiles completed: genes that they do not have, or have as NaN, given those that they have.
+
+        Parameters
+        ----------
+        profiles : AnnData or DataFrame
+            log2 expression (x + 1), on the scale of the training profiles: of counts, log2(CPM + 1) with the library
+            size over all genes. Genes in any order and number, at least one of the cohort's.
+        condition : str, Series or sequence, optional
+            Column, or condition of each profile; by default the column of the fit.
+        level : str, Series or sequence, optional
+            Level of all, column, or level of each profile; needed where the training profiles have several.
+        layer : str, optional
+            Layer with the values.
+        expected : bool
+            Expected profiles; else drawn ones, which vary as profiles do.
+        random_state : int, Generator or RandomState, optional
+            By default that of the fit.
+
+        Returns
+        -------
+        AnnData
+            All genes of the cohort; given values are as they were, float32. ``obs`` as given.
+
+        Raises
+        ------
+        UserError
+            If the generator cannot clamp genes (the message names those that can), or the profiles are no good.
+
+        Examples
+        --------
+        >>> import pseudocohort as pc
+        >>> real = pc.example(60, random_state=1)
+        >>> cohort = pc.fit(real, "cancer", generator="flow", settings={"steps": 20})
+        >>> panel = real[:3, :100]
+        >>> cohort.impute(panel).shape
+        (3, 387)
+        """
+        able = [name for name, kind in registry.generators().items() if kind.capabilities.mask]
+        if self.generator not in able:
+            raise UserError(
+                f"generator {self.generator!r} cannot clamp genes",
+                where="impute",
+                remedy=f"fit one of: {', '.join(able)}",
+            )
+        condition = self.about["condition"] if condition is None else condition
+        level = self._only_level() if level is None else level
+        given = as_anndata(profiles, [condition, level, *FACTORS, *self.about["covariates"]], layer)
+        if unknown := [g for g in given.var_names if g not in self.genes]:
+            raise UserError(
+                f"{len(unknown)} genes are not the cohort's: {some(unknown)}",
+                where="profiles",
+                remedy=f"{nearest(unknown[0], list(self.genes))}leave out what the cohort does not have",
+            )
+        x = np.asarray(given.X.toarray() if sparse.issparse(given.X) else given.X, dtype=np.float32)
+        if np.isinf(x).any() or np.nanmin(x, initial=0) < 0 or np.nanmax(x, initial=0) > 40:
+            raise UserError(
+                f"values from {np.nanmin(x):.4g} to {np.nanmax(x):.4g} are no log2(x + 1)",
+                where="profiles",
+                remedy="give log2 expression on the scale of the training profiles; NaN where a gene is to be found",
+            )
+        if np.isnan(x).all():
+            raise UserError("no gene has a value", where="profiles", remedy="give some; sample() makes whole profiles")
+        obs = levels_of(given, level)
+        obs["condition"] = column_of(given, condition, "condition")
+        self._check_known(obs["condition"].unique(), obs["level"].unique())
+        there = {name: kind for name, kind in self.about["covariates"].items() if name in given.obs}
+        obs = add_covariates(obs, given, there)
+        clamped = np.full((given.n_obs, len(self.genes)), np.nan, dtype=np.float32)
+        clamped[:, self.genes.get_indexer(given.var_names)] = x
+        made = self.fitted.given(
+            obs.reset_index(drop=True),
+            clamped,
+            seed=derive(seed_of(random_state, self.about["random_state"]), self.about["training_set"], "impute"),
+            device=self.about["device"],
+            expected=expected,
+        )
+        return self._anndata(np.where(np.isnan(clamped), np.maximum(made, 0), clamped).astype(np.float32), given.obs)
+
+    def plot_history(self, ax: Axes | None = None) -> Axes:
+        """Loss curve; see :func:`pseudocohort.plot_history`."""
+        from .plots import plot_history
+
+        return plot_history(self, ax)
+
+    def save(self, path: str | Path) -> None:
+        """Write the cohort to a folder: safetensors, JSON and TSV, no pickle, in one rename.
+
+        Raises
+        ------
+        UserError
+            If there is something else at that path.
+
+        Examples
+        --------
+        >>> import tempfile, pseudocohort as pc
+        >>> cohort = pc.fit(pc.example(60), "cancer", generator="independent")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     cohort.save(f"{folder}/cohort")
+        ...     again = pc.load(f"{folder}/cohort")
+        >>> bool((again.sample(5).X == cohort.sample(5).X).all())
+        True
+        """
+        path = Path(path)
+        if path.exists() and not (path / _COHORT).is_dir() and not (path.is_dir() and not any(path.iterdir())):
+            raise UserError(
+                "there is something else, which a cohort would replace",
+                where=str(path),
+                remedy="give the path of a folder that does not exist yet",
+            )
+        with atomic(path) as folder:
+            folder.mkdir()
+            self.fitted.save(folder)
+            text = self.var.select_dtypes(exclude=["number", "bool"]).astype(str)
+            metadata = {
+                **self.about,
+                "generator": self.generator,
+                "genes": list(self.genes),
+                "var": {str(name): text[name].tolist() for name in text},
+                "seen": self.seen.to_dict("list"),
+            }
+            save_state(folder / _COHORT, _COHORT, {}, metadata)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read what :meth:`save` wrote; columns of the genes that are no text are not kept."""
+        path = Path(path)
+        if not (path / _COHORT).is_dir():
+            raise UserError("no cohort is stored here", where=str(path), remedy="give the folder that save() wrote")
+        about = load_state(path / _COHORT, _COHORT)[1]
+        generator, genes, var, seen = (about.pop(name) for name in ("generator", "genes", "var", "seen"))
+        fitted = Fitted.load(path, generator)
+        return cls(fitted, pd.DataFrame(var, index=pd.Index(genes, dtype=object)), pd.DataFrame(seen), about)
+
+    def _anndata(self, x: np.ndarray, obs: pd.DataFrame, layers: dict[str, np.ndarray] | None = None) -> ad.AnnData:
+        told = {"unit": "log2 expression", "synthetic": True, "generator": self.generator}
+        return ad.AnnData(x, obs=obs, var=self.var.copy(), layers=layers or {}, uns={"pseudocohort": told})
+
+    def _only_level(self) -> str:
+        if len(self.levels) > 1:
+            raise UserError(
+                f"the training profiles have several levels: {', '.join(self.levels)}",
+                where="level",
+                remedy=f"say which is wanted: level={self.levels[0]!r}",
+            )
+        return self.levels[0]
+
+    def _check_known(self, conditions: Any, levels: Any) -> None:
+        for what, names, known in (("condition", conditions, self.conditions), ("level", levels, self.levels)):
+            if unknown := [name for name in names if name not in known]:
+                raise UserError(
+                    f"unknown {what} {unknown[0]!r}",
+                    where=what,
+                    remedy=f"{nearest(unknown[0], known)}the cohort has: {', '.join(known)}",
+                )
+
+    def _request(self, wanted: Request | None, level: str | None) -> pd.DataFrame:
+        """Condition, level, its factors and covariates of each profile that is wanted."""
+        name = self.about["condition"]
+        if wanted is None:
+            wanted = int(self.seen["profiles"].sum())
+        if isinstance(wanted, pd.DataFrame):
+            column = name if name in wanted else "condition"
+            if column not in wanted:
+                raise UserError(
+                    f"no column {name!r}", where="wanted", remedy="name the condition of each profile in that column"
+                )
+            table = pd.DataFrame({"condition": wanted[column].astype(str).to_numpy()})
+            if level is None and "level" in wanted:
+                table["level"] = wanted["level"].astype(str).to_numpy()
+            given = ad.AnnData(obs=wanted.set_axis([str(i) for i in range(len(wanted))]))
+        else:
+            if isinstance(wanted, Mapping):
+                numbers = {str(condition): _number(n, condition) for condition, n in wanted.items()}
+            else:
+                numbers = self._shared_out(_number(wanted, "profiles"), level)
+            table = pd.DataFrame({"condition": np.repeat(list(numbers), list(numbers.values()))}, dtype=object)
+            given = ad.AnnData(obs=pd.DataFrame(index=[str(i) for i in range(len(table))]))
+        if not len(table):
+            raise UserError("no profile is asked for", where="wanted", remedy="ask for one or more: {'A': 100}")
+        if "level" not in table:
+            table["level"] = self._only_level() if level is None else level
+        self._check_known(table["condition"].unique(), table["level"].unique())
+        factors = self.seen.sort_values("profiles", kind="stable").drop_duplicates("level", keep="last")
+        factors = factors.set_index("level")[list(FACTORS)]
+        table = table.join(factors, on="level")[["condition", *FACTORS, "level"]]
+        kinds = self.about["covariates"]
+        table = add_covariates(table, given, {c: kind for c, kind in kinds.items() if c in given.obs})
+        missing = {c: np.nan if kind == "numeric" else "" for c, kind in kinds.items() if c not in given.obs}
+        return table.assign(**missing)
+
+    def _shared_out(self, total: int, level: str | None) -> dict[str, int]:
+        """Profiles of each condition, as the training profiles share them (largest remainders)."""
+        at = self._only_level() if level is None else level
+        self._check_known([], [at])
+        size = self.seen[self.seen["level"] == at].groupby("condition")["profiles"].sum()
+        exact = total * size / size.sum()
+        out = np.floor(exact).astype(int)
+        most = (exact - out).sort_values(ascending=False, kind="stable").index[: total - int(out.sum())]
+        out[most] += 1
+        return {str(c): int(n) for c, n in out.items() if n}
+
+
+def _number(value: Any, what: Any) -> int:
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 0:
+        raise UserError(f"{value!r} is no number of profiles", where=f"wanted, {what}", remedy="a whole number")
+    return int(value)
+
+
+def load(path: str | Path) -> Cohort:
+    """Cohort that :meth:`Cohort.save` wrote.
+
+    Raises
+    ------
+    UserError
+        If the folder is missing or damaged, or holds something else.
+    """
+    return Cohort.load(path)

@@ -1,0 +1,203 @@
+"""Fit a generator on profiles in memory, as the workflow fits it on a training set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import anndata as ad
+import pandas as pd
+
+from ..core import logs
+from ..core.errors import UserError
+from ..core.levels import FACTORS
+from ..generators.base import registry
+from ..generators.fit import batch
+from ..prepare.log_scale import COUNTED
+from .cohort import Cohort, RandomState, seed_of
+from .inputs import Labels, training_profiles_of
+
+
+def fit(
+    profiles: ad.AnnData | pd.DataFrame,
+    condition: Labels = "condition",
+    *,
+    generator: str,
+    donor: Labels | None = None,
+    level: Labels = "tumour",
+    covariates: Sequence[str] | Mapping[str, str] = (),
+    settings: Mapping[str, Any] | None = None,
+    random_state: RandomState = 0,
+    unit: str = "log2",
+    log_offset: float | None = None,
+    layer: str | None = None,
+    public: ad.AnnData | pd.DataFrame | None = None,
+    device: str = "auto",
+    training_set: str = "cohort",
+    verbose: bool = False,
+) -> Cohort:
+    """Fit a generator on the profiles of a cohort.
+
+    Scale, generator, limits of detection and seeds are the workflow's: with the name of a training set, its profiles
+    and the study's seed, the fit is that of the workflow.
+
+    Parameters
+    ----------
+    profiles : AnnData or DataFrame
+        Profiles × genes; all genes enter. In a DataFrame, columns that the next four name are annotation.
+    condition : str, Series or sequence
+        Column, or condition of each profile: subtype, cancer, tissue; what :meth:`Cohort.sample` is asked for.
+    generator : str
+        Name of a plug-in; :func:`pseudocohort.generators` lists them.
+    donor : str, Series or sequence, optional
+        Column, or donor of each profile. Profiles of one donor, condition and level weigh as one. By default each
+        profile is of a donor of its own.
+    level : str, Series or sequence
+        Level of all profiles (``cell``, ``pseudobulk``, ``line_bulk``, ``tumour``, ``normal``), a column of such
+        levels, or the level of each profile. Each level has a scale of its own.
+    covariates : sequence of str, or mapping
+        Columns whose effects profiles carry (sex, age, ...); a mapping says their kind, ``numeric`` or
+        ``categorical``. Values may be missing.
+    settings : mapping, optional
+        Settings of the generator that differ from its defaults; see its page in ``docs/generators``.
+    random_state : int, Generator or RandomState, optional
+        None: another fit each time.
+    unit : str
+        What the values are: ``log2`` (log2(x + 1) of any expression), ``counts``, ``expected_counts``, ``tpm``,
+        ``fpkm``, ``rsem``, ``cpm`` or ``vst``. Counts become log2(CPM + 1), others log2(x + 1), as in the workflow.
+    log_offset : float, optional
+        Values are log2(unit + log_offset).
+    layer : str, optional
+        Layer of an AnnData with the values, instead of ``X``.
+    public : AnnData or DataFrame, optional
+        Profiles of the same form that need no protection, for generators with differential privacy that use them.
+    device : {'auto', 'cpu', 'cuda'}
+        Where networks run.
+    training_set : str
+        Name from which seeds are derived.
+    verbose : bool
+        Show the progress of the training.
+
+    Returns
+    -------
+    Cohort
+
+    Raises
+    ------
+    UserError
+        With what is wrong with the profiles or the arguments, where, and what to do.
+
+    Examples
+    --------
+    >>> import pseudocohort as pc
+    >>> real = pc.example(60, random_state=1)
+    >>> cohort = pc.fit(real, condition="cancer", donor="patient", generator="flow", settings={"steps": 20})
+    >>> cohort.conditions
+    ['breast', 'colon', 'liver', 'lung']
+
+    A table and its labels do as well:
+
+    >>> cohort = pc.fit(real.to_df(), real.obs["cancer"], generator="independent")
+    >>> cohort.sample({"lung": 5}).obs["cancer"].unique().tolist()
+    ['lung']
+    """
+    kind = registry.describe(generator)
+    if settings is not None and not isinstance(settings, Mapping):
+        raise UserError(f"{settings!r} is no mapping of settings", where="settings", remedy="e.g. {'steps': 1000}")
+    chosen = dict(settings or {})
+    kind.merged(chosen)
+    if device not in ("auto", "cpu", "cuda"):
+        raise UserError(f"unknown device {device!r}", where="device", remedy="one of: auto, cpu, cuda")
+    if kind.capabilities.counts and unit not in COUNTED:
+        raise UserError(
+            f"generator {generator!r} learns from counts, and the unit is {unit}",
+            where="unit",
+            remedy="give counts, with unit='counts'; or take a generator of log expression",
+        )
+    name = str(condition if isinstance(condition, str) else getattr(condition, "name", None) or "condition")
+    if name in (*FACTORS, "level", "generator", *covariates):
+        raise UserError(f"{name!r} cannot be the name of the condition", where="condition", remedy="rename the column")
+    seed = seed_of(random_state)
+    options = {
+        "donor": donor, "level": level, "covariates": covariates, "layer": layer, "unit": unit,
+        "log_offset": log_offset,
+    }  # fmt: skip
+    data = training_profiles_of(profiles, condition, **options)
+    members = pd.DataFrame(
+        {"training_set": training_set, "sample_id": data.obs_names, "role": "train", "condition": data.obs["condition"]}
+    )
+    seen = data.obs.astype({"donor": str}).groupby(["condition", *FACTORS, "level"], observed=True)["donor"]
+    seen = seen.agg(profiles="size", donors="nunique").reset_index()
+    if public is not None:
+        data, members = _with_public(data, members, public, condition, options, training_set)
+        if "public" in kind.settings:
+            chosen["public"] = "reference"
+    with logs.quiet(not verbose):
+        (fitted,) = batch.fit(
+            data, members, [training_set], generator=generator, settings=chosen, seed=seed, device=device
+        )
+    about = {
+        "condition": name,
+        "covariates": data.uns["pseudocohort"]["covariates"],
+        "settings": chosen,
+        "random_state": seed,
+        "training_set": training_set,
+        "unit": unit,
+        "device": device,
+    }
+    return Cohort(fitted, data.var.copy(), seen, about)
+
+
+def _with_public(
+    data: ad.AnnData, members: pd.DataFrame, public: Any, condition: Labels, options: dict[str, Any], training_set: str
+) -> tuple[ad.AnnData, pd.DataFrame]:
+    """Training profiles and members with public profiles beside them, whose donors are set aside."""
+    if not (isinstance(condition, str) and all(isinstance(options[k], str | None) for k in ("donor", "level"))):
+        raise UserError(
+            "condition, donor and level are to be columns where there are public profiles",
+            where="public",
+            remedy="put them into the tables and give the names of the columns",
+        )
+    other = training_profiles_of(public, condition, **options, where="public")
+    if list(other.var_names) != list(data.var_names):
+        raise UserError("genes of the public profiles differ", where="public", remedy="give the same, in that order")
+    if twice := sorted(set(other.obs_names) & set(data.obs_names)):
+        raise UserError(f"profile {twice[0]!r} is public and is not", where="public", remedy="rename or remove it")
+    rows = pd.DataFrame(
+        {"training_set": training_set, "sample_id": other.obs_names, "role": "reference",
+         "condition": other.obs["condition"]}
+    )  # fmt: skip
+    both = ad.concat([data, other], merge="same")
+    both.uns = data.uns
+    return both, pd.concat([members, rows])
+
+
+def list_generators() -> pd.DataFrame:
+    """Generators by name: what they are, what they can do, and where they come from.
+
+    Returns
+    -------
+    DataFrame
+        Index: names. ``summary``; ``network`` (has a training loop), ``impute`` (can complete profiles), ``private``
+        (counts what it tells of donors), ``counts`` (learns from counts), ``control`` (a floor or ceiling that others
+        are read against); ``source``.
+
+    Examples
+    --------
+    >>> import pseudocohort as pc
+    >>> pc.generators().query("private").index.tolist()
+    ['dp_components', 'dp_naive_bayes', 'dp_ddpm']
+    """
+    rows = {
+        name: {
+            "summary": kind.summary,
+            "network": kind.capabilities.trained,
+            "impute": kind.capabilities.mask,
+            "private": kind.capabilities.private,
+            "counts": kind.capabilities.counts,
+            "control": kind.control,
+            "source": kind.source,
+        }
+        for name, kind in registry.generators().items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("generator")

@@ -1,0 +1,333 @@
+"""What a person hands over, an AnnData or a DataFrame, brought to the form of the workflow's harmonised profiles."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_numeric_dtype
+from scipy import sparse
+
+from ..core.errors import UserError
+from ..core.levels import FACTORS, LEVELS, level_of
+from ..core.validation import nearest
+from ..ingest.matrix import Matrix, check_finite
+from ..ingest.units import UnitCheck
+from ..prepare.harmonise import KEPT, covariate
+from ..prepare.log_scale import COUNTED, library_sizes, log2_expression, log_unit
+
+#: Declared units; ``log2`` is log2(x + 1) of any of them.
+UNITS = ("log2", "counts", "expected_counts", "tpm", "fpkm", "rsem", "cpm", "vst")
+#: A column of the profiles, or one value for each of them.
+Labels = str | Sequence[Any] | np.ndarray | pd.Series
+#: Factors of a level where the profiles do not say them.
+_FACTORS_OF = {
+    "cell": ("umi_3prime", "cell", "in_vitro"),
+    "pseudobulk": ("umi_3prime", "pseudobulk", "in_vitro"),
+    "line_bulk": ("bulk", "bulk", "in_vitro"),
+    "tumour": ("bulk", "bulk", "tumour"),
+    "normal": ("bulk", "bulk", "normal"),
+}
+_FEWEST = 2
+#: Columns that are no covariates.
+RESERVED = (*KEPT, "unit", "library_size", "generator")
+
+
+def some(names: Sequence[Any], most: int = 8) -> str:
+    """First names of a list, and how many more there are."""
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(map(repr, names[:most])) + rest
+
+
+def as_anndata(data: Any, columns: Sequence[Any], layer: str | None = None, where: str = "profiles") -> ad.AnnData:
+    """Profiles with named `columns` as annotation and everything else as genes; values as they are, not checked.
+
+    Parameters
+    ----------
+    data : AnnData or DataFrame
+        Profiles × genes. In a DataFrame, the `columns` that are strings are annotation.
+    columns : sequence
+        Columns asked for; what is no string is ignored.
+    layer : str, optional
+        Layer of an AnnData that holds the values, instead of ``X``.
+    where : str
+        Name of the data, for errors.
+
+    Raises
+    ------
+    UserError
+        If it is neither, has no such layer, no profiles, no genes or duplicated names, or holds values that are no
+        numbers.
+    """
+    if isinstance(data, ad.AnnData):
+        if layer is not None and layer not in data.layers:
+            raise UserError(
+                f"no layer {layer!r}", where=where, remedy=f"layers: {', '.join(data.layers) or 'none'}; None takes X"
+            )
+        x = data.X if layer is None else data.layers[layer]
+        if x is None:
+            raise UserError("X is empty", where=where, remedy="name the layer that holds the values: layer=...")
+        obs, var = data.obs, data.var
+    elif isinstance(data, pd.DataFrame):
+        if layer is not None:
+            raise UserError("a DataFrame has no layers", where=where, remedy="leave layer out")
+        named = [c for c in columns if isinstance(c, str) and c in data]
+        obs, values = data[named], data.drop(columns=named)
+        text = [c for c in values if not is_numeric_dtype(values[c])]
+        if text:
+            raise UserError(
+                f"column {text[0]!r} holds no numbers, and is neither condition, donor, level nor covariate",
+                where=where,
+                remedy="leave it out, or put the annotation into obs of an AnnData",
+            )
+        x, var = values.to_numpy(), pd.DataFrame(index=values.columns.astype(str))
+    else:
+        raise UserError(
+            f"a {type(data).__name__} is no table of profiles",
+            where=where,
+            remedy="give an AnnData, or a DataFrame with a row for each profile and a column for each gene",
+        )
+    if 0 in x.shape:
+        raise UserError(
+            f"{x.shape[0]} profiles x {x.shape[1]} genes: nothing to work with",
+            where=where,
+            remedy="give a row for each profile and a column for each gene",
+        )
+    if not (np.issubdtype(x.dtype, np.number) or x.dtype == bool):
+        raise UserError(f"values of the type {x.dtype}, not numbers", where=where, remedy="convert them to floats")
+    for what, names in (("profile", obs.index), ("gene", var.index)):
+        if names.has_duplicates:
+            raise UserError(
+                f"{what} {names[names.duplicated()][0]!r} occurs more than once",
+                where=where,
+                remedy="give each its own name"
+                + (" (AnnData: obs_names_make_unique)" if what == "profile" else ", or keep one of them"),
+            )
+    out = ad.AnnData(x, obs=obs.copy(), var=var.copy())
+    out.obs_names, out.var_names = obs.index.astype(str), var.index.astype(str)
+    return out
+
+
+def column_of(data: ad.AnnData, values: Labels, name: str, where: str = "profiles") -> pd.Series:
+    """Values of a column of ``obs``, or those given one by one, by profile.
+
+    A Series whose index has the profiles' names is put into their order.
+
+    Raises
+    ------
+    UserError
+        If there is no such column, the number is wrong, or a value is missing.
+    """
+    if isinstance(values, str):
+        if values not in data.obs:
+            close = nearest(values, list(map(str, data.obs)))
+            raise UserError(
+                f"no column {values!r} for the {name}",
+                where=where,
+                remedy=f"{close}columns: {', '.join(map(str, data.obs)) or 'none'}; or give a value for each profile",
+            )
+        found = data.obs[values]
+    else:
+        if isinstance(values, pd.Series) and set(values.index.astype(str)) >= set(data.obs_names):
+            values = values.set_axis(values.index.astype(str))
+            if values.index.has_duplicates:
+                raise UserError(f"{name} names a profile twice", where=where, remedy="give one value for each")
+            values = values[data.obs_names]
+        found = pd.Series(values).reset_index(drop=True)
+        if len(found) != data.n_obs:
+            raise UserError(
+                f"{len(found)} values of {name} for {data.n_obs} profiles", where=where, remedy="give one for each"
+            )
+        found.index = data.obs_names
+    text = found.astype(object).where(found.notna(), "").astype(str).str.strip()
+    if (empty := (text == "").to_numpy()).any():
+        raise UserError(
+            f"{empty.sum()} profiles have no {name}, the first is {data.obs_names[empty][0]!r}",
+            where=where,
+            remedy=f"leave them out, or fill in their {name}",
+        )
+    return text
+
+
+def levels_of(data: ad.AnnData, level: Labels, where: str = "profiles") -> pd.DataFrame:
+    """Level and its factors, by profile.
+
+    Raises
+    ------
+    UserError
+        If a level is unknown.
+    """
+    names = pd.Series(level, data.obs_names) if isinstance(level, str) and level in LEVELS else None
+    if names is None and isinstance(level, str) and level not in data.obs:
+        raise UserError(
+            f"{level!r} is neither a level nor a column",
+            where=f"{where}, level",
+            remedy=f"{nearest(level, [*LEVELS, *map(str, data.obs)])}levels: {', '.join(LEVELS)}",
+        )
+    names = column_of(data, level, "level", where) if names is None else names
+    if wrong := sorted(set(names) - set(LEVELS)):
+        raise UserError(
+            f"unknown level {wrong[0]!r}",
+            where=f"{where}, level",
+            remedy=f"{nearest(wrong[0], list(LEVELS))}one of: {', '.join(LEVELS)}",
+        )
+    out = pd.DataFrame([_FACTORS_OF[name] for name in names], index=data.obs_names, columns=list(FACTORS))
+    if set(FACTORS) <= set(data.obs) and all(data.obs[f].isin(allowed).all() for f, allowed in FACTORS.items()):
+        own = data.obs[list(FACTORS)].astype(str)
+        if [level_of(a, c) for a, c in zip(own["aggregation"], own["context"], strict=True)] == list(names):
+            out = own
+    return out.assign(level=names)
+
+
+def log2_values(data: ad.AnnData, unit: str, log_offset: float | None, where: str = "profiles") -> ad.AnnData:
+    """Profiles on log2(x + 1), float32, dense, after checks of the values against the declared unit.
+
+    Parameters
+    ----------
+    data : AnnData
+        Values on `unit`.
+    unit : str
+        One of :data:`UNITS`.
+    log_offset : float, optional
+        Values are log2(unit + log_offset).
+    where : str
+        Name of the data, for errors.
+
+    Returns
+    -------
+    AnnData
+        With ``unit`` and ``library_size`` (0 where there are no counts) in ``obs``.
+
+    Raises
+    ------
+    UserError
+        If a value is missing or infinite, or the values contradict the unit (:class:`...ingest.units.UnitCheck`).
+    """
+    if unit not in UNITS:
+        raise UserError(
+            f"unknown unit {unit!r}", where=where, remedy=f"{nearest(unit, list(UNITS))}one of: {', '.join(UNITS)}"
+        )
+    x = sparse.csr_matrix(data.X) if sparse.issparse(data.X) else np.asarray(data.X)
+    values = x.data if sparse.issparse(x) else x
+    if np.isnan(values).any():
+        row, gene = np.argwhere(np.isnan(x.toarray() if sparse.issparse(x) else x))[0]
+        raise UserError(
+            f"the value of gene {data.var_names[gene]!r} in profile {data.obs_names[row]!r} is missing (NaN)",
+            where=where,
+            remedy="leave the gene or the profile out, or fill in the value",
+        )
+    matrix = Matrix(x, data.obs_names, data.var_names)
+    check_finite(matrix, where)
+    # log2 of what, is not said: x.
+    declared, offset = ("x", 1.0 if log_offset is None else log_offset) if unit == "log2" else (unit, log_offset)
+    check = UnitCheck(declared, offset, where)
+    try:
+        check.add(matrix, "samples")
+        check.verdict()
+    except UserError as error:
+        raise UserError(
+            error.what,
+            where=error.where,
+            remedy=f"say what the values are: unit= one of {', '.join(UNITS)}, and log_offset= where they are "
+            "log2(unit + log_offset); or correct them",
+        ) from error
+    for warning in check.warnings:
+        warnings.warn(f"{where}: {warning}", stacklevel=4)
+    matrix = check.counts(matrix)
+    source: dict[str, Any] = {"unit": declared}
+    if offset is not None and declared not in COUNTED:
+        source["log_offset"] = offset
+    of_unit = ad.AnnData(matrix.x, obs=data.obs, var=data.var, uns={"pseudocohort": source})
+    if unit == "log2" and offset == 1:  # they are what they shall become
+        dense = matrix.x.toarray() if sparse.issparse(matrix.x) else matrix.x
+        out = ad.AnnData(np.maximum(dense, 0).astype(np.float32), obs=data.obs.copy(), var=data.var)
+    else:
+        out = ad.AnnData(log2_expression(of_unit), obs=data.obs.copy(), var=data.var)
+    out.obs["unit"], out.obs["library_size"] = log_unit(of_unit), library_sizes(of_unit)
+    if declared in COUNTED and (empty := (out.obs["library_size"] == 0).to_numpy()).any():
+        raise UserError(
+            f"profile {out.obs_names[empty][0]!r} has no counts", where=where, remedy="leave the profile out"
+        )
+    return out
+
+
+def kinds_of(data: ad.AnnData, covariates: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
+    """Kinds of covariates, ``numeric`` or ``categorical``: those given, else by the type of their column.
+
+    Raises
+    ------
+    UserError
+        If there is no such column, or no such kind.
+    """
+    kinds = {}
+    for name in [covariates] if isinstance(covariates, str) else covariates:
+        if name not in data.obs:
+            raise UserError(
+                f"no column {name!r}",
+                where="covariates",
+                remedy=f"{nearest(name, list(map(str, data.obs)))}columns: {', '.join(map(str, data.obs)) or 'none'}",
+            )
+        if name in RESERVED:
+            raise UserError(
+                f"{name!r} is a column of the workflow's own", where="covariates", remedy="give the column another name"
+            )
+        given = covariates[name] if isinstance(covariates, Mapping) else ""
+        if given not in ("", "numeric", "categorical"):
+            raise UserError(f"unknown kind {given!r}", where=f"covariates, {name}", remedy="numeric or categorical")
+        kinds[name] = given or ("numeric" if is_numeric_dtype(data.obs[name]) else "categorical")
+    return kinds
+
+
+def add_covariates(obs: pd.DataFrame, data: ad.AnnData, kinds: Mapping[str, str]) -> pd.DataFrame:
+    """`obs` with the covariates of `data`: numbers (NaN where missing), or text (empty where missing)."""
+    out = obs.copy()
+    for name, kind in kinds.items():
+        try:
+            out[name] = covariate(name, kind, [data]).to_numpy()
+        except UserError as error:
+            raise UserError(error.what, where=f"covariates, {name}", remedy=error.remedy) from error
+    return out
+
+
+def training_profiles_of(
+    data: Any,
+    condition: Labels,
+    *,
+    donor: Labels | None,
+    level: Labels,
+    covariates: Sequence[str] | Mapping[str, str],
+    layer: str | None,
+    unit: str,
+    log_offset: float | None,
+    where: str = "profiles",
+) -> ad.AnnData:
+    """Profiles as the workflow's harmonised ones: log2 values and everything that a generator is told of a profile.
+
+    Raises
+    ------
+    UserError
+        For the first thing wrong.
+    """
+    named = [*([covariates] if isinstance(covariates, str) else covariates), condition, level, *FACTORS]
+    raw = as_anndata(data, [*named, donor], layer, where)
+    if raw.n_obs < _FEWEST:
+        raise UserError(
+            "one profile is no cohort", where=where, remedy="give several profiles of each condition, of several donors"
+        )
+    kinds = kinds_of(raw, covariates)
+    obs = levels_of(raw, level, where)
+    obs["condition"] = column_of(raw, condition, "condition", where)
+    obs["donor"] = raw.obs_names if donor is None else column_of(raw, donor, "donor", where)
+    obs = add_covariates(obs, raw, kinds)
+    values = log2_values(raw, unit, log_offset, where)
+    obs[["unit", "library_size"]] = values.obs[["unit", "library_size"]]
+    return ad.AnnData(
+        values.X,
+        obs=obs,
+        var=raw.var,
+        uns={"pseudocohort": {"unit": "log2 expression", "scale": "unscaled", "covariates": kinds}},
+    )

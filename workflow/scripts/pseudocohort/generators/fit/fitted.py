@@ -1,0 +1,125 @@
+"""A fitted generator, with what takes its standardised profiles to log2 units and counts; stored in a folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pandas as pd
+
+from ...core.io import read_table, write_table
+from ...core.seeds import derive
+from ...prepare.scale import Scaler
+from ..base import registry
+from ..base.generator import Generator
+from ..base.serialization import load_state, save_state
+from .counts import LibrarySizes, counts_of
+from .covariates import CovariateEffects
+from .detection import DetectionLimits
+from .per_condition import PerCondition, load_model
+
+HISTORY = "history.tsv"
+#: Names under which the parts are stored.
+_PARTS = {"scaler": "scale", "effects": "covariates", "limits": "detection", "library": "library"}
+
+
+@dataclass
+class Fitted:
+    """A generator, and what was fitted on the same training profiles beside it.
+
+    Attributes
+    ----------
+    generator : str
+        Name in the registry.
+    model : Generator or PerCondition
+    scaler : Scaler
+    effects : CovariateEffects
+    limits : DetectionLimits
+    library : LibrarySizes
+    """
+
+    generator: str
+    model: Generator | PerCondition
+    scaler: Scaler
+    effects: CovariateEffects
+    limits: DetectionLimits = field(default_factory=DetectionLimits)
+    library: LibrarySizes = field(default_factory=LibrarySizes)
+
+    def standardised(self, x: np.ndarray, obs: pd.DataFrame) -> np.ndarray:
+        """Profiles (n × genes, log2) of conditions, levels and covariates `obs`, as the generator sees them."""
+        return self.effects.remove(self.scaler.transform(x, obs), obs)
+
+    def log2(self, z: np.ndarray, obs: pd.DataFrame) -> np.ndarray:
+        """Profiles (n × genes, log2) of what the generator makes of `obs`."""
+        return self.scaler.inverse(self.effects.add(z, obs), obs)
+
+    def sample(self, obs: pd.DataFrame, *, seed: int, device: str) -> np.ndarray:
+        """Profiles (len(obs) × genes, log2, not below 0) with silent genes on their floor (:mod:`.detection`)."""
+        z = self.model.sample(obs, seed=derive(seed, self.generator, "sample"), device=device)
+        return self.limits.apply(np.maximum(self.log2(z, obs), 0), obs).astype(np.float32)
+
+    def counts(self, x: np.ndarray, obs: pd.DataFrame, *, seed: int) -> np.ndarray | None:
+        """Counts (n × genes) of synthetic profiles `x`; None where the training profiles of a level were no counts."""
+        rng = np.random.default_rng(derive(seed, self.generator, "counts"))
+        library = self.library.draw(obs, rng)
+        return None if library is None else counts_of(x, library, rng)
+
+    def given(
+        self, obs: pd.DataFrame, clamped: np.ndarray, *, seed: int, device: str, expected: bool = True
+    ) -> np.ndarray:
+        """Profiles given the values of some of their genes: expected, or drawn.
+
+        Parameters
+        ----------
+        obs : DataFrame
+            Conditions and levels.
+        clamped : ndarray (len(obs) × genes)
+            log2 expression of the clamped genes, NaN where a gene is free.
+        seed : int
+            Of the generator's draws.
+        device : {'auto', 'cpu', 'cuda'}
+            Where networks run.
+        expected : bool
+            Expected profiles instead of drawn ones.
+
+        Returns
+        -------
+        ndarray (len(obs) × genes)
+            log2 expression.
+
+        Raises
+        ------
+        UserError
+            If the generator cannot clamp genes.
+        """
+        z = self.model.sample_clamped(obs, self.standardised(clamped, obs), seed=seed, device=device, expected=expected)
+        return self.log2(z, obs)
+
+    def save(self, folder: Path) -> None:
+        """Write everything into the folder, which exists: safetensors and JSON, and the loss curve."""
+        self.model.save(folder / "model")
+        for attribute, name in _PARTS.items():
+            save_state(folder / name, name, *getattr(self, attribute).state())
+        if self.model.history is not None:
+            write_table(self.model.history, folder / HISTORY)
+
+    @classmethod
+    def load(cls, folder: Path, generator: str) -> Self:
+        """Read what :meth:`save` wrote of the generator called `generator`.
+
+        Raises
+        ------
+        UserError
+            If there is no such generator, or the folder is missing or damaged.
+        """
+        kinds = {"scaler": Scaler, "effects": CovariateEffects, "limits": DetectionLimits, "library": LibrarySizes}
+        parts = {
+            attribute: kinds[attribute].from_state(*load_state(folder / name, name))
+            for attribute, name in _PARTS.items()
+        }
+        model = load_model(folder / "model", registry.get(generator))
+        if (folder / HISTORY).is_file():
+            model.history = read_table(folder / HISTORY)
+        return cls(generator, model, **parts)
