@@ -28,10 +28,11 @@ STUDY_DEMO := results/demo/report/index.html
 help:
 	@sed -n 's/^# //p' Makefile
 
-$(VENV)/.runtime: requirements.lock
+$(VENV)/.runtime: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=python3.x" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
@@ -48,7 +49,7 @@ demo: $(VENV)/.runtime
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
-FAST := plan study house foundation outcomes evaluate_statistics units generator_plugins check_dataset
+FAST := plan study house foundation outcomes evaluate_statistics units generator_plugins check_dataset command
 
 test-fast: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -n auto --dist loadfile $(FAST:%=tests/unit/test_%.py) $(ARGS)
@@ -72,11 +73,10 @@ bench-attacks: $(VENV)/.runtime
 
 check-dataset: $(VENV)/.runtime
 	@test -n "$(DATASET)" || { echo "Name a dataset of the sheet: make check-dataset DATASET=name" >&2; exit 1; }
-	@$(BIN)/python tools/check_dataset.py $(DATASET) $(ARGS)
+	@$(BIN)/pseudocohort check $(DATASET) $(ARGS)
 
 plan-summary: $(VENV)/.runtime
-	@$(BIN)/python tools/summarise_study.py $(CONFIG) $(ARGS)
-	@$(BIN)/snakemake -n --quiet rules --configfile $(CONFIG)
+	@$(BIN)/pseudocohort plan $(CONFIG) --jobs $(ARGS)
 
 bench-ingest: $(VENV)/.runtime
 	$(BIN)/python tools/benchmark_ingest.py $(ARGS)

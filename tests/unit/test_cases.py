@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import anndata as ad
 import numpy as np
@@ -12,6 +11,7 @@ import pytest
 from scipy import io as scipy_io
 
 from pseudocohort import configuration, study
+from pseudocohort.command.main import main
 from pseudocohort.core.errors import UserError
 from pseudocohort.core.io import read_table, write_table
 from pseudocohort.ingest.dataset import ingest_dataset
@@ -272,12 +272,8 @@ def test_a_current_symbol_keeps_its_own_values(study_case, cases, table):
         np.testing.assert_array_equal(mapped.X[:, column], raw.loc[source].to_numpy().astype(np.float32))
 
 
-def test_the_rest_of_a_list_is_counted(study_case, table, monkeypatch, capsys, cases, project_root, tmp_path):
-    sys.path.insert(0, str(project_root / "tools"))
-    import check_dataset
-
+def test_the_rest_of_a_list_is_counted(study_case, table, capsys, cases, tmp_path):
     (tmp_path / "study.yaml").write_text(f"datasets_sheet: {cases / 'study/sheet.tsv'}\n")
     arguments = ["unknown", "--configfile", str(tmp_path / "study.yaml"), "--config", "seed=2"]
-    monkeypatch.setattr(sys, "argv", ["check_dataset.py", *arguments])
-    assert check_dataset.main() == 0
+    assert main(["check", *arguments]) == 0
     assert "50 unknown" in (said := capsys.readouterr().out) and "and 42 more" in said

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+
+from pseudocohort.command.main import main
 
 SHEET = (
     "dataset\tkind\tformat\torientation\tsource\tsamples\tgene_ids\tunit\tsample_column\tdonor_column\t"
@@ -17,8 +18,9 @@ SHEET = (
 
 
 @pytest.fixture
-def check(tmp_path, project_root):
-    """Write a sheet of one dataset, check it, and give the finished process."""
+def check(tmp_path, project_root, monkeypatch, capsys):
+    """Write a sheet of one dataset, check it, and give exit code and output."""
+    monkeypatch.chdir(tmp_path)
 
     def run(name="mine", asked="mine", unit="counts", source=None, context="tumour"):
         genes = pd.read_csv(project_root / "resources/genes.tsv.gz", sep="\t")["symbol"].drop_duplicates()[:300]
@@ -32,10 +34,9 @@ def check(tmp_path, project_root):
         sheet = {"name": name, "unit": unit, "context": context, "samples": tmp_path / "s.tsv"}
         (tmp_path / "sheet.tsv").write_text(SHEET.format(source=source or tmp_path / "m.tsv", **sheet))
         (tmp_path / "study.yaml").write_text(f"datasets_sheet: {tmp_path / 'sheet.tsv'}\n")
-        command = [sys.executable, project_root / "tools/check_dataset.py", asked]
-        return subprocess.run(
-            [*command, "--configfile", tmp_path / "study.yaml"], capture_output=True, text=True, cwd=tmp_path
-        )
+        code = main(["check", asked, "--configfile", str(tmp_path / "study.yaml")])
+        said = capsys.readouterr()
+        return SimpleNamespace(returncode=code, stdout=said.out, stderr=said.err)
 
     return run
 

@@ -31,6 +31,9 @@ FLOORS = (
     "report",
     "study",
     "configuration",
+    "api",
+    "command",
+    "__main__",
 )
 
 

@@ -50,12 +50,6 @@ def test_local_studies_download_nothing(project_root, monkeypatch, tmp_path):
     assert "0 of 7 sources are not here" in summarise(config, datasets, tmp_path)
 
 
-def test_the_tool_says_what_is_wrong(project_root):
-    command = [sys.executable, project_root / "tools/summarise_study.py", "absent.yaml"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 1 and "no such file" in done.stderr and "Traceback" not in done.stderr
-
-
 def test_a_file_that_needs_a_login_is_asked_for_by_name(tmp_path):
     with pytest.raises(UserError, match="kinker2020_counts.*by hand") as caught:
         sources.ask_for_file(tmp_path / "UMIcount_data.txt")

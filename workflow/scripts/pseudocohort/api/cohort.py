@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from ..core.errors import UserError
+from ..core.errors import ContractError, UserError
 from ..core.io import atomic
 from ..core.levels import FACTORS, LEVELS
 from ..core.seeds import derive
@@ -321,9 +321,12 @@ class Cohort:
         path = Path(path)
         if not (path / _COHORT).is_dir():
             raise UserError("no cohort is stored here", where=str(path), remedy="give the folder that save() wrote")
-        about = load_state(path / _COHORT, _COHORT)[1]
-        generator, genes, var, seen = (about.pop(name) for name in ("generator", "genes", "var", "seen"))
-        fitted = Fitted.load(path, generator)
+        try:
+            about = load_state(path / _COHORT, _COHORT)[1]
+            generator, genes, var, seen = (about.pop(name) for name in ("generator", "genes", "var", "seen"))
+            fitted = Fitted.load(path, generator)
+        except ContractError as error:
+            raise UserError(error.what, where=error.where, remedy="fit and save the cohort again") from error
         return cls(fitted, pd.DataFrame(var, index=pd.Index(genes, dtype=object)), pd.DataFrame(seen), about)
 
     def _anndata(self, x: np.ndarray, obs: pd.DataFrame, layers: dict[str, np.ndarray] | None = None) -> ad.AnnData:

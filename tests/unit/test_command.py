@@ -1,0 +1,196 @@
+"""The command: exit codes, errors without a traceback, and files in and out."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import sys
+import tomllib
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+import pseudocohort as pc
+from pseudocohort.command import project
+from pseudocohort.command.main import COMMANDS, commands, main, parse
+from pseudocohort.core.errors import UserError
+
+
+def cli(*arguments, folder=None, project_root=None):
+    """The command as a process, where the package is not installed."""
+    environment = os.environ | {"PYTHONPATH": str(project_root / "workflow/scripts"), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "pseudocohort", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A cohort as files: genes × samples with a sample table, and h5ad."""
+    folder, real = tmp_path_factory.mktemp("files"), pc.example(40, unit="counts", random_state=3)
+    real.to_df().T.to_csv(folder / "counts.tsv.gz", sep="\t")
+    real.obs.rename_axis("sample").to_csv(folder / "samples.tsv", sep="\t")
+    real.write_h5ad(folder / "counts.h5ad")
+    return folder, real
+
+
+def test_the_package_declares_the_command_and_finds_all_its_packages(project_root):
+    declared = tomllib.loads((project_root / "pyproject.toml").read_text())
+    assert declared["project"]["scripts"] == {"pseudocohort": f"{main.__module__}:{main.__name__}"}
+    assert declared["project"]["version"] == pc.__version__
+    (root,) = declared["tool"]["setuptools"]["package-dir"].values()
+    package = project_root / root / "pseudocohort"
+    folders = {path.parent for path in package.rglob("*.py")}
+    assert package in folders and all((folder / "__init__.py").is_file() for folder in folders)
+
+
+@pytest.mark.parametrize("name", [n for n, (home, _) in COMMANDS.items() if home.startswith("command.")])
+def test_every_command_has_help_with_an_example_that_parses(name, capsys):
+    module = importlib.import_module(commands()[name])
+    with pytest.raises(SystemExit) as stop:
+        main([name, "--help"])
+    shown = capsys.readouterr().out
+    assert stop.value.code == 0 and module.EXAMPLE in shown and "Exit codes: 0" in shown
+    words = module.EXAMPLE.replace("\\\n", " ").split()
+    assert words[:2] == ["pseudocohort", name]
+    assert parse(words[1:]).run is module.run
+
+
+def test_a_wrong_argument_is_exit_code_2(capsys):
+    for arguments in ([], ["fit"], ["sample", "--colour"], ["audits"], ["fit", "--", "x"]):
+        with pytest.raises(SystemExit) as stop:
+            main(arguments)
+        assert stop.value.code == 2
+    assert "usage: pseudocohort" in capsys.readouterr().err
+
+
+def test_as_a_process_an_error_is_a_message_and_exit_code_1(project_root, tmp_path):
+    done = cli("sample", tmp_path / "none", "A=3", "--out", tmp_path / "x.h5ad", project_root=project_root)
+    assert done.returncode == 1 and "no cohort is stored here" in done.stderr and "remedy:" in done.stderr
+    assert "Traceback" not in done.stderr and done.stdout == ""
+    assert cli("--version", project_root=project_root).stdout.strip() == pc.__version__
+
+
+def test_fit_and_sample_go_from_files_to_files_as_the_interface_does(files, tmp_path, capsys):
+    folder, real = files
+    fit = ["--condition", "cancer", "--donor", "patient", "--unit", "counts", "--generator", "independent"]
+    text = [str(folder / "counts.tsv.gz"), "--samples", str(folder / "samples.tsv")]
+    assert main(["fit", *text, *fit, "--out", str(tmp_path / "text"), "--random-state", "4"]) == 0
+    assert main(["fit", str(folder / "counts.h5ad"), *fit, "--out", str(tmp_path / "h5ad"), "--random-state", "4"]) == 0
+    said = capsys.readouterr()
+    assert "Cohort(independent: 40 profiles x 387 genes, 4 conditions)" in said.out and "40 profiles" in said.err
+    expected = pc.fit(real, "cancer", donor="patient", unit="counts", generator="independent", random_state=4)
+    expected = expected.sample({"lung": 3, "breast": 2}, counts=True)
+    for kind, name in (("text", "a.h5ad"), ("h5ad", "a.csv"), ("h5ad", "a.tsv.gz"), ("text", "a.parquet")):
+        made = [str(tmp_path / kind), "lung=3", "breast=2", "--out", str(tmp_path / name), "--counts"]
+        assert main(["sample", *made]) == 0
+    again = ad.read_h5ad(tmp_path / "a.h5ad")
+    np.testing.assert_array_equal(again.X, expected.X)
+    np.testing.assert_array_equal(again.layers["counts"], expected.layers["counts"])
+    assert again.obs["cancer"].tolist() == ["lung"] * 3 + ["breast"] * 2
+    for table in (
+        pd.read_csv(tmp_path / "a.csv", index_col=0),
+        pd.read_csv(tmp_path / "a.tsv.gz", sep="\t", index_col=0),
+        pd.read_parquet(tmp_path / "a.parquet"),
+    ):
+        assert table.pop("cancer").tolist() == ["lung"] * 3 + ["breast"] * 2
+        np.testing.assert_array_equal(table.to_numpy(), expected.layers["counts"])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["--condition", "cancr"], "did you mean 'cancer'"),
+        (["--generator", "floww"], "did you mean 'flow'"),
+        (["--set", "colour=1"], "unknown key 'colour'"),
+        (["--set", "colour"], "'colour' is not KEY=VALUE"),
+        (["--unit", "log2"], "say what the values are"),
+        (["--level", "tumor"], "did you mean 'tumour'"),
+        (["--covariates", "height=numeric"], "no column 'height'"),
+        (["--samples", "none.tsv"], "none.tsv"),
+    ],
+)
+def test_what_is_wrong_with_a_fit_is_said(files, tmp_path, capsys, change, message):
+    arguments = [
+        "fit", str(files[0] / "counts.tsv.gz"), "--samples", str(files[0] / "samples.tsv"), "--condition", "cancer",
+        "--unit", "counts", "--generator", "flow", "--out", str(tmp_path / "out"),
+    ]  # fmt: skip
+    assert main([*arguments, *change]) == 1
+    assert message in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_files_that_are_none_are_refused(tmp_path, capsys):
+    (tmp_path / "a.xlsx").write_text("x")
+    common = ["--condition", "c", "--generator", "flow", "--out", str(tmp_path / "o")]
+    for name, message in (("a.xlsx", "unknown kind of file '.xlsx'"), ("b.tsv", "file not found")):
+        assert main(["fit", str(tmp_path / name), *common]) == 1
+        assert message in capsys.readouterr().err
+    for words, message in (
+        (["A=x"], "'A=x' is not CONDITION=N"),
+        (["A=1", "A=2"], "'A' is given twice"),
+        (["A=1", "--n", "2"], "both --n"),
+        (["A=1"], "no cohort is stored here"),
+    ):
+        assert main(["sample", str(tmp_path / "o"), *words, "--out", str(tmp_path / "x.h5ad")]) == 1
+        assert message in capsys.readouterr().err
+    assert main(["sample", str(tmp_path / "o"), "--n", "2", "--out", str(tmp_path / "x.doc")]) == 1
+    assert "unknown kind of file '.doc'" in capsys.readouterr().err
+
+
+def test_plan_shows_a_study_and_says_what_is_wrong(project_root, monkeypatch, capsys):
+    monkeypatch.chdir(project_root)
+    assert main(["plan", "config/demo.yaml"]) == 0
+    assert "models in all" in capsys.readouterr().out
+    for arguments, message in (
+        (["absent.yaml"], "absent.yaml"),
+        (["config/demo.yaml", "--config", "generators=[ddpmm]"], "did you mean 'ddpm'"),
+        (["config/demo.yaml", "--config", "prepare=1"], "'prepare' holds keys of its own"),
+    ):
+        assert main(["plan", *arguments]) == 1
+        assert message in capsys.readouterr().err
+
+
+def test_later_study_files_and_single_keys_go_over_earlier_ones(tmp_path):
+    for name, content in (
+        ("a", {"seed": 1, "prepare": {"test_share": 0.5}}),
+        ("b", {"prepare": {"sources": {"x": "y"}}}),
+    ):
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump({"study": name, **content}))
+    options = parse(
+        ["plan", str(tmp_path / "a.yaml"), str(tmp_path / "b.yaml"), "--config", "seed=5", "--data-root", "F"]
+    )
+    config = project.read_config(options.study, options)
+    assert (config["study"], config["seed"], config["data_root"]) == ("b", 5, "F")
+    assert config["prepare"]["test_share"] == 0.5 and config["prepare"]["sources"] == {"x": "y"}
+    with pytest.raises(UserError, match="not KEY=VALUE"):
+        project.setting("seed")
+
+
+@pytest.mark.parametrize(("name", "target"), [("intervene", "intervene"), ("report", "all")])
+def test_studies_are_checked_and_handed_to_snakemake(name, target, project_root, monkeypatch, capsys):
+    monkeypatch.chdir(project_root)
+    called = []
+
+    def run(command):
+        called.append(command)
+        return subprocess.CompletedProcess(command, 5 if "--fail" in command else 0)
+
+    monkeypatch.setattr(project.subprocess, "run", run)
+    assert main([name, "config/demo.yaml", "--cores", "3", "--config", "seed=2", "--", "--keep-going"]) == 0
+    (command,) = called
+    assert command[1:3] == ["-m", "snakemake"] and command[-2:] == ["--", target] and "--keep-going" in command
+    at = command.index("--configfile")
+    assert command[at : at + 4] == ["--configfile", "config/demo.yaml", "--config", "seed=2"]
+    assert command[command.index("--cores") + 1] == "3" and "results/demo/" in capsys.readouterr().out
+    assert main([name, "config/demo.yaml", "--", "--fail"]) == 1
+    assert main([name, "config/demo.yaml", "--config", "seed=x"]) == 1 and len(called) == 2
+
+
+def test_snakemake_takes_what_the_command_hands_over(project_root, tmp_path):
+    """The real Snakemake, from another folder: the demo's interventions are planned."""
+    done = cli("intervene", project_root / "config/demo.yaml", "-n", folder=tmp_path, project_root=project_root)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "intervention_profiles" in done.stdout + done.stderr

@@ -1,0 +1,22 @@
+"""Answer the questions of a study about interventions and targets (section interventions): a table and a page each."""
+
+from __future__ import annotations
+
+import argparse
+
+from .project import add_run, read_config, snakemake
+
+EXAMPLE = "pseudocohort intervene config/paired.yaml --data-root FOLDER"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    add_run(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the rule ``intervene``."""
+    code = snakemake(options, "intervene")
+    if not code and not options.dry_run:
+        print(f"results/{read_config(options.study, options)['study']}/interventions/answers")
+    return code

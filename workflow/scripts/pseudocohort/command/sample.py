@@ -1,0 +1,92 @@
+"""Draw synthetic profiles from a cohort that ``pseudocohort fit`` has stored.
+
+The file is what its name says: h5ad, or a table (TSV, CSV, parquet; .gz) of profiles × genes, whose first columns are
+the profile and its condition.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import anndata as ad
+
+from ..core.errors import UserError
+from ..core.io import atomic
+
+EXAMPLE = "pseudocohort sample brca-ddpm LumA=100 Basal=50 --out synthetic.h5ad"
+_FORMATS = (".h5ad", ".tsv", ".csv", ".parquet")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("cohort", type=Path, help="folder that pseudocohort fit wrote")
+    parser.add_argument("wanted", nargs="*", metavar="CONDITION=N", help="profiles of each condition")
+    parser.add_argument("--n", type=int, help="number of profiles, shared out like the training profiles")
+    parser.add_argument("--out", type=Path, required=True, help=f"file to write: {', '.join(_FORMATS)}")
+    parser.add_argument("--level", help="where the training profiles have several")
+    parser.add_argument(
+        "--counts", action="store_true", help="integer counts: a layer of an h5ad, or the table's values"
+    )
+    parser.add_argument("--random-state", type=int, metavar="SEED", help="(default: that of the fit)")
+
+
+def wanted_of(words: list[str]) -> dict[str, int]:
+    """Number of profiles of each condition.
+
+    Raises
+    ------
+    UserError
+        If a word is no ``CONDITION=N``, or a condition is named twice.
+    """
+    out: dict[str, int] = {}
+    for word in words:
+        name, _, number = word.rpartition("=")
+        if not name or not number.isdigit() or name in out:
+            raise UserError(
+                f"{word!r} is not CONDITION=N" if name not in out else f"{name!r} is given twice",
+                where="conditions", remedy="e.g. LumA=100 Basal=50",
+            )  # fmt: skip
+        out[name] = int(number)
+    return out
+
+
+def write(profiles: ad.AnnData, path: Path, condition: str, *, counts: bool) -> None:
+    """Write profiles in one rename, in the format of the file's name."""
+    suffix = next(s for s in reversed(path.suffixes) if s in _FORMATS)
+    with atomic(path) as temporary:
+        if suffix == ".h5ad":
+            profiles.write_h5ad(temporary, compression="gzip")
+            return
+        table = profiles.to_df(layer="counts" if counts else None)
+        table.insert(0, condition, profiles.obs[condition].to_numpy())
+        if suffix == ".parquet":
+            table.to_parquet(temporary)
+        else:
+            packed = "gzip" if path.suffix == ".gz" else None
+            table.to_csv(temporary, sep="," if suffix == ".csv" else "\t", index_label="profile", compression=packed)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Load, sample, write.
+
+    Raises
+    ------
+    UserError
+        With what is wrong with the cohort or the arguments.
+    """
+    from ..api.cohort import load
+
+    if not any(s in _FORMATS for s in options.out.suffixes):
+        raise UserError(
+            f"unknown kind of file {options.out.suffix!r}", where="--out", remedy=f"one of: {', '.join(_FORMATS)}"
+        )
+    if options.wanted and options.n is not None:
+        raise UserError("both --n and conditions are given", where="arguments", remedy="give one of them")
+    wanted = wanted_of(options.wanted) if options.wanted else options.n
+    cohort = load(options.cohort)
+    made = cohort.sample(
+        wanted, level=options.level, counts=options.counts, random_state=options.random_state,
+    )  # fmt: skip
+    write(made, options.out, cohort.about["condition"], counts=options.counts)
+    print(f"{made.n_obs} profiles x {made.n_vars} genes\n{options.out}")
