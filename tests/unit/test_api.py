@@ -1,0 +1,446 @@
+"""The Python interface: it is the workflow's own code, its Examples run, and bad input gets an error for people."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import json
+import os
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import anndata as ad
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+import pseudocohort as pc
+from pseudocohort import configuration
+from pseudocohort.core import contracts, io
+from pseudocohort.core.errors import UserError
+from pseudocohort.experiments.shared.plan import with_split
+from pseudocohort.generators.base.registry import generators
+from pseudocohort.plan.members import members
+from pseudocohort.plan.training_sets import training_sets
+
+matplotlib.use("agg")
+SHORT = {"steps": 20}
+
+
+@pytest.fixture(scope="module")
+def real():
+    return pc.example(60, random_state=1)
+
+
+@pytest.fixture(scope="module")
+def flow(real):
+    return pc.fit(real, "cancer", donor="patient", generator="flow", settings=SHORT, random_state=7)
+
+
+@pytest.mark.parametrize("home", ["", ".api.cohort", ".api.fit", ".api.example", ".api.plots"])
+def test_every_example_in_the_docstrings_runs(home):
+    done = doctest.testmod(importlib.import_module(f"pseudocohort{home}"))
+    assert done.attempted > 1 and done.failed == 0
+
+
+def test_importing_the_package_is_free_and_the_interface_complete(project_root):
+    code = (
+        "import sys, pseudocohort as pc; assert not {'numpy', 'pandas', 'torch'} & set(sys.modules); "
+        "assert set(pc.__all__) <= set(dir(pc)) and pc.UserError and pc.generators().shape[0] > 15; "
+        "sys.exit('torch' in sys.modules)"
+    )
+    environment = os.environ | {"PYTHONPATH": str(project_root / "workflow/scripts")}
+    assert subprocess.run([sys.executable, "-c", code], env=environment).returncode == 0
+    with pytest.raises(AttributeError, match="'colour'"):
+        pc.colour  # noqa: B018
+
+
+@pytest.mark.parametrize("name", ["mvn", "flow"])
+def test_profiles_are_those_of_the_workflows_scripts(name, real, tmp_path, project_root):
+    """A tiny prepared study goes through plan, train.py and generate.py; the interface gives the same numbers."""
+    obs = real.obs.rename(columns={"cancer": "condition", "patient": "donor"}).assign(
+        dataset="x", technology="bulk", aggregation="bulk", context="tumour", level="tumour", unit="log2(tpm + 1)",
+        library_size=0.0,
+    )  # fmt: skip
+    obs.loc[obs.index[::3], ["context", "level"]] = "normal"
+    told = {"unit": "log2 expression", "scale": "unscaled", "covariates": {"sex": "categorical"}}
+    profiles = ad.AnnData(real.X, obs=obs, var=real.var, uns={"pseudocohort": told})
+    given = {"study": "x", "datasets": ["x"], "experiments": ["fidelity"], "generators": [name], "seed": 5}
+    config = configuration.complete(given, project_root / "workflow/schemas")
+    rows = training_sets(config)[:1]
+    split = np.where(np.arange(60) % 5 == 0, "test", "train")
+    donors = pd.DataFrame({"donor": obs["donor"], "dataset": "x", "split": split, "genes": "yes"})
+    table = members(with_split(obs, donors), rows, config)
+    paths = {kind: str(tmp_path / kind) for kind in ("profiles.h5ad", "members.parquet", "sets.tsv", "made.h5ad", "m")}
+    io.write_profiles(profiles, paths["profiles.h5ad"], contracts.HARMONISED)
+    io.write_table(table, paths["members.parquet"])
+    io.write_table(pd.DataFrame(rows, columns=contracts.TRAINING_SETS_COLUMNS), paths["sets.tsv"])
+    settings = SHORT if name == "flow" else {}
+    training_set = rows[0]["training_set"]
+    common = {
+        "log": [None],
+        "wildcards": SimpleNamespace(generator=name),
+        "input": SimpleNamespace(
+            profiles=paths["profiles.h5ad"], members=paths["members.parquet"], training_sets=paths["sets.tsv"],
+            models=paths["m"],
+        ),
+        "params": SimpleNamespace(
+            training_sets=[training_set], kind=name, settings=settings, seed=5, device="cpu", alignments={},
+            scope="joint", lengths={}, together=1, checkpoints=str(tmp_path / "c"), checkpoint_minutes=5, config=config,
+        ),
+    }  # fmt: skip
+    hook = sys.excepthook
+    for script, made in (("train", {"models": paths["m"]}), ("generate", {"profiles": paths["made.h5ad"]})):
+        job = SimpleNamespace(**common, output=SimpleNamespace(**made))
+        runpy.run_path(str(project_root / f"workflow/scripts/{script}.py"), {"snakemake": job})
+    sys.excepthook = hook
+    made = ad.read_h5ad(paths["made.h5ad"])
+    assert made.n_obs > 5 and set(made.obs["level"]) == {"tumour", "normal"}
+
+    trained = table.loc[(table["role"] == "train").to_numpy(), "sample_id"]
+    cohort = pc.fit(
+        profiles[trained], "condition", donor="donor", level="level", covariates=["sex"], generator=name,
+        settings=settings, random_state=5, training_set=training_set, device="cpu",
+    )  # fmt: skip
+    wanted = made.obs[["condition", "level", "sex"]]
+    np.testing.assert_array_equal(cohort.sample(wanted, random_state=5).X, made.X)
+    cohort.save(tmp_path / "cohort")
+    np.testing.assert_array_equal(pc.load(tmp_path / "cohort").sample(wanted).X, made.X)
+    for part in ("model", "scale", "covariates", "detection", "library"):  # and the files are the same
+        for file in ("arrays.safetensors", "metadata.json"):
+            of_workflow = tmp_path / "m" / training_set / part / file
+            assert (tmp_path / "cohort" / part / file).read_bytes() == of_workflow.read_bytes(), (part, file)
+
+
+def test_a_cohort_says_what_it_is(flow, real):
+    assert flow.conditions == sorted(set(real.obs["cancer"])) and flow.levels == ["tumour"]
+    assert flow.genes.equals(real.var_names) and flow.seen["donors"].sum() == 60
+    assert flow.history["step"].is_monotonic_increasing and "no DP guarantee" in flow.guarantee
+    ax = flow.plot_history()
+    assert len(ax.lines) == flow.history.shape[1] - 1
+    with pytest.raises(UserError, match="no training loop"):
+        pc.fit(real, "cancer", generator="independent").plot_history()
+
+
+def test_what_is_asked_for_is_sampled(flow, real):
+    made = flow.sample({"lung": 3, "breast": 2})
+    assert made.obs["cancer"].tolist() == ["lung"] * 3 + ["breast"] * 2
+    assert made.X.dtype == np.float32 and (made.X >= 0).all() and made.var.equals(real.var)
+    assert made.obs["level"].unique().tolist() == ["tumour"] and made.obs["generator"].unique().tolist() == ["flow"]
+    np.testing.assert_array_equal(made.X, flow.sample(pd.DataFrame({"cancer": ["lung"] * 3 + ["breast"] * 2})).X)
+    np.testing.assert_array_equal(made.X, flow.sample({"lung": 3, "breast": 2}, random_state=7).X)
+    assert (made.X != flow.sample({"lung": 3, "breast": 2}, random_state=8).X).any()
+    assert flow.sample().obs["cancer"].value_counts().to_dict() == real.obs["cancer"].value_counts().to_dict()
+    shared = flow.sample(10).obs["cancer"].value_counts()
+    assert shared.sum() == 10 and shared.max() - shared.min() == 1
+    joined = ad.concat([real, made], join="inner")
+    assert joined.shape == (65, 387) and "cancer" in joined.obs
+
+
+def test_random_state_is_what_scikit_learn_takes(real):
+    def first(random_state):
+        return pc.fit(real, "cancer", generator="independent", random_state=random_state).sample(1).X
+
+    np.testing.assert_array_equal(first(3), first(np.int64(3)))
+    np.testing.assert_array_equal(first(np.random.default_rng(3)), first(np.random.default_rng(3)))
+    np.testing.assert_array_equal(first(np.random.RandomState(3)), first(np.random.RandomState(3)))
+    assert (first(None) != first(None)).any()
+
+
+def test_tables_sparse_matrices_and_layers_are_the_same_profiles(real):
+    options = {"generator": "independent", "random_state": 2}
+    expected = pc.fit(real, "cancer", donor="patient", **options).sample(5).X
+    table = real.to_df()
+    shuffled = real.obs["cancer"].sample(frac=1, random_state=0)
+    in_layer = ad.AnnData(np.zeros(real.shape), obs=real.obs, var=real.var, layers={"log": real.X})
+    of_sparse = ad.AnnData(sparse.csr_matrix(real.X), obs=real.obs, var=real.var)
+    for data, condition, more in (
+        (table, shuffled, {}),  # by name, not by place
+        (table, real.obs["cancer"].tolist(), {}),
+        (table.assign(cancer=real.obs["cancer"], patient=real.obs["patient"]), "cancer", {"donor": "patient"}),
+        (in_layer, "cancer", {"layer": "log"}),
+        (of_sparse, "cancer", {}),
+    ):
+        np.testing.assert_array_equal(pc.fit(data, condition, **more, **options).sample(5).X, expected)
+
+
+def test_units_become_what_the_workflow_makes_of_them():
+    counts = pc.example(30, unit="counts", random_state=2)
+    library = counts.X.sum(1, keepdims=True)
+    by_hand = counts.copy()
+    by_hand.X = np.log2(counts.X.astype(float) / library * 1e6 + 1)
+    options = {"generator": "copy", "random_state": 1}
+    expected = pc.fit(by_hand, "cancer", **options).sample(6).X
+    np.testing.assert_allclose(pc.fit(counts, "cancer", unit="counts", **options).sample(6).X, expected, atol=1e-5)
+    cpm = by_hand.copy()
+    cpm.X = counts.X.astype(float) / library * 1e6
+    np.testing.assert_allclose(pc.fit(cpm, "cancer", unit="cpm", **options).sample(6).X, expected, atol=1e-5)
+    other = by_hand.copy()
+    other.X = np.log2(cpm.X + 0.5)
+    made = pc.fit(other, "cancer", unit="cpm", log_offset=0.5, **options).sample(6).X
+    np.testing.assert_allclose(made, expected, atol=1e-4)
+
+
+def test_counts_have_the_library_sizes_of_the_training_profiles():
+    real = pc.example(60, unit="counts", random_state=2)
+    cohort = pc.fit(real, "cancer", unit="counts", generator="copy")
+    made = cohort.sample(60, counts=True)
+    sizes, ours = np.log(real.X.sum(1)), np.log(made.layers["counts"].sum(1))
+    assert abs(sizes.mean() - ours.mean()) < 3 * sizes.std() / np.sqrt(30)
+    with pytest.raises(UserError, match="no counts: the training profiles were log2"):
+        pc.fit(pc.example(20), "cancer", generator="copy").sample(3, counts=True)
+
+
+def test_imputed_profiles_keep_what_was_given_and_find_the_rest(real):
+    """Genes left out are nearer to the truth than the mean of the condition is."""
+    train, test = real[:48], real[48:]
+    cohort = pc.fit(train, "cancer", generator="flow", settings={"steps": 200}, random_state=1)
+    hidden = np.arange(real.n_vars) % 4 == 0
+    panel = test[:, ~hidden]
+    made = cohort.impute(panel)
+    assert made.obs.equals(test.obs) and made.var_names.equals(real.var_names)
+    np.testing.assert_array_equal(made.X[:, ~hidden], panel.X)
+    means = train.to_df().groupby(train.obs["cancer"].to_numpy()).mean().loc[test.obs["cancer"]].to_numpy()
+    error = ((made.X - test.X)[:, hidden] ** 2).mean()
+    assert error < 0.85 * ((means - test.X)[:, hidden] ** 2).mean()
+    holes = test.to_df()
+    holes.loc[:, hidden] = np.nan
+    np.testing.assert_array_equal(cohort.impute(holes.iloc[:, ::-1], test.obs["cancer"]).X, made.X)
+    drawn = cohort.impute(panel, expected=False)
+    np.testing.assert_array_equal(drawn.X[:, ~hidden], panel.X)
+    assert ((drawn.X - test.X)[:, hidden] ** 2).mean() > error
+
+
+def test_generators_that_cannot_impute_name_those_that_can(real):
+    able = [name for name, kind in generators().items() if kind.capabilities.mask]
+    with pytest.raises(UserError, match="cannot clamp genes") as caught:
+        pc.fit(real, "cancer", generator="independent").impute(real)
+    assert all(name in caught.value.remedy for name in able) and "copy" not in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"x": 45.0}, "no log2"),
+        ({"x": -1.0}, "no log2"),
+        ({"x": np.nan}, "no gene has a value"),
+        ({"genes": ["nothing"]}, "not the cohort's: 'nothing'"),
+        ({"cancer": "lnug"}, "did you mean 'lung'"),
+    ],
+)
+def test_what_cannot_be_imputed_is_said(flow, real, change, message):
+    data = real[:2, :1].copy()
+    if "x" in change:
+        data.X[:] = change["x"]
+    if "cancer" in change:
+        data.obs["cancer"] = change["cancer"]
+    data.var_names = change.get("genes", data.var_names)
+    with pytest.raises(UserError, match=re.escape(message)):
+        flow.impute(data)
+
+
+def test_covariates_shift_what_is_sampled(real):
+    cohort = pc.fit(real, "cancer", generator="independent", covariates=["sex"], random_state=1)
+    wanted = pd.DataFrame({"cancer": ["lung"] * 400, "sex": ["female", "male"] * 200})
+    made = cohort.sample(wanted)
+    assert made.obs["sex"].tolist() == wanted["sex"].tolist()
+    female = (real.obs["sex"] == "female").to_numpy()
+    truth = real.X[female].mean(0) - real.X[~female].mean(0)
+    found = made.X[::2].mean(0) - made.X[1::2].mean(0)
+    strongest = np.argsort(-np.abs(truth))[:10]
+    assert np.corrcoef(truth[strongest], found[strongest])[0, 1] > 0.95
+    assert (cohort.sample({"lung": 2}).obs["sex"] == "").all()
+
+
+def test_several_levels_must_be_named(real):
+    data = real.copy()
+    data.obs["kind"] = np.where(np.arange(60) % 2, "tumour", "normal")
+    cohort = pc.fit(data, "cancer", level="kind", generator="copy")
+    assert cohort.levels == ["tumour", "normal"]
+    with pytest.raises(UserError, match="several levels: tumour, normal"):
+        cohort.sample({"lung": 1})
+    assert cohort.sample({"lung": 1}, level="tumour").obs["context"].tolist() == ["tumour"]
+    with pytest.raises(UserError, match="unknown level 'tumor'") as caught:
+        cohort.sample({"lung": 1}, level="tumor")
+    assert "did you mean 'tumour'" in caught.value.remedy
+
+
+def test_public_profiles_serve_private_generators(real):
+    public = pc.example(60, random_state=9)
+    public.obs_names = [f"public-{name}" for name in public.obs_names]
+    public.obs["patient"] = public.obs_names
+    settings = {"epsilon": 5.0, "genes": "public", "conditions": sorted(set(real.obs["cancer"]))}
+    cohort = pc.fit(real, "cancer", donor="patient", generator="dp_components", settings=settings, public=public)
+    assert re.match(r"\((5\.0|4\.9)\d*, 1e-05\)-differential privacy", cohort.guarantee)
+    assert cohort.seen["profiles"].sum() == 60 and cohort.sample({"lung": 4}).shape == (4, 387)
+    with pytest.raises(UserError, match="'P0001' is public and is not"):
+        pc.fit(real, "cancer", generator="dp_components", public=real)
+
+
+def changed(data, what):
+    """The profiles with something wrong, and the arguments of the fit."""
+    data, arguments = data.copy(), {"condition": "cancer", "generator": "independent"}
+    match what:
+        case "no genes":
+            data = data[:, :0]
+        case "no profiles":
+            data = data[:0]
+        case "one profile":
+            data = data[:1]
+        case "nan":
+            data.X[3, 5] = np.nan
+        case "inf":
+            data.X[3, 5] = np.inf
+        case "negative":
+            data.X[3, 5] = -2
+        case "large":
+            data.X[3, 5] = 60
+        case "centred":
+            data.X = data.X - data.X.mean(0)
+        case "counts as logs":
+            data.X = np.round(data.X)
+        case "logs as counts":
+            arguments["unit"] = "counts"
+        case "logs as tpm":
+            arguments["unit"] = "tpm"
+        case "text":
+            table = data.to_df()
+            return table.assign(cancer=data.obs["cancer"], note="x"), arguments
+        case "strings":
+            data = ad.AnnData(data.obs[["cancer"]].astype(object).to_numpy(), obs=data.obs)
+        case "list":
+            return data.X.tolist(), arguments
+        case "genes twice":
+            data.var_names = ["A", *data.var_names[1:-1], "A"]
+        case "profiles twice":
+            data.obs_names = ["A", *data.obs_names[1:-1], "A"]
+        case "no condition":
+            data.obs.loc[data.obs_names[2:4], "cancer"] = np.nan
+        case "no counts":
+            data.X = np.zeros(data.shape)
+            arguments["unit"] = "counts"
+        case _:
+            arguments |= what
+    return data, arguments
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("no genes", "60 profiles x 0 genes"),
+        ("no profiles", "0 profiles x 387 genes"),
+        ("one profile", "one profile is no cohort"),
+        ("nan", "in profile 'P0004' is missing (NaN)"),
+        ("inf", "in sample 'P0004'"),
+        ("negative", "is below log2(0 + 1)"),
+        ("large", "the largest value is 60"),
+        ("centred", "is below log2(0 + 1)"),
+        ("counts as logs", "all values are whole numbers"),
+        ("logs as counts", "is not whole"),
+        ("logs as tpm", "they look like logarithms"),
+        ("text", "column 'note' holds no numbers"),
+        ("strings", "not numbers"),
+        ("list", "a list is no table of profiles"),
+        ("genes twice", "gene 'A' occurs more than once"),
+        ("profiles twice", "profile 'A' occurs more than once"),
+        ("no condition", "2 profiles have no condition, the first is 'P0003'"),
+        ("no counts", "has no counts"),
+        ({"condition": "cancr"}, "did you mean 'cancer'"),
+        ({"condition": ["a", "b"]}, "2 values of condition for 60 profiles"),
+        ({"donor": "patients"}, "did you mean 'patient'"),
+        ({"level": "tumor"}, "did you mean 'tumour'"),
+        ({"level": "subtype"}, "unknown level 'common'"),
+        ({"covariates": ["age"]}, "no column 'age'"),
+        ({"covariates": {"sex": "numeric"}}, "is not a number"),
+        ({"covariates": {"sex": "word"}}, "unknown kind 'word'"),
+        ({"generator": "flwo"}, "did you mean 'flow'"),
+        ({"generator": "flow", "settings": {"stepz": 3}}, "did you mean 'steps'"),
+        ({"generator": "flow", "settings": {"steps": "many"}}, "'many' is not of type integer"),
+        ({"generator": "flow", "settings": 3}, "no mapping of settings"),
+        ({"generator": "nb_cvae"}, "learns from counts"),
+        ({"unit": "log10"}, "unknown unit 'log10'"),
+        ({"layer": "counts"}, "no layer 'counts'"),
+        ({"device": "gpu"}, "unknown device 'gpu'"),
+        ({"random_state": -1}, "-1 is no seed"),
+        ({"random_state": "x"}, "'x' is no seed"),
+    ],
+)
+def test_bad_input_gets_an_error_for_people(real, what, message):
+    data, arguments = changed(real, what)
+    with pytest.raises(UserError) as caught:
+        pc.fit(data, **arguments)
+    assert message in str(caught.value) and caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ({"lnug": 3}, "did you mean 'lung'"),
+        ({"lung": -1}, "-1 is no number of profiles"),
+        ({"lung": 1.5}, "1.5 is no number of profiles"),
+        ({"lung": 0}, "no profile is asked for"),
+        ({}, "no profile is asked for"),
+        (0, "no profile is asked for"),
+        (pd.DataFrame({"x": ["lung"]}), "no column 'cancer'"),
+    ],
+)
+def test_requests_that_make_no_sense_are_refused(flow, wanted, message):
+    with pytest.raises(UserError) as caught:
+        flow.sample(wanted)
+    assert message in str(caught.value)
+
+
+def test_saved_cohorts_are_equal_and_nothing_else_is_overwritten(flow, tmp_path):
+    flow.save(tmp_path / "a")
+    again = pc.load(tmp_path / "a")
+    assert repr(again) == repr(flow) and again.about == flow.about and again.var.equals(flow.var)
+    pd.testing.assert_frame_equal(again.history, flow.history)
+    np.testing.assert_array_equal(again.sample(3).X, flow.sample(3).X)
+    assert {f.suffix for f in (tmp_path / "a").rglob("*") if f.is_file()} == {".safetensors", ".json", ".tsv"}
+    again.save(tmp_path / "a")  # a cohort may be replaced
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/thesis.tex").write_text("x")
+    with pytest.raises(UserError, match="something else"):
+        flow.save(tmp_path / "mine")
+    assert (tmp_path / "mine/thesis.tex").read_text() == "x"
+    for path in ("mine", "none"):
+        with pytest.raises(UserError, match="no cohort is stored here"):
+            pc.load(tmp_path / path)
+    (tmp_path / "a/model/arrays.safetensors").write_bytes(b"damaged")
+    with pytest.raises(UserError, match="cannot be read as a stored flow") as caught:
+        pc.load(tmp_path / "a")
+    assert caught.value.remedy == "fit and save the cohort again"
+
+
+def test_the_map_shows_real_and_synthetic_profiles(flow, real):
+    made = flow.sample({"lung": 5, "breast": 5})
+    ax = pc.plot_map(real, made, "cancer")
+    labels = ax.get_legend_handles_labels()[1]
+    assert "lung, real" in labels and "lung, synthetic" in labels and "liver, synthetic" not in labels
+    assert sum(len(points.get_offsets()) for points in ax.collections) == 70
+    with pytest.raises(UserError, match="0 genes in common"):
+        pc.plot_map(real, ad.AnnData(np.ones((3, 2)), obs=made.obs[:3]), "cancer")
+
+
+def code_of(page: Path) -> list[str]:
+    """Python of a page's code blocks, or of a notebook's cells."""
+    if page.suffix == ".ipynb":
+        cells = json.loads(page.read_text())["cells"]
+        return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    return re.findall(r"^```python\n(.*?)^```", page.read_text(), re.M | re.S)
+
+
+@pytest.mark.parametrize("page", ["notebook.ipynb", "python.md"])
+def test_the_code_of_the_documentation_runs(page, project_root, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    parts, space = code_of(project_root / "docs" / page), {}
+    assert len(parts) > 2
+    for part in parts:
+        exec(compile(part, page, "exec"), space)
+    assert space["synthetic"].n_obs > 10
