@@ -209,7 +209,7 @@ def test_imputed_profiles_keep_what_was_given_and_find_the_rest(real):
     means = train.to_df().groupby(train.obs["cancer"].to_numpy()).mean().loc[test.obs["cancer"]].to_numpy()
     error = ((made.X - test.X)[:, hidden] ** 2).mean()
     assert error < 0.85 * ((means - test.X)[:, hidden] ** 2).mean()
-    holes = test.to_df()
+    holes = test.to_df().copy()  # to_df of a slice shares its memory
     holes.loc[:, hidden] = np.nan
     np.testing.assert_array_equal(cohort.impute(holes.iloc[:, ::-1], test.obs["cancer"]).X, made.X)
     drawn = cohort.impute(panel, expected=False)
@@ -443,4 +443,4 @@ def test_the_code_of_the_documentation_runs(page, project_root, tmp_path, monkey
     assert len(parts) > 2
     for part in parts:
         exec(compile(part, page, "exec"), space)
-    assert space["synthetic"].n_obs > 10
+    assert space["synthetic"].n_obs >= 10

@@ -145,7 +145,7 @@ def fit(
         "unit": unit,
         "device": device,
     }
-    return Cohort(fitted, data.var.copy(), seen, about)
+    return Cohort(fitted.as_stored(), data.var.copy(), seen, about)
 
 
 def _with_public(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Self
 
 import numpy as np
@@ -104,6 +105,14 @@ class Fitted:
             save_state(folder / name, name, *getattr(self, attribute).state())
         if self.model.history is not None:
             write_table(self.model.history, folder / HISTORY)
+
+    def as_stored(self) -> Self:
+        """The same after storage, in single precision: what it gives now it gives after any further loading."""
+        with TemporaryDirectory() as folder:
+            self.save(Path(folder))
+            out = type(self).load(Path(folder), self.generator)
+        out.model.history = self.model.history
+        return out
 
     @classmethod
     def load(cls, folder: Path, generator: str) -> Self:
