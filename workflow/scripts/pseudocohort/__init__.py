@@ -9,6 +9,7 @@ Examples
 """
 
 import importlib
+from pathlib import Path
 
 __version__ = "0.1.0"
 
@@ -26,18 +27,13 @@ _HOMES = {
     "plot_map": "api.plots",
 }
 
-__all__ = ["Cohort", "UserError", "example", "fit", "generators", "load", "plot_history", "plot_map"]
+__all__ = [name for name, home in _HOMES.items() if Path(__file__).with_name(home.partition(".")[0]).is_dir()]
 
 
 def __getattr__(name: str):
-    if name not in _HOMES:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        home = importlib.import_module(f"{__name__}.{_HOMES[name]}")
-    except ModuleNotFoundError as error:
-        if error.name != f"{__name__}.{_HOMES[name]}":
-            raise
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from error
+    home = importlib.import_module(f"{__name__}.{_HOMES[name]}")
     return home if _HOMES[name] == name else getattr(home, name)
 
 
