@@ -185,8 +185,8 @@ def list_generators() -> pd.DataFrame:
     Examples
     --------
     >>> import pseudocohort as pc
-    >>> pc.generators().query("private").index.tolist()
-    ['dp_components', 'dp_naive_bayes', 'dp_ddpm']
+    >>> pc.generators().loc["flow", "summary"]
+    'class Gaussian refined by conditional flow matching'
     """
     rows = {
         name: {
