@@ -36,16 +36,15 @@ def split(folder: Path) -> dict[str, pd.DataFrame]:
 
 
 def copula(train: pd.DataFrame) -> pd.DataFrame:
-    """SDV's Gaussian copula, fitted to genes and label."""
+    """SDV's Gaussian copula (as of SDV 2), fitted to genes and label."""
     from sdv.metadata import Metadata
     from sdv.single_table import GaussianCopulaSynthesizer
 
-    metadata = Metadata.detect_from_dataframe(train.reset_index(drop=True), infer_sdtypes=False, infer_keys=None)
-    for column in train.columns:
-        metadata.update_column(column, sdtype="categorical" if column == "pam50" else "numerical")
+    columns = {c: {"sdtype": "categorical" if c == "pam50" else "numerical"} for c in train.columns}
+    metadata = Metadata.load_from_dict({"tables": {"profiles": {"columns": columns}}})
     synthesizer = GaussianCopulaSynthesizer(metadata)
-    synthesizer.fit(train.reset_index(drop=True))
-    return synthesizer.sample(len(train))
+    synthesizer.fit({"profiles": train.reset_index(drop=True)})
+    return synthesizer.sample(len(train))["profiles"]
 
 
 def smote(train: pd.DataFrame) -> pd.DataFrame:

@@ -107,6 +107,7 @@ def read(given: Given, name: str, *, condition: str | None, donor: str | None) -
         If it cannot be read, lacks a column, or has too few profiles.
     """
     where = f"{name}: {given}" if isinstance(given, str | Path) else name
+    donor = None if name == "synthetic" else donor
     if isinstance(given, ad.AnnData):
         cohort = _of_matrix(name, where, given.X, given.obs_names, given.var_names, given.obs, condition, donor)
     elif isinstance(given, pd.DataFrame):

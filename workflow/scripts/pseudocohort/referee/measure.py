@@ -233,8 +233,13 @@ class Attacks:
     def _run(self, synthetic: Cohort, generator: str, regime: str, splits: Sequence[dict[str, Cohort]]) -> pd.DataFrame:
         """Long table of the attacks on `synthetic`, with each of `splits` (role -> cohort) in turn."""
         everyone = {id(c): c.profiles() for roles in splits for c in roles.values()}
-        profiles = ad.concat(list(everyone.values()))
-        profiles = profiles[~profiles.obs_names.duplicated()].copy()
+        seen: set[str] = set()
+        once = []
+        for part in everyone.values():  # halves of several cuts share profiles
+            new = ~part.obs_names.isin(seen)
+            seen |= set(part.obs_names)
+            once += [part[new]] if new.any() else []
+        profiles = ad.concat(once)
         profiles.var["symbol"] = profiles.var_names
         parts, sets = [], []
         for number, roles in enumerate(splits):
