@@ -223,9 +223,10 @@ def test_all_forms_of_a_cohort_are_read_alike(tmp_path):
     x.T.to_csv(tmp_path / "matrix.tsv.gz", sep="\t")
     x.to_csv(tmp_path / "turned.csv")
     obs.to_csv(tmp_path / "samples.tsv", sep="\t")
-    forms = [profiles, frame, tmp_path / "a.h5ad", str(tmp_path / "rows.tsv"), tmp_path / "bare.csv",
-             (tmp_path / "matrix.tsv.gz", tmp_path / "samples.tsv"),
-             [tmp_path / "turned.csv", tmp_path / "samples.tsv"], (tmp_path / "a.h5ad", tmp_path / "samples.tsv")]  # fmt: skip
+    samples = tmp_path / "samples.tsv"
+    pairs = [(tmp_path / name, samples) for name in ("matrix.tsv.gz", "turned.csv", "a.h5ad")]
+    single = [tmp_path / "a.h5ad", str(tmp_path / "rows.tsv"), tmp_path / "bare.csv"]
+    forms = [profiles, frame, *single, *pairs]
     for form in forms:
         cohort = read(form, "train", condition="subtype", donor="patient")
         np.testing.assert_allclose(cohort.x, x.to_numpy(), rtol=1e-5)

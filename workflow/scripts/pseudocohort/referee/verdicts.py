@@ -69,12 +69,19 @@ def _row(table: pd.DataFrame, **keys: Any) -> pd.Series:
 
 
 def _of_copies(given: Given) -> str:
-    first = given.copies.iloc[0]
-    more = f", and {len(given.copies) - 1} more" if len(given.copies) > 1 else ""
-    return (
-        f"{len(given.copies)} of {given.synthetic} synthetic profiles are training profiles "
-        f"({first['synthetic']} is {first['train']}{more})."
-    )
+    """What is said of copies of training profiles, as the release gate counts them: exact and near ones."""
+    parts = []
+    if exact := len(given.copies):
+        first = given.copies.iloc[0]
+        kind = "is a training profile" if exact == 1 else "are training profiles"
+        more = f", and {exact - 1} more" if exact > 1 else ""
+        parts.append(f"{exact} of {given.synthetic} synthetic profiles {kind} ({first['synthetic']} is "
+                     f"{first['train']}{more}).")  # fmt: skip
+    if near := given.near_copies:
+        kind = "lies next to one training donor and far from all others" if near == 1 else (
+            "lie each next to one training donor and far from all others")  # fmt: skip
+        parts.append(f"{near} {'more ' if parts else f'of {given.synthetic} synthetic profiles '}{kind}.")
+    return " ".join(parts)
 
 
 NO_HOLDOUT = (
@@ -92,17 +99,16 @@ TREAT_AS_DATA = (
 def privacy_verdict(given: Given, long: pd.DataFrame | None) -> dict[str, Any]:
     """Verdict on sharing, by the bounds of the release gate; a gate for one cohort knows no coins.
 
-    "No": a training profile is in it, or an attack finds training donors beyond the bounds and the best of all
-    attacks is beyond chance, after correction for their number, and beyond what the same attack finds in real profiles
-    of others. "Yes": no interval reaches beyond the bounds, and the least battery of attacks was run.
+    "No": copies of training profiles are in it; or an attack finds training donors beyond the bounds, and the best of
+    all attacks is beyond chance, corrected for their number, and beyond what attacks find in real profiles of others.
+    "Yes": no interval reaches beyond the bounds, and the least battery of attacks was run.
     """
     question = PRIVACY.question
-    copied = _of_copies(given) if len(given.copies) else ""
-    near = f"{given.near_copies} more lie next to a single training profile." if given.near_copies else ""
+    copied = _of_copies(given)
     if long is None:
         if copied:
-            return _verdict(question, "no", f"No. {copied}", TREAT_AS_DATA, [near] if near else [])
-        return _verdict(question, Outcome.CANNOT_TELL, NO_HOLDOUT, GIVE_HOLDOUT, [near] if near else [])
+            return _verdict(question, "no", f"No. {copied}", TREAT_AS_DATA)
+        return _verdict(question, Outcome.CANNOT_TELL, NO_HOLDOUT, GIVE_HOLDOUT)
     own = long[long["generator"] == SYNTHETIC]
     found = evidence(own, SYNTHETIC)
     floor = evidence(long, REAL)
@@ -119,7 +125,7 @@ def privacy_verdict(given: Given, long: pd.DataFrame | None) -> dict[str, Any]:
     if given.not_run:
         named = ", ".join(words(name) for name in given.not_run)
         sentences.append(f"Not run for want of a reference, the attacker's own real profiles: {named}.")
-    sentences += [text for text in (copied, near) if text]
+    sentences += [copied] if copied else []
     beside = _beside(best, floor)
     if proven or copied:
         answer = f"No. {copied} " if copied else "No. "
