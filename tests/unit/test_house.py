@@ -29,6 +29,7 @@ FLOORS = (
     "plan",
     "release",
     "report",
+    "referee",
     "study",
     "configuration",
     "api",

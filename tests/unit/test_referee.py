@@ -1,0 +1,276 @@
+"""The referee: known leaks are found, harmless cohorts are not accused, and what cannot be judged is said."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+
+from pseudocohort.core.errors import UserError
+from pseudocohort.referee import audit, measure
+from pseudocohort.referee.cohorts import COUNTS, LINEAR, LOG, read, together, unit_of
+from pseudocohort.referee.command import add_arguments, run
+from pseudocohort.referee.page import render
+
+GENES, CONDITIONS = 80, "ABC"
+RNG = np.random.default_rng(7)
+MEANS = 8 + RNG.normal(0, 0.4, (len(CONDITIONS), GENES))
+LOADINGS = RNG.normal(0, 0.5, (5, GENES))
+
+
+def patients(n: int, name: str, seed: int) -> pd.DataFrame:
+    """Profiles of one population: three conditions, five common factors, noise; log2."""
+    rng = np.random.default_rng(seed)
+    label = np.resize(list(CONDITIONS), n)
+    x = MEANS[np.resize(range(3), n)] + rng.normal(size=(n, 5)) @ LOADINGS + rng.normal(0, 0.5, (n, GENES))
+    ids = [f"{name}{i}" for i in range(n)]
+    frame = pd.DataFrame(x, columns=[f"g{i}" for i in range(GENES)], index=ids)
+    return frame.assign(subtype=label, patient=[f"P{i}" for i in ids])
+
+
+def smote(train: pd.DataFrame) -> pd.DataFrame:
+    """Between each training profile and one of its five nearest of the same condition."""
+    rng, rows, labels = np.random.default_rng(1), [], []
+    for label, own in train.groupby("subtype"):
+        x = own.iloc[:, :GENES].to_numpy()
+        distance = ((x[:, None] - x[None]) ** 2).sum(-1)
+        np.fill_diagonal(distance, np.inf)
+        for i in range(len(x)):
+            other = np.argsort(distance[i])[rng.integers(5)]
+            rows.append(x[i] + rng.random() * (x[other] - x[i]))
+            labels.append(label)
+    return pd.DataFrame(rows, columns=train.columns[:GENES]).assign(subtype=labels)
+
+
+def gaussian(train: pd.DataFrame, seed: int = 2) -> pd.DataFrame:
+    """Sample mean and sample covariance of each condition."""
+    rng, parts = np.random.default_rng(seed), []
+    for label, own in train.groupby("subtype"):
+        x = own.iloc[:, :GENES].to_numpy()
+        centred = x - x.mean(0)
+        made = x.mean(0) + rng.normal(size=(len(x), len(x))) @ centred / np.sqrt(len(x) - 1)
+        parts.append(pd.DataFrame(made, columns=train.columns[:GENES]).assign(subtype=label))
+    return pd.concat(parts, ignore_index=True)
+
+
+TRAIN, HOLDOUT, REFERENCE = patients(75, "t", 11), patients(120, "h", 12), patients(60, "r", 13)
+ROLES = {"train": TRAIN, "holdout": HOLDOUT, "reference": REFERENCE, "condition": "subtype", "donor": "patient"}
+ATTACKS_ONLY = {"evaluations": ["privacy"], "controls": ()}
+
+
+def area(found, attack: str, generator: str = "synthetic", regime: str = "audit") -> pd.Series:
+    t = found.table
+    keep = (t["metric"] == "auc") & (t["generator"] == generator) & (t["regime"] == regime)
+    return t[keep & (t["estimator"] == attack)].iloc[0]
+
+
+@pytest.fixture(scope="module")
+def of_smote():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measure, "HALVINGS", 2)
+        return audit(**ROLES, synthetic=smote(TRAIN), controls=["independent"], random_state=3)
+
+
+@pytest.fixture(scope="module")
+def of_others():
+    """A cohort of real profiles of donors who are in no role."""
+    return audit(**ROLES, synthetic=patients(75, "o", 14).drop(columns="patient"), **ATTACKS_ONLY)
+
+
+def test_smote_is_found_by_its_nearest_neighbours(of_smote):
+    assert of_smote.verdicts["privacy"]["status"] == "no"
+    found = area(of_smote, "nearest_neighbour")
+    assert found["value"] > 0.75 and found["ci_low"] > 0.6 and found["ci_high"] <= 1
+    # The same number from distances alone, on the scale of the reference.
+    made, x = smote(TRAIN).iloc[:, :GENES], pd.concat([TRAIN, HOLDOUT]).iloc[:, :GENES]
+    sd = REFERENCE.iloc[:, :GENES].to_numpy().std(0)
+    distance = np.sqrt((((x.to_numpy()[:, None] - made.to_numpy()[None]) / sd) ** 2).sum(-1)).min(1)
+    truth = np.repeat([1, 0], [len(TRAIN), len(HOLDOUT)])
+    assert found["value"] == pytest.approx(roc_auc_score(truth, -distance), abs=0.01)
+    for control in (area(of_smote, "nearest_neighbour", "real"), area(of_smote, "nearest_neighbour",
+                                                                      regime="negative_control")):  # fmt: skip
+        assert 0.35 < control["value"] < 0.65
+    assert area(of_smote, "nearest_neighbour", "train")["value"] == 1
+
+
+def test_gaussian_is_found_by_the_span_or_the_likelihood_ratio_of_its_conditions():
+    found = audit(**ROLES, synthetic=gaussian(TRAIN), **ATTACKS_ONLY)
+    assert found.verdicts["privacy"]["status"] == "no"
+    own = found.table[(found.table["metric"] == "auc") & (found.table["generator"] == "synthetic")]
+    assert own.loc[own["regime"] == "audit", "value"].max() > 0.95
+    assert area(found, "gaussian_likelihood_ratio")["value"] > 0.75
+
+
+def test_profiles_of_others_are_not_accused(of_others):
+    verdict = of_others.verdicts["privacy"]
+    assert verdict["status"] in ("yes", "cannot_tell")
+    own = of_others.table[(of_others.table["metric"] == "p_corrected") & (of_others.table["generator"] == "synthetic")]
+    assert own.loc[own["regime"] == "audit", "value"].iloc[0] > 0.05
+    assert of_others.copies.empty and set(of_others.verdicts) == {"privacy"}
+
+
+def test_likeness_and_use_have_intervals_and_what_they_are_read_against(of_smote):
+    t = of_smote.table
+    auc = t[(t["metric"] == "discriminator_auc")].set_index("generator")
+    assert set(auc.index) == {"synthetic", "real", "independent"}
+    assert (auc.loc[["synthetic", "real"], "ci_low"] < auc.loc[["synthetic", "real"], "value"]).all()
+    assert auc.loc["real", "value"] < auc.loc["synthetic", "value"] + 0.1
+    use = t[t["metric"] == "balanced_accuracy"].set_index(["generator", "regime"])
+    real = use.loc[("real", "alone")]
+    # Any sensible classifier does about as well.
+    model = LogisticRegression(C=0.01, max_iter=500).fit(TRAIN.iloc[:, :GENES] - 8, TRAIN["subtype"])
+    other = balanced_accuracy_score(HOLDOUT["subtype"], model.predict(HOLDOUT.iloc[:, :GENES] - 8))
+    assert abs(real["value"] - other) < 0.1
+    assert real["ci_low"] <= real["value"] <= real["ci_high"]
+    gain = t[(t["metric"] == "balanced_accuracy_gain") & (t["generator"] == "synthetic") & (t["regime"] == "alone")]
+    assert gain["value"].iloc[0] == pytest.approx(use.loc[("synthetic", "alone"), "value"] - real["value"])
+    for name in ("instead", "addition", "fidelity"):
+        verdict = of_smote.verdicts[name]
+        assert verdict["status"] in ("yes", "no", "cannot_tell", "nothing_to_gain")
+        assert verdict["answer"] and verdict["todo"] and "nan" not in verdict["answer"]
+
+
+def test_copies_are_counted_and_named_without_held_out_donors():
+    made = pd.concat([gaussian(TRAIN).iloc[:20], TRAIN.iloc[[4, 9], : GENES + 1]])
+    made.index = [f"s{i}" for i in range(22)]
+    found = audit(train=TRAIN, synthetic=made, condition="subtype", donor="patient")
+    assert found.copies.to_dict("list") == {"synthetic": ["s20", "s21"], "train": ["t4", "t9"], "donor": ["Pt4", "Pt9"]}
+    assert found.verdicts["privacy"]["status"] == "no" and "s20 is t4" in found.verdicts["privacy"]["answer"]
+    assert all(found.verdicts[name]["status"] == "cannot_tell" for name in ("instead", "addition", "fidelity"))
+    assert not (found.table["metric"] == "auc").any()
+
+
+def test_without_held_out_donors_nothing_is_said_of_privacy():
+    found = audit(train=TRAIN, synthetic=gaussian(TRAIN), condition="subtype", donor="patient")
+    verdict = found.verdicts["privacy"]
+    assert verdict["status"] == "cannot_tell" and "not privacy" in verdict["answer"]
+    assert any("no held-out donors" in note for note in found.notes)
+
+
+def test_without_a_reference_attacks_that_need_one_are_named_and_not_run():
+    roles = {k: v for k, v in ROLES.items() if k != "reference"}
+    found = audit(**roles, synthetic=smote(TRAIN), **ATTACKS_ONLY)
+    assert area(found, "nearest_neighbour")["value"] > 0.75
+    assert "gaussian_likelihood_ratio" not in set(found.table["estimator"].dropna())
+    assert any("Not run for want of a reference" in p and "likelihood ratio" in p
+               for p in found.verdicts["privacy"]["points"])  # fmt: skip
+    assert not (found.table["generator"] == "real").any()
+
+
+def test_donors_who_differ_by_themselves_are_no_proof_of_a_leak():
+    moved = HOLDOUT.copy()
+    moved.iloc[:, :GENES] += np.random.default_rng(5).normal(0, 0.8, GENES)
+    found = audit(**{**ROLES, "holdout": moved}, synthetic=patients(75, "o", 14), **ATTACKS_ONLY)
+    assert found.verdicts["privacy"]["status"] == "cannot_tell"
+    assert "hospital or batch" in found.verdicts["privacy"]["answer"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda r: {"synthetic": r["synthetic"].drop(columns="subtype")}, "no column 'subtype'"),
+        (lambda r: {"synthetic": r["synthetic"].rename(columns=lambda c: c.replace("g", "x"))}, "genes in common"),
+        (lambda r: {"holdout": pd.concat([HOLDOUT, TRAIN.iloc[:1].rename(index=lambda i: "again")])}, "both in train"),
+        (lambda r: {"holdout": pd.concat([HOLDOUT, TRAIN.iloc[:1].assign(patient="new")])}, "is profile 't0' of train"),
+        (lambda r: {"synthetic": r["synthetic"].assign(subtype="D")}, "condition 'D'"),
+        (lambda r: {"synthetic": r["synthetic"].iloc[:5]}, "5 profiles in synthetic"),
+        (lambda r: {"donor": "person"}, "no column 'person'"),
+        (lambda r: {"evaluations": ["likeness"]}, "no evaluation 'likeness'"),
+        (lambda r: {"synthetic": 3}, "a cohort cannot be int"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_compared_is_refused(change, words):
+    roles = ROLES | {"synthetic": smote(TRAIN)}
+    with pytest.raises(UserError, match=words):
+        audit(**(roles | change(roles)))
+
+
+@pytest.mark.parametrize(
+    ("scale", "words"), [(lambda x: np.round(2**x), "units differ"), (lambda x: x * np.log(2), "0.69 times")]
+)
+def test_units_that_differ_are_refused(scale, words):
+    made = smote(TRAIN)
+    made.iloc[:, :GENES] = scale(made.iloc[:, :GENES])
+    with pytest.raises(UserError, match=words):
+        audit(**ROLES, synthetic=made)
+
+
+def test_counts_are_scaled_to_a_million_and_logged():
+    counts = {name: np.round(2 ** frame.iloc[:, :GENES]) for name, frame in (("train", TRAIN), ("synthetic", HOLDOUT))}
+    assert unit_of(counts["train"].to_numpy()) == COUNTS and unit_of(TRAIN.iloc[:, :GENES].to_numpy()) == LOG
+    assert unit_of(counts["train"].to_numpy() + 0.5) == LINEAR
+    cohorts = {name: read(x, name, condition=None, donor=None) for name, x in counts.items()}
+    same, unit, _ = together(cohorts)
+    assert unit.startswith("log2(counts per million")
+    np.testing.assert_allclose((2 ** same["train"].x.astype(float) - 1).sum(1), 1e6, rtol=1e-4)
+
+
+def test_all_forms_of_a_cohort_are_read_alike(tmp_path):
+    frame = TRAIN.iloc[:20]
+    x, obs = frame.iloc[:, :GENES], frame[["subtype", "patient"]]
+    profiles = ad.AnnData(x.to_numpy(np.float32), obs=obs, var=pd.DataFrame(index=x.columns))
+    profiles.write_h5ad(tmp_path / "a.h5ad")
+    frame.to_csv(tmp_path / "rows.tsv", sep="\t")
+    frame.reset_index(drop=True).to_csv(tmp_path / "bare.csv", index=False)
+    x.T.to_csv(tmp_path / "matrix.tsv.gz", sep="\t")
+    x.to_csv(tmp_path / "turned.csv")
+    obs.to_csv(tmp_path / "samples.tsv", sep="\t")
+    samples = tmp_path / "samples.tsv"
+    pairs = [(tmp_path / name, samples) for name in ("matrix.tsv.gz", "turned.csv", "a.h5ad")]
+    single = [tmp_path / "a.h5ad", str(tmp_path / "rows.tsv"), tmp_path / "bare.csv"]
+    forms = [profiles, frame, *single, *pairs]
+    for form in forms:
+        cohort = read(form, "train", condition="subtype", donor="patient")
+        np.testing.assert_allclose(cohort.x, x.to_numpy(), rtol=1e-5)
+        assert list(cohort.genes) == list(x.columns)
+        assert list(cohort.obs["donor"]) == list(obs["patient"]), form
+        assert list(cohort.obs["condition"]) == list(obs["subtype"])
+
+
+def test_result_is_saved_and_the_page_is_whole(of_smote, tmp_path):
+    of_smote.save(tmp_path)
+    back = pd.read_csv(tmp_path / "table.tsv", sep="\t")
+    assert list(back.columns) == list(of_smote.table.columns) and len(back) == len(of_smote.table)
+    content = json.loads((tmp_path / "audit.json").read_text())
+    assert content["verdicts"] == of_smote.verdicts and "one draw" in content["limits"][0]
+    of_smote.report(tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert page.count("<svg") == 2 and "What to do:" in page and "nearest neighbour" in page
+    assert "http://" not in page.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
+        "http://creativecommons.org", "")  # fmt: skip
+    for verdict in of_smote.verdicts.values():
+        assert verdict["question"].split("'")[0] in page
+
+
+def test_page_of_an_audit_without_held_out_donors(tmp_path):
+    found = audit(train=TRAIN, synthetic=gaussian(TRAIN), condition="subtype")
+    render(found, tmp_path / "page.html")
+    assert "Cannot tell yet" in (tmp_path / "page.html").read_text()
+
+
+def test_command_writes_the_folder_and_tells_errors(tmp_path, capsys):
+    for name, frame in (("train", TRAIN), ("synthetic", smote(TRAIN)), ("holdout", HOLDOUT)):
+        frame.to_csv(tmp_path / f"{name}.tsv", sep="\t")
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    given = ["--train", str(tmp_path / "train.tsv"), "--synthetic", str(tmp_path / "synthetic.tsv"),
+             "--condition", "subtype", "--donor", "patient", "--out", str(tmp_path / "out")]  # fmt: skip
+    holdout = ["--holdout", str(tmp_path / "holdout.tsv"), "--evaluations", "privacy", "--controls"]
+    assert run(parser.parse_args([*given, *holdout])) == 0
+    assert "NO" in capsys.readouterr().out
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"table.tsv", "copies.tsv", "audit.json", "report.html"}
+    assert run(parser.parse_args([*given, "--holdout", str(tmp_path / "train.tsv")])) == 1
+
+
+def test_module_is_a_command(project_root):
+    done = subprocess.run([sys.executable, "-m", "pseudocohort.referee", "--help"], capture_output=True, text=True,
+                          env={"PYTHONPATH": str(project_root / "workflow/scripts")})  # fmt: skip
+    assert done.returncode == 0 and "--holdout" in done.stdout

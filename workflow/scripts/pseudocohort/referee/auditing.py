@@ -1,0 +1,277 @@
+"""The audit of a synthetic cohort: fidelity, use and privacy in one table, with verdicts and a page."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from .. import __version__
+from ..core.errors import UserError
+from ..core.io import write_json, write_table
+from ..core.seeds import derive
+from . import measure, verdicts
+from .cohorts import Cohort, Given, read, together
+from .measure import REAL, SYNTHETIC, TRAIN
+
+log = logging.getLogger(__name__)
+
+#: What an audit consists of: likeness, use, attacks.
+EVALUATIONS = ("fidelity", "augmentation", "privacy")
+#: What holds of every audit.
+LIMITS = (
+    "One cohort is one draw of its generator, from one set of donors: intervals are over donors and hold for this "
+    "cohort. What the generator gives away in general takes several cohorts, each from donors chosen by coin toss.",
+    "95 % intervals of single attacks are not corrected for their number; the p-value of the best one is.",
+    "Attacks see the cohort alone, not the model. An attack that nobody has thought of may find more.",
+)
+
+
+@dataclass
+class Audit:
+    """Result of :func:`audit`.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row per measurement: ``evaluation`` (fidelity, augmentation, privacy), the keys of the evaluation tables,
+        ``metric``, ``value``, ``ci_low``, ``ci_high`` (95 %) and ``n`` (donors). Generators are ``synthetic``, ``real``
+        (real profiles of donors whom nobody trained on, in its place), ``train`` (the training profiles themselves)
+        and the controls.
+    verdicts : dict
+        By name (privacy, instead, addition, fidelity): ``question``, ``status`` (yes, no, cannot_tell,
+        nothing_to_gain), ``answer`` and ``todo`` in words, ``points``: further sentences.
+    copies : DataFrame
+        Synthetic profiles that are training profiles: ``synthetic train donor``.
+    facts : dict of str
+        What was audited.
+    notes : list of str
+        What was left out, and what could not be judged.
+    limits : tuple of str
+        What holds of every audit.
+    """
+
+    table: pd.DataFrame
+    verdicts: dict[str, dict[str, Any]]
+    copies: pd.DataFrame
+    facts: dict[str, str]
+    notes: list[str] = field(default_factory=list)
+    limits: tuple[str, ...] = LIMITS
+
+    def __str__(self) -> str:
+        from ..report.page import STATUS
+
+        lines = [
+            f"{v['question']} {STATUS[v['status']].upper()}\n  {v['answer']}\n  {v['todo']}"
+            for v in self.verdicts.values()
+        ]
+        return "\n\n".join([*lines, *([" ".join(["Notes:", *self.notes])] if self.notes else [])])
+
+    def save(self, folder: str | Path) -> None:
+        """Write ``table.tsv``, ``copies.tsv`` and ``audit.json`` (verdicts, facts, notes, limits) into a folder."""
+        folder = Path(folder)
+        write_table(self.table, folder / "table.tsv")
+        write_table(self.copies, folder / "copies.tsv")
+        content = {"verdicts": self.verdicts, "facts": self.facts, "notes": self.notes, "limits": list(self.limits)}
+        write_json(content | {"version": __version__}, folder / "audit.json")
+
+    def report(self, path: str | Path) -> None:
+        """Write one self-contained HTML page."""
+        from .page import render  # matplotlib takes a second to import
+
+        render(self, path)
+
+
+def audit(
+    *,
+    train: Given,
+    synthetic: Given,
+    holdout: Given | None = None,
+    reference: Given | None = None,
+    condition: str | None = None,
+    donor: str | None = None,
+    evaluations: Sequence[str] = EVALUATIONS,
+    controls: Sequence[str] | None = None,
+    random_state: int = 0,
+) -> Audit:
+    """Judge a synthetic cohort, whoever made it: is it like patients, is it of use, does it give them away?
+
+    Parameters
+    ----------
+    train : AnnData, DataFrame, path, or pair of paths
+        Real profiles that the generator was trained on. AnnData or h5ad: log2 values, counts or other linear values in
+        ``X``; data frame or table (TSV, CSV): a profile per row, genes and annotation in columns; pair: matrix (TSV,
+        CSV, GCT, h5ad) and sample table.
+    synthetic
+        The synthetic cohort, likewise; it needs no donors.
+    holdout : optional
+        Real profiles of donors whom the generator never saw, from the same source. Without them only copies are found:
+        a membership attack needs non-members, a classifier needs a test, and likeness to training profiles is what a
+        photocopier has.
+    reference : optional
+        Real profiles of further donors, as an attacker may hold them. Without them attacks that need none are run.
+    condition : str, optional
+        Column of the condition (subtype, tissue); without it, use is not judged.
+    donor : str, optional
+        Column of the donor of real profiles; without it every profile is a donor of its own.
+    evaluations : sequence of str
+        What to evaluate: ``fidelity``, ``augmentation``, ``privacy``.
+    controls : sequence of str, optional
+        Simple generators that are fitted to the training profiles and judged beside the cohort; default: all controls
+        that need nothing else. ``()``: none.
+    random_state : int
+        Seed.
+
+    Returns
+    -------
+    Audit
+
+    Raises
+    ------
+    UserError
+        If cohorts cannot be read, share too few genes, differ in their units or conditions, or share donors.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> rng = np.random.default_rng(0)
+    >>> def patients(n, name):
+    ...     x = pd.DataFrame(rng.normal(8, 1, (n, 60)), columns=[f"g{i}" for i in range(60)])
+    ...     return x.set_index(name + x.index.astype(str)).assign(subtype=np.resize(["A", "B"], n))
+    >>> train, holdout = patients(40, "t"), patients(40, "h")
+    >>> found = audit(train=train, synthetic=train, holdout=holdout, condition="subtype", controls=())
+    >>> found.verdicts["privacy"]["status"], len(found.copies)
+    ('no', 40)
+    """
+    for name in evaluations:
+        if name not in EVALUATIONS:
+            raise UserError(f"no evaluation {name!r}", where="evaluations", remedy=f"one of: {', '.join(EVALUATIONS)}")
+    given = {"train": train, "synthetic": synthetic, "holdout": holdout, "reference": reference}
+    cohorts = {
+        name: read(one, name, condition=condition, donor=donor) for name, one in given.items() if one is not None
+    }
+    cohorts, unit, notes = together(cohorts)
+    trained, made, held_out, known = (cohorts.get(name) for name in given)
+    copies, near = measure.exact_copies(made, trained)
+    not_run = measure.attacks_without(known)[1] if held_out is not None and "privacy" in evaluations else []
+    stand_ins = {SYNTHETIC: made}
+    if held_out is not None:
+        names = measure.controls() if controls is None else controls
+        wanted = made.obs["condition"]
+        for name in names:
+            log.info("control %s", name)
+            stand_ins[name] = measure.fit_control(name, trained, wanted, derive(random_state, name))
+    likeness, use, privacy = _tables(stand_ins, trained, held_out, known, evaluations, random_state)
+    summary = verdicts.Given(
+        holdout=0 if held_out is None else held_out.donors,
+        reference=0 if known is None else known.donors,
+        copies=copies,
+        near_copies=near,
+        synthetic=len(made),
+        conditions=trained.obs["condition"].nunique(),
+        not_run=not_run,
+    )
+    judged = {
+        "privacy": lambda: {"privacy": verdicts.privacy_verdict(summary, privacy)},
+        "augmentation": lambda: verdicts.use_verdicts(summary, use),
+        "fidelity": lambda: {"fidelity": verdicts.likeness_verdict(summary, likeness)},
+    }
+    found = {}
+    for name, judge in judged.items():
+        if name in evaluations:
+            found |= judge()
+    parts = {"fidelity": likeness, "augmentation": use}
+    parts["privacy"] = None if privacy is None else measure.with_intervals(privacy)
+    tables = [part.assign(evaluation=name) for name, part in parts.items() if part is not None]
+    counted = pd.DataFrame(
+        [
+            {"generator": SYNTHETIC, "metric": metric, "value": value, "evaluation": "copies"}
+            for metric, value in (("exact_copies", len(copies)), ("near_copies", near))
+        ]
+    )
+    table = pd.concat([*tables, counted], ignore_index=True)
+    columns = ["evaluation", "dataset", "task", "generator", "regime", "n_real", "n_synthetic", "estimator", "metric"]
+    table = table.reindex(columns=[*columns, "value", "ci_low", "ci_high", "n"]).drop(columns="dataset")
+    return Audit(table, found, copies, _facts(cohorts, unit, random_state), notes + _not_judged(cohorts, not_run))
+
+
+def _as_cohort(train: Cohort) -> Cohort:
+    """The training profiles in the place of a synthetic cohort."""
+    copy = train.rows(slice(None))
+    copy.name = "synthetic"
+    return copy
+
+
+def _tables(
+    stand_ins: dict[str, Cohort],
+    train: Cohort,
+    holdout: Cohort | None,
+    reference: Cohort | None,
+    evaluations: Sequence[str],
+    seed: int,
+) -> tuple[pd.DataFrame | None, pd.DataFrame | None, pd.DataFrame | None]:
+    """Likeness, use and privacy of the cohort and of what stands beside it; None where it is not judged."""
+    likeness = use = privacy = None
+    if holdout is None:
+        return likeness, use, privacy
+    if "fidelity" in evaluations and holdout.donors >= measure.FEWEST_TO_HALVE:
+        parts = []
+        for name, cohort in {SYNTHETIC: stand_ins[SYNTHETIC], REAL: None, **stand_ins}.items():
+            log.info("likeness of %s", name)
+            halvings = measure.HALVINGS if name in (SYNTHETIC, REAL) else 1
+            own = derive(seed, "likeness")
+            parts.append(measure.likeness(cohort, name, train, holdout, own, halvings=halvings))
+        likeness = pd.concat(parts, ignore_index=True)
+    if "augmentation" in evaluations and train.obs["condition"].nunique() > 1:
+        log.info("use")
+        use = measure.use(stand_ins, train, holdout, derive(seed, "use"))
+    if "privacy" in evaluations:
+        attacks = measure.Attacks(train, holdout, reference, derive(seed, "attacks"))
+        parts = []
+        for name, cohort in (stand_ins | {TRAIN: _as_cohort(train)}).items():
+            log.info("attacks on %s", name)
+            parts.append(attacks.on(cohort, name))
+        log.info("controls of the attacks")
+        parts += [attacks.halves(stand_ins[SYNTHETIC], SYNTHETIC), attacks.floor()]
+        privacy = pd.concat([part for part in parts if part is not None], ignore_index=True)
+        # Bounds on epsilon need donors that are in or out by fair coins, which those of one given cohort are not.
+        privacy = privacy[~privacy["metric"].str.startswith("epsilon_").to_numpy()]
+    return likeness, use, privacy
+
+
+def _facts(cohorts: dict[str, Cohort], unit: str, seed: int) -> dict[str, str]:
+    train = cohorts["train"]
+    titles = {
+        "train": "Training", "synthetic": "Synthetic", "holdout": "Held out", "reference": "Attacker's reference"
+    }  # fmt: skip
+    facts = {}
+    for name, title in titles.items():
+        if name not in cohorts:
+            facts[title] = "not given"
+            continue
+        cohort = cohorts[name]
+        donors = "" if name == "synthetic" else f" of {cohort.donors:,} donors"
+        counts = cohort.obs["condition"].value_counts()
+        named = ", ".join(f"{c} {k:,}" for c, k in counts.items()) if len(counts) > 1 else ""
+        facts[title] = f"{len(cohort):,} profiles{donors}" + (f": {named}" if named else "")
+    return facts | {"Genes": f"{len(train.genes):,} in common", "Unit": unit, "Seed": str(seed)}
+
+
+def _not_judged(cohorts: dict[str, Cohort], not_run: list[str]) -> list[str]:
+    notes = []
+    if "holdout" not in cohorts:
+        notes.append("no held-out donors: membership attacks, use and likeness are not judged")
+    elif cohorts["holdout"].donors < measure.FEWEST_TO_HALVE:
+        notes.append(
+            f"{cohorts['holdout'].donors} held-out donors: too few to cut into halves, so that likeness is not judged "
+            "and the attacks have no control among non-members"
+        )
+    if "holdout" in cohorts and "reference" not in cohorts:
+        notes.append(f"no reference: {len(not_run)} attacks are not run, and there are no real profiles in its place")
+    elif "reference" in cohorts and cohorts["reference"].donors < measure.FEWEST_TO_HALVE:
+        notes.append("a small reference: the attacks have no real profiles in the cohort's place as their floor")
+    return notes

@@ -1,0 +1,72 @@
+"""The command ``audit``: files in, a folder with the page, the table and the verdicts out."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+from ..core import logs
+from ..core.errors import UserError
+from .auditing import EVALUATIONS, audit
+
+ROLES = {
+    "train": "real profiles that the generator was trained on",
+    "synthetic": "the synthetic cohort",
+    "holdout": "real profiles of donors whom the generator never saw; without them only copies are found",
+    "reference": "real profiles of further donors, as an attacker may hold them",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    for role, help in ROLES.items():
+        parser.add_argument(
+            f"--{role}", nargs="+", required=role in ("train", "synthetic"), metavar=("FILE", "SAMPLES"),
+            help=f"{help}: an h5ad file, a table with a profile per row, or a matrix and its sample table",
+        )  # fmt: skip
+    parser.add_argument("--condition", help="column of the condition (subtype, tissue)")
+    parser.add_argument("--donor", help="column of the donor; without it every profile is a donor of its own")
+    parser.add_argument(
+        "--controls", nargs="*", default=None, metavar="GENERATOR",
+        help="simple generators to judge beside it (default: all; none named: none)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--evaluations",
+        nargs="+",
+        default=list(EVALUATIONS),
+        choices=EVALUATIONS,
+        help="what to evaluate (default: all)",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=int, default=0, help="seed of all random choices (default: 0)")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder of the results")
+
+
+def _files(given: list[str] | None, role: str) -> Any:
+    if given is None or len(given) == 1:
+        return given and given[0]
+    if len(given) > 2:
+        raise UserError(
+            f"{len(given)} files", where=f"--{role}", remedy="give one file, or a matrix and its sample table"
+        )
+    return tuple(given)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Judge a synthetic cohort, whoever made it: likeness, use and privacy, with a report."""
+    logs.configure()
+    try:
+        found = audit(
+            **{role: _files(getattr(args, role), role) for role in ROLES},
+            condition=args.condition, donor=args.donor, controls=args.controls,
+            evaluations=args.evaluations, random_state=args.seed,
+        )  # fmt: skip
+        found.save(args.out)
+        found.report(args.out / "report.html")
+    except UserError as error:
+        logging.error("\n%s", error)
+        return 1
+    sys.stdout.write(f"{found}\n\nreport: {args.out / 'report.html'}\n")
+    return 0

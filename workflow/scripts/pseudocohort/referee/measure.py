@@ -1,0 +1,310 @@
+"""Likeness, use and leakage of cohorts made from one training set, by the code of the experiments.
+
+Generators in the tables: ``synthetic``, the cohort in question; ``real``, real profiles of donors whom nobody trained
+on, in its place (the floor of leakage, the ceiling of likeness); ``train``, the training profiles themselves; and the
+controls, simple generators fitted to the same training profiles.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+
+from ..core.io import evaluation_table
+from ..core.seeds import derive
+from ..core.seeds import generator as random_generator
+from ..experiments.fidelity.score import Profiles, compare
+from ..experiments.privacy.attacks import ATTACKS, chosen
+from ..experiments.privacy.pooled import clopper_pearson
+from ..experiments.privacy.score import privacy
+from ..experiments.shared import scales
+from ..experiments.shared.classifiers import BEST, balanced_accuracy, choose_baseline, fit_predict
+from ..experiments.shared.standardise import moderated_scale
+from ..experiments.shared.statistics import held_out_standard_error
+from ..generators.base.registry import generators
+from ..metrics.copies import copied_donors
+from ..metrics.neighbours import distance_blocks
+from ..metrics.sizes import donor_halves, matched_subset
+from ..prepare.scale import Scaler
+from .cohorts import FACTORS, Cohort
+
+SYNTHETIC, REAL, TRAIN = "synthetic", "real", "train"
+#: Ways in which donors are cut into halves, for intervals of likeness and for the control of the attacks.
+HALVINGS = 4
+#: Fewest donors that are cut into halves.
+FEWEST_TO_HALVE = 20
+NEIGHBOURS = 10
+Z = 1.96
+#: Regime of the rows of :func:`use`: trained on these profiles alone, and on real and synthetic ones.
+ALONE, ADDED = "alone", "added"
+
+
+def controls() -> list[str]:
+    """Simple generators that can be fitted to training profiles alone, found by the scan of generators."""
+    return [name for name, kind in generators().items() if kind.control and not kind.capabilities.private]
+
+
+def fit_control(name: str, train: Cohort, wanted: pd.Series, seed: int) -> Cohort:
+    """A cohort of the conditions `wanted`, sampled from a generator that is fitted to `train`."""
+    from ..generators.fit.batch import train_batch  # needs torch, which takes seconds to import
+    from ..generators.fit.inference import sample_batch
+
+    profiles = train.profiles()
+    members = pd.DataFrame({"training_set": "train", "sample_id": profiles.obs_names, "role": "train"})
+    members["condition"] = profiles.obs["condition"].to_numpy()
+    request = pd.DataFrame({"condition": wanted.to_numpy()}).assign(**FACTORS)
+    with tempfile.TemporaryDirectory() as folder:
+        models = Path(folder) / "models"
+        train_batch(
+            profiles, members, ["train"], models, generator=name, settings={}, seed=seed, device="cpu",
+            checkpoints=Path(folder) / "checkpoints", checkpoint_minutes=60,
+        )  # fmt: skip
+        made = sample_batch(
+            models, {"train": request}, profiles.var, generator=name, seeds={"train": seed}, device="cpu"
+        )
+    obs = pd.DataFrame({"condition": wanted.to_numpy(), "donor": made.obs_names}, index=made.obs_names)
+    return Cohort("synthetic", np.asarray(made.X, np.float32), train.genes, obs, name)
+
+
+def exact_copies(synthetic: Cohort, train: Cohort) -> tuple[pd.DataFrame, int]:
+    """Synthetic profiles that are training profiles (``synthetic train donor``), and the number of near copies."""
+    exact, near = copied_donors(synthetic.x, train.x, train.obs["donor"].to_numpy())
+    rows = np.flatnonzero(exact)
+    of = np.zeros(len(rows), dtype=int)
+    for part, distances in distance_blocks(synthetic.x[rows].astype(np.float64), train.x.astype(np.float64)):
+        of[part] = distances.argmin(1)
+    found = {
+        "synthetic": synthetic.obs.index[rows].astype(str),
+        "train": train.obs.index[of].astype(str),
+        "donor": train.obs["donor"].iloc[of].to_numpy(),
+    }
+    return pd.DataFrame(found), int(near.sum())
+
+
+def _summary(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    return evaluation_table([{"study": "audit", **row} for row in rows], summary=True)
+
+
+def _clipped(metric: str, value: float, half: float) -> tuple[float, float]:
+    low, high = scales.bounds(metric) or scales.REAL
+    return float(np.maximum(value - half, low)), float(np.minimum(value + half, high))  # NaN stays NaN
+
+
+def likeness(
+    cohort: Cohort | None, name: str, train: Cohort, holdout: Cohort, seed: int, *, halvings: int = HALVINGS
+) -> pd.DataFrame:
+    """Metrics of likeness of a cohort, or of held-out profiles where it is None, to held-out donors.
+
+    The held-out donors are cut into halves in several ways; each half is in turn the reality. The standard error is the
+    root of the mean squared distance of the halves' values to their mean, the jackknife that deletes half of the donors
+    (Shao & Wu 1989, Annals of Statistics 17:1176). Of a single halving there is no interval.
+
+    Returns
+    -------
+    DataFrame
+        Summary table; ``n`` is the number of held-out donors.
+    """
+    profiles = {c.name: c.profiles() for c in (train, holdout)}
+    scaler = Scaler(by_level=True).fit(profiles["train"].X, profiles["train"].obs)
+    seen, test = (Profiles.of(p.X, p.obs, scaler) for p in profiles.values())
+    made = None
+    if cohort is not None:
+        of = cohort.profiles()
+        made = Profiles.of(of.X, of.obs, scaler)
+    values: dict[str, list[float]] = {}
+    for number in range(halvings):
+        own = derive(seed, "likeness", number)
+        halves = donor_halves(test.donor, test.classes, random_generator(own, "donors"))
+        for side, (here, there) in enumerate((halves, halves[::-1])):
+            rng = random_generator(own, "half", side)
+            stand_in = test[there] if made is None else made[matched_subset(made.classes, test.classes[there], rng)]
+            for metric, value in compare(seen, test[here], stand_in, NEIGHBOURS, rng, own).items():
+                values.setdefault(metric, []).append(value)
+    rows = []
+    for metric, found in values.items():
+        x = np.array(found)[np.isfinite(found)]
+        if not len(x):
+            continue
+        low, high = _clipped(metric, x.mean(), Z * x.std() if halvings > 1 else np.nan)
+        row = {"generator": name, "n_synthetic": None if cohort is None else len(cohort), "metric": metric}
+        rows.append(row | {"value": x.mean(), "ci_low": low, "ci_high": high, "n": holdout.donors})
+    return _summary(rows)
+
+
+def use(cohorts: dict[str, Cohort], train: Cohort, holdout: Cohort, seed: int) -> pd.DataFrame:
+    """Balanced accuracy on held-out donors of classifiers of conditions: taught by real, by synthetic, by both.
+
+    The classifier is the one of nearest shrunken centroids, shrunken discriminant analysis, logistic regression and
+    support vector machine, with the setting, that inner cross-validation on the training profiles prefers; it is the
+    same whatever it is taught by. Standard errors are over held-out donors, those of differences paired.
+
+    Parameters
+    ----------
+    cohorts : dict of Cohort
+        Synthetic cohorts by generator.
+    train, holdout : Cohort
+    seed : int
+
+    Returns
+    -------
+    DataFrame
+        Summary table: ``balanced_accuracy`` and, of what is taught by synthetic profiles, ``balanced_accuracy_gain``
+        over the training profiles alone.
+    """
+    labels, donors = holdout.obs["condition"].to_numpy(), holdout.obs["donor"].to_numpy()
+    y = train.obs["condition"].to_numpy()
+    real_scale = moderated_scale(train.x)
+
+    def scaled(x: np.ndarray, scale: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+        return (x.astype(np.float64) - scale[0]) / scale[1]
+
+    x = scaled(train.x, real_scale)
+    choice = choose_baseline(x, y, seed)[BEST]
+
+    def predicted(rows: np.ndarray, taught: np.ndarray, weight: np.ndarray | None, scale: tuple) -> np.ndarray:
+        return fit_predict(
+            choice.name, rows, taught, weight, scaled(holdout.x, scale), seed, setting=choice.setting
+        )[0]  # fmt: skip
+
+    def accuracy(said: np.ndarray) -> dict[str, Any]:
+        right = said == labels
+        se = held_out_standard_error(right, np.zeros_like(right), labels, donors)
+        value = balanced_accuracy(labels, said)
+        low, high = _clipped("balanced_accuracy", value, Z * se)
+        if se == 0:
+            low, high = clopper_pearson(int(right.sum()), len(right))
+        return {"metric": "balanced_accuracy", "value": value, "ci_low": low, "ci_high": high}
+
+    def gain(said: np.ndarray) -> dict[str, Any]:
+        se = held_out_standard_error(said == labels, alone == labels, labels, donors)
+        value = balanced_accuracy(labels, said) - balanced_accuracy(labels, alone)
+        metric = "balanced_accuracy_gain"
+        return {"metric": metric, "value": value, "ci_low": value - Z * se, "ci_high": value + Z * se}
+
+    alone = predicted(x, y, None, real_scale)
+    n = {"n": holdout.donors, "estimator": choice.name}
+    rows = [{"generator": REAL, "regime": ALONE, "n_real": len(train), "n_synthetic": 0, **n, **accuracy(alone)}]
+    for name, cohort in cohorts.items():
+        taught = cohort.obs["condition"].to_numpy()
+        if len(np.unique(taught)) < 2:
+            continue
+        scale = moderated_scale(cohort.x)
+        said = predicted(scaled(cohort.x, scale), taught, None, scale)
+        keys = {"generator": name, "regime": ALONE, "n_real": 0, "n_synthetic": len(cohort), **n}
+        rows += [keys | accuracy(said), keys | gain(said)]
+        # Weights sum to the number of real rows, so that the penalty does not weaken as synthetic rows are added.
+        weight = np.full(len(x) + len(cohort), len(x) / (len(x) + len(cohort)))
+        both = np.concatenate([x, scaled(cohort.x, real_scale)])
+        said = predicted(both, np.concatenate([y, taught]), weight, real_scale)
+        keys |= {"regime": ADDED, "n_real": len(train)}
+        rows += [keys | accuracy(said), keys | gain(said)]
+    return _summary(rows)
+
+
+def attacks_without(reference: Cohort | None) -> tuple[list[str], list[str]]:
+    """Attacks that are run and, without the attacker's reference, those that are not."""
+    default = chosen([])
+    run = [name for name in default if reference is not None or "reference" not in ATTACKS[name].needs]
+    return run, [name for name in default if name not in run]
+
+
+class Attacks:
+    """Membership attacks: members are the training donors, non-members the held-out ones.
+
+    Parameters
+    ----------
+    train, holdout : Cohort
+    reference : Cohort, optional
+        The attacker's own real profiles; without them attacks that need none are run, on the scale of the synthetic
+        cohort.
+    seed : int
+    """
+
+    def __init__(self, train: Cohort, holdout: Cohort, reference: Cohort | None, seed: int) -> None:
+        self.train, self.holdout, self.reference, self.seed = train, holdout, reference, seed
+        self.names, self.not_run = attacks_without(reference)
+
+    def _run(self, synthetic: Cohort, generator: str, regime: str, splits: Sequence[dict[str, Cohort]]) -> pd.DataFrame:
+        """Long table of the attacks on `synthetic`, with each of `splits` (role -> cohort) in turn."""
+        everyone = {id(c): c.profiles() for roles in splits for c in roles.values()}
+        seen: set[str] = set()
+        once = []
+        for part in everyone.values():  # halves of several cuts share profiles
+            new = ~part.obs_names.isin(seen)
+            seen |= set(part.obs_names)
+            once += [part[new]] if new.any() else []
+        profiles = ad.concat(once)
+        profiles.var["symbol"] = profiles.var_names
+        parts, sets = [], []
+        for number, roles in enumerate(splits):
+            name = f"{regime}-{number}"
+            sets.append({"training_set": name, "regime": regime, "repeat": number, "seed": self.seed})
+            for role, cohort in roles.items():
+                obs = everyone[id(cohort)].obs
+                part = {"training_set": name, "sample_id": obs.index, "role": role, "condition": obs["condition"]}
+                parts.append(pd.DataFrame(part))
+        made = synthetic.profiles()
+        return privacy(
+            profiles, {row["training_set"]: made for row in sets},
+            pd.DataFrame(sets).assign(generators=generator), pd.concat(parts, ignore_index=True),
+            study="audit", generator=generator, settings={"attacks": self.names}, seed=self.seed,
+        )  # fmt: skip
+
+    def _attacker(self, synthetic: Cohort) -> Cohort:
+        if self.reference is not None:
+            return self.reference
+        rows = np.arange(len(synthetic))
+        own = synthetic.rows(rows)
+        own.name = "scale"
+        own.obs = own.obs.assign(donor="scale:" + own.obs.index.astype(str))
+        return own
+
+    def on(self, synthetic: Cohort, generator: str) -> pd.DataFrame:
+        """Attacks on a cohort made from the training profiles."""
+        roles = {"member": self.train, "non_member": self.holdout, "reference": self._attacker(synthetic)}
+        return self._run(synthetic, generator, "audit", [roles])
+
+    def halves(self, synthetic: Cohort, generator: str) -> pd.DataFrame | None:
+        """The same attacks on it, asked which of two halves of the non-members were members: neither was."""
+        if self.holdout.donors < FEWEST_TO_HALVE:
+            return None
+        attacker, splits = self._attacker(synthetic), []
+        for number in range(HALVINGS):
+            one, other = self._cut(self.holdout, "non-members", number)
+            splits.append({"member": one, "non_member": other, "reference": attacker})
+        return self._run(synthetic, generator, "negative_control", splits)
+
+    def floor(self) -> pd.DataFrame | None:
+        """Attacks on real profiles of half of the reference's donors, which nobody was a member of."""
+        if self.reference is None or self.reference.donors < FEWEST_TO_HALVE:
+            return None
+        made, reference = self._cut(self.reference, "reference", 0)
+        roles = {"member": self.train, "non_member": self.holdout, "reference": reference}
+        return self._run(made, REAL, "audit", [roles])
+
+    def _cut(self, cohort: Cohort, *names: object) -> list[Cohort]:
+        rng = random_generator(self.seed, *names)
+        of = cohort.obs["donor"].to_numpy(dtype=str), cohort.obs["condition"].to_numpy(dtype=str)
+        return [cohort.rows(rows) for rows in donor_halves(*of, rng)]
+
+
+def with_intervals(long: pd.DataFrame) -> pd.DataFrame:
+    """Privacy table as a summary: limits beside their measure; means over the halvings of the control."""
+    keys = [k for k in long.columns if k not in ("metric", "value", "repeat", "seed", "level")]
+    rows = []
+    for names, part in long.groupby(keys, dropna=False, sort=False):
+        values = part.groupby("metric", sort=False)["value"].mean()
+        own = {k: v for k, v in zip(keys, names, strict=True) if not pd.isna(v) and k != "study"}
+        for metric, value in values.items():
+            if metric.endswith(("_low", "_high")):
+                continue
+            low, high = (values.get(f"{metric}{end}", np.nan) for end in ("_low", "_high"))
+            rows.append({**own, "metric": metric, "value": value, "ci_low": low, "ci_high": high})
+    members = long.loc[(long["metric"] == "members") & (long["regime"] == "audit"), "value"]
+    return _summary(rows).assign(n=members.iloc[0] if len(members) else np.nan)

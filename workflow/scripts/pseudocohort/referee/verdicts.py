@@ -1,0 +1,311 @@
+"""What the tables of an audit say, in sentences: yes, no, cannot tell, nothing to gain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..core.words import between, number, points, words
+from ..experiments.fidelity import EXPERIMENT as FIDELITY
+from ..experiments.fidelity.verdict import MARGIN
+from ..experiments.privacy import EXPERIMENT as PRIVACY
+from ..experiments.privacy.evidence import FEWEST_COINS, Area, Bounds, Evidence, Objection, Result, evidence, judge
+from ..experiments.shared.outcomes import SMALLEST, Outcome
+from ..generators.base.registry import generators
+from .measure import ADDED, ALONE, REAL, SYNTHETIC, TRAIN
+
+#: Loss of balanced accuracy up to which synthetic profiles teach what the patients teach.
+ALLOWED_LOSS = 0.05
+#: Level at which the best of all attacks has to be beyond chance, after correction for their number.
+LEVEL = 0.05
+#: Share of profiles next to a training profile from which on a cohort repeats its training profiles.
+MEMORISED = 0.1
+INSTEAD = "Can the synthetic cohort replace the patients in teaching a classifier?"
+ADDITION = "Does adding the synthetic cohort to the patients improve prediction?"
+
+
+@dataclass(frozen=True)
+class Given:
+    """What an audit was given, and what was found before any evaluation.
+
+    Attributes
+    ----------
+    holdout, reference : int
+        Numbers of donors; 0: not given.
+    copies : DataFrame
+        Synthetic profiles that are training profiles: ``synthetic train donor``.
+    near_copies, synthetic : int
+        Numbers of synthetic profiles.
+    conditions : int
+    not_run : list of str
+        Attacks that were not run for want of the attacker's reference.
+    """
+
+    holdout: int
+    reference: int
+    copies: pd.DataFrame
+    near_copies: int
+    synthetic: int
+    conditions: int
+    not_run: list[str]
+
+
+def _verdict(question: str, status: str, answer: str, todo: str, sentences: list[str] | None = None) -> dict[str, Any]:
+    return {"question": question, "status": str(status), "answer": answer, "todo": todo, "points": sentences or []}
+
+
+def _value(row: pd.Series, form=number) -> str:
+    return form(row["value"]) + between(row["ci_low"], row["ci_high"], form)
+
+
+def _row(table: pd.DataFrame, **keys: Any) -> pd.Series:
+    keep = np.ones(len(table), dtype=bool)
+    for key, value in keys.items():
+        keep &= (table[key] == value).to_numpy()
+    return table[keep].iloc[0]
+
+
+def _of_copies(given: Given) -> str:
+    """What is said of copies of training profiles, as the release gate counts them: exact and near ones."""
+    parts = []
+    if exact := len(given.copies):
+        first = given.copies.iloc[0]
+        kind = "is a training profile" if exact == 1 else "are training profiles"
+        more = f", and {exact - 1} more" if exact > 1 else ""
+        parts.append(f"{exact} of {given.synthetic} synthetic profiles {kind} ({first['synthetic']} is "
+                     f"{first['train']}{more}).")  # fmt: skip
+    if near := given.near_copies:
+        kind = "lies next to one training donor and far from all others" if near == 1 else (
+            "lie each next to one training donor and far from all others")  # fmt: skip
+        parts.append(f"{near} {'more ' if parts else f'of {given.synthetic} synthetic profiles '}{kind}.")
+    return " ".join(parts)
+
+
+NO_HOLDOUT = (
+    "Cannot tell without held-out donors: an attack is judged by how well it tells the generator's donors from donors "
+    "that it never saw. Distance or likeness to the training profiles is not privacy: a cohort may lie far from all of "
+    "them and give every donor away."
+)
+GIVE_HOLDOUT = "Give profiles of donors whom the generator never saw (holdout), 100 or more."
+TREAT_AS_DATA = (
+    "Handle it as the patients' data: same access rules, no open release. For a cohort to share, train with "
+    "differential privacy, and audit that."
+)
+
+
+def privacy_verdict(given: Given, long: pd.DataFrame | None) -> dict[str, Any]:
+    """Verdict on sharing, by the bounds of the release gate; a gate for one cohort knows no coins.
+
+    "No": copies of training profiles are in it; or an attack finds training donors beyond the bounds, and the best of
+    all attacks is beyond chance, corrected for their number, and beyond what attacks find in real profiles of others.
+    "Yes": no interval reaches beyond the bounds, and the least battery of attacks was run.
+    """
+    question = PRIVACY.question
+    copied = _of_copies(given)
+    if long is None:
+        if copied:
+            return _verdict(question, "no", f"No. {copied}", TREAT_AS_DATA)
+        return _verdict(question, Outcome.CANNOT_TELL, NO_HOLDOUT, GIVE_HOLDOUT)
+    own = long[long["generator"] == SYNTHETIC]
+    found = evidence(own, SYNTHETIC)
+    floor = evidence(long, REAL)
+    if found is None:
+        answer = "Cannot tell: no attack could be run."
+        return _verdict(question, Outcome.CANNOT_TELL, answer, "See the table for the reasons.")
+    # One cohort has one membership: further coins are not to be had. Copies have a sentence of their own.
+    objections = judge(replace(found, coins=max(found.coins, FEWEST_COINS), copies=0), Bounds())
+    best = max(found.attacks, key=lambda attack: attack.audit.auc)
+    shift = _shift(floor)
+    beyond = found.p_corrected is not None and found.p_corrected <= LEVEL
+    proven = beyond and any(o.proven for o in objections) and not (shift and not _above(best, floor))
+    sentences = _attack_sentences(found, floor, objections, shift)
+    if given.not_run:
+        named = ", ".join(words(name) for name in given.not_run)
+        sentences.append(f"Not run for want of a reference, the attacker's own real profiles: {named}.")
+    sentences += [copied] if copied else []
+    beside = _beside(best, floor)
+    if proven or copied:
+        answer = f"No. {copied} " if copied else "No. "
+        verb = "tells" if proven else "tries to tell"
+        answer += f"The attack {words(best.name)} {verb} training donors from donors left out: {_area(best)}{beside}."
+        return _verdict(question, "no", answer, TREAT_AS_DATA, sentences)
+    if shift:
+        answer = (
+            f"Cannot tell: training and held-out donors differ even for a cohort that neither was used for (real "
+            f"profiles of others: AUC {_largest(floor).audit}), so that an attack that finds training donors may find "
+            f"their hospital or batch. Best attack here: {words(best.name)}, {_area(best)}."
+        )
+        todo = "Take train and holdout from one source, by a random split of donors, and generate the cohort again."
+        return _verdict(question, Outcome.CANNOT_TELL, answer, todo, sentences)
+    if objections:
+        answer = (
+            f"Cannot tell. Best attack: {words(best.name)}, {_area(best)}{beside}. Not ruled out: {objections[0].text}"
+        )
+        todo = (
+            f"Hold out more donors (now {given.holdout}); several cohorts of this generator, each from a random half "
+            "of the donors, would tell more than one."
+        )
+        if given.not_run:
+            todo = "Give a reference: real profiles of further donors, as an attacker may have. " + todo
+        return _verdict(question, Outcome.CANNOT_TELL, answer, todo, sentences)
+    answer = (
+        f"No attack found the training donors: at most {_area(best)} ({words(best.name)}){beside}. That is absence of "
+        "evidence at this number of donors and for this one cohort, not anonymity."
+    )
+    todo = "Share under an agreement, or first audit several cohorts of the same generator."
+    return _verdict(question, "yes", answer, todo, sentences)
+
+
+def _area(attack: Result) -> str:
+    return f"AUC {attack.audit}, where .5 is a guess"
+
+
+def _largest(found: Evidence) -> Result:
+    return max(found.attacks, key=lambda attack: attack.audit.auc)
+
+
+def _shift(floor: Evidence | None) -> bool:
+    """Whether real profiles of others tell training from held-out donors beyond chance."""
+    return floor is not None and floor.p_corrected is not None and floor.p_corrected <= LEVEL
+
+
+def _above(best: Result, floor: Evidence | None) -> bool:
+    """Whether an attack finds more than the best attack does in real profiles of others, intervals apart."""
+    return floor is None or best.audit.low > _largest(floor).audit.high
+
+
+def _named(found: Evidence | None, name: str) -> Area | None:
+    areas = [attack.audit for attack in found.attacks if attack.name == name] if found else []
+    return areas[0] if areas else None
+
+
+def _beside(best: Result, floor: Evidence | None) -> str:
+    parts = []
+    if area := _named(floor, best.name):
+        parts.append(f"real profiles of others in its place: {area}")
+    if np.isfinite(best.control.auc):
+        parts.append(f"among held-out donors alone: {number(best.control.auc)}")
+    return f" ({'; '.join(parts)})" if parts else ""
+
+
+def _attack_sentences(
+    found: Evidence, floor: Evidence | None, objections: tuple[Objection, ...], shift: bool
+) -> list[str]:
+    p = found.p_corrected
+    out = [
+        f"{words(a.name).capitalize()}: AUC {a.audit}{_beside(a, floor)}."
+        for a in sorted(found.attacks, key=lambda attack: -attack.audit.auc)
+    ]
+    if p is not None:
+        text = "< .001" if p < 0.001 else f"= {number(p, 3)}"
+        out.append(f"The best of all attacks against chance, corrected for their number: p {text}.")
+    if shift:
+        out.append("Training and held-out donors differ by themselves: see the rows of real profiles.")
+    return out + [f"Against sharing: {objection.text}" for objection in objections]
+
+
+def use_verdicts(given: Given, table: pd.DataFrame | None) -> dict[str, dict[str, Any]]:
+    """Verdicts on the cohort in the place of the patients, and in addition to them."""
+    if table is None or not ((table["generator"] == SYNTHETIC) & (table["metric"] == "balanced_accuracy_gain")).any():
+        why = "without held-out donors there is nothing to test a classifier on"
+        todo = "Give profiles of donors whom the generator never saw (holdout)."
+        if given.holdout:
+            why = "there is nothing to predict: the cohort has profiles of one condition"
+            todo = "Name the column of the condition, and make profiles of two conditions or more."
+        return {
+            name: _verdict(question, Outcome.CANNOT_TELL, f"Cannot tell: {why}.", todo)
+            for name, question in (("instead", INSTEAD), ("addition", ADDITION))
+        }
+    accuracy, gains = (table[table["metric"] == m] for m in ("balanced_accuracy", "balanced_accuracy_gain"))
+    real = _row(accuracy, generator=REAL, regime=ALONE)
+    at = {"generator": SYNTHETIC}
+    others = accuracy[(accuracy["regime"] == ALONE) & ~accuracy["generator"].isin([REAL, SYNTHETIC, TRAIN])]
+    tested = f"balanced accuracy on {given.holdout} held-out donors, {words(str(real['estimator']))}"
+    beside = [
+        f"Taught by {name} alone: {_value(row)}." for name, row in others.set_index("generator").iterrows()
+    ]  # fmt: skip
+    alone, loss = (_row(t, **at, regime=ALONE) for t in (accuracy, gains))
+    both, gain = (_row(t, **at, regime=ADDED) for t in (accuracy, gains))
+    return {
+        "instead": _instead(alone, loss, real, tested, given.conditions, beside),
+        "addition": _addition(both, gain, real, tested),
+    }
+
+
+def _instead(
+    alone: pd.Series, loss: pd.Series, real: pd.Series, tested: str, conditions: int, beside: list[str]
+) -> dict[str, Any]:
+    numbers = (
+        f"{_value(alone)} taught by synthetic profiles, {_value(real)} by the training donors, "
+        f"{number(1 / conditions)} by guessing ({tested}); difference {_value(loss, points)} points."
+    )
+    allowed = f"{100 * ALLOWED_LOSS:g} points"
+    if loss["ci_low"] > -ALLOWED_LOSS:
+        status, said = "yes", f"Yes, within {allowed}"
+        todo = "Use it to write and test an analysis; report results on real profiles."
+    elif loss["ci_high"] < -ALLOWED_LOSS:
+        status, said, todo = "no", f"No, it loses more than {allowed}", "Do not teach a classifier with it alone."
+    else:
+        status, said = Outcome.CANNOT_TELL, f"Cannot tell whether it loses less than {allowed}"
+        todo = "Hold out more donors."
+    return _verdict(INSTEAD, status, f"{said}: {numbers}", todo, beside)
+
+
+def _addition(both: pd.Series, gain: pd.Series, real: pd.Series, tested: str) -> dict[str, Any]:
+    numbers = (
+        f"{_value(gain, points)} points over the {_value(real)} of the training donors alone ({tested}; with the "
+        f"synthetic profiles {_value(both)})."
+    )
+    if 1 - real["value"] < SMALLEST:
+        status, said, todo = Outcome.NOTHING_TO_GAIN, "Nothing to gain", "Leave it out."
+        numbers = f"the training donors alone reach {_value(real)} ({tested})."
+    elif gain["ci_low"] > 0:
+        status, said = "yes", "Yes"
+        todo = "Add it, and check with other splits of the donors: this is one."
+    elif gain["ci_high"] < SMALLEST:
+        status, said, todo = "no", f"No gain of {100 * SMALLEST:g} point or more", "Leave it out."
+    else:
+        status, said = Outcome.CANNOT_TELL, "Cannot tell"
+        todo = "Leave it out until more held-out donors, or several splits, show a gain."
+    return _verdict(ADDITION, status, f"{said}: {numbers}", todo)
+
+
+def likeness_verdict(given: Given, table: pd.DataFrame | None) -> dict[str, Any]:
+    """Verdict on likeness: how well a classifier tells the cohort from held-out donors, real ones beside it."""
+    question = FIDELITY.question
+    if table is None:
+        answer = "Cannot tell: there are no held-out donors to compare with, and likeness to the training profiles "
+        answer += "is what a photocopier has."
+        if given.holdout:
+            answer = f"Cannot tell: {given.holdout} held-out donors are too few to cut into halves."
+        return _verdict(question, Outcome.CANNOT_TELL, answer, "Give profiles of 20 or more held-out donors (holdout).")
+
+    def of(generator: str, metric: str) -> pd.Series:
+        return _row(table, generator=generator, metric=metric)
+
+    auc, real = (of(g, "discriminator_auc") for g in (SYNTHETIC, REAL))
+    memorised = of(SYNTHETIC, "memorisation_share")
+    numbers = (
+        f"a classifier tells them from held-out donors with AUC {_value(auc)} (real against real {_value(real)}; .5 "
+        f"cannot be told); coverage {_value(of(SYNTHETIC, 'coverage'))} (real {_value(of(REAL, 'coverage'))})"
+    )
+    known = [g for g in dict.fromkeys(table["generator"]) if g not in (SYNTHETIC, REAL, TRAIN) and g in generators()]
+    sentences = [
+        f"{g}: discriminator AUC {_value(of(g, 'discriminator_auc'))}, coverage {_value(of(g, 'coverage'))}, "
+        f"correlations within conditions {_value(of(g, 'correlation_score_within'))}, next to a training profile "
+        f"{_value(of(g, 'memorisation_share'))}."
+        for g in (SYNTHETIC, REAL, *known)
+    ]
+    if memorised["value"] >= MEMORISED or len(given.copies) >= MEMORISED * given.synthetic:
+        answer = f"No: it repeats training profiles. {_value(memorised)} of its profiles lie next to one; {numbers}."
+        return _verdict(question, "no", answer, "Ask for the generator's settings; it copies.", sentences)
+    margin = max(real["value"], 0.5) + MARGIN
+    if auc["ci_high"] < margin:
+        return _verdict(question, "yes", f"Yes: {numbers}.", "See which genes and conditions differ most.", sentences)
+    if auc["ci_low"] > margin:
+        todo = "Do not read single genes, variances or tails off it."
+        return _verdict(question, "no", f"No: {numbers}.", todo, sentences)
+    return _verdict(question, Outcome.CANNOT_TELL, f"Cannot tell: {numbers}.", "Hold out more donors.", sentences)
