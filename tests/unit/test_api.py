@@ -75,7 +75,9 @@ def test_profiles_are_those_of_the_workflows_scripts(name, real, tmp_path, proje
     config = configuration.complete(given, project_root / "workflow/schemas")
     rows = training_sets(config)[:1]
     split = np.where(np.arange(60) % 5 == 0, "test", "train")
-    donors = pd.DataFrame({"donor": obs["donor"], "dataset": "x", "split": split, "genes": "yes"})
+    donors = pd.DataFrame(
+        {"donor": obs["donor"], "dataset": "x", "split": split, "genes": np.where(split == "test", "no", "yes")}
+    )
     table = members(with_split(obs, donors), rows, config)
     paths = {kind: str(tmp_path / kind) for kind in ("profiles.h5ad", "members.parquet", "sets.tsv", "made.h5ad", "m")}
     io.write_profiles(profiles, paths["profiles.h5ad"], contracts.HARMONISED)
