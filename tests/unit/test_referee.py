@@ -132,6 +132,7 @@ def test_likeness_and_use_have_intervals_and_what_they_are_read_against(of_smote
     assert real["ci_low"] <= real["value"] <= real["ci_high"]
     gain = t[(t["metric"] == "balanced_accuracy_gain") & (t["generator"] == "synthetic") & (t["regime"] == "alone")]
     assert gain["value"].iloc[0] == pytest.approx(use.loc[("synthetic", "alone"), "value"] - real["value"])
+    assert gain["ci_low"].iloc[0] < gain["value"].iloc[0] < gain["ci_high"].iloc[0]
     for name in ("instead", "addition", "fidelity"):
         verdict = of_smote.verdicts[name]
         assert verdict["status"] in ("yes", "no", "cannot_tell", "nothing_to_gain")

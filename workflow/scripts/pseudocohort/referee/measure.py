@@ -184,8 +184,10 @@ def use(cohorts: dict[str, Cohort], train: Cohort, holdout: Cohort, seed: int) -
     def gain(said: np.ndarray) -> dict[str, Any]:
         se = held_out_standard_error(said == labels, alone == labels, labels, donors)
         value = balanced_accuracy(labels, said) - balanced_accuracy(labels, alone)
+        # Where both are right and wrong on the same donors, up to this share of others may differ.
+        half = Z * se if se > 0 else clopper_pearson(0, len(labels))[1]
         metric = "balanced_accuracy_gain"
-        return {"metric": metric, "value": value, "ci_low": value - Z * se, "ci_high": value + Z * se}
+        return {"metric": metric, "value": value, "ci_low": value - half, "ci_high": value + half}
 
     alone = predicted(x, y, None, real_scale)
     n = {"n": holdout.donors, "estimator": choice.name}

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..core.words import between, number, points, words
+from ..experiments.augmentation.verdict import CLASSIFIER
 from ..experiments.fidelity import EXPERIMENT as FIDELITY
 from ..experiments.fidelity.verdict import MARGIN
 from ..experiments.privacy import EXPERIMENT as PRIVACY
@@ -223,7 +224,7 @@ def use_verdicts(given: Given, table: pd.DataFrame | None) -> dict[str, dict[str
     real = _row(accuracy, generator=REAL, regime=ALONE)
     at = {"generator": SYNTHETIC}
     others = accuracy[(accuracy["regime"] == ALONE) & ~accuracy["generator"].isin([REAL, SYNTHETIC, TRAIN])]
-    tested = f"balanced accuracy on {given.holdout} held-out donors, {words(str(real['estimator']))}"
+    tested = f"balanced accuracy on {given.holdout} held-out donors, {CLASSIFIER[str(real['estimator'])]}"
     beside = [
         f"Taught by {name} alone: {_value(row)}." for name, row in others.set_index("generator").iterrows()
     ]  # fmt: skip
