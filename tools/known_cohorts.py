@@ -4,7 +4,7 @@ Usage: python tools/known_cohorts.py --data_root FOLDER --out FOLDER [copula] [s
 
 Writes train.tsv, holdout.tsv and reference.tsv (tumours with a PAM50 label: 300 donors, and the others in halves) and
 one table for each method named. The Gaussian copula is SDV's (`pip install sdv`), SMOTE that of imbalanced-learn
-(`pip install imbalanced-learn`), both with their defaults; neither is a dependency of this project.
+(`pip install imbalanced-learn`) with its defaults; neither is a dependency of this project.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ def split(folder: Path) -> dict[str, pd.DataFrame]:
 
 
 def copula(train: pd.DataFrame) -> pd.DataFrame:
-    """SDV's Gaussian copula (as of SDV 2), fitted to genes and label."""
+    """SDV's Gaussian copula (as of SDV 2) of genes and label, normal marginals: beta ones take long to fit."""
     from sdv.metadata import Metadata
     from sdv.single_table import GaussianCopulaSynthesizer
 
     columns = {c: {"sdtype": "categorical" if c == "pam50" else "numerical"} for c in train.columns}
     metadata = Metadata.load_from_dict({"tables": {"profiles": {"columns": columns}}})
-    synthesizer = GaussianCopulaSynthesizer(metadata)
+    synthesizer = GaussianCopulaSynthesizer(metadata, default_distribution="norm")
     synthesizer.fit({"profiles": train.reset_index(drop=True)})
     return synthesizer.sample(len(train))["profiles"]
 
