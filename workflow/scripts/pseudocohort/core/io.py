@@ -10,20 +10,18 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-import anndata as ad
-import h5py
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
-from .blocks import SparseWriter, write_annotation
 from .contracts import EVALUATION_KEYS, ProfilesContract, check_evaluation
 from .errors import ContractError, UserError
 
-# pandas' nullable strings are written as such only when allowed; plain object columns are what we write.
-ad.settings.allow_write_nullable_strings = True
+if TYPE_CHECKING:
+    import anndata as ad
+    from scipy import sparse
 
 
 #: Columns that are text even where all their values are numbers.
@@ -70,6 +68,15 @@ def atomic(path: str | Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def _anndata() -> ModuleType:
+    """anndata, imported late: it is half of the start of a job that reads tables alone."""
+    import anndata
+
+    # pandas' nullable strings are written as such only when allowed; plain object columns are what we write.
+    anndata.settings.allow_write_nullable_strings = True
+    return anndata
+
+
 def read_profiles(path: str | Path, contract: ProfilesContract, *, backed: bool = False) -> ad.AnnData:
     """Profiles of an h5ad file, checked against `contract`; with `backed`, ``X`` stays in the file.
 
@@ -79,7 +86,7 @@ def read_profiles(path: str | Path, contract: ProfilesContract, *, backed: bool 
         If the file is missing, is no h5ad or breaks the contract.
     """
     try:
-        profiles = ad.read_h5ad(path, backed="r" if backed else None)
+        profiles = _anndata().read_h5ad(path, backed="r" if backed else None)
     except (OSError, KeyError, ValueError) as error:
         raise ContractError(
             f"cannot be read as h5ad: {error}", where=str(path), remedy="delete the file and run the rule again"
@@ -91,6 +98,7 @@ def read_profiles(path: str | Path, contract: ProfilesContract, *, backed: bool 
 def write_profiles(profiles: ad.AnnData, path: str | Path, contract: ProfilesContract) -> None:
     """Check `profiles` against `contract` and write them, gzip-compressed, in one rename."""
     contract.check(profiles, str(path))
+    _anndata()
     with atomic(path) as temporary:
         profiles.write_h5ad(temporary, compression="gzip", compression_opts=1)
 
@@ -104,7 +112,11 @@ def write_blocks(
     contract: ProfilesContract,
 ) -> None:
     """Write sparse profiles that come in blocks of rows, checked against `contract`, in one rename."""
-    contract.check_annotation(ad.AnnData(obs=obs, var=var, uns=uns), str(path))
+    import h5py
+
+    from .blocks import SparseWriter, write_annotation
+
+    contract.check_annotation(_anndata().AnnData(obs=obs, var=var, uns=uns), str(path))
     with atomic(path) as temporary, h5py.File(temporary, "w") as file:
         writer = SparseWriter(file, len(var))
         for block in blocks:
