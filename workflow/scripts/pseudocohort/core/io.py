@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import gzip
 import json
 import os
@@ -49,11 +50,29 @@ def full_disk_said(path: str | Path, kept: str = "nothing half-written is left")
         ) from error
 
 
+def _sweep(path: Path) -> None:
+    """Remove what killed processes have left of `path`, which may have filled the disk; a living one keeps its own."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        pid = left.name.split(".")[-2]
+        if not pid.isdigit() or int(pid) == os.getpid():
+            continue
+        try:
+            os.kill(int(pid), 0)
+        except ProcessLookupError:
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
+        except PermissionError:
+            pass  # another user's, so it lives
+
+
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
     """Temporary path beside `path`, renamed onto it when the block ends well and removed when it does not."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with full_disk_said(path):
