@@ -1,6 +1,6 @@
 # make demo   the whole workflow on simulated data, in minutes, without any download
 # make test   the test suite
-# make test-slurm   a study through profiles/slurm on a real Slurm of one node (root, Debian's slurmctld slurmd slurm-client munge); STUDY=config/demo.yaml for the whole demo
+# make test-slurm   the demo through profiles/slurm on a real Slurm of one node (root, Debian's slurmctld slurmd slurm-client munge)
 # make test-faults   a tiny study killed a hundred times (KILLS=100), damaged files, a full disk
 # make test-fast   a part of it, in about two minutes
 # make lint   ruff, snakefmt and snakemake --lint
@@ -56,10 +56,10 @@ FAST := plan study house foundation outcomes evaluate_statistics units generator
 test-fast: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -n auto --dist loadfile $(FAST:%=tests/unit/test_%.py) $(ARGS)
 
-# The tiny study unless told otherwise: a job of Slurm costs two starts of Snakemake, and the demo has many.
+# STUDY=tests/tiny.yaml is the gate's: a job of Slurm costs two starts of Snakemake, and the demo has many.
 test-slurm: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-slurm.lock
-	PSEUDOCOHORT_SLURM_STUDY=$(or $(STUDY),tests/tiny.yaml) $(BIN)/python -m pytest -m slurm tests/slurm $(ARGS)
+	PSEUDOCOHORT_SLURM_STUDY=$(or $(STUDY),config/demo.yaml) $(BIN)/python -m pytest -m slurm tests/slurm $(ARGS)
 
 KILLS ?= 100
 
