@@ -1,5 +1,7 @@
 # make demo   the whole workflow on simulated data, in minutes, without any download
 # make test   the test suite
+# make test-slurm   the demo through profiles/slurm on a real Slurm of one node (root, Debian's slurmctld slurmd slurm-client munge)
+# make test-faults   a tiny study killed a hundred times (KILLS=100), damaged files, a full disk
 # make test-fast   a part of it, in about two minutes
 # make lint   ruff, snakefmt and snakemake --lint
 # make bench-attacks   time and memory of the privacy battery at 20,000 profiles (ARGS="--candidates 2000 ..." for less)
@@ -23,7 +25,7 @@ CONFIG ?= config/full.yaml
 STUDY_DEMO := results/demo/report/index.html
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-fast lint format lock check-dataset plan-summary bench-ingest bench-attacks bench-prdc bench-generators bench-together bench-gpu tune fuzz-readers clean
+.PHONY: help env demo test test-fast test-slurm test-faults lint format lock check-dataset plan-summary bench-ingest bench-attacks bench-prdc bench-generators bench-together bench-gpu tune fuzz-readers clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -53,6 +55,16 @@ FAST := plan study house foundation outcomes evaluate_statistics units generator
 
 test-fast: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -n auto --dist loadfile $(FAST:%=tests/unit/test_%.py) $(ARGS)
+
+# STUDY=tests/tiny.yaml is the gate's: a job of Slurm costs two starts of Snakemake, and the demo has many.
+test-slurm: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-slurm.lock
+	PSEUDOCOHORT_SLURM_STUDY=$(or $(STUDY),config/demo.yaml) $(BIN)/python -m pytest -m slurm tests/slurm $(ARGS)
+
+KILLS ?= 100
+
+test-faults: $(VENV)/.dev
+	PSEUDOCOHORT_KILLS=$(KILLS) $(BIN)/python -m pytest -s tests/faults $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

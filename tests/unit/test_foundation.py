@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import anndata as ad
 import numpy as np
 import pandas as pd
@@ -241,3 +245,19 @@ def test_packed_tables_have_the_same_bytes_under_any_name(tmp_path):
         io.write_table(table, tmp_path / name)
     assert (tmp_path / "one.tsv.gz").read_bytes() == (tmp_path / "two.tsv.gz").read_bytes()
     pd.testing.assert_frame_equal(io.read_table(tmp_path / "one.tsv.gz"), table)
+
+
+def test_a_write_takes_away_what_a_killed_one_has_left(tmp_path):
+    """A dead process's temporary file and folder go; a living one's stays, and so do other files'."""
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    left = tmp_path / f".table.tsv.{dead.pid}.tmp"
+    left.write_text("half")
+    (tmp_path / f".model.{dead.pid}.tmp").mkdir()
+    (tmp_path / f".model.{dead.pid}.tmp/arrays").write_text("half")
+    others = [tmp_path / f".table.tsv.{os.getppid()}.tmp", tmp_path / f".other.tsv.{dead.pid}.tmp"]
+    for path in others:
+        path.write_text("half")
+    io.write_json({}, tmp_path / "table.tsv")
+    io.write_json({}, tmp_path / "model")
+    assert {p.name for p in tmp_path.iterdir()} == {"table.tsv", "model", *(p.name for p in others)}

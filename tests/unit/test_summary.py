@@ -12,6 +12,7 @@ import yaml
 from pseudocohort import configuration
 from pseudocohort.acquire import sources
 from pseudocohort.core.errors import UserError
+from pseudocohort.plan import costs
 from pseudocohort.plan.summary import downloads, summarise
 from pseudocohort.plan.training_sets import training_sets
 
@@ -69,3 +70,36 @@ def test_full_study_is_planned_without_network(tmp_path, copy_project):
     assert done.returncode == 0, done.stderr
     jobs = dict(line.split() for line in (done.stdout + done.stderr).splitlines() if len(line.split()) == 2)
     assert jobs["download_gdc"] == "33" and jobs["ask_for_file"] == "1" and int(jobs["train"]) > 100
+
+
+def test_costs_are_those_of_the_measured_sets_times_the_planned_ones(project_root, monkeypatch, tmp_path):
+    """A planned set takes the mean of the measured ones, on a GPU only where a network trains."""
+    config, datasets = load(project_root, monkeypatch, "config/demo.yaml")
+    changes = {"experiments": ["fidelity"], "generators": ["mvn"], "training": config["training"] | {"sets_per_job": 1}}
+    ran = config | changes | {"study": "ran", "fidelity": config["fidelity"] | {"repeats": 2}}
+    names = list(costs.batches(ran, "fidelity", "mvn"))
+    (tmp_path / "results/ran/provenance").mkdir(parents=True)
+    (tmp_path / "results/ran/provenance/config.yaml").write_text(yaml.safe_dump(ran))
+    for name, seconds in zip(names, range(1, len(names) + 1), strict=True):
+        bench = tmp_path / f"benchmarks/ran/train/fidelity/mvn/{name}.tsv"
+        bench.parent.mkdir(parents=True, exist_ok=True)
+        bench.write_text(f"s\tmax_rss\tcpu_time\n{seconds}\t300\t{seconds}\n")
+        model = tmp_path / f"results/ran/models/fidelity/mvn/{name}/model"
+        model.mkdir(parents=True)
+        (model / "arrays").write_bytes(bytes(1000))
+    unit = costs.per_set(tmp_path, "ran")
+    mean = sum(range(1, len(names) + 1)) / len(names)
+    assert unit.to_dict("records") == [
+        {"rule": "train", "experiment": "fidelity", "generator": "mvn", "seconds": mean, "bytes": 1000, "max_mb": 300}
+    ]
+    planned = ran | {"fidelity": ran["fidelity"] | {"repeats": 10}, "generators": ["mvn", "ddpm"]}
+    planned["training"] = planned["training"] | {"device": "cuda", "sets_per_job": 4}
+    sets = {g: costs.batches(planned, "fidelity", g) for g in ("mvn", "ddpm")}
+    count = sum(map(len, sets["mvn"].values()))
+    (row,) = costs.estimate(planned, unit).to_dict("records")
+    assert row["jobs"] == sum(map(len, sets.values()))
+    assert row["cpu_hours"] == pytest.approx(count * mean / 3600)
+    assert row["gpu_hours"] == pytest.approx(sum(map(len, sets["ddpm"].values())) * mean / 3600)
+    assert "GPU-hours" in summarise(planned, datasets, tmp_path, "ran")
+    with pytest.raises(UserError, match="has not run to its end"):
+        costs.per_set(tmp_path, "absent")

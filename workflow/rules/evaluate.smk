@@ -20,7 +20,7 @@ rule evaluate:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=memory(2000, 8),
+        mem_mb=memory(1000, 16),
         runtime=minutes(240),
     params:
         study=config["study"],
@@ -47,7 +47,7 @@ rule member_signals:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=memory(2000, 8),
+        mem_mb=memory(1500, 12),
         runtime=minutes(60),
         gpu=gpus_of_generator,
     params:

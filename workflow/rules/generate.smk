@@ -17,7 +17,7 @@ rule generate:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=memory(2000, 6),
+        mem_mb=memory(1500, 12),
         runtime=minutes(60),
         gpu=gpus_of_generator,
     params:

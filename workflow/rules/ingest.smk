@@ -14,7 +14,7 @@ rule ingest:
         "../../envs/base.yaml"
     threads: 1
     resources:
-        mem_mb=memory(2000, 8),
+        mem_mb=memory(1000, 16),
         runtime=minutes(60),
     params:
         row=dataset_row,

@@ -18,7 +18,7 @@ rule plan:
         "../../envs/base.yaml"
     threads: 1
     resources:
-        mem_mb=memory(2000, 2),
+        mem_mb=memory(1000, 4),
         runtime=minutes(30),
     params:
         config=PLAN_CONFIG,

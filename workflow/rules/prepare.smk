@@ -17,7 +17,7 @@ rule quality_control:
         "../../envs/base.yaml"
     threads: 1
     resources:
-        mem_mb=memory(2000, 8),
+        mem_mb=memory(1000, 24),
         runtime=minutes(60),
     params:
         row=dataset_row,
@@ -43,7 +43,7 @@ rule pseudobulk:
         "../../envs/base.yaml"
     threads: 1
     resources:
-        mem_mb=memory(2000, 8),
+        mem_mb=memory(1000, 14),
         runtime=minutes(60),
     params:
         pseudobulk=config["prepare"]["pseudobulk"],
@@ -66,7 +66,7 @@ rule assign_donors:
         "../../envs/base.yaml"
     threads: 1
     resources:
-        mem_mb=memory(2000, 8),
+        mem_mb=memory(1000, 4),
         runtime=minutes(30),
     params:
         test_share=config["prepare"]["test_share"],
@@ -92,7 +92,7 @@ rule harmonise:
         "../../envs/base.yaml"
     threads: 1
     resources:
-        mem_mb=memory(2000, 8),
+        mem_mb=memory(1000, 16),
         runtime=minutes(60),
     params:
         gene_space=config["prepare"]["gene_space"],
@@ -125,7 +125,7 @@ rule check_study:
         "../../envs/base.yaml"
     threads: 1
     resources:
-        mem_mb=memory(4000, 8),
+        mem_mb=memory(1000, 12),
         runtime=minutes(60),
     params:
         seed=config["seed"],

@@ -148,6 +148,7 @@ rule data_page:
         "<logs>/data_page.log",
     benchmark:
         "<benchmarks>/data_page.tsv"
+    localrule: True
     conda:
         "../../envs/report.yaml"
     threads: 1

@@ -15,7 +15,7 @@ rule train:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=memory(2000, 12),
+        mem_mb=memory(1500, 24),
         runtime=minutes(240),
         gpu=gpus_of_generator,
     params:

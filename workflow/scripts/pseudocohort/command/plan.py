@@ -16,6 +16,7 @@ EXAMPLE = "pseudocohort plan config/full.yaml"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     add_study(parser)
+    parser.add_argument("--like", metavar="STUDY", help="reckon time, memory and disk by a study that has run here")
     parser.add_argument("--jobs", action="store_true", help="list the jobs as well (snakemake --dry-run)")
 
 
@@ -29,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     """
     config = read_config(options.study, options)
     datasets = sources.check(configuration.check_study(config, schemas(), ROOT))
-    print(summarise(config, datasets, Path.cwd()), flush=True)
+    print(summarise(config, datasets, Path.cwd(), options.like), flush=True)
     if not options.jobs:
         return 0
     options.cores, options.dry_run = "1", True

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import anndata as ad
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
-from .blocks import row_blocks
 from .errors import ContractError
 from .levels import FACTORS, LEVELS
+
+if TYPE_CHECKING:
+    import anndata as ad
+    from scipy import sparse
 
 NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")
 ENSEMBL = re.compile(r"^ENSG\d{11}$")
@@ -37,6 +39,8 @@ class ProfilesContract:
 
     def check(self, profiles: ad.AnnData, where: str) -> None:
         """Raise :class:`ContractError` naming the first thing wrong with `profiles`."""
+        from .blocks import row_blocks  # imports anndata, which a table needs not
+
         self.check_annotation(profiles, where)
         for block in row_blocks(profiles.X):
             self.check_values(block, where)
@@ -47,7 +51,7 @@ class ProfilesContract:
 
     def check_values(self, x: np.ndarray | sparse.csr_matrix, where: str) -> None:
         """Check a block of values: finite, and float32 on log scale."""
-        values = x.data if sparse.issparse(x) else np.asarray(x)
+        values = np.asarray(x) if isinstance(x, np.ndarray) else x.data
         if self.needs_log_scale and values.dtype != np.float32:
             self._fail(f"X is {values.dtype}, not float32", where)
         if not np.isfinite(values).all():

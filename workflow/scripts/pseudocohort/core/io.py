@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import gzip
 import json
 import os
@@ -10,20 +11,18 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-import anndata as ad
-import h5py
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
-from .blocks import SparseWriter, write_annotation
 from .contracts import EVALUATION_KEYS, ProfilesContract, check_evaluation
 from .errors import ContractError, UserError
 
-# pandas' nullable strings are written as such only when allowed; plain object columns are what we write.
-ad.settings.allow_write_nullable_strings = True
+if TYPE_CHECKING:
+    import anndata as ad
+    from scipy import sparse
 
 
 #: Columns that are text even where all their values are numbers.
@@ -51,11 +50,29 @@ def full_disk_said(path: str | Path, kept: str = "nothing half-written is left")
         ) from error
 
 
+def _sweep(path: Path) -> None:
+    """Remove what killed processes have left of `path`, which may have filled the disk; a living one keeps its own."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        pid = left.name.split(".")[-2]
+        if not pid.isdigit() or int(pid) == os.getpid():
+            continue
+        try:
+            os.kill(int(pid), 0)
+        except ProcessLookupError:
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
+        except PermissionError:
+            pass  # another user's, so it lives
+
+
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
     """Temporary path beside `path`, renamed onto it when the block ends well and removed when it does not."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with full_disk_said(path):
@@ -70,6 +87,15 @@ def atomic(path: str | Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def _anndata() -> ModuleType:
+    """anndata, imported late: it is half of the start of a job that reads tables alone."""
+    import anndata
+
+    # pandas' nullable strings are written as such only when allowed; plain object columns are what we write.
+    anndata.settings.allow_write_nullable_strings = True
+    return anndata
+
+
 def read_profiles(path: str | Path, contract: ProfilesContract, *, backed: bool = False) -> ad.AnnData:
     """Profiles of an h5ad file, checked against `contract`; with `backed`, ``X`` stays in the file.
 
@@ -79,7 +105,7 @@ def read_profiles(path: str | Path, contract: ProfilesContract, *, backed: bool 
         If the file is missing, is no h5ad or breaks the contract.
     """
     try:
-        profiles = ad.read_h5ad(path, backed="r" if backed else None)
+        profiles = _anndata().read_h5ad(path, backed="r" if backed else None)
     except (OSError, KeyError, ValueError) as error:
         raise ContractError(
             f"cannot be read as h5ad: {error}", where=str(path), remedy="delete the file and run the rule again"
@@ -91,6 +117,7 @@ def read_profiles(path: str | Path, contract: ProfilesContract, *, backed: bool 
 def write_profiles(profiles: ad.AnnData, path: str | Path, contract: ProfilesContract) -> None:
     """Check `profiles` against `contract` and write them, gzip-compressed, in one rename."""
     contract.check(profiles, str(path))
+    _anndata()
     with atomic(path) as temporary:
         profiles.write_h5ad(temporary, compression="gzip", compression_opts=1)
 
@@ -104,7 +131,11 @@ def write_blocks(
     contract: ProfilesContract,
 ) -> None:
     """Write sparse profiles that come in blocks of rows, checked against `contract`, in one rename."""
-    contract.check_annotation(ad.AnnData(obs=obs, var=var, uns=uns), str(path))
+    import h5py
+
+    from .blocks import SparseWriter, write_annotation
+
+    contract.check_annotation(_anndata().AnnData(obs=obs, var=var, uns=uns), str(path))
     with atomic(path) as temporary, h5py.File(temporary, "w") as file:
         writer = SparseWriter(file, len(var))
         for block in blocks:

@@ -14,6 +14,8 @@ FACTORS = {"technology": TECHNOLOGIES, "aggregation": AGGREGATIONS, "context": C
 
 CELL_LEVELS = ("cell", "pseudobulk", "line_bulk")
 TISSUE_LEVELS = ("tumour", "normal")
+#: How the donor of a pseudo-bulk of several lines is called; it holds cells of theirs, so it is never held out.
+MIXTURE = "mixture:"
 
 
 def level_of(aggregation: str, context: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..acquire import catalogue, gdc, sources
+from . import costs
 from .training_sets import batches, generators_of, trained_experiments, training_sets
 
 
@@ -45,8 +46,8 @@ def downloads(datasets: dict[str, dict[str, Any]], root: Path) -> list[dict[str,
     return rows
 
 
-def summarise(config: dict[str, Any], datasets: dict[str, dict[str, Any]], root: Path) -> str:
-    """Text: datasets, files to download, training sets and jobs.
+def summarise(config: dict[str, Any], datasets: dict[str, dict[str, Any]], root: Path, like: str | None = None) -> str:
+    """Text: datasets, files to download, training sets and jobs, and what they would take.
 
     Parameters
     ----------
@@ -55,7 +56,9 @@ def summarise(config: dict[str, Any], datasets: dict[str, dict[str, Any]], root:
     datasets : dict
         Its rows of the sheet, as :func:`..sources.check` returns them.
     root : path
-        Working directory, where downloads are looked for.
+        Working directory, where downloads and measured studies are looked for.
+    like : str, optional
+        A study that has run here, by whose training sets time, memory and disk are reckoned.
     """
     files = downloads(datasets, root)
     missing = [f for f in files if not f["here"] and f["origin"] != "local"]
@@ -91,4 +94,18 @@ def summarise(config: dict[str, Any], datasets: dict[str, dict[str, Any]], root:
         asked = f"{sets[experiment]:>5,} training sets x {len(jobs)} generators"
         lines.append(f"  {experiment:<13} {asked}: {models:,} models in {count:,} jobs")
     lines += [f"  {total:,} models in all", "", f"evaluate  {', '.join(config['experiments'])}"]
+    if like:
+        lines += ["", *_costs(config, root, like)]
     return "\n".join(lines)
+
+
+def _costs(config: dict[str, Any], root: Path, like: str) -> list[str]:
+    """Lines on time, memory and disk."""
+    table = costs.estimate(config, costs.per_set(root, like))
+    lines = [f"take  if each training set took what it did in {like!r}, whose genes and profiles may be fewer"]
+    for row in table.to_dict("records"):
+        lines.append(
+            f"  {row['rule']:<9} {row['jobs']:>6,} jobs  {row['cpu_hours']:>8,.1f} CPU-hours  "
+            f"{row['gpu_hours']:>6,.1f} GPU-hours  {row['max_mb'] / 1000:>5.1f} GB a job at most  {_size(row['bytes'])}"
+        )
+    return lines

@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from ..core.contracts import TRAINING_SETS_COLUMNS
 from ..core.seeds import derive
 from ..experiments.registry import describe, of_study
 
 
-def training_sets(config: dict[str, Any]) -> list[dict[str, Any]]:
-    """Rows of ``plan/training_sets.tsv`` (columns of ``contracts.TRAINING_SETS_COLUMNS``), in a stable order.
+class _Plan(NamedTuple):
+    """Rows of the plan, the same by name, and the names by experiment and generator."""
 
-    ``generators`` lists, separated by ``;``, the generators trained on the set; it is empty for sets that only serve
-    as real rows of a baseline.
-    """
-    out = []
+    rows: list[dict[str, Any]]
+    by_name: dict[str, dict[str, Any]]
+    jobs: dict[tuple[str, str], list[str]]
+
+
+#: The last plans by their configuration: each job of the workflow asks for its part, and a plan may have 10,000 sets.
+_PLANS: dict[str, _Plan] = {}
+
+
+def _plan(config: dict[str, Any]) -> _Plan:
+    key = json.dumps(config, default=str)
+    if key not in _PLANS:
+        while len(_PLANS) > 3:
+            del _PLANS[next(iter(_PLANS))]
+        rows = list(_rows(config))
+        jobs: dict[tuple[str, str], list[str]] = {}
+        for row in rows:
+            for generator in filter(None, row["generators"].split(";")):
+                jobs.setdefault((row["experiment"], generator), []).append(row["training_set"])
+        _PLANS[key] = _Plan(rows, {row["training_set"]: row for row in rows}, jobs)
+    return _PLANS[key]
+
+
+def _rows(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for experiment in of_study(config):
         if not experiment.has("plan:training_sets"):
             continue
@@ -27,39 +49,38 @@ def training_sets(config: dict[str, Any]) -> list[dict[str, Any]]:
                 "training_length": row.get("training_length", 1.0),
                 "seed": derive(config["seed"], row["training_set"]),
             }
-            out.append({column: filled.get(column) for column in TRAINING_SETS_COLUMNS})
-    return out
+            yield {column: filled.get(column) for column in TRAINING_SETS_COLUMNS}
 
 
-def _jobs(config: dict[str, Any], experiment: str, generator: str) -> list[str]:
-    return [
-        row["training_set"]
-        for row in training_sets(config)
-        if row["experiment"] == experiment and generator in row["generators"].split(";")
-    ]
+def training_sets(config: dict[str, Any]) -> list[dict[str, Any]]:
+    """Rows of ``plan/training_sets.tsv`` (columns of ``contracts.TRAINING_SETS_COLUMNS``), in a stable order.
+
+    ``generators`` lists, separated by ``;``, the generators trained on the set; it is empty for sets that only serve
+    as real rows of a baseline.
+    """
+    return [dict(row) for row in _plan(config).rows]
 
 
 def batches(config: dict[str, Any], experiment: str, generator: str) -> dict[str, list[str]]:
     """Training sets of each training job of a generator: ``{"b000": [ids], ...}``, ``training.sets_per_job`` a job."""
-    ids = _jobs(config, experiment, generator)
+    ids = _plan(config).jobs.get((experiment, generator), [])
     size = config["training"]["sets_per_job"]
     return {f"b{i // size:03d}": ids[i : i + size] for i in range(0, len(ids), size)}
 
 
 def facts(config: dict[str, Any], ids: list[str], column: str, ordinary: Any = None) -> dict[str, Any]:
     """Values of a column of the plan for the training sets `ids`, where they are not the ordinary one."""
-    wanted = set(ids)
-    found = {row["training_set"]: row[column] for row in training_sets(config) if row["training_set"] in wanted}
+    planned = _plan(config).by_name
+    found = {name: planned[name][column] for name in ids if name in planned}
     return {name: value for name, value in found.items() if value != ordinary}
 
 
 def alignments(config: dict[str, Any], ids: list[str]) -> dict[str, str]:
     """Alignment of the levels before training, by training set; sets without one are left out."""
-    wanted = set(ids)
-    found = {}
-    for row in training_sets(config):
-        if row["training_set"] in wanted and describe(row["experiment"]).has("plan:alignment"):
-            found[row["training_set"]] = describe(row["experiment"]).load("plan:alignment")(row)
+    planned, found = _plan(config).by_name, {}
+    for name in ids:
+        if name in planned and describe(planned[name]["experiment"]).has("plan:alignment"):
+            found[name] = describe(planned[name]["experiment"]).load("plan:alignment")(planned[name])
     return {name: how for name, how in found.items() if how is not None}
 
 
@@ -70,8 +91,4 @@ def trained_experiments(config: dict[str, Any]) -> list[str]:
 
 def generators_of(config: dict[str, Any], experiment: str) -> list[str]:
     """Generators that are trained for an experiment, in configured order."""
-    names: dict[str, None] = {}
-    for row in training_sets(config):
-        if row["experiment"] == experiment and row["generators"]:
-            names.update(dict.fromkeys(row["generators"].split(";")))
-    return list(names)
+    return [generator for trained, generator in _plan(config).jobs if trained == experiment]

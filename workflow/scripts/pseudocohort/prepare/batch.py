@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from ..core.errors import UserError
-from .pseudobulk import MIXTURE
+from ..core.levels import MIXTURE
 
 log = logging.getLogger(__name__)
 

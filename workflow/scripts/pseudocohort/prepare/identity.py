@@ -11,8 +11,8 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
+from ..core.levels import MIXTURE
 from .log_scale import log2_expression
-from .pseudobulk import MIXTURE
 
 log = logging.getLogger(__name__)
 

@@ -11,15 +11,13 @@ from scipy import sparse
 
 from ..core.blocks import row_blocks
 from ..core.errors import UserError
-from ..core.levels import add_level
+from ..core.levels import MIXTURE, add_level
 from ..core.seeds import generator
 
 log = logging.getLogger(__name__)
 
 #: Annotation that holds for a line as a whole.
 PER_LINE = ("donor", "dataset", "condition", "technology", "context")
-#: How the donor of a pseudo-bulk of several lines is called; it holds cells of theirs, so it is never held out.
-MIXTURE = "mixture:"
 
 
 def pseudobulk(

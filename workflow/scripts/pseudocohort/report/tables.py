@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..core.words import between, number
 from ..experiments.description import Experiment
-from ..experiments.shared.style import order_of
+from ..experiments.shared.order import order_of
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ...core.levels import MIXTURE
 from ...core.seeds import generator
-from ...prepare.pseudobulk import MIXTURE
 from ..combination.plan import check_conditions
 from ..shared.plan import Roles, average_donor, both_levels, permuted, rows, share_of_donors
 from ..shared.splits import dealt

@@ -13,9 +13,8 @@ import numpy as np
 import pandas as pd
 
 from ...core.errors import ContractError, UserError
-from ...core.levels import FACTORS, TISSUE_LEVELS
+from ...core.levels import FACTORS, MIXTURE, TISSUE_LEVELS
 from ...core.settings import Setting, many
-from ...prepare.pseudobulk import MIXTURE
 
 #: JSON Schema of the name of a level.
 LEVEL = {"enum": ["cell", "pseudobulk", "line_bulk", "tumour", "normal"]}

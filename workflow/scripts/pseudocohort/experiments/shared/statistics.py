@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import optimize, special, stats
+import scipy
+from scipy import special
 
 from ...core.contracts import EVALUATION_KEYS
 from ...core.errors import ContractError
@@ -161,14 +162,14 @@ def delong(labels: np.ndarray, scores: np.ndarray, *, confidence: float = 0.95) 
     """
     positive, negative = _split(labels, scores)
     m, n = len(positive), len(negative)
-    ranks = stats.rankdata(np.concatenate([positive, negative]))
+    ranks = scipy.stats.rankdata(np.concatenate([positive, negative]))
     # Share of the other class that each positive, and each negative, is on the right side of.
-    of_positive = (ranks[:m] - stats.rankdata(positive)) / n
-    of_negative = 1 - (ranks[m:] - stats.rankdata(negative)) / m
+    of_positive = (ranks[:m] - scipy.stats.rankdata(positive)) / n
+    of_negative = 1 - (ranks[m:] - scipy.stats.rankdata(negative)) / m
     auc = float(of_positive.mean())
     variance = sum(part.var(ddof=1) / len(part) if len(part) > 1 else np.nan for part in (of_positive, of_negative))
     se = float(np.sqrt(variance))
-    z = float(stats.norm.ppf(0.5 + confidence / 2))
+    z = float(scipy.stats.norm.ppf(0.5 + confidence / 2))
     if se > 1e-12 and 0 < auc < 1:
         half = z * se / (auc * (1 - auc))
         return Auc(
@@ -187,8 +188,8 @@ def _not_rejected(auc: float, m: int, n: int, z: float) -> tuple[float, float]:
 
     edge = 1e-9
     # At t = auc the excess is not positive; at the far ends, where V vanishes, it is.
-    low = optimize.brentq(excess, edge, auc - edge) if auc > 2 * edge and excess(auc - edge) < 0 else 0.0
-    high = optimize.brentq(excess, auc + edge, 1 - edge) if auc < 1 - 2 * edge and excess(auc + edge) < 0 else 1.0
+    low = scipy.optimize.brentq(excess, edge, auc - edge) if auc > 2 * edge and excess(auc - edge) < 0 else 0.0
+    high = scipy.optimize.brentq(excess, auc + edge, 1 - edge) if auc < 1 - 2 * edge and excess(auc + edge) < 0 else 1.0
     return float(low), float(high)
 
 
@@ -243,7 +244,7 @@ def corrected_maximum(
     labels = np.asarray(labels).astype(bool)
     _split(labels, scores.sum(1))
     groups = np.zeros(len(labels), dtype=int) if blocks is None else np.unique(blocks, return_inverse=True)[1]
-    ranks = stats.rankdata(scores, axis=0)
+    ranks = scipy.stats.rankdata(scores, axis=0)
     mean, variance = np.zeros(scores.shape[1]), np.zeros(scores.shape[1])
     members = [np.flatnonzero(groups == g) for g in range(groups.max() + 1)]
     for rows in members:

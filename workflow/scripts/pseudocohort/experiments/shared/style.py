@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from ...core.io import atomic
 from ...generators.base.registry import generators
+from .order import order_of as order_of
 
 #: Colour-blind safe (Okabe & Ito 2008).
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW = (
@@ -55,13 +56,6 @@ def save(figure: Figure, path: str | Path) -> None:
     with atomic(path) as temporary:
         figure.savefig(temporary, format="svg", metadata={"Date": None, "Creator": None})
     plt.close(figure)
-
-
-def order_of(names: list[str]) -> list[str]:
-    """Real first, then controls, then trained generators, each in a fixed order."""
-    controls = [name for name, kind in generators().items() if kind.control]
-    rank = {name: i for i, name in enumerate(("real", *controls))}
-    return sorted(dict.fromkeys(names), key=lambda g: (rank.get(g, len(rank)), g))
 
 
 def colour_of(generator: str) -> str:

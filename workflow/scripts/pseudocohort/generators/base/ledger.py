@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 import numpy as np
-from scipy import optimize
-from scipy.stats import norm
+import scipy
+from scipy.special import log_ndtr, ndtr, ndtri
 
 from ...core.errors import ContractError, UserError
 
@@ -120,7 +120,7 @@ def delta_of_mu(epsilon: float, mu: float) -> float:
     if mu <= 0:
         return 0.0
     a, b = mu / 2, epsilon / mu
-    return float(norm.cdf(a - b) - np.exp(epsilon + norm.logcdf(-a - b)))
+    return float(ndtr(a - b) - np.exp(epsilon + log_ndtr(-a - b)))
 
 
 def mu_of(mechanisms: list[Mechanism]) -> float:
@@ -139,18 +139,18 @@ def mu_of(mechanisms: list[Mechanism]) -> float:
     for epsilon in np.linspace(0, most, 60):
         delta = float(accountant.get_delta(epsilon))
         if delta > delta_of_mu(epsilon, found):
-            found = optimize.brentq(lambda mu, e=epsilon, d=delta: delta_of_mu(e, mu) - d, found, 50)
+            found = scipy.optimize.brentq(lambda mu, e=epsilon, d=delta: delta_of_mu(e, mu) - d, found, 50)
     return float(found)
 
 
 def auc_bound(mu: float) -> float:
     """Largest area under the ROC curve of any attack on a donor's membership: the area of N(mu, 1) against N(0, 1)."""
-    return float(norm.cdf(mu / np.sqrt(2)))
+    return float(ndtr(mu / np.sqrt(2)))
 
 
 def tpr_bound(mu: float, fpr: float) -> float:
     """Largest share of members that any attack finds at a false-positive rate: the trade-off function of `mu`."""
-    return float(norm.cdf(norm.ppf(fpr) + mu))
+    return float(ndtr(ndtri(fpr) + mu))
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.utils.extmath import randomized_svd
 
 #: Rows and columns up to which all singular vectors are computed.
 EXACT = 2000
@@ -32,5 +31,7 @@ def leading_axes(x: np.ndarray, n_axes: int) -> tuple[np.ndarray, np.ndarray]:
     if min(x.shape) <= max(EXACT, n_axes):
         _, values, axes = np.linalg.svd(x, full_matrices=False)
         return values, axes
+    from sklearn.utils.extmath import randomized_svd  # a second, which generators without axes save
+
     _, values, axes = randomized_svd(x, n_axes, n_oversamples=OVERSAMPLES, n_iter=POWER_ITERATIONS, random_state=0)
     return values, axes

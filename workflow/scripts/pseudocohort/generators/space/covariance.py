@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
-from sklearn.covariance import ledoit_wolf_shrinkage
 
 from .axes import leading_axes
 
@@ -64,6 +63,8 @@ def shrink(residuals: np.ndarray, weight: np.ndarray, freedom: float) -> LowRank
     freedom : float
         Degrees of freedom: sum of the weights less the number of estimated means.
     """
+    from sklearn.covariance import ledoit_wolf_shrinkage  # a second, which generators without it save
+
     variance = (residuals**2 * weight[:, None]).sum(0) / freedom
     floor = 1e-4 * max(float(variance.mean()), 1e-6)
     variance = np.maximum(variance, floor)

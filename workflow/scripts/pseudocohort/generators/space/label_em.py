@@ -21,7 +21,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from sklearn.metrics import cohen_kappa_score
 
 from .axes import leading_axes
 from .mixture import Mixture, fit_mixture
@@ -323,6 +322,8 @@ def _agreement(best: np.ndarray) -> float:
     pairs = [(a, b) for i, a in enumerate(best) for b in best[:i]]
     if not pairs or len(np.unique(best)) < 2:
         return 0.0
+    from sklearn.metrics import cohen_kappa_score  # a second, which generators without pools save
+
     return float(np.mean([np.nan_to_num(cohen_kappa_score(a, b)) for a, b in pairs]))
 
 
