@@ -31,7 +31,7 @@ THEMED = {"#1d2430": "var(--ink)", "#ffffff": "var(--paper)", "#8a8f98": "var(--
 def inline_svg(path: Path, label: str) -> Markup:
     """An SVG for inclusion in HTML: named, in the colours of the page, without prolog, its ids made unique.
 
-    It is never shown larger than a third above the size that it was drawn in.
+    It is never shown larger than a third above the size that it was drawn in, and on a small screen it scrolls.
     """
     text = path.read_text()
     text = text[text.index("<svg") :]
@@ -43,7 +43,8 @@ def inline_svg(path: Path, label: str) -> Markup:
         text = re.sub(r"#[0-9a-f]{6}\b", lambda m: THEMED.get(m.group(), m.group()), text)
     head, rest = text.split(">", 1)
     width = re.search(r' width="([\d.]+)', head)
-    size = f"max-width: {float(width.group(1)) * 1.33:.0f}px" if width else ""
+    shown = float(width.group(1)) * 1.33 if width else 640
+    size = f"min-width: {min(shown, 640):.0f}px; max-width: {shown:.0f}px"
     head = re.sub(r' (?:width|height)="[^"]*"', "", head)
     kind = ' class="paper"' if raster else ""
     return Markup(f'{head}{kind} role="img" aria-label="{escape(label)}" style="{size}">{rest}')

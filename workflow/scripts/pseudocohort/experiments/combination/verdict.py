@@ -124,7 +124,7 @@ def _generators(table: pd.DataFrame, accuracy: pd.DataFrame, made: list[str], k:
     )
     if not gain.n:
         return []
-    verb = "adds to" if gain.low > 0 else "loses to" if gain.high < 0 else "is level with"
+    verb = "adds to" if gain.low > 0 else "loses to" if gain.high < 0 else "does as well as"
     return [
         f"The best generator, {best}, reaches {number(value[best])} and {verb} logistic regression on the labels "
         f"that the lines gave ({points(gain.mean)} points{between(gain.low, gain.high, points)})."

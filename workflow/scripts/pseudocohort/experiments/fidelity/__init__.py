@@ -49,7 +49,8 @@ EXPERIMENT = Experiment(
         "ones lie, and be as wide. A point says which sample it is where the pointer rests."
     )),
         Figure(
-            name="training", draw="figures.training:figure", inputs="plan:model_files", caption=(
+            name="training", draw="figures.training:figure", inputs="plan:model_files", when="plan:has_loss_curves",
+            caption=(
         "Loss curves of the generators with a training loop, on the first training set. A Wasserstein distance "
         "that levels off and a denoising loss that falls slowly are as they should be; the losses of a GAN say "
         "little about quality."
