@@ -15,7 +15,6 @@ from ..experiments.shared.plan import task_titles
 from .cost import cost_table
 from .data_section import STATUS as DATA_STATUS
 from .data_section import DataSection
-from .glossary import glossary
 from .overview import overview_of
 from .tables import plain_table, summary_table
 from .templating import environment
@@ -159,7 +158,6 @@ def render(
             machine=machine,
             overview=overview_of(verdicts["overview"], config, cost),
             cost=cost_table(cost),
-            glossary=glossary(),
             docs=docs,
             said=said,
             version=version,

@@ -7,19 +7,20 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from .glossary import explained, hint
+from .glossary import explained, glossary, hint
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def environment() -> Environment:
-    """Environment of the templates."""
+def environment(*folders: Path) -> Environment:
+    """Environment of the templates, and of those in further folders."""
     made = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        loader=FileSystemLoader([*folders, TEMPLATES]), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
     made.filters |= {"explained": explained, "hint": hint}
     made.globals |= {
+        "glossary": glossary(),
         "style": Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
         "script": Markup((TEMPLATES / "page.js").read_text(encoding="utf-8")),
     }
