@@ -255,7 +255,7 @@ def test_what_a_prior_is_worth_is_found_and_without_one_no_gain_is_claimed(profi
     for name, means in (("prior", known), ("none", None)):
         helped = _score(profiles, config, _generate(profiles, config, _gaussian(means)), "toy")
         found[name] = verdict(pd.concat([real, helped], ignore_index=True), config)
-    assert found["prior"]["status"] == "yes" and "adds +" in found["prior"]["answer"]
+    assert found["prior"]["status"] == "yes" and found["prior"]["facts"][0][1].startswith("+")
     assert found["none"]["status"] in ("no", "cannot_tell")
 
 

@@ -279,7 +279,7 @@ def test_verdict_names_the_baseline_and_the_figure_has_both_levels(scored: pd.Da
     assert better["answer"].startswith("In part: over 6 conditions hidden at level tumour one by one, mvn beats")
     assert any("additive level shift" in point for point in better["points"])
     assert told(-1)["status"] == "no"
-    assert told(-1)["answer"].startswith("Not clearly better than an additive level shift, over 6 conditions")
+    assert told(-1)["answer"].startswith("No: not better than an additive level shift, over 6 conditions")
     summary = scored.groupby(["generator", "regime", "level", "task", "metric"], dropna=False, as_index=False)["value"]
     summary = summary.mean().assign(ci_low=np.nan, ci_high=np.nan)
     figure = draw(summary)

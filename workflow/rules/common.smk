@@ -369,3 +369,9 @@ def code_of_verdicts():
 def template_version():
     """Digest of the report's templates."""
     return folder_version(WORKFLOW / "scripts/pseudocohort/report/templates")
+
+
+def finished_studies():
+    """Answers of all studies here and when they were written: what the page of studies depends on."""
+    files = sorted(Path("results").glob("*/tables/verdicts.json"))
+    return {str(path): path.stat().st_mtime for path in files}

@@ -1,4 +1,4 @@
-"""Report. Needs: tables, their summaries and synthetic profiles. Makes: verdicts, figures, provenance, one HTML page."""
+"""Report. Needs: tables, their summaries and synthetic profiles. Makes: verdicts, figures, provenance, one HTML page; a page of all studies."""
 
 
 rule give_verdicts:
@@ -125,6 +125,7 @@ rule write_report:
         benchmarks=f"benchmarks/{config['study']}",
         further=report_files_by_experiment,
         templates=template_version(),
+        docs=str(PROJECT / "docs"),
     script:
         "../scripts/write_report.py"
 
@@ -161,3 +162,25 @@ rule data_page:
         templates=template_version(),
     script:
         "../scripts/data_page.py"
+
+
+rule index_studies:
+    output:
+        page="results/index.html",
+    log:
+        "logs/index_studies.log",
+    benchmark:
+        "benchmarks/index_studies.tsv"
+    localrule: True
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(1000),
+        runtime=minutes(10),
+    params:
+        studies=finished_studies(),
+        code=code_version("report.studies"),
+        templates=template_version(),
+    script:
+        "../scripts/index_studies.py"

@@ -1,12 +1,13 @@
 """Write the report."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pseudocohort import __version__
 from pseudocohort.core import contracts, io, logs
 from pseudocohort.report import page
-from pseudocohort.report.cost import cost_table
+from pseudocohort.report.cost import costs
 from pseudocohort.report.data_section import data_section, read_tables
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 logs.configure(snakemake.log[0])
 given, config = snakemake.input, snakemake.params.config
-
+docs = Path(snakemake.params.docs)
 
 html = page.render(
     config=config,
@@ -32,7 +33,8 @@ html = page.render(
     further=snakemake.params.further,
     software=io.read_table(given.software),
     machine=io.read_json(given.machine),
-    cost=cost_table(Path(snakemake.params.benchmarks), config["generators"]),
+    cost=costs(Path(snakemake.params.benchmarks), config["generators"]),
     version=__version__,
+    docs=os.path.relpath(docs, Path(snakemake.output.page).parent) if docs.is_dir() else "",
 )
 page.write(html, snakemake.output.page)

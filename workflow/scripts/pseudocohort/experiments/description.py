@@ -17,7 +17,7 @@ name ``EXPERIMENT``. What it does is in further modules of the folder, or in the
     it takes them: an evaluation table. Optional, in modules of their names: ``finish(table)`` adds rows to the joined
     table that need all generators, ``curves(table)`` adds such rows to the summary.
 ``verdict``
-    ``verdict(table, config)``: the answer in words.
+    ``verdict(table, config)``: the answer in words, see :mod:`.shared.verdicts`.
 ``tables`` (optional)
     ``tables(summary, config, inputs)``: further tables of the report.
 """
@@ -92,6 +92,11 @@ class Experiment(Plugin):
         Its tables, where a rule of its own makes them; empty: one per generator.
     table_inputs : str
         ``module:function``, called as ``function(config, jobs)``: files that ``tables`` reads.
+    overview : str
+        ``module:function``, called as ``function(table, config)`` with the long table: its columns in the overview of
+        generators, :class:`.shared.verdicts.Column`. Empty: none.
+    documentation : str
+        Page and section that explain it, ``page.md#section`` within ``docs``.
     """
 
     title: str
@@ -109,6 +114,8 @@ class Experiment(Plugin):
     score: str = "score:score"
     evaluated: tuple[str, ...] = ()
     table_inputs: str = ""
+    overview: str = ""
+    documentation: str = ""
 
     @property
     def defaults(self) -> dict[str, Any]:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from .. import __version__
 from ..core.words import words
-from ..report.page import STATUS, TEMPLATES, caption_html, inline_svg, write
+from ..report.page import STATUS, inline_svg, write
 from ..report.tables import Cell, Table, plain_table, value_cell
+from ..report.templating import environment
 from .measure import ADDED, ALONE, REAL, SYNTHETIC, TRAIN
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _svg(figure: Figure, name: str) -> Markup:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{name}.svg"
         save(figure, path)
-        return inline_svg(path)
+        return inline_svg(path, f"Figure {name}")
 
 
 def _wide(rows: pd.DataFrame, keys: dict[str, str], columns: dict[str, str], title: str, note: str = "") -> Table:
@@ -153,22 +153,14 @@ def _sections(audit: Audit) -> list[dict[str, object]]:
 def _section(
     name: str, title: str, answers: list[dict], caption: str, figure: Figure | None, tables: list[Table]
 ) -> dict[str, object]:
-    figures = [(caption, _svg(figure, caption), caption_html(CAPTIONS[caption]))] if figure is not None else []
+    figures = [(caption, _svg(figure, caption), CAPTIONS[caption])] if figure is not None else []
     return {"name": name, "title": title, "answers": answers, "figures": figures, "tables": tables}
 
 
 def render(audit: Audit, path: str | Path) -> None:
     """Write the page of an audit to `path`."""
-    environment = Environment(
-        loader=FileSystemLoader([Path(__file__).parent, TEMPLATES]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    html = environment.get_template("page.html").render(
+    html = environment(Path(__file__).parent).get_template("page.html").render(
         sections=_sections(audit), verdicts=audit.verdicts, facts=audit.facts, notes=audit.notes, limits=audit.limits,
         status=STATUS, version=__version__,
-        style=Markup((TEMPLATES / "style.css").read_text()), script=Markup((TEMPLATES / "sort.js").read_text()),
     )  # fmt: skip
     write(html, path)

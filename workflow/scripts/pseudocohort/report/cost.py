@@ -14,8 +14,8 @@ _NOTE = (
 )
 
 
-def cost_table(benchmarks: Path, generators: list[str]) -> Table | None:
-    """Jobs, wall time and peak memory by generator; None where no job of theirs has left a benchmark file.
+def costs(benchmarks: Path, generators: list[str]) -> pd.DataFrame:
+    """Jobs, wall time (s) and peak memory (GiB) by generator, of those whose jobs have left a benchmark file.
 
     Parameters
     ----------
@@ -26,16 +26,20 @@ def cost_table(benchmarks: Path, generators: list[str]) -> Table | None:
     """
     rows = []
     for name in generators:
-        row: dict[str, object] = {"Generator": name}
         jobs = {stage: _jobs(benchmarks / stage, name) for stage in ("train", "generate")}
         if jobs["train"].empty:
             continue
-        row["Training jobs"] = len(jobs["train"])
+        row: dict[str, object] = {"Generator": name, "Training jobs": len(jobs["train"])}
         for stage, title in (("train", "Training, s"), ("generate", "Sampling, s")):
             row[title] = float(jobs[stage]["s"].sum().round())
         row["Peak, GiB"] = round(float(pd.concat(jobs.values())["max_rss"].max()) / 1024, 2)
         rows.append(row)
-    return plain_table(pd.DataFrame(rows), "What it cost", _NOTE) if rows else None
+    return pd.DataFrame(rows)
+
+
+def cost_table(found: pd.DataFrame) -> Table | None:
+    """The same as a table of the report; None where there is nothing."""
+    return None if found.empty else plain_table(found, "What it cost", _NOTE)
 
 
 def _jobs(folder: Path, generator: str) -> pd.DataFrame:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from .tables import Table, plain_table
+from .templating import environment
 
-TEMPLATES = Path(__file__).parent / "templates"
 #: Rows of a list of suspects; the quality JSON has more.
 SHOWN = 15
 #: AUC from which the sources of a condition count as told apart.
@@ -407,11 +404,8 @@ def _frame(table: pd.DataFrame, title: str, note: str = "", rows: int | None = S
 
 def render_page(section: DataSection, title: str, version: str) -> str:
     """The section as a page of its own: what is known before anything is trained."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
-    return environment.get_template("data_page.html").render(
-        title=title, data=section, data_status=STATUS, version=version,
-        style=Markup((TEMPLATES / "style.css").read_text()), script=Markup((TEMPLATES / "sort.js").read_text()),
-    )  # fmt: skip
+    return (
+        environment()
+        .get_template("data_page.html")
+        .render(title=title, data=section, data_status=STATUS, version=version)
+    )

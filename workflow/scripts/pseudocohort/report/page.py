@@ -7,38 +7,52 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from ..core.io import atomic
 from ..experiments.registry import experiments, figures_of, of_study
 from ..experiments.shared.plan import task_titles
+from .cost import cost_table
 from .data_section import STATUS as DATA_STATUS
 from .data_section import DataSection
-from .tables import Table, plain_table, summary_table
+from .overview import overview_of
+from .tables import plain_table, summary_table
+from .templating import environment
 
-TEMPLATES = Path(__file__).parent / "templates"
 STATUS = {
     "yes": "Yes", "no": "No", "unclear": "It depends", "cannot_tell": "Cannot tell yet",
     "nothing_to_gain": "Nothing to gain", "not_run": "Not run",
 }  # fmt: skip
+#: Colours of figures that follow the theme of the page.
+THEMED = {"#1d2430": "var(--ink)", "#ffffff": "var(--paper)", "#8a8f98": "var(--mid)", "#e3e6ea": "var(--line)"}
 
 
-def caption_html(text: str) -> Markup:
-    """A caption in HTML: escaped, with ``literals`` as code."""
-    return Markup(re.sub(r"``(.+?)``", r"<code>\1</code>", str(escape(text.strip()))))
+def inline_svg(path: Path, label: str) -> Markup:
+    """An SVG for inclusion in HTML: named, in the colours of the page, without prolog, its ids made unique.
 
-
-def inline_svg(path: Path) -> Markup:
-    """An SVG for inclusion in HTML: without prolog, ids made unique by the figure's name, scaled to its place."""
+    It is never shown larger than a third above the size that it was drawn in, and on a small screen it scrolls.
+    """
     text = path.read_text()
     text = text[text.index("<svg") :]
     name = path.stem
     text = re.sub(r'\bid="', f'id="{name}-', text)
     text = re.sub(r'(href="#|url\(#)', lambda m: m.group(1) + f"{name}-", text)
+    raster = "<image" in text  # whose colours stay, and so those of what is written on it
+    if not raster:
+        text = re.sub(r"#[0-9a-f]{6}\b", lambda m: THEMED.get(m.group(), m.group()), text)
     head, rest = text.split(">", 1)
+    width = re.search(r' width="([\d.]+)', head)
+    shown = float(width.group(1)) * 1.33 if width else 640
+    size = f"min-width: {min(shown, 640):.0f}px; max-width: {shown:.0f}px"
     head = re.sub(r' (?:width|height)="[^"]*"', "", head)
-    return Markup(f"{head}>{rest}")
+    kind = ' class="paper"' if raster else ""
+    return Markup(f'{head}{kind} role="img" aria-label="{escape(label)}" style="{size}">{rest}')
+
+
+def said(question: dict[str, Any]) -> str:
+    """The answer without the word that its chip says already."""
+    rest = re.sub(r"^(?:Yes|No|It depends|In part|Cannot tell(?: yet)?|Nothing to gain): ", "", question["answer"])
+    return rest[:1].upper() + rest[1:]
 
 
 def render(
@@ -54,8 +68,9 @@ def render(
     further: dict[str, dict[str, list[str]]],
     software: pd.DataFrame,
     machine: dict[str, Any],
-    cost: Table | None,
+    cost: pd.DataFrame,
     version: str,
+    docs: str = "",
 ) -> str:
     """HTML of the report; nothing is computed here but the form of what the tables hold.
 
@@ -79,18 +94,13 @@ def render(
         Files that the further tables of experiments are made from, by experiment and name.
     software, machine
         Provenance.
-    cost : Table, optional
-        What training and sampling took.
+    cost : DataFrame
+        What training and sampling took (:func:`.cost.costs`).
     version : str
         Of pseudocohort.
+    docs : str
+        Folder of the documentation, from the page; empty: its pages are named, not linked.
     """
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     titles = task_titles(config)
     drawn = figures_of(config)
     sections = []
@@ -109,8 +119,9 @@ def render(
                 "name": experiment.name,
                 "title": experiment.title,
                 "question": verdicts["questions"][experiment.name],
-                "figures": [(f.name, inline_svg(figures[f.name]), caption_html(f.caption)) for f in shown],
+                "figures": [(f.name, inline_svg(figures[f.name], f"Figure {f.name}"), f.caption) for f in shown],
                 "tables": tables,
+                "documentation": experiment.documentation,
             }
         )
     split = donors.drop_duplicates("donor")["split"].value_counts()
@@ -124,28 +135,33 @@ def render(
         "Seed": str(config["seed"]),
     }  # fmt: skip
     key = software[software["key"].astype(str).str.lower() == "true"]
-    return environment.get_template("report.html").render(
-        title=config["title"] or config["study"],
-        study=config["study"],
-        simulated=config["simulated"],
-        facts=facts,
-        questions=[verdicts["questions"][e.name] | {"name": e.name} for e in experiments().values() if e.headline],
-        evidence=[
-            verdicts["questions"][e.name] | {"name": e.name}
-            for e in experiments().values()
-            if not e.headline and (e.name in summaries or not e.optional)
-        ],
-        status=STATUS,
-        sections=sections,
-        data=data,
-        data_status=DATA_STATUS,
-        generators=generators,
-        software=list(key[["package", "version"]].itertuples(index=False)),
-        machine=machine,
-        cost=cost,
-        version=version,
-        style=Markup((TEMPLATES / "style.css").read_text()),
-        script=Markup((TEMPLATES / "sort.js").read_text()),
+    return (
+        environment()
+        .get_template("report.html")
+        .render(
+            title=config["title"] or config["study"],
+            study=config["study"],
+            simulated=config["simulated"],
+            facts=facts,
+            questions=[verdicts["questions"][e.name] | {"name": e.name} for e in experiments().values() if e.headline],
+            evidence=[
+                verdicts["questions"][e.name] | {"name": e.name}
+                for e in experiments().values()
+                if not e.headline and e.name in summaries
+            ],
+            status=STATUS,
+            sections=sections,
+            data=data,
+            data_status=DATA_STATUS,
+            generators=generators,
+            software=list(key[["package", "version"]].itertuples(index=False)),
+            machine=machine,
+            overview=overview_of(verdicts["overview"], config, cost),
+            cost=cost_table(cost),
+            docs=docs,
+            said=said,
+            version=version,
+        )
     )
 
 

@@ -41,6 +41,8 @@ EXPERIMENT = Experiment(
     score="score:augmentation",
     headline=True,
     by_task=True,
+    overview="verdict:overview",
+    documentation="methods.md#evaluations",
     settings={
         "generators": GENERATORS,
         "tasks": mapping({}, "Prediction tasks by name.", _TASK, propertyNames={"$ref": "#/$defs/name"}),
@@ -73,8 +75,8 @@ EXPERIMENT = Experiment(
         "classifiers": many(["logistic"], "Classifiers trained.", {"enum": ["logistic", "svm", "mlp"]}, minimum=1),
     },
     keys={
-        "task": "Task", "n_real": "Real", "regime": "Regime", "generator": "Generator", "n_synthetic": "Synthetic",
-        "estimator": "Classifier",
+        "task": "Task", "n_real": "Real (0: one per class)", "regime": "Regime", "generator": "Generator",
+        "n_synthetic": "Synthetic", "estimator": "Classifier",
     },
     columns={
         "balanced_accuracy": "Balanced accuracy", "balanced_accuracy_gain": "Gain",

@@ -15,8 +15,8 @@ from ..shared.classifiers import BASELINES, BEST
 from ..shared.learning_curve import DOUBLED
 from ..shared.outcomes import SMALLEST, Finding, Outcome, decide
 from ..shared.plan import task_titles
-from ..shared.statistics import SHARED_SE, interval
-from ..shared.verdicts import profiles_in_words, rows_with
+from ..shared.statistics import SHARED_SE, Interval, interval
+from ..shared.verdicts import Column, profiles_in_words, rows_with
 from .curves import curves
 
 GAIN, ACCURACY = "balanced_accuracy_gain", "balanced_accuracy"
@@ -71,6 +71,11 @@ def _candidates(gains: pd.DataFrame) -> dict[str, np.ndarray]:
     return {f"{generator}|{classifier}": part.to_numpy() for (generator, classifier), part in groups}
 
 
+def _shared_errors(rows: pd.DataFrame) -> dict[str, float]:
+    """Standard errors of gains that repeats share, by generator and classifier."""
+    return {name: float(np.sqrt(np.mean(v**2))) for name, v in _candidates(rows).items()}
+
+
 def _best_baseline(plain: pd.DataFrame) -> str:
     """Baseline whose rows are those of the estimator ``best``."""
     means = plain.groupby("estimator")["value"].mean()
@@ -92,10 +97,7 @@ def _settings(table: pd.DataFrame, smallest: float) -> Iterator[_Setting]:
         # A control is never the best generator; where nothing else was run, it is what was asked about.
         mine = {name: v for name, v in both.items() if not trained or name.split("|")[0] in trained}
         controls = {name: float(np.mean(v)) for name, v in both.items() if name not in mine}
-        errors = {
-            name: float(np.sqrt(np.mean(v**2)))
-            for name, v in _candidates(rows_with(shared, **at, regime=regime)).items()
-        }
+        errors = _shared_errors(rows_with(shared, **at, regime=regime))
         finding = decide(
             mine,
             smallest=smallest,
@@ -117,21 +119,25 @@ def _name(candidate: str) -> str:
     return f"{generator} with {CLASSIFIER.get(classifier, classifier)}"
 
 
-def _gain(finding: Finding) -> str:
-    gain = finding.gain
-    return f"{points(gain.mean)} points{between(gain.low, gain.high, points)}"
+def _gain(setting: _Setting) -> str:
+    """The gain with its interval, which ends where balanced accuracy does."""
+    _, low, high = _possible(setting.finding.gain, setting.alone)
+    return f"{points(setting.finding.gain.mean)} points{between(low, high, points)}"
+
+
+def _possible(gain: Interval, alone: float) -> tuple[float, float, float]:
+    """Mean and limits of a gain; balanced accuracy is between 0 and 1."""
+    low, high = np.clip([gain.low, gain.high], -alone, 1 - alone)
+    return gain.mean, float(low), float(high)
 
 
 def _what_would_tell(setting: _Setting, repeats: int) -> str:
     """How many repeats or donors would decide, with the line that asks for them."""
     finding = setting.finding
     if finding.repeats:
-        return f"About {finding.repeats} repeats would tell (now {repeats}): augmentation.repeats: {finding.repeats}."
+        return f"{finding.repeats} repeats would tell: set augmentation.repeats: {finding.repeats} (now {repeats})."
     if finding.donors:
-        return (
-            f"More repeats would not tell: the held-out donors limit it, and about {finding.donors:.1f} times as many "
-            "would be needed."
-        )
+        return f"More repeats would not tell: about {finding.donors:.1f} times as many held-out donors would be needed."
     return "Several hundred repeats would not tell: the gain is close to the smallest that counts."
 
 
@@ -149,7 +155,7 @@ def _sentence(setting: _Setting, title: str, repeats: int, smallest: float) -> s
         Outcome.NOTHING_TO_GAIN: "Nothing to gain: the real profiles alone reach the ceiling.",
     }[finding.outcome]
     text += f"{HONEST[setting.regime].capitalize()}: " + said.format(
-        _name(finding.best), _gain(finding), f"{100 * smallest:g}"
+        _name(finding.best), _gain(setting), f"{100 * smallest:g}"
     )
     if finding.outcome == Outcome.CANNOT_TELL:
         text += " " + _what_would_tell(setting, repeats)
@@ -161,14 +167,12 @@ def _sentence(setting: _Setting, title: str, repeats: int, smallest: float) -> s
 
 
 def _doubled(table: pd.DataFrame, setting: _Setting) -> str:
-    """What twice as many real profiles would add, or that the curve does not say."""
+    """What twice as many real profiles would add; empty where the learning curve does not say."""
     summary = curves(table[table["task"] == setting.task])
     rows = summary[(summary["metric"] == DOUBLED) & (summary["n_real"] == setting.n)]
-    if rows.empty:
+    if rows.empty or not np.isfinite(rows.iloc[0]["value"]):
         return ""
     row = rows.iloc[0]
-    if not np.isfinite(row["value"]):
-        return " What twice as many real profiles would add is not identified (the learning curve has too few sizes)."
     return (
         f" Twice as many real profiles would add {points(row['value'])} points"
         f"{between(row['ci_low'], row['ci_high'], points)}."
@@ -181,8 +185,8 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
     smallest = config["augmentation"].get("worthwhile", SMALLEST)
     found = list(_settings(table, smallest))
     if not found:
-        answer = "No regime that a user with few patients could use was run."
-        return {"status": "unclear", "answer": answer, "points": []}
+        answer = "Cannot tell: no regime that a user with few patients could use was run."
+        return {"status": "unclear", "answer": answer, "advice": "Add same_n to augmentation.regimes."}
     repeats = int(table.loc[table["metric"] == GAIN, "repeat"].nunique())
     sentences = [_sentence(s, titles.get(s.task, s.task), repeats, smallest) for s in found]
     sentences += _oracles(table, titles)
@@ -192,40 +196,106 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
         "needs no correction."
     )
     of = {outcome: [s for s in found if s.finding.outcome == outcome] for outcome in Outcome}
-    total = len(found)
-    if wins := of[Outcome.YES]:
+    wins = of[Outcome.YES]
+    if wins:
         best = max(wins, key=lambda s: s.finding.gain.mean)
-        title = titles.get(best.task, best.task)
-        answer = (
-            f"Yes, in {len(wins)} of {total} settings. Largest gain: {_name(best.finding.best)}, "
-            f"{best.where} ({title}), adds {_gain(best.finding)} of balanced accuracy to the "
-            f"{number(best.alone)} of {CLASSIFIER[best.baseline]}; all real profiles reach {number(best.ceiling)}."
-        )
-        if best.control:
-            answer += f" The best control, {_name(best.control[0])}, adds {points(best.control[1])} there."
-        if np.isfinite(best.without_generator):
-            answer += f" {OTHERS[best.regime][1]}: {points(best.without_generator)}."
         # A gain here and there, or one that the same profiles give without any generator, is no plain yes.
-        plain = 2 * len(wins) > total and not best.without_generator > best.finding.gain.mean
-        return {"status": "yes" if plain else "unclear", "answer": answer, "points": sentences}
-    if len(of[Outcome.NOTHING_TO_GAIN]) == total:
-        answer = "Nothing to gain: the real profiles alone already reach what all of them do."
-        return {"status": str(Outcome.NOTHING_TO_GAIN), "answer": answer, "points": sentences}
-    if of[Outcome.CANNOT_TELL]:
-        best = max(of[Outcome.CANNOT_TELL], key=lambda s: s.finding.gain.mean)
-        answer = (
-            f"Cannot tell yet in {len(of[Outcome.CANNOT_TELL])} of {total} settings. Largest mean: "
-            f"{_name(best.finding.best)}, {best.where} ({titles.get(best.task, best.task)}): {_gain(best.finding)} "
-            f"over the {number(best.alone)} of {CLASSIFIER[best.baseline]}. {_what_would_tell(best, repeats)}"
+        plain = 2 * len(wins) > len(found) and not best.without_generator > best.finding.gain.mean
+        status = "yes" if plain else "unclear"
+    elif len(of[Outcome.NOTHING_TO_GAIN]) == len(found):
+        best, status = found[0], str(Outcome.NOTHING_TO_GAIN)
+    elif of[Outcome.CANNOT_TELL]:
+        best, status = max(of[Outcome.CANNOT_TELL], key=lambda s: s.finding.gain.mean), str(Outcome.CANNOT_TELL)
+    else:
+        best, status = max(of[Outcome.NO], key=lambda s: s.finding.gain.high), "no"
+    title = titles.get(best.task, best.task)
+    return {
+        "status": status,
+        "answer": _answer(best, status, (len(of[best.finding.outcome]), len(found)), title, smallest),
+        "facts": _facts(best, title),
+        "advice": _advice(best, status, repeats) + _doubled(table, best),
+        "notes": _beside(best),
+        "points": sentences,
+    }
+
+
+def _answer(best: _Setting, status: str, share: tuple[int, int], title: str, smallest: float) -> str:
+    """The outcome in one sentence."""
+    some = "in the one setting" if share[1] == 1 else f"in {share[0]} of {share[1]} settings"
+    where = some if share[0] < share[1] or share[1] == 1 else f"in all {share[1]} settings"
+    if best.finding.outcome == Outcome.YES:
+        return (
+            f"{'Yes' if status == 'yes' else 'It depends'}: {where}, synthetic profiles improve prediction; most with "
+            f"{profiles_in_words(best.n)} ({title}), by {_name(best.finding.best)}."
         )
-        return {"status": str(Outcome.CANNOT_TELL), "answer": answer + _doubled(table, best), "points": sentences}
-    best = max(of[Outcome.NO], key=lambda s: s.finding.gain.high)
-    answer = (
-        f"No. Do not augment: a gain of {100 * smallest:g} point or more over {CLASSIFIER[best.baseline]} is "
-        f"excluded in all {total} settings; the most that is left is {_gain(best.finding)} "
-        f"({_name(best.finding.best)}, {best.where}, {titles.get(best.task, best.task)})."
-    )
-    return {"status": "no", "answer": answer + _doubled(table, best), "points": sentences}
+    return {
+        "cannot_tell": f"Cannot tell yet: {where}, a gain of {100 * smallest:g} point or more is neither shown nor "
+        "excluded.",
+        "nothing_to_gain": "Nothing to gain: the real profiles alone already reach what all of them do.",
+        "no": f"No: a gain of {100 * smallest:g} point or more over the real profiles alone is excluded.",
+    }[status]
+
+
+def _facts(best: _Setting, title: str) -> list[tuple[str, str]]:
+    """The gain, the baseline and the ceiling."""
+    size = {"yes": "Gain", "no": "Largest gain left"}.get(str(best.finding.outcome), "Largest mean gain")
+    alone = f"{number(best.alone)} ({CLASSIFIER[best.baseline]}); with all of them {number(best.ceiling)}"
+    return [
+        (size, f"{_gain(best)} of balanced accuracy"),
+        ("Real profiles alone", alone),
+        ("Setting", f"{title}, {profiles_in_words(best.n)}; {_name(best.finding.best)}, {HONEST[best.regime]}"),
+    ]
+
+
+def _advice(best: _Setting, status: str, repeats: int) -> str:
+    """What to do next."""
+    if best.finding.outcome == Outcome.YES:
+        if best.without_generator > best.finding.gain.mean:
+            who = OTHERS[best.regime][1]
+            return f"Use no generator: {who[0].lower()}{who[1:]}, gain more ({points(best.without_generator)} points)."
+        name = best.finding.best.partition("|")[0]
+        return f"Augment with {name}{'' if status == 'yes' else ', but only'} in settings like this one."
+    if status == "cannot_tell":
+        return f"Do not rely on augmentation yet. {_what_would_tell(best, repeats)}"
+    mine = "one real profile per class" if best.n == 0 else "your real profiles"
+    return f"Do not augment: nothing is lost with {CLASSIFIER[best.baseline]} on {mine} alone."
+
+
+def _beside(best: _Setting) -> list[str]:
+    """What controls and the source profiles gain in the setting of the answer."""
+    notes = []
+    if best.control:
+        notes.append(f"The best control, {_name(best.control[0])}, gains {points(best.control[1])} points there.")
+    if np.isfinite(best.without_generator):
+        notes.append(f"{OTHERS[best.regime][1]}, gain {points(best.without_generator)} points there.")
+    return notes
+
+
+def overview(table: pd.DataFrame, config: dict[str, Any]) -> list[Column]:
+    """Gain of each generator with its best classifier, in the setting of the answer."""
+    found = list(_settings(table, config["augmentation"].get("worthwhile", SMALLEST)))
+    if not found:
+        return []
+    best = max(found, key=lambda s: (s.finding.outcome == Outcome.YES, s.finding.gain.mean))
+    at = {"task": best.task, "n_real": best.n, "regime": best.regime}
+    errors = _shared_errors(rows_with(table, metric=GAIN + SHARED_SE, **at))
+    values: dict[str, tuple[float, float, float]] = {}
+    for candidate, gain in _candidates(rows_with(table, metric=GAIN, **at)).items():
+        name = candidate.partition("|")[0]
+        mine = _possible(interval(gain, shared_se=errors.get(candidate, 0.0)), best.alone)
+        values[name] = max(values.get(name, mine), mine)
+    where = f"{task_titles(config).get(best.task, best.task)}, {best.where}"
+    return [
+        Column(
+            title="Augmentation gain, points",
+            note=f"Gain in balanced accuracy over the real profiles alone ({where}), each generator with its best "
+            "classifier.",
+            values={name: value for name, value in values.items() if name != "real"},
+            floor=("nothing gained", 0.0),
+            ceiling=("all real profiles", best.ceiling - best.alone),
+            points=True,
+        )
+    ]
 
 
 def _oracles(table: pd.DataFrame, titles: dict[str, str]) -> list[str]:

@@ -11,6 +11,7 @@ EXPERIMENT = Experiment(
     source="PMBio/Health-Privacy-Challenge, CAMDA 2025",
     question="How do the generators do in the protocol of the CAMDA challenge?",
     order=6,
+    documentation="methods.md#evaluations",
     score="score:camda",
     settings={
         "generators": GENERATORS,

@@ -8,8 +8,9 @@ import pandas as pd
 
 from ...core.words import between, number, points
 from ...generators.base.registry import is_control
-from ..shared.outcomes import Outcome, decide
+from ..shared.outcomes import decide
 from ..shared.statistics import interval
+from ..shared.verdicts import over_a_baseline
 
 #: Metrics compared with the Gaussians in the CAMDA track, in words; -1 where lower is better.
 LIKENESS = {
@@ -51,17 +52,9 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
     if not deep or baseline not in names:
         return {
             "status": "unclear",
-            "answer": "No trained generator, or no Gaussian to compare with.",
+            "answer": "Cannot tell: no trained generator, or no Gaussian to compare it with.",
             "points": sentences,
         }
     finding = decide({g: wide[g, "accuracy"] - wide[baseline, "accuracy"] for g in deep})
-    best, gain = finding.best, finding.gain
-    reached = {g: number(wide[g, "accuracy"].mean(), 3) for g in (best, baseline)}
-    answer = (
-        f"Trained on synthetic profiles of {best}, a classifier is right in {reached[best]} of held-out patients, on "
-        f"those of {baseline} in {reached[baseline]}, on real ones in {number(real, 3)}: {points(gain.mean)} points"
-        f"{between(gain.low, gain.high, points)} over {gain.n} dependent folds."
-    )
-    if finding.outcome == Outcome.CANNOT_TELL and finding.repeats:
-        answer += f" Cannot tell yet: about {finding.repeats} folds would, camda.repeats."
-    return {"status": str(finding.outcome), "answer": answer, "points": sentences}
+    accuracy = {g: float(wide[g, "accuracy"].mean()) for g in names}
+    return over_a_baseline(finding, accuracy, baseline, "camda.repeats") | {"points": sentences}

@@ -12,6 +12,7 @@ EXPERIMENT = Experiment(
     summary="Classifiers of k tissue profiles per condition with the cell level, without it, with wrong names.",
     question="What are cell lines worth for tissues, without any label and with a few?",
     order=4,
+    documentation="methods.md#evaluations",
     score="score:combination",
     optional=False,
     crosses_levels=True,

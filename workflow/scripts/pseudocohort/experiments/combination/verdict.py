@@ -8,10 +8,21 @@ import numpy as np
 import pandas as pd
 
 from ...core.words import between, number, points, words
-from ..shared.outcomes import SMALLEST
+from ..shared import scales
+from ..shared.outcomes import SMALLEST, repeats_that_tell
 from ..shared.statistics import Interval, interval
 from ..shared.verdicts import rows_with
 from .score import GROUPS, NOT_TRAINED
+
+#: Methods without a generator, in words.
+METHODS = {
+    "em": "mixture of lines and unlabelled patients",
+    "em_logistic": "logistic regression on the labels that the lines gave",
+}
+
+
+def _called(name: str) -> str:
+    return METHODS.get(name, words(name))
 
 
 def _arm(k: float) -> str:
@@ -42,45 +53,58 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
         points_of_page.append(f"All labels: {number(ceiling)}.")
     evidence = _evidence(table)
     points_of_page += evidence + _pool(table) + _recalls(table, ks)
-    wins, excluded = _wins(table, accuracy, ["em_logistic", *made], ks)
+    methods = ["em_logistic", *made]
+    wins, excluded, repeats = _wins(table, accuracy, methods, ks)
+    draws = int(accuracy["repeat"].nunique())
+    chance = 1 / len(_conditions(table)) if _conditions(table) else 0.0
     if not wins:
-        answer = (
-            "No: nothing that uses the cell level is better than the patients alone by as much as a point."
-            if excluded
-            else "Cannot tell yet: no gain from the cell level is clear of 0. Set more combination.draws."
+        told = {"status": "no" if excluded else "cannot_tell", "points": points_of_page}
+        if ks:
+            at = accuracy[(accuracy["n_real"] == ks[0]) & (accuracy["regime"] == _arm(ks[0]))]
+            means = at[at["generator"].isin(methods)].groupby("generator")["value"].mean()
+            told["facts"] = _facts(accuracy, means.idxmax(), ks[0], ceiling, chance) if len(means) else []
+        if excluded:
+            told["answer"] = "No: the cell level gains no point over the patients alone, whatever uses it."
+            told["advice"] = "Leave the cell lines out here; further labelled patients are what helps."
+            return told
+        told["answer"] = "Cannot tell yet: a gain from the cell level is neither shown nor excluded."
+        told["advice"] = (
+            f"{repeats} draws would tell: set combination.draws: {repeats} (now {draws})."
+            if repeats
+            else f"More draws (combination.draws, now {draws}) would not tell: the gain is too small."
         )
-        return {"status": "no" if excluded else "cannot_tell", "answer": answer, "points": points_of_page}
+        return told
     k = min(k for k, _ in wins)
     best = max((g for at, g in wins if at == k), key=lambda g: _mean(accuracy, generator=g, n_real=k, regime=_arm(k)))
-    answer = _answer(accuracy, best, k, ceiling) + _generators(table, accuracy, made, k)
-    if (
-        evidence
-        and not k
-        and rows_with(table, metric="em_source_used", regime="cell_only", task=None)["value"].mean() < 1
-    ):
-        answer += " " + evidence[0]
-    return {"status": "yes", "answer": answer, "points": points_of_page}
+    patients = "without a single labelled one" if not k else f"with {int(k)} labelled per condition"
+    used = rows_with(table, metric="em_source_used", regime="cell_only", task=None)["value"].mean()
+    return {
+        "status": "yes",
+        "answer": f"Yes: cell lines and unlabelled patients help to predict patients {patients}.",
+        "facts": _facts(accuracy, best, k, ceiling, chance),
+        "advice": f"Train on the cell lines and the unlabelled patients as well, with {_called(best)}.",
+        "notes": _generators(table, accuracy, made, k) + (evidence[:1] if not k and used < 1 else []),
+        "points": points_of_page,
+    }
 
 
-def _answer(accuracy: pd.DataFrame, best: str, k: float, ceiling: float) -> str:
+def _facts(accuracy: pd.DataFrame, best: str, k: float, ceiling: float, chance: float) -> list[tuple[str, str]]:
+    """Balanced accuracy on held-out patients: of the best method, and what it is to be read against."""
     at = accuracy[accuracy["n_real"] == k]
-    found = interval(rows_with(at, generator=best, regime=_arm(k))["value"])
-    wrong = _mean(at, generator=best, regime="permuted")
-    patients = "Without a single labelled patient" if not k else f"With {int(k)} labelled per condition"
-    answer = (
-        f"Yes. {patients}, cell lines and unlabelled patients reach a balanced accuracy of {_shown(found)} on held-out "
-        f"patients ({words(best)})"
-    )
-    beside = []
+    found = interval(rows_with(at, generator=best, regime=_arm(k))["value"], bounds=scales.SHARE)
+    facts = [("Balanced accuracy", f"{_shown(found)} on held-out patients ({_called(best)})")]
+    if not k and chance:
+        facts.append(("Chance", number(chance)))
     if k:
-        beside.append(f"labelled patients alone {number(_mean(at, generator='real', regime='tissue_only'))}")
+        alone = interval(rows_with(at, generator="real", regime="tissue_only")["value"], bounds=scales.SHARE)
+        facts.append(("Labelled patients alone", _shown(alone)))
     name, value = _best_of(at, "best_without_pool")
     if name:
-        beside.append(f"the best without unlabelled patients ({words(name)}) {number(value)}")
-    beside.append(f"with wrong names of the lines {number(wrong)}")
+        facts.append(("Best without unlabelled patients", f"{number(value)} ({words(name)})"))
+    facts.append(("With wrong names of the lines", number(_mean(at, generator=best, regime="permuted"))))
     if np.isfinite(ceiling):
-        beside.append(f"with all labels {number(ceiling)}")
-    return answer + "; " + ", ".join(beside) + "."
+        facts.append(("With all labels", number(ceiling)))
+    return facts
 
 
 def _best_of(at: pd.DataFrame, group: str) -> tuple[str, float]:
@@ -88,10 +112,10 @@ def _best_of(at: pd.DataFrame, group: str) -> tuple[str, float]:
     return (str(rows["estimator"].iloc[0]), float(rows["value"].mean())) if len(rows) else ("", np.nan)
 
 
-def _generators(table: pd.DataFrame, accuracy: pd.DataFrame, made: list[str], k: float) -> str:
+def _generators(table: pd.DataFrame, accuracy: pd.DataFrame, made: list[str], k: float) -> list[str]:
     """What the best generator adds to a classifier on the same labels."""
     if not made:
-        return ""
+        return []
     at = table[(table["n_real"] == k) & (table["regime"] == _arm(k))]
     value = {g: _mean(accuracy, generator=g, n_real=k, regime=_arm(k)) for g in made}
     best = max(value, key=lambda g: value[g])
@@ -99,43 +123,51 @@ def _generators(table: pd.DataFrame, accuracy: pd.DataFrame, made: list[str], k:
         rows_with(at, generator=best, metric="gain_over_em_logistic")["value"], confidence=1 - 0.05 / len(made)
     )
     if not gain.n:
-        return ""
-    verb = "adds to" if gain.low > 0 else "loses to" if gain.high < 0 else "is level with"
-    return (
-        f" The best generator, {best}, reaches {number(value[best])} and {verb} logistic regression on the labels "
-        f"that the lines gave ({points(gain.mean)} points{between(gain.low, gain.high, points)}): it adds the cohort."
-    )
+        return []
+    verb = "adds to" if gain.low > 0 else "loses to" if gain.high < 0 else "does as well as"
+    return [
+        f"The best generator, {best}, reaches {number(value[best])} and {verb} logistic regression on the labels "
+        f"that the lines gave ({points(gain.mean)} points{between(gain.low, gain.high, points)})."
+    ]
 
 
 def _wins(
     table: pd.DataFrame, accuracy: pd.DataFrame, candidates: list[str], ks: list[float]
-) -> tuple[list[tuple[float, str]], bool]:
-    """(k, method) with a clear gain over patients alone and over wrong names; whether a worthwhile one is excluded."""
-    wins, excluded, judged = [], True, 0
+) -> tuple[list[tuple[float, str]], bool, int | None]:
+    """(k, method) with a clear gain over patients alone and over wrong names; whether a worthwhile one is excluded.
+
+    And, of the method and k that need fewest, how many draws would tell; None where no number would.
+    """
+    wins, excluded, judged, enough = [], True, 0, []
     confidence = 1 - 0.05 / max(len(candidates), 1)
     for k in ks:
         at = table[(table["n_real"] == k) & (table["regime"] == _arm(k))]
         for g in candidates:
-            control = interval(rows_with(at, generator=g, metric="both_minus_permuted")["value"], confidence=confidence)
-            if k:
-                gain = interval(
-                    rows_with(at, generator=g, metric="gain_over_real_only")["value"], confidence=confidence
-                )
-            else:
-                chance = 1 / max(len(_conditions(table)), 2)
-                values = rows_with(accuracy, generator=g, n_real=k, regime=_arm(k))["value"] - chance
-                gain = interval(values, confidence=confidence)
-            alone = interval(
-                rows_with(at, generator=g, metric="both_minus_tissue_only")["value"], confidence=confidence
+            chance = 1 / max(len(_conditions(table)), 2)
+            gain = (
+                rows_with(at, generator=g, metric="gain_over_real_only")["value"]
+                if k
+                else rows_with(accuracy, generator=g, n_real=k, regime=_arm(k))["value"] - chance
             )
-            if not gain.n or not control.n:
+            control, alone = (
+                rows_with(at, generator=g, metric=metric)["value"]
+                for metric in ("both_minus_permuted", "both_minus_tissue_only")
+            )
+            if gain.isna().all() or control.isna().all():
                 continue
             judged += 1
-            needed = [gain, control, *([alone] if alone.n else [])]
-            excluded &= any(bool(found.high < SMALLEST) for found in needed)
-            if all(found.low > 0 for found in needed):
+            needed = [(v, interval(v, confidence=confidence)) for v in (gain, control, alone) if v.notna().any()]
+            excluded &= any(bool(found.high < SMALLEST) for _, found in needed)
+            if all(found.low > 0 for _, found in needed):
                 wins.append((k, g))
-    return wins, excluded and judged > 0
+            draws = [
+                repeats_that_tell(v, max(found.mean, SMALLEST - found.mean), confidence=confidence)
+                for v, found in needed
+                if not found.low > 0
+            ]
+            if draws and None not in draws:
+                enough.append(max(draws))
+    return wins, excluded and judged > 0, min(enough, default=None)
 
 
 def _conditions(table: pd.DataFrame) -> set[str]:
@@ -155,7 +187,7 @@ def _at(accuracy: pd.DataFrame, made: list[str], k: float) -> str:
         if name:
             parts.append(f"{title} ({words(name)}) {number(value)}")
     for g in ("em", "em_logistic", *made):
-        found = interval(rows_with(at, generator=g, regime=_arm(k))["value"])
+        found = interval(rows_with(at, generator=g, regime=_arm(k))["value"], bounds=scales.SHARE)
         if found.n:
             parts.append(f"{words(g)} {_shown(found)}, wrong names {number(_mean(at, generator=g, regime='permuted'))}")
     return f"{text}: {'; '.join(parts)}."

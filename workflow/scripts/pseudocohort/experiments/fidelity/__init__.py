@@ -12,6 +12,8 @@ EXPERIMENT = Experiment(
     order=8,
     score="score:fidelity",
     optional=False,
+    overview="verdict:overview",
+    documentation="methods.md#evaluations",
     table_inputs="plan:model_files",
     settings={
         "repeats": integer(3, "Training sets, each leaving out a fifth of the training donors.", minimum=1),
@@ -43,10 +45,12 @@ EXPERIMENT = Experiment(
     )),
         Figure(name="map", draw="figures.map:figure", inputs="plan:map_files", caption=(
         "Real and synthetic profiles of one training set on the first two principal components of the real "
-        "training profiles, coloured by condition. Clouds should lie where the real ones lie, and be as wide."
+        "training profiles, coloured by condition, tumours filled and normals hollow. Clouds should lie where the real "
+        "ones lie, and be as wide. A point says which sample it is where the pointer rests."
     )),
         Figure(
-            name="training", draw="figures.training:figure", inputs="plan:model_files", caption=(
+            name="training", draw="figures.training:figure", inputs="plan:model_files", when="plan:has_loss_curves",
+            caption=(
         "Loss curves of the generators with a training loop, on the first training set. A Wasserstein distance "
         "that levels off and a denoising loss that falls slowly are as they should be; the losses of a GAN say "
         "little about quality."

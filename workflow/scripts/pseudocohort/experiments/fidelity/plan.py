@@ -90,3 +90,8 @@ def model_files(config: dict[str, Any], jobs: Callable[[str], list[str]]) -> dic
     kinds = {name: describe(kind_of(config, name)).capabilities for name in config["generators"]}
     names = [name for name, can in kinds.items() if can.trained and not can.private]
     return {"models": [f"<results>/models/fidelity/{name}/{FIRST_BATCH}" for name in names]}
+
+
+def has_loss_curves(config: dict[str, Any]) -> bool:
+    """Whether a generator of the study keeps a loss curve."""
+    return bool(model_files(config, lambda generator: [])["models"])

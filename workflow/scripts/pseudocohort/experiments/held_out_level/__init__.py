@@ -9,6 +9,7 @@ EXPERIMENT = Experiment(
     summary="A condition hidden at one level and generated there, against its real profiles.",
     question="Can a condition be generated at a level where it was never seen?",
     order=5,
+    documentation="methods.md#evaluations",
     score="score:held_out_level",
     crosses_levels=True,
     settings={

@@ -59,7 +59,7 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
     if not made or not tried:
         return {
             "status": "unclear",
-            "answer": "No generator was asked for a condition never seen.",
+            "answer": "Cannot tell: no generator was asked for a condition never seen.",
             "points": sentences,
         }
     conditions = int(rows_with(table, metric="centroid_r", generator="level_shift").groupby("level").size().max())
@@ -68,18 +68,37 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
         level = sorted(set(table["level"]), key=lambda name: name == "pseudobulk")[0]
         means = rows_with(table, level=level, metric="centroid_r").groupby("generator")["value"].mean()
         g = means[made].idxmax()
+        status = "unclear" if wins else "no" if all(excluded) else "cannot_tell"
+        found = interval(rows_with(table, level=level, metric="centroid_r", generator=g)["value"])
         return {
-            "status": "unclear" if wins else "no" if all(excluded) else "cannot_tell",
-            "answer": f"Not clearly better than an additive level shift, over {conditions} conditions: the centroid of "
-            f"a condition never seen at level {level} correlates with the real one by {number(means[g])} ({g}), that "
-            f"of the shift by {number(means['level_shift'])}, that of real profiles by {number(means['real'])}.",
+            "status": status,
+            "answer": f"{'No: not' if status == 'no' else 'Not clearly'} better than an additive level shift, over "
+            f"{conditions} conditions.",
+            "facts": [
+                (
+                    "Correlation of centroids",
+                    f"{number(found.mean)}{between(found.low, found.high, number)} ({g}, hidden at level {level})",
+                ),
+                ("Additive level shift", number(means["level_shift"])),
+                ("Real profiles of other donors", number(means["real"])),
+            ],
+            "advice": "Use the additive level shift: it needs no generator.",
             "points": sentences,
         }
     level, metric, g, means, over = tissue_wins[0]
     won = [IN_WORDS[m] for at, m, name, *_ in tissue_wins if (at, name) == (level, g)]
-    answer = (
-        f"In part: over {conditions} conditions hidden at level {level} one by one, {g} beats the additive level shift "
-        f"in {' and '.join(won)} ({number(means[g])} against {number(means['level_shift'])}, better by "
-        f"{number(over.mean)}{between(over.low, over.high, number)}); real profiles reach {number(means['real'])}."
-    )
-    return {"status": "unclear", "answer": answer, "points": sentences}
+    return {
+        "status": "unclear",
+        "answer": f"In part: over {conditions} conditions hidden at level {level} one by one, {g} beats the additive "
+        f"level shift in {' and '.join(won)}.",
+        "facts": [
+            (
+                IN_WORDS[metric].capitalize(),
+                f"{number(means[g])}, better by {number(over.mean)}{between(over.low, over.high, number)}",
+            ),
+            ("Additive level shift", number(means["level_shift"])),
+            ("Real profiles of other donors", number(means["real"])),
+        ],
+        "advice": f"Use {g} here, and check each new condition against real profiles.",
+        "points": sentences,
+    }

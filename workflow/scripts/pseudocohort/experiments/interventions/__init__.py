@@ -10,6 +10,7 @@ EXPERIMENT = Experiment(
     question="What happens when a gene is perturbed, and which genes are targets?",
     order=3,
     headline=True,
+    documentation="interventions.md#what-was-measured",
     evaluated=("operators",),
     settings={
         "graph": text("", "Regulatory graph, TSV or CSV: regulator target sign (symbols or Ensembl ids), or the "

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from ...core.words import between, number, words
+from ..shared import scales
 from ..shared.statistics import interval
 
 _STATUSES = ("no", "unclear", "yes")
@@ -24,6 +25,8 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
     return {
         "status": statuses.pop() if len(statuses) == 1 else "unclear",
         "answer": " ".join(part["answer"] for part in parts),
+        "facts": [fact for part in parts for fact in part.get("facts", [])],
+        "advice": " ".join(part["advice"] for part in parts if part.get("advice")),
         "points": [sentence for part in parts for sentence in part["points"]],
     }
 
@@ -31,7 +34,7 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
 def _of(table: pd.DataFrame, generator: str, metric: str, estimator: str = "", regime: str = "all") -> Any:
     rows = table[(table["generator"] == generator) & (table["metric"] == metric) & (table["regime"] == regime)]
     rows = rows[rows["estimator"] == estimator] if estimator else rows
-    return interval(rows["value"])
+    return interval(rows["value"], bounds=scales.bounds(metric) or scales.REAL)
 
 
 def _shown(v: Any) -> str:
@@ -45,8 +48,16 @@ def _targets(table: pd.DataFrame) -> dict[str, Any]:
     yes = ours.low > 0 and p <= 0.05
     answer = (
         "Targets: regulators ranked by expression against other conditions find the dependencies of their own lineage "
-        f"{'better' if yes else 'no more reliably'} than those of others, by {_shown(ours)} of AUROC "
-        f"(lineages permuted: p {number(p, 3)})."
+        f"{'better' if yes else 'no more reliably'} than those of others."
+    )
+    facts = [
+        ("AUROC, own less other lineages", _shown(ours)),
+        ("Lineages permuted", f"p = {number(p, 3)}; no difference is 0"),
+    ]
+    advice = (
+        "Take the ranking of regulators as a list of candidates, to be tested in cell lines."
+        if yes
+        else "Do not choose targets by this ranking."
     )
     points = [
         f"Targets by {words(name)}: own less other lineages {_shown(_of(table, name, metric, kind))}."
@@ -56,7 +67,7 @@ def _targets(table: pd.DataFrame) -> dict[str, Any]:
     rest = _of(table, "expression_difference", metric, "non_regulators")
     if rest.n:
         points.append(f"Genes that are no regulators, by expression: {_shown(rest)}; that ranking is not to be used.")
-    return {"status": "yes" if yes else "no", "answer": answer, "points": points}
+    return {"status": "yes" if yes else "no", "answer": answer, "facts": facts, "advice": advice, "points": points}
 
 
 def _translate(table: pd.DataFrame) -> dict[str, Any]:
@@ -65,13 +76,20 @@ def _translate(table: pd.DataFrame) -> dict[str, Any]:
     failed = [
         c for c in sorted(set(table["regime"]) - {"all"}) if not _of(table, "translate", "r2", regime=c).low > 0
     ]  # fmt: skip
+    yes = r2.low > 0
     answer = (
-        f"A patient's own normal is predicted from the tumour {'beyond' if r2.low > 0 else 'no better than'} the class "
-        f"mean: {100 * r2.mean:.1f} % of the variance [{100 * r2.low:.1f}, {100 * r2.high:.1f}]"
-        + (f", not for {', '.join(failed)}" if failed and r2.low > 0 else "")
-        + f"; and found among others at mean rank {number(rank.mean)}, first in {100 * first.mean:.0f} %: a translated "
-        "profile is personal data."
+        f"A patient's own normal is predicted from the tumour {'beyond' if yes else 'no better than'} the class mean"
     )
+    answer += f", but not for {', '.join(failed)}." if failed and yes else "."
+    facts = [
+        (
+            "Own normal, variance explained",
+            f"{100 * r2.mean:.1f} % [{100 * r2.low:.1f}, {100 * r2.high:.1f}]; the class mean explains 0 %",
+        ),
+        ("Own normal found among others", f"mean rank {number(rank.mean)}, first in {100 * first.mean:.0f} %"),
+    ]
+    advice = "Treat a translated profile as personal data: it can be traced to its patient."
+    advice = advice if yes else f"Use the class mean instead of translations. {advice}"
     points = [
         f"The own normal by {words(name)}: correlation beyond the class mean {_shown(_of(table, name, 'r'))}, "
         f"variance explained {_shown(_of(table, name, 'r2'))}."
@@ -90,7 +108,7 @@ def _translate(table: pd.DataFrame) -> dict[str, Any]:
             "Membership attacks on translated profiles, with the patient's normal in hand: strongest "
             f"{words(means.idxmax())}, AUC {number(means.max())} (.5 is a guess)."
         )
-    return {"status": "yes" if r2.low > 0 else "no", "answer": answer, "points": points}
+    return {"status": "yes" if yes else "no", "answer": answer, "facts": facts, "advice": advice, "points": points}
 
 
 def _perturbations(table: pd.DataFrame) -> dict[str, Any]:
@@ -100,9 +118,19 @@ def _perturbations(table: pd.DataFrame) -> dict[str, Any]:
     ours = _of(table, "linear_pathways", "pearson")
     wins = ours.n > 0 and ours.low > best.high
     answer = (
-        f"Measured perturbations: DO|G was asked {asked:.0f}, refused {refused:.0f}. The mean of the other "
-        f"perturbations correlates {_shown(best)} with an unseen one, what goes along with the gene (SEE) {_shown(see)}"
-        + (f", the linear predictor {_shown(ours)}." if ours.n else "; no claim is made about an unseen perturbation.")
+        f"Measured perturbations: DO|G was asked {asked:.0f} and refused {refused:.0f}; "
+        f"{'the linear predictor beats' if wins else 'nothing beats'} the mean of the other perturbations."
+    )
+    facts = [
+        ("Correlation, mean of the others", _shown(best)),
+        ("Correlation, along with the gene", f"{_shown(see)} (SEE)"),
+    ]
+    if ours.n:
+        facts.insert(0, ("Correlation, linear predictor", _shown(ours)))
+    advice = (
+        "Use the linear predictor for perturbations that were not measured."
+        if wins
+        else "Make no claim about a perturbation that was not measured."
     )
     points = [
         f"Measured perturbations by {words(name)}: correlation {_shown(_of(table, name, 'pearson'))}, AUROC of the "
@@ -110,7 +138,7 @@ def _perturbations(table: pd.DataFrame) -> dict[str, Any]:
         for name in table["generator"].unique()
         if _of(table, name, "pearson").n
     ]
-    return {"status": "yes" if wins else "no", "answer": answer, "points": points}
+    return {"status": "yes" if wins else "no", "answer": answer, "facts": facts, "advice": advice, "points": points}
 
 
 def _dependencies(table: pd.DataFrame) -> dict[str, Any]:
@@ -122,23 +150,33 @@ def _dependencies(table: pd.DataFrame) -> dict[str, Any]:
     lines = _of(table, "own_expression", "lines").mean
     own = found["own_expression", "regulators"]
     own = own if own.n else found["own_expression", "all_genes"]
+    yes = own.low > 0.5
     answer = (
-        f"Of {lines:.0f} lines, a gene's own expression tells those that depend on it with AUROC {_shown(own)}, "
-        f"ten components of expression with {_shown(found['ridge_components', 'all_genes'])}; .5 is chance."
+        f"Over {lines:.0f} lines, a gene's own expression tells those that depend on it "
+        f"{'better than chance' if yes else 'no better than chance'}."
     )
+    facts = [
+        ("AUROC, own expression", _shown(own)),
+        (
+            "AUROC, ten components",
+            f"{_shown(found['ridge_components', 'all_genes'])}; .5 is chance",
+        ),
+    ]
     points = [
         f"Dependent lines by {words(name)}, {words(kind)}: AUROC {_shown(v)} over {v.n} genes."
         for (name, kind), v in found.items()
         if v.n
     ]
-    return {"status": "yes" if own.low > 0.5 else "no", "answer": answer, "points": points}
+    return {"status": "yes" if yes else "no", "answer": answer, "facts": facts, "points": points}
 
 
 def _effects(table: pd.DataFrame) -> dict[str, Any]:
     """Verdict on predicted effects."""
     scores = table[table["metric"] == "pearson_delta"]
     labels = scores["generator"] + scores["estimator"].fillna("").map(lambda e: f" ({e} graph)" if e else "")
-    by_operator = {name: interval(group["value"]) for name, group in scores.groupby(labels, sort=False)}
+    by_operator = {
+        name: interval(group["value"], bounds=scales.CORRELATION) for name, group in scores.groupby(labels, sort=False)
+    }
     ordered = sorted(by_operator.items(), key=lambda item: -item[1].mean)
     sentences = [
         f"{name}: correlation of predicted with true changes {number(v.mean)}{between(v.low, v.high, number)}."
@@ -157,16 +195,22 @@ def _effects(table: pd.DataFrame) -> dict[str, Any]:
         )
         for kind in ("given", "corrupted")
     }
+    better = advantage["given"].low > 0
     answer = (
-        f"With the right regulatory graph DO|G predicts changes with correlation {number(given.mean)}"
-        f"{between(given.low, given.high, number)}; without any graph the best ({best_free}) reaches "
-        f"{number(free[best_free].mean)}."
+        f"With the right regulatory graph DO|G predicts changes {'better' if better else 'no better'} than without."
     )
+    facts = [
+        ("Correlation, right graph", f"{_shown(given)} (DO|G)"),
+        ("Correlation, no graph", f"{_shown(free[best_free])} ({words(best_free)})"),
+    ]
+    advice = "Use DO|G where you trust the graph, and what goes along with the gene (SEE) elsewhere."
+    if not better:
+        advice = "Use what goes along with the gene (SEE): the graph adds nothing here."
     status = "yes" if advantage["given"].low > 0 else "unclear"
     if corrupted is not None:
         holds = advantage["corrupted"].low > 0
-        answer += f" With a corrupted graph it falls to {number(corrupted.mean)}, " + (
-            "still better than that." if holds else "no better than that: the prediction is as good as the graph."
-        )
+        answer += " With a corrupted graph it "
+        answer += "still does." if holds else "does not: the prediction is as good as the graph."
+        facts.insert(1, ("Correlation, corrupted graph", _shown(corrupted)))
         status = "yes" if status == "yes" and holds else "unclear"
-    return {"status": status, "answer": answer, "points": sentences}
+    return {"status": status, "answer": answer, "facts": facts, "advice": advice, "points": sentences}

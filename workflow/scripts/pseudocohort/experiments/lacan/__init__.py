@@ -11,6 +11,7 @@ EXPERIMENT = Experiment(
     source="Lacan, Sebag & Hanczar 2023, Bioinformatics 39:i111",
     question="How do they do by the metrics of Lacan et al., and are those enough?",
     order=7,
+    documentation="methods.md#evaluations",
     score="score:lacan",
     settings={
         "generators": GENERATORS,

@@ -6,9 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from ...core.words import between, number, points
+from ...core.words import number
 from ...generators.base.registry import is_control
-from ..shared.outcomes import Outcome, decide
+from ..shared.outcomes import decide
+from ..shared.verdicts import over_a_baseline
 
 
 def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
@@ -31,22 +32,13 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
     if not deep or "mvn" not in names:
         return {
             "status": "unclear",
-            "answer": "No trained generator, or no Gaussian to compare with.",
+            "answer": "Cannot tell: no trained generator, or no Gaussian to compare it with.",
             "points": sentences,
         }
     accuracy = {g: wide["z_log", g, "reverse_accuracy"] for g in [*names, "real"]}
     finding = decide({g: accuracy[g] - accuracy["mvn"] for g in deep})
-    best, gain = finding.best, finding.gain
-    answer = (
-        f"The published network, trained on synthetic profiles of {best}, is right in "
-        f"{number(accuracy[best].mean(), 3)} of held-out profiles, on those of mvn in "
-        f"{number(accuracy['mvn'].mean(), 3)}, on real ones in {number(accuracy['real'].mean(), 3)}: "
-        f"{points(gain.mean)} points{between(gain.low, gain.high, points)} over {gain.n} dependent folds."
-    )
+    means = {g: float(values.mean()) for g, values in accuracy.items()}
+    notes = []
     if "copy" in names:
-        answer += (
-            f" A photocopier reaches {number(accuracy['copy'].mean(), 3)}: the metric does not ask for anything new."
-        )
-    if finding.outcome == Outcome.CANNOT_TELL and finding.repeats:
-        answer += f" Cannot tell yet: about {finding.repeats} folds would, lacan.repeats."
-    return {"status": str(finding.outcome), "answer": answer, "points": sentences}
+        notes = [f"A photocopier reaches {number(means['copy'], 3)}: the metric asks for nothing new."]
+    return over_a_baseline(finding, means, "mvn", "lacan.repeats") | {"notes": notes, "points": sentences}

@@ -14,6 +14,8 @@ EXPERIMENT = Experiment(
     score="evaluate:score",
     headline=True,
     real=False,
+    overview="verdict:overview",
+    documentation="privacy.md#how-to-read-the-numbers",
     settings={
         "generators": GENERATORS,
         "coins": integer(3, "Audits: each donor is in or out by its own fair coin in each.", minimum=1),
@@ -69,8 +71,8 @@ EXPERIMENT = Experiment(
     figures=(
         Figure(name="privacy", draw="figures.privacy:figure", caption=(
         "AUC of each attack that tells training donors from donors left out by coin toss: .5 is a guess, 1 finds "
-        "every member. The last column is the largest value where nobody was a member. Nearest-neighbour attacks "
-        "alone miss total leaks."
+        "every member. The column ``control`` is the largest value where no candidate was in the training set. "
+        "Nearest-neighbour attacks alone miss total leaks."
     )),
         Figure(name="frontier", draw="figures.frontier:figure", caption=(
         "Use against leakage, of the same cohorts. Up: how well a classifier that learned the conditions from a "

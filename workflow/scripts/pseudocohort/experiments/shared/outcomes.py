@@ -117,6 +117,34 @@ def decide(
     return Finding(Outcome.CANNOT_TELL, best, strict[best], comparisons, repeats, donors)
 
 
+def repeats_that_tell(
+    values: Sequence[float], distance: float, *, confidence: float = 0.95, shared_se: float = 0.0
+) -> int | None:
+    """Number of repeats with which half the interval is shorter than `distance`, with a chance of 80 %.
+
+    None where up to :data:`MOST` would not do; :data:`FIRST` where there are too few values for a spread.
+
+    Parameters
+    ----------
+    values : sequence of float
+        One value per repeat (NaN dropped).
+    distance : float
+        From their mean to the value that the interval is to leave out.
+    confidence : float
+        Two-sided level.
+    shared_se : float
+        Standard error that the repeats share.
+    """
+    x = np.asarray(values, dtype=float)
+    x = x[~np.isnan(x)]
+    if len(x) < FEWEST:
+        return FIRST
+    n = np.arange(len(x) + 1, MOST + 1)
+    half = special.stdtrit(n - 1, 0.5 + confidence / 2) + special.ndtri(POWER)
+    enough = half * np.hypot(x.std(ddof=1) / np.sqrt(n), shared_se) < distance
+    return int(n[enough.argmax()]) if enough.any() else None
+
+
 def _what_would_tell(
     gains: Sequence[float], smallest: float, confidence: float, shared_se: float
 ) -> tuple[int | None, float | None]:
@@ -124,15 +152,11 @@ def _what_would_tell(
 
     The distance to cover is that of the mean from 0, or from the smallest worthwhile gain, whichever is larger.
     """
-    x = np.asarray(gains, dtype=float)
-    x = x[~np.isnan(x)]
-    if len(x) < FEWEST:
-        return FIRST, None
-    distance, sd = max(float(x.mean()), smallest - float(x.mean())), float(x.std(ddof=1))
-    n = np.arange(len(x) + 1, MOST + 1)
-    half = special.stdtrit(n - 1, 0.5 + confidence / 2) + special.ndtri(POWER)
-    if (enough := half * np.hypot(sd / np.sqrt(n), shared_se) < distance).any():
-        return int(n[enough.argmax()]), None
+    mean = float(np.nanmean(gains))
+    distance = max(mean, smallest - mean)
+    repeats = repeats_that_tell(gains, distance, confidence=confidence, shared_se=shared_se)
+    if repeats:
+        return repeats, None
     z = special.ndtri(0.5 + confidence / 2) + special.ndtri(POWER)
     # With many repeats, only what they share is left; it falls with the root of the number of donors.
     return None, float((z * shared_se / distance) ** 2) if z * shared_se > distance else None

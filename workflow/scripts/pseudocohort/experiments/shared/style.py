@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import matplotlib
@@ -11,6 +14,7 @@ matplotlib.use("svg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
 from ...core.io import atomic
@@ -53,9 +57,20 @@ plt.rcParams.update(
 
 def save(figure: Figure, path: str | Path) -> None:
     """Write the figure as SVG, without a date, in one rename."""
-    with atomic(path) as temporary:
-        figure.savefig(temporary, format="svg", metadata={"Date": None, "Creator": None})
+    drawn = io.StringIO()
+    figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})
     plt.close(figure)
+    # A link to a name is how matplotlib lets a point of a collection carry one; in the file it is the point's title.
+    text = re.sub(
+        r'<a xlink:href="point:([^"]*)"[^>]*>(.*?)</a>', r"<g><title>\1</title>\2</g>", drawn.getvalue(), flags=re.S
+    )
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def name_points(points: PathCollection, names: Iterable[str]) -> None:
+    """Say of each point of a scatter plot what it is: a browser shows it where the pointer rests."""
+    points.set_urls([f"point:{name}" for name in names])
 
 
 def colour_of(generator: str) -> str:

@@ -46,7 +46,9 @@ def draw(summary: pd.DataFrame, titles: dict[str, str]) -> Figure:
     tasks = list(dict.fromkeys(table["task"].dropna()))
     sizes = sorted(set(gains["n_real"].dropna()))
     generators = order_of(list(gains.loc[gains["generator"] != "real", "generator"]))
-    height = 1.0 + (0.9 + 0.30 * (len(generators) + 1)) * len(tasks)
+    # Where nothing is used without a generator there is no row for it.
+    others = ["no generator"] if gains["regime"].isin(list(WITHOUT_GENERATOR)).any() else []
+    height = 1.0 + (0.9 + 0.30 * (len(generators) + len(others))) * len(tasks)
     figure, axes = plt.subplots(
         len(tasks), len(sizes), figsize=(3.2 + 3.4 * len(sizes), height), squeeze=False, sharey=True, sharex="row"
     )
@@ -74,7 +76,7 @@ def draw(summary: pd.DataFrame, titles: dict[str, str]) -> Figure:
             for regime, (offset, marker) in WITHOUT_GENERATOR.items():
                 for _, row in here[here["regime"] == regime].head(1)[["value", "ci_low", "ci_high"]].iterrows():
                     dots(ax, len(generators) + offset, 100 * row.astype(float), INK, marker=marker, size=22)
-            if not here["regime"].isin(list(WITHOUT_GENERATOR)).any() and (gains["regime"] == "transfer").any():
+            if others and not here["regime"].isin(list(WITHOUT_GENERATOR)).any():
                 at, x = (0.98, len(generators)), ax.get_yaxis_transform()
                 ax.annotate("none of these classes", at, xycoords=x, fontsize=8, ha="right", va="center")
             ax.axvline(0, color=INK, linewidth=1)
@@ -85,8 +87,8 @@ def draw(summary: pd.DataFrame, titles: dict[str, str]) -> Figure:
             title = f"{titles.get(task, task)}, {size_of(n)} (alone: {none:.2f})"
             ax.set_title(fill(title, 52), fontsize=8.5)
             ax.set_xlabel("gain in balanced accuracy, points" if i == len(tasks) - 1 else "")
-        axes[i, 0].set_yticks(np.arange(len(generators) + 1), [*generators, "no generator"])
-    axes[0, 0].invert_yaxis()
+        axes[i, 0].set_yticks(np.arange(len(generators) + len(others)), [*generators, *others])
+    axes[0, 0].set_ylim(len(generators) + len(others) - 0.4, -0.6)
     used = [r for r in REGIMES if (gains["regime"] == r).any()]
     handles = []
     for regime in used:

@@ -14,7 +14,7 @@ from ....core import contracts, io
 from ....generators.fit.synthetic_store import SyntheticStore
 from ....prepare.scale import Scaler
 from ...shared.plan import with_split
-from ...shared.style import CYCLE
+from ...shared.style import CYCLE, name_points
 from ..plan import LINES_ALONE
 
 #: Tissue profiles drawn at most.
@@ -72,9 +72,11 @@ def _panel(ax, points: dict[str, np.ndarray], parts: tuple[ad.AnnData, ...], con
         for i, label in enumerate(conditions):
             rows = condition == label
             colour = CYCLE[i % len(CYCLE)]
-            ax.scatter(
+            drawn = ax.scatter(
                 *z[rows].T, marker=marker, s=size, color=colour, alpha=alpha, linewidth=0.8 if marker == "x" else 0
             )
+            ids = ["synthetic"] * int(rows.sum()) if name == "synthetic" else part.obs_names[rows]
+            name_points(drawn, [f"{i}: {label}, {name}" for i in ids])
     ax.set_xticks([])
     ax.set_yticks([])
     ax.grid(False)

@@ -8,18 +8,24 @@ from typing import Any
 import anndata as ad
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from sklearn.decomposition import PCA
 
 from ....core import contracts, io
 from ....generators.fit.synthetic_store import SyntheticStore
-from ...shared.style import CYCLE, GREY, order_of
+from ...shared.style import CYCLE, GREY, INK, name_points, order_of
 from ..plan import FIRST
 
 #: Conditions that get a colour; the others are grey.
 MOST_COLOURS = 8
 #: Points drawn per panel.
 MOST_POINTS = 600
+#: Marks of levels; one that is not named here has the last.
+MARKS = {"tumour": {"marker": "o"}, "normal": {"marker": "^", "markerfacecolor": "none"}}
+OTHER = {"marker": "x"}
 
 
 def draw(profiles: ad.AnnData, synthetic: dict[str, ad.AnnData], train_ids: list[str], levels: list[str]) -> Figure:
@@ -57,15 +63,32 @@ def draw(profiles: ad.AnnData, synthetic: dict[str, ad.AnnData], train_ids: list
             rows_of = condition == label if label else ~np.isin(condition, frequent)
             if rows_of.any():
                 colour = CYCLE[frequent.index(label)] if label else GREY
-                handles[label or "others"] = ax.scatter(*z[rows_of].T, s=6, color=colour, alpha=0.7, linewidth=0)
+                _points(ax, z[rows_of], data.obs.iloc[keep[rows_of]], colour, name == "real")
+                handles[label or "others"] = Line2D([], [], marker="s", linestyle="", markersize=4, color=colour)
         ax.set_title(name)
         ax.set_xticks([])
         ax.set_yticks([])
         ax.grid(False)
     for ax in list(axes.flat)[len(panels) :]:
         ax.set_axis_off()
-    figure.legend(handles.values(), handles.keys(), loc="outside right upper", fontsize=8, markerscale=2)
+    for level in sorted({level for data in panels.values() for level in data.obs["level"].astype(str)} & set(levels)):
+        handles[level] = Line2D([], [], linestyle="", color=INK, markersize=4, **MARKS.get(level, OTHER))
+    figure.legend(handles.values(), handles.keys(), loc="outside right upper", fontsize=8)
     return figure
+
+
+def _points(ax: Axes, z: np.ndarray, obs: pd.DataFrame, colour: str, real: bool) -> None:
+    """Points of one condition, each level with its mark; a point says which sample it is."""
+    for level, rows in obs.groupby(obs["level"].astype(str), sort=False).indices.items():
+        mark = MARKS.get(level, OTHER)
+        hollow = mark.get("markerfacecolor") == "none"
+        points = ax.scatter(
+            *z[rows].T, s=9, marker=mark["marker"], alpha=0.8, linewidth=0.7 if hollow else 0,
+            facecolors="none" if hollow else colour, edgecolors=colour,
+        )  # fmt: skip
+        said = [f"{c}, {level}" for c in obs["condition"].astype(str).iloc[rows]]
+        name_points(points, [f"{i}: {s}" for i, s in zip(obs.index[rows], said, strict=True)] if real else
+                    [f"synthetic: {s}" for s in said])  # fmt: skip
 
 
 def figure(files: dict[str, list[str]], config: dict[str, Any]) -> Figure:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ....core.io import read_table
-from ...shared.style import GREY, INK, colour_of
+from ...shared.style import GREY, INK, colour_of, name_points
 
 METRICS = {
     "centroid_r": "centroid correlation",
@@ -58,8 +58,9 @@ def _panel(ax: Axes, table: pd.DataFrame, methods: list[str]) -> None:
             if np.isfinite(low):
                 ax.plot([low, high], [y + shift, y + shift], color=shade, linewidth=1.6)
             ax.plot(value, y + shift, "o", color=shade, markersize=5 if regime == "combined" else 3.5)
-        dots = single.loc[(single["generator"] == method) & (single["regime"] == "combined"), "value"]
-        ax.plot(dots, np.full(len(dots), y - 0.12), "|", color=colour, alpha=0.45, markersize=5)
+        dots = single[(single["generator"] == method) & (single["regime"] == "combined")]
+        points = ax.scatter(dots["value"], np.full(len(dots), y - 0.12), marker="|", color=colour, alpha=0.45, s=25)
+        name_points(points, dots["task"])
 
 
 def figure(files: dict[str, list[str]], config: dict[str, Any]) -> Figure:

@@ -1,4 +1,4 @@
-"""Privacy: AUC of every attack on every generator, and the largest one where nobody was a member."""
+"""Privacy: AUC of every attack on every generator, and the largest one where no candidate was in the training set."""
 
 from __future__ import annotations
 
