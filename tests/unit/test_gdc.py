@@ -700,7 +700,7 @@ def test_a_row_of_the_dataset_sheet_works(server: Gdc, tmp_path: Path, copy_proj
 def test_profiles_let_one_job_ask_the_gdc_at_a_time(project_root: Path) -> None:
     rule = (project_root / "workflow/rules/acquire.smk").read_text().partition("rule download_gdc:")[2]
     assert "gdc=1," in rule.partition("rule ")[0]
-    profiles = list((project_root / "profiles").glob("*/*.yaml"))
+    profiles = list((project_root / "profiles").glob("*/profile*.yaml"))
     assert len(profiles) == 3
     for profile in profiles:
         assert "gdc=1" in yaml.safe_load(profile.read_text())["resources"], profile

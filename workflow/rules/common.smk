@@ -1,5 +1,6 @@
 """Helpers of the other files: the checked study and what it asks for. Needs: config. Makes: no files."""
 
+import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,11 @@ from snakemake.exceptions import WorkflowError
 
 WORKFLOW = Path(str(workflow.current_basedir)).parent
 PROJECT = WORKFLOW.parent
+# Snakemake puts a script's folder last on the path: an installed package would go before the one of this workflow.
 sys.path.insert(0, str(WORKFLOW / "scripts"))
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, [str(WORKFLOW / "scripts"), os.environ.get("PYTHONPATH")])
+)
 
 from pseudocohort import configuration
 from pseudocohort.acquire import catalogue, sources
