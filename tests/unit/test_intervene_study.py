@@ -90,7 +90,8 @@ def test_scores_verdict_and_figure(world, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("pseudocohort.intervene.lines.log2_expression", lambda data: data.X)
     table = pd.concat(scores(profiles, [cells], settings, study="s", seed=1, root=root), ignore_index=True)
     check_evaluation(table, "test")
-    assert set(table["task"]) == {"translate", "translate_unseen", "targets", "dependencies", "perturbations"}
+    of_pairs = {"translate", "translate_unseen", "translate_attacked"}
+    assert set(table["task"]) == {*of_pairs, "targets", "dependencies", "perturbations"}
     summary = summarise(table)
     key = summary.set_index(["task", "generator", "estimator", "metric"]).sort_index()
     assert key.loc[("dependencies", "own_expression", "regulators", "dependent_auroc"), "value"].mean() > 0.55
