@@ -1,6 +1,5 @@
 """Helpers of the other files: the checked study and what it asks for. Needs: config. Makes: no files."""
 
-import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -10,20 +9,19 @@ from snakemake.exceptions import WorkflowError
 
 WORKFLOW = Path(str(workflow.current_basedir)).parent
 PROJECT = WORKFLOW.parent
-# Snakemake puts a script's folder last on the path: an installed package would go before the one of this workflow.
 sys.path.insert(0, str(WORKFLOW / "scripts"))
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    filter(None, [str(WORKFLOW / "scripts"), os.environ.get("PYTHONPATH")])
-)
 
 from pseudocohort import configuration
 from pseudocohort.acquire import catalogue, sources
 from pseudocohort.core.errors import UserError
+from pseudocohort.core.paths import put_before_installed
 from pseudocohort.core.versions import code_version, folder_version
 from pseudocohort.experiments import registry as experiment_registry
 from pseudocohort.generators.base import registry as generator_registry
 from pseudocohort.plan import training_sets as plan
 from pseudocohort.study import conditions_of
+
+put_before_installed(WORKFLOW / "scripts")
 
 if not config.get("study"):
     logger.info("no study is given: this is the demo (--configfile config/demo.yaml)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 
@@ -15,3 +16,13 @@ def data_root(config: Mapping[str, Any]) -> str:
 def in_data_root(path: str, config: Mapping[str, Any]) -> str:
     """A path with ``{data_root}`` replaced."""
     return path.replace("{data_root}", data_root(config).rstrip("/"))
+
+
+def put_before_installed(folder: Path) -> None:
+    """Let Python processes started from here find packages in a folder before installed ones.
+
+    Snakemake puts a script's folder last on the path: a package that is installed, from another checkout perhaps, would
+    go before that of the workflow that runs.
+    """
+    others = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(folder), *(x for x in others if x and x != str(folder))])
