@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -182,7 +183,7 @@ def test_a_small_run_has_them_all(project):
     html = (project / "results/toys/report/index.html").read_text()
     for part in ("Distance of means", "How far off is the mean?", "The nearest mean is that of", "toy_mean"):
         assert part in html, part
-    assert "<code>real</code> is the floor" in html and "toy_bars-" in html
+    assert "<code>real</code> is the floor" in re.sub("</?a[^>]*>", "", html) and "toy_bars-" in html
 
 
 @pytest.mark.parametrize(
