@@ -148,20 +148,19 @@ def _dependencies(table: pd.DataFrame) -> dict[str, Any]:
         for kind in ("regulators", "all_genes")
     }
     lines = _of(table, "own_expression", "lines").mean
-    own = found["own_expression", "regulators"]
-    own = own if own.n else found["own_expression", "all_genes"]
+    kind, name = ("regulators", "regulator") if found["own_expression", "regulators"].n else ("all_genes", "gene")
+    own = found["own_expression", kind]
     yes = own.low > 0.5
     answer = (
-        f"Over {lines:.0f} lines, a gene's own expression tells those that depend on it "
+        f"Over {lines:.0f} lines, a {name}'s own expression tells those that depend on it "
         f"{'better than chance' if yes else 'no better than chance'}."
     )
     facts = [
-        ("AUROC, own expression", _shown(own)),
-        (
-            "AUROC, ten components",
-            f"{_shown(found['ridge_components', 'all_genes'])}; .5 is chance",
-        ),
+        (f"AUROC, own expression, {words(kind)}", _shown(own)),
+        ("AUROC, ten components", f"{_shown(found['ridge_components', kind])}; .5 is chance"),
     ]
+    if kind == "regulators" and found["own_expression", "all_genes"].n:
+        facts.append(("AUROC, own expression, all genes", _shown(found["own_expression", "all_genes"])))
     points = [
         f"Dependent lines by {words(name)}, {words(kind)}: AUROC {_shown(v)} over {v.n} genes."
         for (name, kind), v in found.items()
