@@ -80,10 +80,15 @@ def dependencies_of(question: Question, study: Study, dependencies: Dependencies
     patients = pd.DataFrame(inside.round(4), columns=result["symbol"])
     patients.insert(0, "donor", study.donor[np.flatnonzero(level)[asked]])
     out.extra["patients"] = patients
-    first = ", ".join(out.table["symbol"][:5])
     out.words = [
         f"{len(kept)} of {len(genes)} genes have a model that holds on lines left out; their dependency is predicted "
-        f"for {len(rows)} tumours of {question.condition}.",
-        f"Most above the other conditions: {first}." if order != "predicted" else f"Highest: {first}.",
+        f"for {len(rows)} tumours of {question.condition}."
     ]
+    if order == "predicted":
+        out.words.append(f"Highest: {', '.join(out.table['symbol'][:5])}.")
+    else:
+        above, below = (out.table[out.table["difference_low"] > 0], out.table[out.table["difference_high"] < 0][::-1])
+        for text, part in (("Above the other conditions", above), ("Below them", below)):
+            if len(part):
+                out.words.append(f"{text}: {', '.join(part['symbol'][:5])}.")
     return out
