@@ -52,7 +52,7 @@ def test_every_example_in_the_docstrings_runs(home):
 def test_importing_the_package_is_free_and_the_interface_complete(project_root):
     code = (
         "import sys, pseudocohort as pc; assert not {'numpy', 'pandas', 'torch'} & set(sys.modules); "
-        "assert set(pc.__all__) <= set(dir(pc)) and pc.UserError and pc.generators().shape[0] > 15; "
+        "assert set(pc.__all__) <= set(dir(pc)) and pc.UserError and pc.list_generators().shape[0] > 15; "
         "sys.exit('torch' in sys.modules)"
     )
     environment = os.environ | {"PYTHONPATH": str(project_root / "workflow/scripts")}

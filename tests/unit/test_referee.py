@@ -137,7 +137,7 @@ def test_likeness_and_use_have_intervals_and_what_they_are_read_against(of_smote
     for name in ("instead", "addition", "fidelity"):
         verdict = of_smote.verdicts[name]
         assert verdict["status"] in ("yes", "no", "cannot_tell", "nothing_to_gain")
-        assert verdict["answer"] and verdict["todo"] and not re.search(r"\bnan\b", verdict["answer"])
+        assert verdict["answer"] and verdict["advice"] and not re.search(r"\bnan\b", verdict["answer"])
 
 
 def test_copies_are_counted_and_named_without_held_out_donors():

@@ -21,7 +21,7 @@ _HOMES = {
     "audit": "referee",
     "example": "api.example",
     "fit": "api.fit",
-    "generators": "generators",
+    "list_generators": "api.fit",
     "load": "api.cohort",
     "plot_history": "api.plots",
     "plot_map": "api.plots",
@@ -33,8 +33,7 @@ __all__ = [name for name, home in _HOMES.items() if Path(__file__).with_name(hom
 def __getattr__(name: str):
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = importlib.import_module(f"{__name__}.{_HOMES[name]}")
-    return home if _HOMES[name] == name else getattr(home, name)
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:

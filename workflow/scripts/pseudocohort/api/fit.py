@@ -48,7 +48,7 @@ def fit(
     condition : str, Series or sequence
         Column, or condition of each profile: subtype, cancer, tissue; what :meth:`Cohort.sample` is asked for.
     generator : str
-        Name of a plug-in; :func:`pseudocohort.generators` lists them.
+        Name of a plug-in; :func:`pseudocohort.list_generators` lists them.
     donor : str, Series or sequence, optional
         Column, or donor of each profile. Profiles of one donor, condition and level weigh as one. By default each
         profile is of a donor of its own.
@@ -185,7 +185,7 @@ def list_generators() -> pd.DataFrame:
     Examples
     --------
     >>> import pseudocohort as pc
-    >>> pc.generators().loc["flow", "summary"]
+    >>> pc.list_generators().loc["flow", "summary"]
     'class Gaussian refined by conditional flow matching'
     """
     rows = {

@@ -44,7 +44,7 @@ class Audit:
         and the controls.
     verdicts : dict
         By name (privacy, instead, addition, fidelity): ``question``, ``status`` (yes, no, cannot_tell,
-        nothing_to_gain), ``answer`` and ``todo`` in words, ``points``: further sentences.
+        nothing_to_gain), ``answer`` and ``advice`` in words, ``points``: further sentences.
     copies : DataFrame
         Synthetic profiles that are training profiles: ``synthetic train donor``.
     facts : dict of str
@@ -66,7 +66,7 @@ class Audit:
         from ..report.page import STATUS
 
         lines = [
-            f"{v['question']} {STATUS[v['status']].upper()}\n  {v['answer']}\n  {v['todo']}"
+            f"{v['question']} {STATUS[v['status']].upper()}\n  {v['answer']}\n  {v['advice']}"
             for v in self.verdicts.values()
         ]
         return "\n\n".join([*lines, *([" ".join(["Notes:", *self.notes])] if self.notes else [])])

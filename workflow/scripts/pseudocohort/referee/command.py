@@ -12,6 +12,7 @@ from ..core import logs
 from ..core.errors import UserError
 from .auditing import EVALUATIONS, audit
 
+EXAMPLE = "pseudocohort audit --train a.h5ad --synthetic b.tsv --holdout c.h5ad --condition pam50 --out folder"
 ROLES = {
     "train": "real profiles that the generator was trained on",
     "synthetic": "the synthetic cohort",

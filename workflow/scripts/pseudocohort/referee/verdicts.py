@@ -54,8 +54,10 @@ class Given:
     not_run: list[str]
 
 
-def _verdict(question: str, status: str, answer: str, todo: str, sentences: list[str] | None = None) -> dict[str, Any]:
-    return {"question": question, "status": str(status), "answer": answer, "todo": todo, "points": sentences or []}
+def _verdict(
+    question: str, status: str, answer: str, advice: str, sentences: list[str] | None = None
+) -> dict[str, Any]:
+    return {"question": question, "status": str(status), "answer": answer, "advice": advice, "points": sentences or []}
 
 
 def _value(row: pd.Series, form=number) -> str:
@@ -139,25 +141,25 @@ def privacy_verdict(given: Given, long: pd.DataFrame | None) -> dict[str, Any]:
             f"profiles of others: AUC {_largest(floor).audit}), so that an attack that finds training donors may find "
             f"their hospital or batch. Best attack here: {words(best.name)}, {_area(best)}."
         )
-        todo = "Take train and holdout from one source, by a random split of donors, and generate the cohort again."
-        return _verdict(question, Outcome.CANNOT_TELL, answer, todo, sentences)
+        advice = "Take train and holdout from one source, by a random split of donors, and generate the cohort again."
+        return _verdict(question, Outcome.CANNOT_TELL, answer, advice, sentences)
     if objections:
         answer = (
             f"Cannot tell. Best attack: {words(best.name)}, {_area(best)}{beside}. Not ruled out: {objections[0].text}"
         )
-        todo = (
+        advice = (
             f"Hold out more donors (now {given.holdout}); several cohorts of this generator, each from a random half "
             "of the donors, would tell more than one."
         )
         if given.not_run:
-            todo = "Give a reference: real profiles of further donors, as an attacker may have. " + todo
-        return _verdict(question, Outcome.CANNOT_TELL, answer, todo, sentences)
+            advice = "Give a reference: real profiles of further donors, as an attacker may have. " + advice
+        return _verdict(question, Outcome.CANNOT_TELL, answer, advice, sentences)
     answer = (
         f"No attack found the training donors: at most {_area(best)} ({words(best.name)}){beside}. That is absence of "
         "evidence at this number of donors and for this one cohort, not anonymity."
     )
-    todo = "Share under an agreement, or first audit several cohorts of the same generator."
-    return _verdict(question, "yes", answer, todo, sentences)
+    advice = "Share under an agreement, or first audit several cohorts of the same generator."
+    return _verdict(question, "yes", answer, advice, sentences)
 
 
 def _area(attack: Result) -> str:
@@ -212,12 +214,12 @@ def use_verdicts(given: Given, table: pd.DataFrame | None) -> dict[str, dict[str
     """Verdicts on the cohort in the place of the patients, and in addition to them."""
     if table is None or not ((table["generator"] == SYNTHETIC) & (table["metric"] == "balanced_accuracy_gain")).any():
         why = "without held-out donors there is nothing to test a classifier on"
-        todo = "Give profiles of donors whom the generator never saw (holdout)."
+        advice = "Give profiles of donors whom the generator never saw (holdout)."
         if given.holdout:
             why = "there is nothing to predict: the cohort has profiles of one condition"
-            todo = "Name the column of the condition, and make profiles of two conditions or more."
+            advice = "Name the column of the condition, and make profiles of two conditions or more."
         return {
-            name: _verdict(question, Outcome.CANNOT_TELL, f"Cannot tell: {why}.", todo)
+            name: _verdict(question, Outcome.CANNOT_TELL, f"Cannot tell: {why}.", advice)
             for name, question in (("instead", INSTEAD), ("addition", ADDITION))
         }
     accuracy, gains = (table[table["metric"] == m] for m in ("balanced_accuracy", "balanced_accuracy_gain"))
@@ -246,13 +248,13 @@ def _instead(
     allowed = f"{100 * ALLOWED_LOSS:g} points"
     if loss["ci_low"] > -ALLOWED_LOSS:
         status, said = "yes", f"Yes, within {allowed}"
-        todo = "Use it to write and test an analysis; report results on real profiles."
+        advice = "Use it to write and test an analysis; report results on real profiles."
     elif loss["ci_high"] < -ALLOWED_LOSS:
-        status, said, todo = "no", f"No, it loses more than {allowed}", "Do not teach a classifier with it alone."
+        status, said, advice = "no", f"No, it loses more than {allowed}", "Do not teach a classifier with it alone."
     else:
         status, said = Outcome.CANNOT_TELL, f"Cannot tell whether it loses less than {allowed}"
-        todo = "Hold out more donors."
-    return _verdict(INSTEAD, status, f"{said}: {numbers}", todo, beside)
+        advice = "Hold out more donors."
+    return _verdict(INSTEAD, status, f"{said}: {numbers}", advice, beside)
 
 
 def _addition(both: pd.Series, gain: pd.Series, real: pd.Series, tested: str) -> dict[str, Any]:
@@ -261,17 +263,17 @@ def _addition(both: pd.Series, gain: pd.Series, real: pd.Series, tested: str) ->
         f"synthetic profiles {_value(both)})."
     )
     if 1 - real["value"] < SMALLEST:
-        status, said, todo = Outcome.NOTHING_TO_GAIN, "Nothing to gain", "Leave it out."
+        status, said, advice = Outcome.NOTHING_TO_GAIN, "Nothing to gain", "Leave it out."
         numbers = f"the training donors alone reach {_value(real)} ({tested})."
     elif gain["ci_low"] > 0:
         status, said = "yes", "Yes"
-        todo = "Add it, and check with other splits of the donors: this is one."
+        advice = "Add it, and check with other splits of the donors: this is one."
     elif gain["ci_high"] < SMALLEST:
-        status, said, todo = "no", f"No gain of {100 * SMALLEST:g} point or more", "Leave it out."
+        status, said, advice = "no", f"No gain of {100 * SMALLEST:g} point or more", "Leave it out."
     else:
         status, said = Outcome.CANNOT_TELL, "Cannot tell"
-        todo = "Leave it out until more held-out donors, or several splits, show a gain."
-    return _verdict(ADDITION, status, f"{said}: {numbers}", todo)
+        advice = "Leave it out until more held-out donors, or several splits, show a gain."
+    return _verdict(ADDITION, status, f"{said}: {numbers}", advice)
 
 
 def likeness_verdict(given: Given, table: pd.DataFrame | None) -> dict[str, Any]:
@@ -307,6 +309,6 @@ def likeness_verdict(given: Given, table: pd.DataFrame | None) -> dict[str, Any]
     if auc["ci_high"] < margin:
         return _verdict(question, "yes", f"Yes: {numbers}.", "See which genes and conditions differ most.", sentences)
     if auc["ci_low"] > margin:
-        todo = "Do not read single genes, variances or tails off it."
-        return _verdict(question, "no", f"No: {numbers}.", todo, sentences)
+        advice = "Do not read single genes, variances or tails off it."
+        return _verdict(question, "no", f"No: {numbers}.", advice, sentences)
     return _verdict(question, Outcome.CANNOT_TELL, f"Cannot tell: {numbers}.", "Hold out more donors.", sentences)
