@@ -27,7 +27,7 @@ FOLDS = 10
 CURVE = (12, 24, 48, 96, 192)
 CURVE_DRAWS = 3
 #: Times that tumours are dealt in or out of the cohort that is attacked.
-COINS = 3
+COINS = 10
 ALL = "all"
 
 

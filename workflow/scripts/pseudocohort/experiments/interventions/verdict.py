@@ -98,7 +98,8 @@ def _translate(table: pd.DataFrame) -> dict[str, Any]:
     ]
     attacks = table[(table["task"] == "translate_attacked") & (table["metric"] == "auc")]
     if len(attacks):
-        means = attacks.groupby("estimator")["value"].mean()
+        strongest = attacks.groupby("estimator")["value"].mean().idxmax()
+        auc = interval(attacks.loc[attacks["estimator"] == strongest, "value"], bounds=scales.SHARE)
         linked, first = _of(table, "translate", "own_rank"), _of(table, "translate", "own_first")
         points.append(
             f"From its translation alone a patient's own normal is found at mean rank {_shown(linked)}, first in "
@@ -106,7 +107,7 @@ def _translate(table: pd.DataFrame) -> dict[str, Any]:
         )
         points.append(
             "Membership attacks on translated profiles, with the patient's normal in hand: strongest "
-            f"{words(means.idxmax())}, AUC {number(means.max())} (.5 is a guess)."
+            f"{words(strongest)}, AUC {_shown(auc)} over {auc.n} deals (.5 is a guess; best of several, not corrected)."
         )
     return {"status": "yes" if yes else "no", "answer": answer, "facts": facts, "advice": advice, "points": points}
 
