@@ -14,12 +14,13 @@ import pytest
 import scanpy as sc
 import yaml
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import balanced_accuracy_score
+from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from pseudocohort.acquire.simulate import observe
 from pseudocohort.acquire.simulate.model import Model, do_truth, make_model
-from pseudocohort.acquire.simulate.write import do_effects, graph_table, noisy_graph, simulate
+from pseudocohort.acquire.simulate.write import dependencies, do_effects, graph_table, noisy_graph, simulate
 from pseudocohort.core.errors import UserError
+from pseudocohort.intervene.dependency import read_tiers
 
 SMALL = {
     "tumours": 10, "matched_normals": 6, "normals": 8, "normal_subjects": 16, "lines": 3, "cells": 12,
@@ -67,7 +68,8 @@ def test_files(raw: Path) -> None:
     assert set(digests(raw)) == {
         "normal.gct", "normal_attributes.tsv", "tumour.tsv.gz", "tumour_phenotype.tsv", "line_bulk.h5ad",
         "cells/matrix.mtx.gz", "cells/features.tsv.gz", "cells/barcodes.tsv.gz", "cells/metadata.tsv",
-        "truth/graph.tsv", "truth/graph_noisy.tsv", "truth/do_effects.tsv.gz", "truth/parameters.json",
+        "truth/graph.tsv", "truth/graph_noisy.tsv", "truth/do_effects.tsv.gz", "truth/dependencies.csv",
+        "truth/parameters.json",
     }  # fmt: skip
 
 
@@ -190,6 +192,29 @@ def test_do_effects_table(model: Model) -> None:
             reached |= front
         changed = {symbol[t] for t in part.loc[part["delta"].abs() > 1e-9, "target"]} - {symbol[gene]}
         assert changed == reached
+
+
+def test_lines_depend_on_regulators_that_they_express(model: Model) -> None:
+    rng = np.random.default_rng(0)
+    x = model.states(np.stack([model.line_exogenous(rng, i % 4, 0) for i in range(400)]))
+    names = [f"L{i}_{model.conditions[i % 4].upper()}" for i in range(len(x))]
+    tiers = dependencies(model, pd.DataFrame(x, index=names), rng)
+    assert set(np.unique(tiers)) == {0, 1, 2}
+    column = {s: i for i, s in enumerate(model.genes["symbol"])}
+    role = model.genes.set_index("symbol")["role"]
+    auc = {g: roc_auc_score(row > 0, x[:, column[g]]) for g, row in tiers.iloc[:80].iterrows()}
+    assert [role[g] for g in auc] == ["regulator"] * 40 + ["target"] * 40
+    assert min(a for g, a in auc.items() if role[g] == "regulator") > 0.9
+    assert np.mean([a for g, a in auc.items() if role[g] == "target"]) == pytest.approx(0.5, abs=0.02)
+    assert (tiers.iloc[80:] == 2).mean(axis=None) > 0.9
+
+
+def test_dependencies_are_read_as_depmaps_tiers(raw: Path) -> None:
+    read = read_tiers([raw / "truth" / "dependencies.csv"])
+    assert read.lineages() == ["breast", "colon", "liver", "lung"]
+    assert read.lineage.value_counts().eq(SMALL["lines"]).all()
+    lines = pd.read_csv(raw / "cells" / "metadata.tsv", sep="\t")["cell_line"].unique()
+    assert {c.split("_")[0] for c in read.dependent} == set(lines)
 
 
 def test_sign_of_an_edge_is_that_of_its_weight(model: Model) -> None:

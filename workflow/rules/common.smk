@@ -278,24 +278,25 @@ def pathway_file(wildcards):
 
 
 def question_files(wildcards):
-    """Files that answers are made from; a simulated graph comes with its folder."""
-    given = [_given("graph"), _given("druggable")]
-    if config["simulated"]:
-        given[0] = str(Path(given[0]).parent)
-    root = configuration.data_root(config).rstrip("/")
-    tables = config["interventions"]["dependencies"]
-    return [f for f in given if f] + [t.replace("{data_root}", root) for t in tables]
+    """Files that answers are made from; simulated ones come as a folder."""
+    return _files_of_interventions("graph", "druggable")
 
 
 def intervention_files(wildcards):
     """Files that predictions are scored with; simulated ones come as a folder."""
-    keys = ["graph", "truth", "perturbations", "perturbation_columns"]
-    given = [path for path in map(_given, keys) if path]
-    if config["simulated"]:
-        given = sorted({str(Path(path).parent) for path in given})
+    return _files_of_interventions(
+        "graph", "truth", "perturbations", "perturbation_columns"
+    )
+
+
+def _files_of_interventions(*keys):
+    """The configured files of these keys, and the tables of dependencies."""
     root = configuration.data_root(config).rstrip("/")
     tables = config["interventions"]["dependencies"]
-    return given + [t.replace("{data_root}", root) for t in tables]
+    given = [*map(_given, keys), *(t.replace("{data_root}", root) for t in tables)]
+    if config["simulated"]:
+        return sorted({str(Path(path).parent) for path in given if path})
+    return [path for path in given if path]
 
 
 def evaluated_files(wildcards):

@@ -20,7 +20,8 @@ def simulate(out_dir: Path, *, seed: int, parameters: dict[str, Any]) -> None:
     """Write the demo's raw files under `out_dir`.
 
     ``normal.gct`` + ``normal_attributes.tsv`` (GTEx-like), ``tumour.tsv.gz`` + ``tumour_phenotype.tsv`` (Xena-like),
-    ``cells/`` (10x folder of the cell lines), ``line_bulk.h5ad`` (the same lines in bulk) and ``truth/``.
+    ``cells/`` (10x folder of the cell lines), ``line_bulk.h5ad`` (the same lines in bulk) and ``truth/`` (graph,
+    do-effects, dependency of the lines).
 
     Parameters
     ----------
@@ -39,11 +40,13 @@ def simulate(out_dir: Path, *, seed: int, parameters: dict[str, Any]) -> None:
     model = make_model(parameters, seed)
     _write_tumours(model, out_dir, seeds.generator(seed, "tumours"))
     _write_normals(model, out_dir, seeds.generator(seed, "normals"))
-    _write_lines(model, out_dir, seeds.generator(seed, "lines"))
+    lines = _write_lines(model, out_dir, seeds.generator(seed, "lines"))
     truth = out_dir / "truth"
     formats.write_tsv(graph_table(model), truth / "graph.tsv")
     formats.write_tsv(noisy_graph(model, seeds.generator(seed, "noisy graph")), truth / "graph_noisy.tsv")
     formats.write_tsv(do_effects(model, seeds.generator(seed, "do")), truth / "do_effects.tsv.gz", float_format="%.4f")
+    tiers = dependencies(model, lines, seeds.generator(seed, "dependencies"))
+    formats.write_bytes(tiers.to_csv(index_label="gene_name", lineterminator="\n").encode(), truth / "dependencies.csv")
     write_json({**parameters, "seed": seed}, truth / "parameters.json")
 
 
@@ -103,6 +106,39 @@ def do_effects(model: Model, rng: np.random.Generator) -> pd.DataFrame:
                     )
                 )  # fmt: skip
     return pd.concat(parts, ignore_index=True)
+
+
+def dependencies(model: Model, lines: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """Dependency of the lines on genes, as tiers (0 none, 1 dependency, 2 strong dependency).
+
+    A line depends on a regulator that it expresses more than the other lines do (oncogene addiction); on as many
+    targets it depends by chance, whatever it expresses; on the next targets nearly every line depends.
+
+    Parameters
+    ----------
+    model : Model
+    lines : DataFrame (n, G)
+        True log2 abundances; the index holds names ``NAME_LINEAGE``.
+    rng : Generator
+
+    Returns
+    -------
+    DataFrame of int (genes, n)
+        Index: symbols.
+    """
+    settings = model.parameters["dependencies"]
+    x, targets = lines.to_numpy(), np.flatnonzero(model.genes["role"] == "target")
+    by_chance = targets[: len(model.regulators)]
+    essential = targets[len(by_chance) : len(by_chance) + settings["pan_essential"]]
+    own = x[:, model.regulators]
+    score = (own - own.mean(0)) / own.std(0) + rng.normal(0, settings["noise"], own.shape)
+    tiers = [
+        (score > settings["threshold"]).astype(int) + (score > 2 * settings["threshold"]),
+        (rng.random((len(x), len(by_chance))) < settings["by_chance"]).astype(int),
+        np.where(rng.random((len(x), len(essential))) < 0.97, 2, 0),
+    ]
+    chosen = np.concatenate([model.regulators, by_chance, essential])
+    return pd.DataFrame(np.hstack(tiers).T, index=model.genes["symbol"].to_numpy()[chosen], columns=lines.index)
 
 
 def _write_tumours(model: Model, out_dir: Path, rng: np.random.Generator) -> None:
@@ -166,8 +202,8 @@ def _write_normals(model: Model, out_dir: Path, rng: np.random.Generator) -> Non
     formats.write_tsv(attributes, out_dir / "normal_attributes.tsv")
 
 
-def _write_lines(model: Model, out_dir: Path, rng: np.random.Generator) -> None:
-    """Cells of the lines (10x folder) and the same lines in bulk (h5ad)."""
+def _write_lines(model: Model, out_dir: Path, rng: np.random.Generator) -> pd.DataFrame:
+    """Cells of the lines (10x folder) and the same lines in bulk (h5ad); returns their true log2 abundances."""
     sizes, technology = model.parameters["sizes"], model.parameters["technology"]
     g = len(model.base)
     names, tissues, lines = [], [], []
@@ -222,6 +258,9 @@ def _write_lines(model: Model, out_dir: Path, rng: np.random.Generator) -> None:
     )
     order = rng.permutation(n_cells)
     formats.write_tenx(counts[order], metadata.iloc[order].reset_index(drop=True), model.genes, out_dir / "cells")
+    return pd.DataFrame(
+        model.states(u), index=[f"{name}_{tissue.upper()}" for name, tissue in zip(names, tissues, strict=True)]
+    )
 
 
 def _barcodes(rng: np.random.Generator, n: int) -> list[str]:
