@@ -28,8 +28,7 @@ from pseudocohort.generators.base.ledger import (
 )
 from pseudocohort.generators.engine.streams import Streams
 from pseudocohort.generators.fit.batch import fit, train_batch
-from pseudocohort.generators.private import dp_sgd
-from pseudocohort.generators.private import settings as private_settings
+from pseudocohort.generators.private import checks, dp_sgd
 from pseudocohort.generators.private.dp_sgd import DonorBatches, clipped_sum, per_example_gradients, private_gradient
 from pseudocohort.generators.private.noise import NoiseKey, NoiseStream
 from pseudocohort.generators.private.statistics import (
@@ -703,7 +702,7 @@ def test_canaries_through_fit_stay_below_epsilon_and_are_found_without_noise(eps
 
 def test_public_genes_are_refused_where_the_donors_choose_them():
     space = {"kind": "all", "min_median": -1000, "min_sd": -1, "min_cell_level_mean": 0}
-    check = private_settings.check_public_genes
+    check = checks.check_public_genes
     check(space, {"genes": "public"}, "dp_ddpm")
     check({"kind": "most_variable"}, {}, "dp_ddpm")
     for wrong in ({"kind": "most_variable"}, {"min_median": 1.0}, {"min_sd": 0}, {"min_cell_level_mean": 1}):
@@ -712,7 +711,7 @@ def test_public_genes_are_refused_where_the_donors_choose_them():
 
 
 def test_public_profiles_that_are_not_there_are_refused_before_anything_runs():
-    check = private_settings.check_public_profiles
+    check = checks.check_public_profiles
     for public, needed in (("none", False), ("reference", True), ("gtex", True), ("gtex", False)):
         check({"public": public}, "mine", ["brca", "gtex"], needed=needed)
     with pytest.raises(UserError, match="'mine' has no public profiles"):

@@ -66,7 +66,13 @@ def _config(**settings: object) -> dict:
     return {**study, "augmentation": {**augmentation_settings, **settings}}
 
 
-def _score(profiles: ad.AnnData, config: dict, synthetic: dict | None = None, generator: str = "real") -> pd.DataFrame:
+def _score(
+    profiles: ad.AnnData,
+    config: dict,
+    synthetic: dict | None = None,
+    generator: str = "real",
+    shared: dict | None = None,
+) -> pd.DataFrame:
     rows = training_sets(config)
     table = augmentation(
         profiles,
@@ -77,6 +83,7 @@ def _score(profiles: ad.AnnData, config: dict, synthetic: dict | None = None, ge
         generator=generator,
         settings=config["augmentation"],
         seed=config["seed"],
+        shared=shared,
     )
     check_evaluation(table, "augmentation")
     return table
@@ -411,3 +418,13 @@ def test_moderated_scale_goes_from_one_common_scale_to_each_genes_own() -> None:
     mean, scale = plain_scale(np.column_stack([np.full(9, 4.0), np.arange(9.0)]))
     np.testing.assert_allclose(mean, [4, 4])
     np.testing.assert_allclose(scale, [1, np.arange(9.0).std()])
+
+
+def test_generators_scored_in_one_job_get_the_rows_of_their_own_jobs(profiles: ad.AnnData) -> None:
+    config = _config()
+    synthetic = _generate(profiles, config, _copies)
+    shared: dict = {}
+    for generator, given in (("real", {}), ("toy", synthetic), ("toy", _generate(profiles, config, _noise))):
+        alone = _score(profiles, config, given, generator)
+        pd.testing.assert_frame_equal(_score(profiles, config, given, generator, shared=shared), alone)
+    assert set(shared) == {"plan"}

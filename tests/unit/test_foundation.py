@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import time
 
 import anndata as ad
 import numpy as np
@@ -222,20 +224,35 @@ def test_code_version_follows_imports(tmp_path, monkeypatch):
     (package / "d.py").write_text("y = 1\n")
     (package / "e.py").write_text("z = 1\n")
     monkeypatch.setattr(versions, "PACKAGE", package)
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
 
     def digest():
-        versions._imports.cache_clear()
         versions.code_version.cache_clear()
+        versions._known.cache_clear()
         return versions.code_version("a")
 
     first = digest()
     (package / "e.py").write_text("z = 2\n")
     assert digest() == first
     (package / "d.py").write_text("y = 2\n")
-    assert digest() != first
+    assert digest() != first, "of the same size, in the same second"
     with pytest.raises(ValueError, match="nope"):
         versions.code_version("nope")
-    versions._imports.cache_clear()
+    old = time.time() - 60
+    for file in package.rglob("*.py"):
+        os.utime(file, (old, old))
+    second = digest()
+    kept = json.loads(next((package / "__pycache__").glob("code_versions.*.json")).read_text())
+    assert {"a.py", "d.py", "sub/b.py", "sub/c.py"} <= set(kept)
+    monkeypatch.setattr(versions, "_read", lambda file: pytest.fail(f"{file} is read again"))
+    assert digest() == second
+    monkeypatch.undo()
+    monkeypatch.setattr(versions, "PACKAGE", package)
+    (package / "d.py").write_text("y = 30\n")
+    assert digest() != second
+    for damaged in ("", "[1, 2]", '{"d.py": 3, "a.py": {"stamp": 1}}'):
+        next((package / "__pycache__").glob("code_versions.*.json")).write_text(damaged)
+        assert digest() not in (first, second)
     versions.code_version.cache_clear()
 
 

@@ -19,12 +19,18 @@ from pseudocohort.experiments.shared.learning_curve import (
     DOUBLED,
     ENOUGH,
     SAVED,
+    Estimate,
     LearningCurve,
     PowerLaw,
+    ResampledCurves,
     extrapolate,
-    profiles_saved,
+    power_laws,
 )
 from pseudocohort.metrics.calibration import brier, calibration_error
+
+
+def profiles_saved(alone: pd.DataFrame, gain: pd.Series, n: int, *, chance: float, seed: int = 0) -> Estimate:
+    return ResampledCurves(alone.loc[gain.index], n, chance=chance, seed=seed).saved(gain.to_numpy())
 
 
 def test_worth_is_read_off_the_curve_and_ends_with_it() -> None:
@@ -98,10 +104,10 @@ def test_the_power_law_is_found_and_extrapolated() -> None:
     sizes = np.array([10, 25, 50, 100, 200])
     truth = 0.9 - 0.6 * sizes**-0.5
     alone = pd.DataFrame(truth + 0.004 * rng.normal(size=(12, 5)), columns=sizes)
-    found = extrapolate(alone, lambda law: law.at(400))
+    found = extrapolate(power_laws(alone), lambda law: law.at(400))
     assert found.identified and found.value == pytest.approx(0.87, abs=0.01)
     assert found.low <= 0.87 <= found.high and found.high - found.low < 0.05
-    needed = extrapolate(alone, lambda law: law.needed(0.86), number=True)
+    needed = extrapolate(power_laws(alone), lambda law: law.needed(0.86), number=True)
     assert needed.identified and needed.low <= 225 <= needed.high
     exact = PowerLaw(sizes, truth, np.full(5, 0.01))
     assert exact.needed(0.87) == pytest.approx(400, rel=0.02) and exact.at(800) == pytest.approx(
@@ -113,9 +119,9 @@ def test_the_power_law_is_found_and_extrapolated() -> None:
 def test_what_the_curve_does_not_say_is_not_identified() -> None:
     rng = np.random.default_rng(6)
     flat = pd.DataFrame(0.7 + 0.02 * rng.normal(size=(10, 5)), columns=[10, 25, 50, 100, 200])
-    assert not extrapolate(flat, lambda law: law.needed(0.8), number=True).identified
+    assert not extrapolate(power_laws(flat), lambda law: law.needed(0.8), number=True).identified
     rising = pd.DataFrame(np.tile([0.5, 0.6, 0.7], (10, 1)) + 0.01 * rng.normal(size=(10, 3)), columns=[10, 20, 40])
-    lost = extrapolate(rising, lambda law: law.at(80))
+    lost = extrapolate(power_laws(rising), lambda law: law.at(80))
     assert not lost.identified and np.isnan(lost.value)
 
 

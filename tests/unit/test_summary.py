@@ -101,5 +101,13 @@ def test_costs_are_those_of_the_measured_sets_times_the_planned_ones(project_roo
     assert row["cpu_hours"] == pytest.approx(count * mean / 3600)
     assert row["gpu_hours"] == pytest.approx(sum(map(len, sets["ddpm"].values())) * mean / 3600)
     assert "GPU-hours" in summarise(planned, datasets, tmp_path, "ran")
+    # An evaluation scores several generators: here the real profiles and the Gaussian.
+    bench = tmp_path / "benchmarks/ran/evaluate/fidelity/b000.tsv"
+    bench.parent.mkdir(parents=True)
+    bench.write_text(f"s\tmax_rss\tcpu_time\n{12 * len(names)}\t400\t9\n")
+    unit = costs.per_set(tmp_path, "ran")
+    assert unit.set_index("rule").loc["evaluate", "seconds"] == pytest.approx(6)
+    found = costs.estimate(planned, unit).set_index("rule").loc["evaluate"]
+    assert found["jobs"] == 1 and found["cpu_hours"] == pytest.approx(2 * count * 6 / 3600)
     with pytest.raises(UserError, match="has not run to its end"):
         costs.per_set(tmp_path, "absent")

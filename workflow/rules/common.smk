@@ -234,20 +234,23 @@ def code_of_summary(wildcards):
     return code_version("experiments.shared.statistics", *curves)
 
 
-def synthetic_files(wildcards):
-    """Synthetic profiles that an experiment reads of a generator; none for the rows of real data."""
-    experiment, generator = wildcards.experiment, wildcards.generator
-    jobs = [] if generator == "real" else jobs_of(experiment, generator)
-    return [
-        f"<results>/synthetic/{experiment}/{generator}/{batch}.h5ad" for batch in jobs
+def generators_of_evaluation(wildcards):
+    """Generators that an evaluation scores; "real" is the rows of real data."""
+    generators = plan.generators_of(config, wildcards.experiment)
+    return experiment_registry.evaluations(config, wildcards.experiment, generators)[
+        wildcards.batch
     ]
 
 
-def experiment_inputs(wildcards):
-    """Further files that an experiment's score reads."""
-    return experiment_registry.score_inputs(
-        config, wildcards.experiment, wildcards.generator, jobs_of
-    )
+def files_of_evaluation(wildcards):
+    """Files that an evaluation reads of its generators: ``<generator>.<name>``."""
+    return {
+        f"{generator}.{name}": files
+        for generator in generators_of_evaluation(wildcards)
+        for name, files in experiment_registry.score_inputs(
+            config, wildcards.experiment, generator, jobs_of
+        ).items()
+    }
 
 
 def sets_of_audit(wildcards):
@@ -300,7 +303,7 @@ def _files_of_interventions(*keys):
 
 
 def evaluated_files(wildcards):
-    """Tables of an experiment, one per generator, the rows of real data first."""
+    """Tables of an experiment, the rows of real data first."""
     generators = plan.generators_of(config, wildcards.experiment)
     names = experiment_registry.evaluated(config, wildcards.experiment, generators)
     return [f"<results>/evaluated/{wildcards.experiment}/{name}.tsv" for name in names]

@@ -3,17 +3,16 @@
 
 rule evaluate:
     input:
-        unpack(experiment_inputs),
+        unpack(files_of_evaluation),
         profiles="<results>/prepared/harmonised.h5ad",
         training_sets="<results>/plan/training_sets.tsv",
         members="<results>/plan/members/{experiment}.parquet",
-        synthetic=synthetic_files,
     output:
-        table="<results>/evaluated/{experiment}/{generator}.tsv",
+        table="<results>/evaluated/{experiment}/{batch}.tsv",
     log:
-        "<logs>/evaluate/{experiment}/{generator}.log",
+        "<logs>/evaluate/{experiment}/{batch}.log",
     benchmark:
-        "<benchmarks>/evaluate/{experiment}/{generator}.tsv"
+        "<benchmarks>/evaluate/{experiment}/{batch}.tsv"
     wildcard_constraints:
         experiment="|".join(TRAINED) or "none",
     conda:
@@ -23,6 +22,7 @@ rule evaluate:
         mem_mb=memory(1000, 16),
         runtime=minutes(240),
     params:
+        generators=generators_of_evaluation,
         study=config["study"],
         settings=settings_of_experiment,
         seed=config["seed"],

@@ -1,7 +1,10 @@
-"""Score one generator (or the real data) in one experiment."""
+"""Score some generators, or the real data, in one experiment."""
 
 import inspect
-from typing import TYPE_CHECKING
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
 
 from pseudocohort.core import contracts, io, logs
 from pseudocohort.experiments.registry import describe
@@ -12,21 +15,30 @@ if TYPE_CHECKING:
 
 logs.configure(snakemake.log[0])
 given, name = snakemake.input, snakemake.wildcards.experiment
-experiment = describe(name)
+files = {key: [given[key]] if isinstance(given[key], str) else list(given[key]) for key, _ in given.items()}
+profiles = io.read_profiles(given.profiles, contracts.HARMONISED)
 training_sets = io.read_table(given.training_sets, contracts.TRAINING_SETS_COLUMNS)
-score, further = experiment.load(experiment.score), {}
-if "inputs" in inspect.signature(score).parameters:
-    own = {key for key, _ in given.items()} - {"profiles", "training_sets", "members", "synthetic"}
-    further["inputs"] = {key: [given[key]] if isinstance(given[key], str) else list(given[key]) for key in own}
-table = score(
-    io.read_profiles(given.profiles, contracts.HARMONISED),
-    SyntheticStore(given.synthetic),
-    training_sets[training_sets["experiment"] == name],
-    io.read_table(given.members, contracts.MEMBERS_COLUMNS),
-    study=snakemake.params.study,
-    generator=snakemake.wildcards.generator,
-    settings=snakemake.params.settings,
-    seed=snakemake.params.seed,
-    **further,
-)
-io.write_evaluation(table, snakemake.output.table)
+members = io.read_table(given.members, contracts.MEMBERS_COLUMNS)
+experiment = describe(name)
+score = experiment.load(experiment.score)
+asked, tables = inspect.signature(score).parameters, []
+shared: dict[str, Any] = {}  # what the scores of several generators have in common
+for generator in snakemake.params.generators:
+    logging.info("scoring %s", generator)
+    own = {key.split(".", 1)[1]: paths for key, paths in files.items() if key.startswith(f"{generator}.")}
+    synthetic = SyntheticStore(own.pop("synthetic", []))
+    further = {key: value for key, value in (("inputs", own), ("shared", shared)) if key in asked}
+    tables.append(
+        score(
+            profiles,
+            synthetic,
+            training_sets[training_sets["experiment"] == name],
+            members,
+            study=snakemake.params.study,
+            generator=generator,
+            settings=snakemake.params.settings,
+            seed=snakemake.params.seed,
+            **further,
+        )
+    )
+io.write_evaluation(pd.concat(tables, ignore_index=True), snakemake.output.table)

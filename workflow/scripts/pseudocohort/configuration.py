@@ -18,7 +18,7 @@ from .core.validation import nearest, validate
 from .experiments.registry import describe, experiments, of_study
 from .generators.base import registry
 from .generators.base.description import Description
-from .generators.private.settings import check_public_genes, check_public_profiles
+from .generators.private.checks import check_public_genes, check_public_profiles
 from .plan.training_sets import training_sets
 from .study import read_datasets
 

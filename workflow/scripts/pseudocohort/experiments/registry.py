@@ -55,10 +55,16 @@ def figure_inputs(config: dict[str, Any], name: str, jobs: Callable[[str, str], 
     return {"summary": [f"<results>/tables/{experiment.name}_summary.tsv"]}
 
 
+def evaluations(config: dict[str, Any], name: str, generators: list[str]) -> dict[str, list[str]]:
+    """Generators that each evaluation of an experiment scores, the real profiles first: ``{"b000": [names], ...}``."""
+    scored = [*(["real"] if describe(name).real else []), *generators]
+    size = config["training"]["generators_per_evaluation"]
+    return {f"b{i // size:03d}": scored[i : i + size] for i in range(0, len(scored), size)}
+
+
 def evaluated(config: dict[str, Any], name: str, generators: list[str]) -> list[str]:
-    """Names of the tables of an experiment: its own, or one per generator, the real profiles first."""
-    experiment = describe(name)
-    return list(experiment.evaluated) or [*(["real"] if experiment.real else []), *generators]
+    """Names of the tables of an experiment: its own, or one per evaluation."""
+    return list(describe(name).evaluated) or list(evaluations(config, name, generators))
 
 
 def planned() -> list[str]:
@@ -69,12 +75,13 @@ def planned() -> list[str]:
 def score_inputs(
     config: dict[str, Any], name: str, generator: str, jobs: Callable[[str, str], list[str]]
 ) -> dict[str, list[str]]:
-    """Further files that an experiment's score of a generator reads, by name."""
+    """Files that an experiment's score of a generator reads, by name: ``synthetic`` ones, and its further ones."""
     experiment = describe(name)
-    if not experiment.has("plan:inputs"):
-        return {}
     own = [] if generator == "real" else jobs(name, generator)
-    return experiment.load("plan:inputs")(config, generator, own)
+    files = {"synthetic": [f"<results>/synthetic/{name}/{generator}/{job}.h5ad" for job in own]}
+    if experiment.has("plan:inputs"):
+        files |= experiment.load("plan:inputs")(config, generator, own)
+    return {kind: paths for kind, paths in files.items() if paths}
 
 
 def table_inputs(config: dict[str, Any], name: str, jobs: Callable[[str, str], list[str]]) -> dict[str, list[str]]:

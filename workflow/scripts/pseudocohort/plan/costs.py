@@ -9,6 +9,7 @@ import pandas as pd
 import yaml
 
 from ..core.errors import UserError
+from ..experiments.registry import evaluations
 from ..generators.base import registry
 from .training_sets import batches, generators_of, trained_experiments
 
@@ -55,12 +56,17 @@ def _bytes(path: Path) -> int:
 
 def _ids(config: dict[str, Any], rule: str, experiment: str, generator: str) -> dict[str, int]:
     """Training sets of each job of a rule, by the job's name below the rule's folder."""
-    if generator == "real":
-        return {}
     jobs = {name: len(ids) for name, ids in batches(config, experiment, generator).items()}
     if rule == "evaluate":
-        return {f"{experiment}/{generator}": sum(jobs.values())} if jobs else {}
+        name, _ = _evaluation(config, experiment, generator)
+        return {f"{experiment}/{name}": sum(jobs.values())} if jobs else {}
     return {f"{experiment}/{generator}/{name}": count for name, count in jobs.items()}
+
+
+def _evaluation(config: dict[str, Any], experiment: str, generator: str) -> tuple[str, int]:
+    """Name of the evaluation that scores a generator, and how many it scores."""
+    jobs = evaluations(config, experiment, generators_of(config, experiment))
+    return next((name, len(scored)) for name, scored in jobs.items() if generator in scored)
 
 
 def per_set(root: Path, study: str) -> pd.DataFrame:
@@ -102,10 +108,13 @@ def per_set(root: Path, study: str) -> pd.DataFrame:
                 took = jobs.loc[[(rule, name) for name in sets]]
                 endings = {"train": "", "generate": ".h5ad", "evaluate": ".tsv"}
                 size = sum(_bytes(root / "results" / study / folder / f"{name}{endings[rule]}") for name in sets)
+                count = sum(sets.values())
+                if rule == "evaluate":  # its generators share a job
+                    count *= _evaluation(config, experiment, generator)[1]
                 rows.append(
                     {
                         "rule": rule, "experiment": experiment, "generator": generator,
-                        "seconds": took["s"].sum() / sum(sets.values()), "bytes": size / sum(sets.values()),
+                        "seconds": took["s"].sum() / count, "bytes": size / count,
                         "max_mb": took["max_rss"].max(),
                     }
                 )  # fmt: skip
@@ -131,7 +140,7 @@ def estimate(config: dict[str, Any], unit: pd.DataFrame) -> pd.DataFrame:
         and ``bytes``.
     """
     cuda = config["training"]["device"] == "cuda"
-    rows = []
+    rows, seen = [], set()
     for experiment in trained_experiments(config):
         for generator in generators_of(config, experiment):
             trained = registry.describe_kind(config, generator).capabilities.trained
@@ -144,9 +153,11 @@ def estimate(config: dict[str, Any], unit: pd.DataFrame) -> pd.DataFrame:
                     continue
                 count, on_gpu = sum(sets.values()), cuda and trained and rule != "evaluate"
                 hours = count * own["seconds"].mean() / 3600
+                new = {(rule, name) for name in sets} - seen
+                seen |= new
                 rows.append(
                     {
-                        "rule": rule, "jobs": len(sets), "cpu_hours": 0.0 if on_gpu else hours,
+                        "rule": rule, "jobs": len(new), "cpu_hours": 0.0 if on_gpu else hours,
                         "gpu_hours": hours if on_gpu else 0.0, "max_mb": own["max_mb"].max(),
                         "bytes": count * own["bytes"].mean(),
                     }

@@ -18,6 +18,7 @@ from ..shared.learning_curve import (
     by_size,
     classes_of,
     extrapolate,
+    power_laws,
     saved_rows,
 )
 
@@ -52,9 +53,9 @@ def curves(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
         asked = {(int(n), DOUBLED): _doubled(float(n) or float(classes)) for n in sorted(best["n_real"].unique())}
         if np.isfinite(ceiling):
             asked[-1, ENOUGH] = _enough(ceiling - SHORTFALL)
-        keys = best.iloc[0][ARM].to_dict()
+        keys, laws = best.iloc[0][ARM].to_dict(), power_laws(alone, seed)
         for (n, metric), statistic in asked.items():
-            value, low, high, _ = extrapolate(alone, statistic, number=metric == ENOUGH, seed=seed)
+            value, low, high, _ = extrapolate(laws, statistic, number=metric == ENOUGH)
             found = {"metric": metric, "value": value, "ci_low": low, "ci_high": high, "n": len(alone)}
             rows.append({**keys, "n_real": n, **found})
     return evaluation_table(rows, summary=True)

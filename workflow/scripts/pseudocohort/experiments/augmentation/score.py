@@ -388,6 +388,7 @@ def augmentation(
     generator: str,
     settings: Mapping[str, Any],
     seed: int,
+    shared: dict[str, Any] | None = None,
 ) -> pd.DataFrame:
     """Score classifiers trained on n real and m synthetic profiles on held-out real ones.
 
@@ -410,6 +411,8 @@ def augmentation(
         ``augmentation`` of the configuration: tasks, n_synthetic, classifiers.
     seed : int
         Master seed.
+    shared : dict, optional
+        Of calls that differ in the generator alone: the classifiers of real rows are fitted in the first.
 
     Returns
     -------
@@ -423,7 +426,10 @@ def augmentation(
     ContractError
         If a held-out donor was trained on, real rows are missing from the plan, or there are too few synthetic rows.
     """
-    check_no_leak(profiles, members)
-    plan = _Study(profiles, training_sets, members, settings, study, seed)
+    shared = {} if shared is None else shared
+    if "plan" not in shared:
+        check_no_leak(profiles, members)
+        shared["plan"] = _Study(profiles, training_sets, members, settings, study, seed)
+    plan = shared["plan"]
     rows = _real_rows(plan) if generator == "real" else _synthetic_rows(plan, synthetic, generator)
     return evaluation_table(rows)

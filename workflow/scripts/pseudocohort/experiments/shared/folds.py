@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedGroupKFold
 
 from ...core.errors import UserError
 from ...core.seeds import derive
@@ -37,6 +36,8 @@ def fold_members(
     UserError
         If a condition has fewer donors than there are folds.
     """
+    from sklearn.model_selection import StratifiedGroupKFold  # every start of Snakemake reads this file
+
     settings = config[experiment]
     inside = obs[obs["level"].isin(levels)]
     condition = inside["condition"].astype(str)

@@ -80,50 +80,56 @@ class LearningCurve:
         return max(saved, 0.0) if gain > 0 else min(saved, 0.0)
 
 
-def profiles_saved(
-    alone: pd.DataFrame, gain: pd.Series, n: int, *, chance: float | None = None, seed: int = 0
-) -> Estimate:
-    """Real profiles that an arm saves, from means, with a bootstrap interval over repeats.
+class ResampledCurves:
+    """Learning curves of all repeats and of resampled ones, which arms of the same n and repeats share.
 
-    Mapping each repeat's accuracy and averaging would be biased: where the curve flattens, chance gains are worth many
-    profiles and chance losses few. Here the mean is mapped, and the interval is of resampled repeats, of which curve
-    and arm are made together.
+    Mapping each repeat's accuracy to profiles and averaging would be biased: where the curve flattens, chance gains are
+    worth many profiles and chance losses few. Here the mean is mapped, and the interval is of resampled repeats, of
+    which curve and arm are made together.
 
     Parameters
     ----------
     alone : DataFrame (repeats × sizes)
         Accuracy of real profiles alone; missing where a repeat lacks a size.
-    gain : Series (repeats,)
-        Gain of the arm over `n` real profiles alone, paired.
     n : int
-        Real profiles that the arm has.
+        Real profiles that the arms have.
     chance, seed
         Accuracy without any profile, see :class:`LearningCurve`; seed of the bootstrap.
-
-    Returns
-    -------
-    Estimate
-        Limits are NaN of fewer than three repeats. The value is "at least" where the arm passes the end of the curve.
     """
-    gain = gain.dropna()
-    alone = alone.loc[gain.index]
-    a, g = alone.to_numpy(dtype=float), gain.to_numpy(dtype=float)
-    sizes = [int(v) for v in alone.columns]
 
-    def saved(rows: np.ndarray) -> float:
-        means = _column_means(a[rows])
-        points = {size: m for size, m in zip(sizes, means, strict=True) if np.isfinite(m)}
-        return LearningCurve(points, chance).saved(n, float(g[rows].mean()))
+    def __init__(self, alone: pd.DataFrame, n: int, *, chance: float | None = None, seed: int = 0) -> None:
+        self.n = n
+        a, sizes = alone.to_numpy(dtype=float), [int(v) for v in alone.columns]
+        self.rows = [np.arange(len(a))]
+        if len(a) >= FEWEST:
+            self.rows += list(generator(seed, SAVED, n).integers(len(a), size=(BOOTSTRAPS, len(a))))
+        means = [_column_means(a[rows]) for rows in self.rows]
+        points = [{size: m for size, m in zip(sizes, own, strict=True) if np.isfinite(m)} for own in means]
+        self.curves = [LearningCurve(own, chance) for own in points]
 
-    value = saved(np.arange(len(g)))
-    if len(g) < FEWEST:
-        return Estimate(value, np.nan, np.nan)
-    rng = generator(seed, SAVED, n)
-    drawn = [saved(rows) for rows in rng.integers(len(g), size=(BOOTSTRAPS, len(g)))]
-    # Percentiles of few repeats are too narrow, as a normal interval with the plug-in variance is beside Student's t.
-    widen = np.sqrt(len(g) / (len(g) - 1)) * special.stdtrit(len(g) - 1, 0.975) / special.ndtri(0.975)
-    low, high = (value + widen * (q - value) for q in np.quantile(drawn, [0.025, 0.975]))
-    return Estimate(value, float(low), float(high))
+    def saved(self, gain: np.ndarray) -> Estimate:
+        """Real profiles that an arm saves.
+
+        Parameters
+        ----------
+        gain : ndarray (repeats,)
+            Of the arm over `n` real profiles alone, paired.
+
+        Returns
+        -------
+        Estimate
+            Limits are NaN of fewer than three repeats. The value is "at least" where the arm passes the end of the
+            curve.
+        """
+        pairs = zip(self.curves, self.rows, strict=True)
+        value, *drawn = [curve.saved(self.n, float(gain[rows].mean())) for curve, rows in pairs]
+        if not drawn:
+            return Estimate(value, np.nan, np.nan)
+        # Percentiles of few repeats are too narrow, as a normal interval with a plug-in variance is beside Student's t.
+        freedom = len(gain) - 1
+        widen = np.sqrt(len(gain) / freedom) * special.stdtrit(freedom, 0.975) / special.ndtri(0.975)
+        low, high = (value + widen * (q - value) for q in np.quantile(drawn, [0.025, 0.975]))
+        return Estimate(value, float(low), float(high))
 
 
 def _column_means(x: np.ndarray) -> np.ndarray:
@@ -173,42 +179,58 @@ class PowerLaw:
             return float(self.scale * max(b / (a - target), 1e-12) ** (1 / c)) if b > 0 else self.scale
 
 
-def extrapolate(
-    alone: pd.DataFrame, statistic: Callable[[PowerLaw], float], *, number: bool = False, seed: int = 0
-) -> Estimate:
-    """What the power law of a learning curve says, with a bootstrap interval over repeats.
+def power_laws(alone: pd.DataFrame, seed: int = 0) -> list[PowerLaw]:
+    """Power law of a learning curve, then those of resampled repeats.
 
     Parameters
     ----------
     alone : DataFrame (repeats × sizes)
         Accuracy of real profiles alone.
-    statistic : callable
-        The number asked for, of the law fitted.
-    number : bool
-        It is a number of profiles, which may differ by orders of magnitude.
     seed : int
         Seed of the bootstrap.
 
     Returns
     -------
-    Estimate
-        Not identified (all NaN) with fewer than four sizes or three repeats, and a number of profiles whose interval
-        spans more than a factor of ten or has no upper limit.
+    list of PowerLaw
+        Empty with fewer than four sizes or three repeats.
     """
-    lost = Estimate(np.nan, np.nan, np.nan, False)
     alone = alone.dropna(axis=1, thresh=FEWEST)
     if alone.shape[1] < FEWEST_SIZES or len(alone) < FEWEST:
-        return lost
+        return []
     a, sizes = alone.to_numpy(dtype=float), alone.columns.to_numpy(dtype=float)
     se = np.nanstd(a, axis=0, ddof=1) / np.sqrt(np.isfinite(a).sum(0))
 
-    def answer(rows: np.ndarray) -> float:
+    def law(rows: np.ndarray) -> PowerLaw:
         means = _column_means(a[rows])
         there = np.isfinite(means)
-        return statistic(PowerLaw(sizes[there], means[there], se[there]))
+        return PowerLaw(sizes[there], means[there], se[there])
 
-    value = answer(np.arange(len(a)))
-    drawn = [answer(rows) for rows in generator(seed, "power law").integers(len(a), size=(BOOTSTRAPS // 4, len(a)))]
+    draws = generator(seed, "power law").integers(len(a), size=(BOOTSTRAPS // 4, len(a)))
+    return [law(rows) for rows in (np.arange(len(a)), *draws)]
+
+
+def extrapolate(laws: list[PowerLaw], statistic: Callable[[PowerLaw], float], *, number: bool = False) -> Estimate:
+    """What the power law of a learning curve says, with a bootstrap interval over repeats.
+
+    Parameters
+    ----------
+    laws : list of PowerLaw
+        :func:`power_laws` of the curve.
+    statistic : callable
+        The number asked for, of a law.
+    number : bool
+        It is a number of profiles, which may differ by orders of magnitude.
+
+    Returns
+    -------
+    Estimate
+        Not identified (all NaN) without laws, and a number of profiles whose interval spans more than a factor of ten
+        or has no upper limit.
+    """
+    lost = Estimate(np.nan, np.nan, np.nan, False)
+    if not laws:
+        return lost
+    value, *drawn = map(statistic, laws)
     low, high = np.quantile(drawn, [0.025, 0.975], method="nearest")
     if not np.isfinite([value, low, high]).all() or (number and high > LARGEST_RATIO * max(low, 1)):
         return lost
@@ -244,15 +266,19 @@ def saved_rows(
     zero : int
         Number of real profiles that ``n_real`` 0 stands for.
     chance, seed
-        See :func:`profiles_saved`.
+        See :class:`ResampledCurves`.
     """
-    rows = []
+    rows: list[dict[str, object]] = []
+    resampled: dict[tuple[int, ...], ResampledCurves] = {}
     for keys, arm in gains.groupby(ARM, dropna=False, sort=False):
         named = dict(zip(ARM, keys, strict=True))
         n = int(named["n_real"]) or zero
         gain = arm.set_index("repeat")["value"]
-        gain = gain[gain.index.isin(alone.index)]
+        gain = gain[gain.index.isin(alone.index)].dropna()
         if n < alone.columns.max() and len(gain):
-            value, low, high, _ = profiles_saved(alone, gain, n, chance=chance, seed=seed)
+            key = (n, *gain.index)
+            if key not in resampled:
+                resampled[key] = ResampledCurves(alone.loc[gain.index], n, chance=chance, seed=seed)
+            value, low, high, _ = resampled[key].saved(gain.to_numpy(dtype=float))
             rows.append({**named, "metric": SAVED, "value": value, "ci_low": low, "ci_high": high, "n": len(gain)})
     return rows

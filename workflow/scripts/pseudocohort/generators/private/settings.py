@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import anndata as ad
@@ -18,81 +17,6 @@ from .statistics import LABELS, DonorProfiles, PrivateStatistics, Public
 
 if TYPE_CHECKING:
     from ..base.checkpoint import Checkpoint
-
-
-#: Median below which the expression filter lets every gene pass (log2 units).
-NO_FILTER = -100.0
-
-
-def check_public_genes(gene_space: dict[str, Any], settings: dict[str, Any], name: str) -> None:
-    """Refuse ``genes: public`` where the study chooses its genes by looking at the training donors.
-
-    Parameters
-    ----------
-    gene_space : dict
-        ``prepare.gene_space`` of the configuration.
-    settings : dict
-        Of the generator.
-    name : str
-        Its name.
-
-    Raises
-    ------
-    UserError
-        With what chose them.
-    """
-    if settings.get("genes") != "public":
-        return
-    chosen = []
-    if gene_space.get("kind") == "most_variable":
-        chosen.append("kind: most_variable")
-    if gene_space.get("min_median", 1.0) > NO_FILTER:
-        chosen.append("min_median")
-    if gene_space.get("min_sd", 0.3) >= 0:
-        chosen.append("min_sd")
-    if gene_space.get("min_cell_level_mean", 0.0) > 0:
-        chosen.append("min_cell_level_mean")
-    if chosen:
-        raise UserError(
-            f"genes of {name!r} are declared public, but {', '.join(chosen)} chooses them on the training donors",
-            where=f"generator_settings.{name}.genes",
-            remedy="take all genes or a published list without a filter (prepare.gene_space: min_median: -1000, "
-            "min_sd: -1), or leave genes: chosen, which gives no guarantee",
-        )
-
-
-def check_public_profiles(settings: dict[str, Any], name: str, datasets: Iterable[str], *, needed: bool) -> None:
-    """Refuse a generator without the public profiles that it needs, or with those of a dataset that is not there.
-
-    Parameters
-    ----------
-    settings : dict
-        Of the generator, with its defaults.
-    name : str
-        Its name.
-    datasets : iterable of str
-        Datasets of the study.
-    needed : bool
-        Whether it cannot do without.
-
-    Raises
-    ------
-    UserError
-        With what may be named.
-    """
-    public, known = settings["public"], list(datasets)
-    if public == "none" and needed:
-        what = f"{name!r} has no public profiles"
-    elif public not in ("none", "reference", *known):
-        what = f"public profiles of {name!r} are of {public!r}, which is no dataset of the study"
-    else:
-        return
-    raise UserError(
-        what,
-        where=f"generator_settings.{name}.public",
-        remedy=f"name reference or a dataset of the study ({', '.join(known)})"
-        + ("; or take a private generator that needs none" if needed else ", or none"),
-    )
 
 
 def noise_key(settings: dict[str, Any], seed: int, checkpoint: Checkpoint | None = None) -> NoiseKey:
