@@ -149,14 +149,14 @@ def test_nothing_is_stale_after_kills(killed):
 @pytest.mark.parametrize(
     ("damaged", "made_from_it"),
     [
-        ("synthetic/fidelity/mvn/b000.h5ad", "evaluated/fidelity/mvn.tsv"),
+        ("synthetic/fidelity/mvn/b000.h5ad", "evaluated/fidelity/b000.tsv"),
         ("models/fidelity/mvn/b000", "synthetic/fidelity/mvn/b000.h5ad"),
     ],
 )
 def test_a_damaged_file_is_said_and_never_enters_a_table(undisturbed, damaged, made_from_it):
     """Half of a file is cut away: the job that reads it fails, and makes nothing; mended, the table is what it was."""
     path, target = undisturbed / RESULTS / damaged, undisturbed / RESULTS / made_from_it
-    table = undisturbed / RESULTS / "evaluated/fidelity/mvn.tsv"
+    table = undisturbed / RESULTS / "evaluated/fidelity/b000.tsv"
     files = [path] if path.is_file() else sorted(path.rglob("*.safetensors"))
     assert files
     whole, before = {file: file.read_bytes() for file in files}, table.read_bytes()

@@ -47,14 +47,38 @@ def test_report_tables_and_figures_are_there(demo):
 
 def test_every_table_has_its_floor_ceiling_and_controls(demo):
     tables = {e: pd.read_csv(demo / f"results/demo/tables/{e}.tsv", sep="\t", low_memory=False) for e in EXPERIMENTS}
-    schema = yaml.safe_load((demo / "workflow/schemas/config.schema.yaml").read_text())
-    generators = set(schema["properties"]["generators"]["default"])
-    assert generators | {"real"} <= set(tables["fidelity"]["generator"])
-    assert generators | {"real"} <= set(tables["augmentation"]["generator"])
-    assert generators <= set(tables["privacy"]["generator"])
+    config = yaml.safe_load((demo / "config/demo.yaml").read_text())
+    assert {*config["generators"], "real"} == set(tables["fidelity"]["generator"])
+    assert {*config["augmentation"]["generators"], "real"} == set(tables["augmentation"]["generator"])
+    assert set(config["privacy"]["generators"]) <= set(tables["privacy"]["generator"])
+    for controls in (config["augmentation"]["generators"], config["privacy"]["generators"]):
+        assert {"copy", "independent", "mvn", "ddpm"} <= set(controls)
     assert {"audit", "negative_control"} <= set(tables["privacy"]["regime"])
     assert {"none", "ceiling"} <= set(tables["augmentation"]["regime"])
     assert {"tissue_only", "cell_only", "both", "permuted"} <= set(tables["combination"]["regime"])
+
+
+def test_every_question_about_interventions_is_answered(demo, snakemake):
+    snakemake(demo, "--profile", "profiles/demo", "--", "intervene")
+    answers = demo / "results/demo/interventions/answers"
+    for name in ("regulators_down_liver", "targets_liver", "dependencies_liver", "translate"):
+        assert len(pd.read_csv(answers / f"{name}.tsv", sep="\t")) and "refused" not in (
+            (answers / f"{name}.html").read_text()
+        ), name
+
+
+def test_the_private_cohort_may_be_released_and_the_others_may_not(demo, snakemake):
+    snakemake(demo, "--profile", "profiles/demo", "--", "release")
+    card = json.loads((demo / "results/demo/release/card.json").read_text())
+    assert card["name"] == "demo-dp_components" and (demo / "results/demo/release/synthetic.h5ad").is_file()
+    for name in ("copy", "mvn", "ddpm"):
+        setting = ("--config", f"release={{generator: {name}}}")
+        done = snakemake(
+            demo, "--configfile", "config/demo.yaml", "--cores", "1", *setting, "--", "release", check=False
+        )
+        assert done.returncode != 0
+        assert f"the gate refuses to release '{name}'" in done.stdout + done.stderr
+    snakemake(demo, "--profile", "profiles/demo", "--", "release")
 
 
 def test_photocopier_is_exposed(demo):
@@ -160,7 +184,11 @@ def test_editing_one_generator_trains_only_that_generator(demo, snakemake):
 
 
 def test_same_seed_gives_the_same_tables(demo, snakemake):
-    tables = [demo / "results/demo/evaluated/privacy/mvn.tsv", demo / "results/demo/evaluated/fidelity/ddpm.tsv"]
+    scored = {e: sorted((demo / f"results/demo/evaluated/{e}").glob("*.tsv")) for e in ("privacy", "fidelity")}
+    tables = [
+        next(path for path in scored[e] if name in set(pd.read_csv(path, sep="\t")["generator"]))
+        for e, name in (("privacy", "mvn"), ("fidelity", "ddpm"))
+    ]
     before = [t.read_bytes() for t in tables]
     names = [str(t.relative_to(demo)) for t in tables]
     forced = ["results/demo/models/privacy/mvn/b000", "results/demo/models/fidelity/ddpm/b000"]
