@@ -231,3 +231,21 @@ def test_the_public_sheet_has_every_dataset_of_the_shipped_studies(project_root)
         assert f"`{folder}/" in page, folder
     studies = [p.stem for p in (project_root / "config").glob("*.yaml") if p.stem != "full-size"]
     assert all(f"`{name}`" in page for name in studies if name not in ("config",))
+
+
+def test_all_columns_that_a_row_lacks_are_named_at_once_with_what_they_may_be(tmp_path, project_root):
+    sheet = tmp_path / "sheet.tsv"
+    sheet.write_text("dataset\tkind\tsource\nmine\tbulk\tcounts.tsv\n")
+    with pytest.raises(UserError) as refused:
+        read_datasets(
+            {"datasets": ["mine"], "datasets_sheet": str(sheet)}, project_root / "workflow/schemas/datasets.schema.yaml"
+        )
+    text = str(refused.value)
+    for column, choice in (
+        ("format", "gct"),
+        ("orientation", "genes_by_samples"),
+        ("unit", "tpm"),
+        ("context", "normal"),
+    ):
+        assert f"'{column}'" in text and choice in text
+    assert text.count("\n  ") >= 9

@@ -42,9 +42,13 @@ def _explain(error: jsonschema.ValidationError) -> tuple[str, str]:
         allowed = [str(v) for v in error.validator_value]
         return f"{value!r} is not allowed", f"{nearest(value, allowed)}one of: {', '.join(allowed)}"
     if error.validator == "required":
-        missing = [k for k in error.validator_value if k not in value][0]
-        description = schema.get("properties", {}).get(missing, {}).get("description", "")
-        return f"{missing!r} is missing", f"add it: {description}" if description else "add it"
+        missing = [k for k in error.validator_value if k not in value]
+        hints = {key: _hint(schema.get("properties", {}).get(key, {})) for key in missing}
+        if len(missing) == 1:
+            (hint,) = hints.values()
+            return f"{missing[0]!r} is missing", f"add it: {hint}" if hint else "add it"
+        lines = [f"  {key}: {hint}" if hint else f"  {key}" for key, hint in hints.items()]
+        return f"{', '.join(map(repr, missing))} are missing", "\n".join(["add them:", *lines])
     if error.validator == "pattern":
         return f"{value!r} is not allowed", told or f"it must match {error.validator_value}"
     if error.validator == "type":
@@ -52,6 +56,12 @@ def _explain(error: jsonschema.ValidationError) -> tuple[str, str]:
         wanted = wanted if isinstance(wanted, str) else " or ".join(wanted)
         return f"{value!r} is not of type {wanted}", told or "correct its type"
     return error.message, told or "correct the value"
+
+
+def _hint(schema: Mapping[str, Any]) -> str:
+    """What a key is and may be."""
+    allowed = ", ".join(map(str, schema.get("enum", [])))
+    return " ".join(part for part in (schema.get("description", ""), f"[{allowed}]" if allowed else "") if part)
 
 
 def _is_number(checker: Any, value: Any) -> bool:
