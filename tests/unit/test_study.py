@@ -109,7 +109,10 @@ def test_every_config_key_is_documented(project_root):
         ({"datasets": []}, "datasets", ""),
         ({"combination": {"conditions": ["breast"]}}, "combination.conditions", "leave combination out"),
         ({"interventions": {"graph": ""}}, "interventions", "leave interventions out"),
-        ({"privacy": {"generators": ["ddpm"]}, "generators": ["mvn"]}, "privacy.generators", "add it"),
+        (
+            {"privacy": {"generators": ["ddpm"]}, "augmentation": {"generators": ["mvn"]}, "generators": ["mvn"]},
+            "privacy.generators", "add it",
+        ),
     ],
 )  # fmt: skip
 def test_mistakes_name_field_value_and_remedy(study, changes, where, remedy):
@@ -124,7 +127,8 @@ VARIANT = {"ddpm_short": {"generator": "ddpm", "steps": 200}}
 
 def test_a_variant_of_a_generator_stands_beside_it(study):
     changed = study(generators=["mvn", "ddpm", "ddpm_short"], generator_settings=VARIANT)
-    changed["privacy"]["training_lengths"] = {}
+    changed["privacy"] |= {"training_lengths": {}, "generators": changed["generators"]}
+    changed["augmentation"]["generators"] = changed["generators"]
     changed["combination"] |= {"generators": ["ddpm_short"], "draws": 3, "generator_draws": 1}
     check(changed)
     assert kind_of(changed, "ddpm_short") == "ddpm" and kind_of(changed, "mvn") == "mvn"
