@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from scipy import stats
 from scipy.spatial.distance import cdist
 from sklearn.neighbors import NearestNeighbors
@@ -20,7 +21,12 @@ from pseudocohort.metrics.correlation import correlation_score
 from pseudocohort.metrics.differential import differential_recovery
 from pseudocohort.metrics.discriminator import discriminator_auc
 from pseudocohort.metrics.memorisation import closer_to_train_share, memorisation_share
-from pseudocohort.metrics.moments import frechet_distance, gene_marginals, maximum_mean_discrepancy
+from pseudocohort.metrics.moments import (
+    frechet_distance,
+    gene_marginals,
+    kolmogorov_smirnov,
+    maximum_mean_discrepancy,
+)
 from pseudocohort.metrics.neighbours import closer, nearest, within
 from pseudocohort.metrics.prdc import precision_recall_density_coverage
 from pseudocohort.metrics.sizes import donor_halves, matched_chunks, matched_subset
@@ -279,3 +285,12 @@ def test_junk_at_adversarial_accuracy_one_half_is_exposed_by_its_halves(study):
     assert values["aa_test"] == pytest.approx(0.5, abs=0.1)
     assert values["aa_test_truth_half"] > 0.95 and values["aa_test_synthetic_half"] < 0.25
     assert values["discriminator_auc"] > 0.9
+
+
+@given(
+    arrays(float, st.tuples(st.integers(1, 30), st.just(5)), elements=st.integers(-3, 3)),
+    arrays(float, st.tuples(st.integers(1, 30), st.just(5)), elements=st.integers(-3, 3)),
+)
+def test_kolmogorov_smirnov_is_scipys_also_with_ties(a: np.ndarray, b: np.ndarray) -> None:
+    expected = stats.ks_2samp(a, b, axis=0, method="asymp").statistic
+    np.testing.assert_array_equal(kolmogorov_smirnov(a, b), expected)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,13 @@ def expected_given(
     ndarray (len(obs) × genes)
         log2 expression.
     """
-    return Fitted.load(folder, generator).given(obs, clamped, seed=seed, device=device)
+    return _loaded(folder, generator).given(obs, clamped, seed=seed, device=device)
+
+
+@lru_cache(maxsize=4)
+def _loaded(folder: Path, generator: str) -> Fitted:
+    """A stored generator, which hundreds of questions are asked in a row."""
+    return Fitted.load(folder, generator)
 
 
 def signals_batch(
