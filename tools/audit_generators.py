@@ -27,6 +27,7 @@ from pseudocohort.core import contracts, io
 from pseudocohort.core.words import between, number, words
 from pseudocohort.experiments.privacy.evidence import Bounds, evidence, judge
 from pseudocohort.experiments.privacy.score import privacy
+from pseudocohort.experiments.shared.inputs import ScoreInputs
 from pseudocohort.experiments.shared.statistics import interval
 from pseudocohort.generators.base.registry import get, kind_of, settings_of
 from pseudocohort.generators.fit.batch import train_batch
@@ -62,10 +63,10 @@ def audited(name: str, config: dict, results: Path, sets: pd.DataFrame) -> pd.Da
         if private:
             ledgers = signals_batch(models, profiles, members, names, generator=kind, device="cpu")[1]
     synthetic = {one: made[(made.obs["training_set"] == one).to_numpy()] for one in names}
-    return privacy(
+    return privacy(ScoreInputs(
         profiles, synthetic, own, members, study=config["study"], generator=name,
-        settings=config["privacy"] | {"release_sizes": []}, seed=config["seed"], ledgers=ledgers,
-    )  # fmt: skip
+        settings=config["privacy"] | {"release_sizes": []}, seed=config["seed"],
+    ), ledgers=ledgers)  # fmt: skip
 
 
 def row(table: pd.DataFrame, name: str) -> tuple[dict[str, str], pd.Series]:

@@ -17,6 +17,7 @@ from pseudocohort.experiments.augmentation.curves import curves as augmentation_
 from pseudocohort.experiments.augmentation.score import augmentation
 from pseudocohort.experiments.augmentation.verdict import verdict
 from pseudocohort.experiments.shared.classifiers import BASELINES, BEST, DEFAULTS
+from pseudocohort.experiments.shared.inputs import ScoreInputs
 from pseudocohort.experiments.shared.split_guard import Members, check_no_leak
 from pseudocohort.experiments.shared.standardise import moderated_scale, plain_scale
 from pseudocohort.generators.space.label_em import name_pool
@@ -75,15 +76,17 @@ def _score(
 ) -> pd.DataFrame:
     rows = training_sets(config)
     table = augmentation(
-        profiles,
-        synthetic or {},
-        pd.DataFrame(rows),
-        members(profiles.obs, rows, config),
-        study="toy",
-        generator=generator,
-        settings=config["augmentation"],
-        seed=config["seed"],
-        shared=shared,
+        ScoreInputs(
+            profiles,
+            synthetic or {},
+            pd.DataFrame(rows),
+            members(profiles.obs, rows, config),
+            study="toy",
+            generator=generator,
+            settings=config["augmentation"],
+            seed=config["seed"],
+            shared={} if shared is None else shared,
+        )
     )
     check_evaluation(table, "augmentation")
     return table
@@ -303,11 +306,11 @@ def test_missing_real_rows_are_refused(profiles: ad.AnnData) -> None:
     table = pd.DataFrame(rows)
     table.loc[table["regime"] == "same_n", "n_real"] = 13
     with pytest.raises(ContractError, match="no training set holds the real rows"):
-        augmentation(
+        augmentation(ScoreInputs(
             profiles, made, table[table["regime"] != "oracle"].assign(regime="unlabeled"),
             members(profiles.obs, rows, config), study="toy", generator="toy",
             settings=config["augmentation"], seed=5,
-        )  # fmt: skip
+        ))  # fmt: skip
 
 
 def test_unlabelled_profiles_named_by_a_mixture_stand_beside_generators(profiles: ad.AnnData) -> None:
@@ -379,10 +382,10 @@ def test_augmentation_refuses_a_leaky_plan(profiles: ad.AnnData, generator: str)
     rows = training_sets(config)
     plan = members(profiles.obs, rows, config)
     with pytest.raises(ContractError, match="is held out and trained on in the same training set"):
-        augmentation(
+        augmentation(ScoreInputs(
             _paired_donors(profiles), {}, pd.DataFrame(rows), plan, study="toy", generator=generator,
             settings=config["augmentation"], seed=config["seed"],
-        )  # fmt: skip
+        ))  # fmt: skip
 
 
 def test_a_donor_put_on_the_other_side_of_one_training_set_is_refused(profiles: ad.AnnData) -> None:
@@ -394,10 +397,10 @@ def test_a_donor_put_on_the_other_side_of_one_training_set_is_refused(profiles: 
     first = plan.index[inside & (plan["role"] == "test")][0]
     planted = plan.loc[[first]].assign(role="train")
     with pytest.raises(ContractError, match="is held out and trained on") as caught:
-        augmentation(
+        augmentation(ScoreInputs(
             profiles, {}, pd.DataFrame(rows), pd.concat([plan, planted], ignore_index=True), study="toy",
             generator="real", settings=config["augmentation"], seed=config["seed"],
-        )  # fmt: skip
+        ))  # fmt: skip
     assert repr(name) in caught.value.where
 
 

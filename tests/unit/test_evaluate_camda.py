@@ -15,6 +15,7 @@ from pseudocohort.core.contracts import check_evaluation
 from pseudocohort.core.errors import UserError
 from pseudocohort.experiments.camda import score as track
 from pseudocohort.experiments.camda.figures.camda import draw
+from pseudocohort.experiments.shared.inputs import ScoreInputs
 from pseudocohort.experiments.shared.statistics import summarise
 from pseudocohort.experiments.shared.verdicts import verdicts
 from pseudocohort.plan.members import members
@@ -56,7 +57,16 @@ def _score(profiles: ad.AnnData, generator: str, make=None) -> pd.DataFrame:
         wanted = request(row, mine, profiles.obs, config)
         made[row["training_set"]] = ad.AnnData(make(train, wanted), obs=wanted.set_index(wanted.index.astype(str)))
     out = track.camda(
-        profiles, made, pd.DataFrame(rows), table, study="toy", generator=generator, settings=config["camda"], seed=4
+        ScoreInputs(
+            profiles,
+            made,
+            pd.DataFrame(rows),
+            table,
+            study="toy",
+            generator=generator,
+            settings=config["camda"],
+            seed=4,
+        )
     )
     check_evaluation(out, "camda")
     return out

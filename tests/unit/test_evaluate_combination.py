@@ -16,6 +16,7 @@ from pseudocohort.core.errors import ContractError
 from pseudocohort.experiments.combination import baselines as base
 from pseudocohort.experiments.combination.finish import finish
 from pseudocohort.experiments.combination.score import combination
+from pseudocohort.experiments.shared.inputs import ScoreInputs
 from pseudocohort.experiments.shared.split_guard import check_no_leak
 from pseudocohort.plan.members import members
 from pseudocohort.plan.training_sets import training_sets
@@ -85,14 +86,16 @@ def _config(**combination_settings: object) -> dict:
 def _score(profiles: ad.AnnData, config: dict, synthetic: dict | None = None, generator: str = "real") -> pd.DataFrame:
     rows = training_sets(config)
     table = combination(
-        profiles,
-        synthetic or {},
-        pd.DataFrame(rows),
-        members(profiles.obs, rows, config),
-        study="toy",
-        generator=generator,
-        settings=config["combination"],
-        seed=config["seed"],
+        ScoreInputs(
+            profiles,
+            synthetic or {},
+            pd.DataFrame(rows),
+            members(profiles.obs, rows, config),
+            study="toy",
+            generator=generator,
+            settings=config["combination"],
+            seed=config["seed"],
+        )
     )
     check_evaluation(table, "combination")
     return table
@@ -241,10 +244,10 @@ def test_a_held_out_donor_in_the_pool_is_refused() -> None:
     profiles.obs.loc[of_set["test"], "donor"] = of_set["unlabeled"]
     for generator in ("real", "toy"):
         with pytest.raises(ContractError, match=f"'{of_set['unlabeled']}' is held out and trained on"):
-            combination(
+            combination(ScoreInputs(
                 profiles, {}, pd.DataFrame(rows), plan, study="toy", generator=generator,
                 settings=config["combination"], seed=config["seed"],
-            )  # fmt: skip
+            ))  # fmt: skip
     # A plan of the corrected profiles deals both to one side.
     check_no_leak(profiles, members(profiles.obs, rows, config))
 

@@ -16,6 +16,7 @@ from sklearn.neighbors import NearestNeighbors
 from pseudocohort.core.contracts import check_evaluation
 from pseudocohort.core.errors import UserError
 from pseudocohort.experiments.fidelity.score import fidelity
+from pseudocohort.experiments.shared.inputs import ScoreInputs
 from pseudocohort.metrics.adversarial import adversarial_accuracy
 from pseudocohort.metrics.correlation import correlation_score
 from pseudocohort.metrics.differential import differential_recovery
@@ -249,7 +250,9 @@ def study():
     def score(synthetic, generator="model"):
         given = {} if synthetic is None else {"full-r0": synthetic}
         table = fidelity(
-            profiles, given, sets, members, study="s", generator=generator, settings={"neighbours": 5}, seed=1
+            ScoreInputs(
+                profiles, given, sets, members, study="s", generator=generator, settings={"neighbours": 5}, seed=1
+            )
         )
         check_evaluation(table, "test")
         return table[table["task"].isna()].set_index("metric")["value"]

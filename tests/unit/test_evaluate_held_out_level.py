@@ -13,6 +13,7 @@ from pseudocohort.core.errors import ContractError, UserError
 from pseudocohort.experiments.held_out_level import baselines as base
 from pseudocohort.experiments.held_out_level.figures.held_out_level import draw
 from pseudocohort.experiments.held_out_level.score import held_out_level
+from pseudocohort.experiments.shared.inputs import ScoreInputs
 from pseudocohort.experiments.shared.verdicts import verdicts
 from pseudocohort.generators.models.mvn.model import MVN
 from pseudocohort.plan.members import members
@@ -107,14 +108,16 @@ def _made(profiles: ad.AnnData, config: dict) -> dict[str, ad.AnnData]:
 def _score(profiles: ad.AnnData, config: dict, generator: str, made: dict | None = None) -> pd.DataFrame:
     rows, table = _plan(profiles, config)
     out = held_out_level(
-        profiles,
-        made or {},
-        pd.DataFrame(rows),
-        table,
-        study="toy",
-        generator=generator,
-        settings={**config["held_out_level"], "tissue_level": "tumour", "cell_level": "pseudobulk"},
-        seed=config["seed"],
+        ScoreInputs(
+            profiles,
+            made or {},
+            pd.DataFrame(rows),
+            table,
+            study="toy",
+            generator=generator,
+            settings={**config["held_out_level"], "tissue_level": "tumour", "cell_level": "pseudobulk"},
+            seed=config["seed"],
+        )
     )
     check_evaluation(out, "held_out_level")
     return out
@@ -254,10 +257,10 @@ def test_held_out_donor_that_was_trained_on_is_caught() -> None:
     donors[test] = donors[train]
     profiles.obs["donor"] = donors.to_numpy()
     with pytest.raises(ContractError, match="held out and trained on"):
-        held_out_level(
+        held_out_level(ScoreInputs(
             profiles, {}, pd.DataFrame(rows), table, study="toy", generator="real",
             settings={**config["held_out_level"], "tissue_level": "tumour", "cell_level": "pseudobulk"}, seed=1,
-        )  # fmt: skip
+        ))  # fmt: skip
 
 
 def test_condition_without_lines_is_named() -> None:

@@ -15,6 +15,7 @@ from pseudocohort.experiments.lacan import score as track
 from pseudocohort.experiments.lacan.figures.lacan import draw
 from pseudocohort.experiments.lacan.published_network import PublishedNetwork
 from pseudocohort.experiments.registry import describe
+from pseudocohort.experiments.shared.inputs import ScoreInputs
 from pseudocohort.experiments.shared.statistics import summarise
 from pseudocohort.experiments.shared.verdicts import verdicts
 from pseudocohort.plan.members import members
@@ -62,7 +63,16 @@ def _score(profiles: ad.AnnData, generator: str, make=None) -> pd.DataFrame:
         wanted = request(row, mine, profiles.obs, CONFIG)
         made[row["training_set"]] = ad.AnnData(make(train, wanted), obs=wanted.set_index(wanted.index.astype(str)))
     out = track.lacan(
-        profiles, made, pd.DataFrame(rows), table, study="toy", generator=generator, settings=CONFIG["lacan"], seed=4
+        ScoreInputs(
+            profiles,
+            made,
+            pd.DataFrame(rows),
+            table,
+            study="toy",
+            generator=generator,
+            settings=CONFIG["lacan"],
+            seed=4,
+        )
     )
     check_evaluation(out, "lacan")
     return out

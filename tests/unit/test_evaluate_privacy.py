@@ -31,6 +31,7 @@ from pseudocohort.experiments.privacy.audit import epsilon_bound, epsilon_lower_
 from pseudocohort.experiments.privacy.evidence import Bounds, evidence, judge
 from pseudocohort.experiments.privacy.pooled import true_positives
 from pseudocohort.experiments.privacy.score import donor_scores, privacy, tied_share
+from pseudocohort.experiments.shared.inputs import ScoreInputs
 from pseudocohort.experiments.shared.statistics import corrected_maximum, delong
 from pseudocohort.generators.base import registry
 from pseudocohort.metrics.copies import copied_donors
@@ -285,14 +286,16 @@ def _release(profiles: ad.AnnData, plan: pd.DataFrame, training_set: str) -> ad.
 
 def _table(profiles: ad.AnnData, plan: pd.DataFrame, synthetic: dict, **settings: object) -> pd.DataFrame:
     return privacy(
-        profiles,
-        synthetic,
-        pd.DataFrame(training_sets(CONFIG)),
-        plan,
-        study="toy_study",
-        generator="toy",
-        settings=CONFIG["privacy"] | settings,
-        seed=CONFIG["seed"],
+        ScoreInputs(
+            profiles,
+            synthetic,
+            pd.DataFrame(training_sets(CONFIG)),
+            plan,
+            study="toy_study",
+            generator="toy",
+            settings=CONFIG["privacy"] | settings,
+            seed=CONFIG["seed"],
+        )
     )
 
 
@@ -379,7 +382,8 @@ def test_what_is_wrong_is_said(cohort) -> None:
 def test_a_generator_without_privacy_sets_has_no_rows(cohort) -> None:
     profiles, plan, _ = cohort
     rows = pd.DataFrame(training_sets(CONFIG)).assign(generators="other")
-    table = privacy(profiles, {}, rows, plan, study="s", generator="toy", settings=CONFIG["privacy"], seed=1)
+    given = ScoreInputs(profiles, {}, rows, plan, study="s", generator="toy", settings=CONFIG["privacy"], seed=1)
+    table = privacy(given)
     assert len(table) == 0
 
 
@@ -446,10 +450,10 @@ def _fresh_with_copies(share: float, coins: int = 4) -> pd.DataFrame:
             copied = profiles[seen[: round(share * len(seen))].to_numpy()]
             made[: copied.n_obs], labels[: copied.n_obs] = copied.X, copied.obs["condition"]
         synthetic[row["training_set"]] = ad.AnnData(made, obs=pd.DataFrame({"condition": labels}), var=profiles.var)
-    return privacy(
+    return privacy(ScoreInputs(
         profiles, synthetic, pd.DataFrame(rows), plan, study="s", generator="toy",
         settings=config["privacy"] | {"attacks": ["all"]}, seed=5,
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
 @pytest.mark.parametrize("share", [0.12, 0.10, 0.02])
@@ -492,10 +496,10 @@ def test_copied_outliers_are_refused_though_the_area_is_a_guess() -> None:
         made = ad.AnnData(model.sample(part.obs, seed=int(row["seed"]) % 1000), obs=part.obs[["condition"]].copy())
         made.var_names = profiles.var_names
         synthetic[row["training_set"]] = made
-    table = privacy(
+    table = privacy(ScoreInputs(
         profiles, synthetic, pd.DataFrame(rows), plan, study="s", generator="toy",
         settings=config["privacy"] | {"attacks": []}, seed=5,
-    )  # fmt: skip
+    ))  # fmt: skip
     found = evidence(table, "toy")
     near = next(a for a in found.attacks if a.name == "nearest_neighbour")
     assert near.audit.auc < 0.6 and near.found.auc >= 0.03

@@ -15,6 +15,7 @@ from pseudocohort.core.errors import ContractError, UserError
 from pseudocohort.experiments.privacy.figures.leakage import curves, draw
 from pseudocohort.experiments.privacy.score import privacy
 from pseudocohort.experiments.privacy.shadow import shadow_scores
+from pseudocohort.experiments.shared.inputs import ScoreInputs
 from pseudocohort.experiments.shared.statistics import delong, summarise
 from pseudocohort.experiments.shared.style import save
 from pseudocohort.generators.base import registry
@@ -167,10 +168,10 @@ def table_of(coins, **settings):
     kept.noised("class means", "donors cut", Mechanism(noise_for(2.5, 1e-5)))
     broken.exact("class means", "without noise")
     ledgers = {"priv-c0": kept.state(), "priv-c1": broken.state()}
-    table = privacy(
-        data, synthetic, sets, plan, study="s", generator="toy", seed=1, signals=signals, ledgers=ledgers,
+    table = privacy(ScoreInputs(
+        data, synthetic, sets, plan, study="s", generator="toy", seed=1,
         settings={"attacks": ["nearest_neighbour", "span_residual"], **settings},
-    )  # fmt: skip
+    ), signals=signals, ledgers=ledgers)  # fmt: skip
     check_evaluation(table, "here")
     table["regime"] = table["task"].fillna(table["regime"])  # areas of one condition are rows of their own
     return table.set_index(["repeat", "regime", "estimator", "metric"])["value"]
@@ -209,10 +210,10 @@ def test_the_claim_of_a_ledger_is_in_the_table():
 def test_a_candidate_without_signal_is_an_error():
     data, synthetic, sets, plan, signals = audits(2)
     with pytest.raises(ContractError, match="no white-box signal"):
-        privacy(
-            data, synthetic, sets, plan, study="s", generator="toy", seed=1, signals=signals.iloc[1:],
+        privacy(ScoreInputs(
+            data, synthetic, sets, plan, study="s", generator="toy", seed=1,
             settings={"attacks": ["nearest_neighbour"], "white_box": True},
-        )  # fmt: skip
+        ), signals=signals.iloc[1:])  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "wanted"), [("ddpm", 3), ("dp_naive_bayes", 1), ("mvn", 0)])
@@ -318,11 +319,10 @@ def test_release_sizes_and_training_lengths_have_rows_of_their_own_and_a_figure(
     plan = pd.concat([plan, plan.assign(training_set=plan["training_set"].str.replace("priv", "privlen"))])
     also = signals.assign(training_set=signals["training_set"].str.replace("priv", "privlen"))
     synthetic |= {name.replace("priv", "privlen"): made for name, made in synthetic.items()}
-    table = privacy(
+    table = privacy(ScoreInputs(
         data, synthetic, pd.concat([sets, longer]), plan, study="s", generator="ddpm", seed=1,
-        signals=pd.concat([signals, also]),
         settings={"attacks": ["nearest_neighbour"], "white_box": True, "release_sizes": [0.5, 2]},
-    )  # fmt: skip
+    ), signals=pd.concat([signals, also]))  # fmt: skip
     check_evaluation(table, "here")
     first = table[(table["metric"] == "auc") & (table["repeat"] == 0) & (table["estimator"] == "nearest_neighbour")]
     auc = first.set_index(["regime", "task"])["value"]

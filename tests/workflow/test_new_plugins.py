@@ -115,14 +115,14 @@ def request(row, roles, config, rng, *, private):
     return in_proportion(roles.requests("train"), 60, rng)
 
 
-def score(profiles, synthetic, training_sets, members, *, study, generator, settings, seed):
+def score(given):
     out = []
-    for row in training_sets.to_dict("records"):
-        own = members[members["training_set"] == row["training_set"]]
-        train, test = (np.asarray(profiles[own["sample_id"][own["role"] == r]].X) for r in ("train", "test"))
-        made = train if generator == "real" else np.asarray(synthetic[row["training_set"]].X)
+    for row in given.training_sets.to_dict("records"):
+        own = given.members[given.members["training_set"] == row["training_set"]]
+        train, test = (np.asarray(given.profiles[own["sample_id"][own["role"] == r]].X) for r in ("train", "test"))
+        made = train if given.generator == "real" else np.asarray(given.synthetic[row["training_set"]].X)
         distance = float(np.linalg.norm(made.mean(0) - test.mean(0)))
-        keys = {"study": study, "generator": generator, "repeat": row["repeat"], "seed": row["seed"]}
+        keys = {"study": given.study, "generator": given.generator, "repeat": row["repeat"], "seed": row["seed"]}
         out.append(keys | {"metric": "distance", "value": distance})
     return evaluation_table(out)
 

@@ -1,6 +1,5 @@
 """Score some generators, or the real data, in one experiment."""
 
-import inspect
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +7,7 @@ import pandas as pd
 
 from pseudocohort.core import contracts, io, logs
 from pseudocohort.experiments.registry import describe
+from pseudocohort.experiments.shared.inputs import ScoreInputs
 from pseudocohort.generators.fit.synthetic_store import SyntheticStore
 
 if TYPE_CHECKING:
@@ -20,25 +20,25 @@ profiles = io.read_profiles(given.profiles, contracts.HARMONISED)
 training_sets = io.read_table(given.training_sets, contracts.TRAINING_SETS_COLUMNS)
 members = io.read_table(given.members, contracts.MEMBERS_COLUMNS)
 experiment = describe(name)
-score = experiment.load(experiment.score)
-asked, tables = inspect.signature(score).parameters, []
-shared: dict[str, Any] = {}  # what the scores of several generators have in common
+score, tables = experiment.load(experiment.score), []
+shared: dict[str, Any] = {}
 for generator in snakemake.params.generators:
     logging.info("scoring %s", generator)
     own = {key.split(".", 1)[1]: paths for key, paths in files.items() if key.startswith(f"{generator}.")}
-    synthetic = SyntheticStore(own.pop("synthetic", []))
-    further = {key: value for key, value in (("inputs", own), ("shared", shared)) if key in asked}
     tables.append(
         score(
-            profiles,
-            synthetic,
-            training_sets[training_sets["experiment"] == name],
-            members,
-            study=snakemake.params.study,
-            generator=generator,
-            settings=snakemake.params.settings,
-            seed=snakemake.params.seed,
-            **further,
+            ScoreInputs(
+                profiles,
+                SyntheticStore(own.pop("synthetic", [])),
+                training_sets[training_sets["experiment"] == name],
+                members,
+                study=snakemake.params.study,
+                generator=generator,
+                settings=snakemake.params.settings,
+                seed=snakemake.params.seed,
+                files=own,
+                shared=shared,
+            )
         )
     )
 io.write_evaluation(pd.concat(tables, ignore_index=True), snakemake.output.table)

@@ -25,6 +25,7 @@ from ..experiments.privacy.pooled import clopper_pearson
 from ..experiments.privacy.score import privacy
 from ..experiments.shared import scales
 from ..experiments.shared.classifiers import BEST, balanced_accuracy, choose_baseline, fit_predict
+from ..experiments.shared.inputs import ScoreInputs
 from ..experiments.shared.standardise import moderated_scale
 from ..experiments.shared.statistics import held_out_standard_error
 from ..generators.base.registry import generators
@@ -252,11 +253,11 @@ class Attacks:
                 part = {"training_set": name, "sample_id": obs.index, "role": role, "condition": obs["condition"]}
                 parts.append(pd.DataFrame(part))
         made = synthetic.profiles()
-        return privacy(
+        return privacy(ScoreInputs(
             profiles, {row["training_set"]: made for row in sets},
             pd.DataFrame(sets).assign(generators=generator), pd.concat(parts, ignore_index=True),
             study="audit", generator=generator, settings={"attacks": self.names}, seed=self.seed,
-        )  # fmt: skip
+        ))  # fmt: skip
 
     def _attacker(self, synthetic: Cohort) -> Cohort:
         if self.reference is not None:

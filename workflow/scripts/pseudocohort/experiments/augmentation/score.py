@@ -46,6 +46,7 @@ from ..shared.classifiers import (
     majority_rate,
     metrics,
 )
+from ..shared.inputs import ScoreInputs
 from ..shared.plan import in_task, task_label
 from ..shared.split_guard import Members, check_no_leak
 from ..shared.standardise import moderated_scale, plain_scale
@@ -118,18 +119,10 @@ class _Draw:
 class _Study:
     """Real rows of every draw, made once."""
 
-    def __init__(
-        self,
-        profiles: ad.AnnData,
-        training_sets: pd.DataFrame,
-        members: pd.DataFrame,
-        settings: Mapping[str, Any],
-        study: str,
-        seed: int,
-    ) -> None:
-        self.profiles, self.settings, self.study, self.seed = profiles, settings, study, seed
-        self.members = Members(profiles, members)
-        rows = training_sets.to_dict("records")
+    def __init__(self, given: ScoreInputs) -> None:
+        self.profiles, self.settings, self.study, self.seed = given.profiles, given.settings, given.study, given.seed
+        self.members = Members(given.profiles, given.members)
+        rows = given.training_sets.to_dict("records")
         self.rows = [{**r, "n_real": int(r["n_real"]), "repeat": int(r["repeat"])} for r in rows]
         self.real = {(r["task"], r["n_real"], r["repeat"]): r for r in self.rows if r["regime"] == "same_n"}
         self._draws: dict[tuple[str, int, int], _Draw] = {}
@@ -378,41 +371,16 @@ def _synthetic_rows(plan: _Study, synthetic: Mapping[str, ad.AnnData], generator
     return table
 
 
-def augmentation(
-    profiles: ad.AnnData,
-    synthetic: Mapping[str, ad.AnnData],
-    training_sets: pd.DataFrame,
-    members: pd.DataFrame,
-    *,
-    study: str,
-    generator: str,
-    settings: Mapping[str, Any],
-    seed: int,
-    shared: dict[str, Any] | None = None,
-) -> pd.DataFrame:
+def augmentation(given: ScoreInputs) -> pd.DataFrame:
     """Score classifiers trained on n real and m synthetic profiles on held-out real ones.
 
     Parameters
     ----------
-    profiles : AnnData
-        Harmonised profiles (samples × genes, log2 units).
-    synthetic : mapping
-        Training set -> synthetic profiles of that generator, on the log2 scale, in shuffled order; ``{}`` for `real`.
-    training_sets, members : DataFrame
-        The plan's rows of the experiment.
-    study : str
-        Name of the study.
-    generator : str
-        Registry name; or ``real`` for the rows without a generator: no augmentation (regime ``none``; estimator
-        ``best`` is the baseline), every real training profile (``ceiling``, n_real -1), real profiles from outside the
-        task as weak extra rows (``stacking``), unlabelled ones with labels of a mixture (``named``), and
-        ``majority_rate``.
-    settings : mapping
-        ``augmentation`` of the configuration: tasks, n_synthetic, classifiers.
-    seed : int
-        Master seed.
-    shared : dict, optional
-        Of calls that differ in the generator alone: the classifiers of real rows are fitted in the first.
+    given : ScoreInputs
+        Of the generator ``real``: no augmentation (regime ``none``; estimator ``best`` is the baseline), every real
+        training profile (``ceiling``, n_real -1), real profiles from outside the task as weak extra rows
+        (``stacking``), unlabelled ones with labels of a mixture (``named``), and ``majority_rate``. The classifiers of
+        real rows are fitted by the first of several scores and shared.
 
     Returns
     -------
@@ -426,10 +394,10 @@ def augmentation(
     ContractError
         If a held-out donor was trained on, real rows are missing from the plan, or there are too few synthetic rows.
     """
-    shared = {} if shared is None else shared
-    if "plan" not in shared:
-        check_no_leak(profiles, members)
-        shared["plan"] = _Study(profiles, training_sets, members, settings, study, seed)
-    plan = shared["plan"]
-    rows = _real_rows(plan) if generator == "real" else _synthetic_rows(plan, synthetic, generator)
-    return evaluation_table(rows)
+    if "plan" not in given.shared:
+        check_no_leak(given.profiles, given.members)
+        given.shared["plan"] = _Study(given)
+    plan = given.shared["plan"]
+    return evaluation_table(
+        _real_rows(plan) if given.generator == "real" else _synthetic_rows(plan, given.synthetic, given.generator)
+    )

@@ -27,6 +27,7 @@ from ...metrics.neighbours import nearest
 from ...metrics.sizes import donor_halves, matched_subset
 from ...prepare.scale import Scaler
 from ..fidelity.score import Profiles, compare
+from ..shared.inputs import ScoreInputs
 from ..shared.split_guard import Members, check_no_leak
 
 #: Genes with the largest positive coefficients of each class that make the important features.
@@ -91,36 +92,14 @@ def discriminative_f1(train: np.ndarray, made: np.ndarray, test: np.ndarray, see
     return float(f1_score(truth, model.predict(np.concatenate([unseen, test]))))
 
 
-def camda(
-    profiles: ad.AnnData,
-    synthetic: Mapping[str, ad.AnnData],
-    training_sets: pd.DataFrame,
-    members: pd.DataFrame,
-    *,
-    study: str,
-    generator: str,
-    settings: Mapping[str, Any],
-    seed: int,
-) -> pd.DataFrame:
+def camda(given: ScoreInputs) -> pd.DataFrame:
     """Score one generator, or real profiles (``generator="real"``), in every fold.
 
     Parameters
     ----------
-    profiles : AnnData
-        Harmonised profiles (log2 units).
-    synthetic : mapping
-        Synthetic profiles by training set; ``{}`` for `real`.
-    training_sets, members : DataFrame
-        Plan of the experiment.
-    study : str
-        Name of the study.
-    generator : str
-        Name of the generator, or ``real``: classifiers trained on the real profiles of the four folds; for the metrics
-        of likeness, one half of the held-out fold against the other.
-    settings : mapping
-        ``camda`` of the configuration.
-    seed : int
-        Master seed.
+    given : ScoreInputs
+        Of the generator ``real``: classifiers trained on the real profiles of the four folds; for the metrics of
+        likeness, one half of the held-out fold against the other.
 
     Returns
     -------
@@ -128,10 +107,12 @@ def camda(
         Evaluation table, a fold per ``repeat``. The challenge's: ``accuracy``, ``auprc``, ``feature_overlap``,
         ``mmd_challenge``, ``discriminative_f1``, ``dcr``, ``dcr_base``; the rest are those of fidelity.
     """
+    profiles, synthetic, members = given.profiles, given.synthetic, given.members
+    generator, settings, seed = given.generator, given.settings, given.seed
     check_no_leak(profiles, members)
     index = Members(profiles, members)
     rows: list[dict[str, Any]] = []
-    for row in training_sets.to_dict("records"):
+    for row in given.training_sets.to_dict("records"):
         name = row["training_set"]
         real = {role: profiles[index.of(name, role)[0]] for role in ("train", "test")}
         x, y = np.asarray(real["train"].X, np.float64), real["train"].obs["condition"].astype(str).to_numpy()
@@ -150,7 +131,7 @@ def camda(
             values["dcr"] = float(nearest(made, x).mean())
         values |= _likeness(real, None if generator == "real" else synthetic[name], settings["neighbours"], fold_seed)
         keys = {
-            "study": study, "generator": generator, "repeat": row["repeat"], "seed": row["seed"],
+            "study": given.study, "generator": generator, "repeat": row["repeat"], "seed": row["seed"],
             "level": settings["level"],
         }  # fmt: skip
         rows += [keys | {"metric": metric, "value": value} for metric, value in values.items()]

@@ -22,6 +22,7 @@ from ...core.errors import ContractError
 from ...core.io import evaluation_table
 from ...core.seeds import generator as random_generator
 from ..shared.classifiers import RECALL, details, fit_predict, metrics
+from ..shared.inputs import ScoreInputs
 from ..shared.split_guard import Members, check_no_leak
 from . import baselines as base
 from . import pool_baselines as methods
@@ -365,36 +366,14 @@ def _paired(plan: _Study) -> None:
                 plan.rows.append({**row, "metric": metric, "value": value - accuracy[key]})
 
 
-def combination(
-    profiles: ad.AnnData,
-    synthetic: Mapping[str, ad.AnnData],
-    training_sets: pd.DataFrame,
-    members: pd.DataFrame,
-    *,
-    study: str,
-    generator: str,
-    settings: Mapping[str, Any],
-    seed: int,
-) -> pd.DataFrame:
+def combination(given: ScoreInputs) -> pd.DataFrame:
     """Score few-shot classifiers helped by the cell level, on held-out tissue.
 
     Parameters
     ----------
-    profiles : AnnData
-        Harmonised profiles (samples × genes, log2 units), both levels.
-    synthetic : mapping
-        Training set -> synthetic tissue profiles on the log2 scale; ``{}`` for `real`.
-    training_sets, members : DataFrame
-        The plan's rows of the experiment; a member's condition is the (merged or permuted) label.
-    study : str
-        Name of the study.
-    generator : str
-        Registry name; or ``real`` for all baselines: ``real`` (k real profiles; ``ceiling``: all of them),
-        :data:`BASELINES`.
-    settings : mapping
-        ``combination`` of the configuration.
-    seed : int
-        Master seed.
+    given : ScoreInputs
+        Profiles of both levels; a member's condition is the (merged or permuted) label. Of the generator ``real`` all
+        baselines: ``real`` (k real profiles; ``ceiling``: all of them), :data:`BASELINES`.
 
     Returns
     -------
@@ -413,10 +392,12 @@ def combination(
     ContractError
         If a held-out donor was trained on, or a training set has no pool to standardise with.
     """
+    training_sets, profiles, members = given.training_sets, given.profiles, given.members
+    generator, settings, seed = given.generator, given.settings, given.seed
     check_no_leak(profiles, members)
     if generator != "real":
         training_sets = training_sets[_drawn_with(training_sets, generator)]
-    plan = _Study(profiles, training_sets, members, settings, study, seed)
+    plan = _Study(profiles, training_sets, members, settings, given.study, seed)
     _real_only(plan)
     _stacking(plan)
     _level_shift(plan)
@@ -427,7 +408,7 @@ def combination(
         _pool_sizes(plan)
         _paired(plan)
         return evaluation_table(plan.rows)
-    _generated(plan, synthetic, generator)
+    _generated(plan, given.synthetic, generator)
     _paired(plan)
     return evaluation_table([row for row in plan.rows if row["generator"] == generator])
 

@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import anndata as ad
 import numpy as np
 import pandas as pd
 from sklearn.decomposition import PCA
@@ -35,6 +34,7 @@ from ...metrics.prdc import precision_recall_density_coverage
 from ...metrics.sizes import donor_halves, matched_subset
 from ...prepare.scale import Scaler
 from ..shared.classifiers import transferred_accuracy
+from ..shared.inputs import ScoreInputs
 from ..shared.split_guard import Members, check_no_leak
 
 #: Principal components in which Fréchet distance and MMD are taken.
@@ -67,48 +67,27 @@ class Profiles:
         return cls(scaler.transform(np.asarray(x), obs), classes, condition, donor, obs)
 
 
-def fidelity(
-    profiles: ad.AnnData,
-    synthetic: Mapping[str, ad.AnnData],
-    training_sets: pd.DataFrame,
-    members: pd.DataFrame,
-    *,
-    study: str,
-    generator: str,
-    settings: dict[str, Any],
-    seed: int,
-) -> pd.DataFrame:
+def fidelity(given: ScoreInputs) -> pd.DataFrame:
     """Fidelity of one generator, or of real profiles (``generator="real"``), on each training set.
 
     Parameters
     ----------
-    profiles : AnnData
-        Harmonised profiles (log2 units).
-    synthetic : mapping
-        Synthetic profiles by training set.
-    training_sets, members : DataFrame
-        Plan of the experiment.
-    study : str
-        Name of the study.
-    generator : str
-        Name of the generator, or ``real``.
-    settings : dict
-        ``fidelity`` of the configuration.
-    seed : int
-        Master seed.
+    given : ScoreInputs
 
     Returns
     -------
     DataFrame
         Evaluation table; rows with the task ``condition:<name>`` are about one condition.
     """
+    profiles, synthetic, members = given.profiles, given.synthetic, given.members
+    generator, settings, seed = given.generator, given.settings, given.seed
     check_no_leak(profiles, members)
     index = Members(profiles, members)
     path = settings.get("gene_sets")
     sets = set_matrix(read_gene_sets(path), profiles.var["symbol"]) if path else None
     kinds = described(profiles)
     rows: list[dict[str, Any]] = []
-    for row in training_sets.to_dict("records"):
+    for row in given.training_sets.to_dict("records"):
         name = row["training_set"]
         real = {role: profiles[index.of(name, role)[0]] for role in ("train", "test")}
         scaler = Scaler(by_level=True).fit(np.asarray(real["train"].X), real["train"].obs)
@@ -119,7 +98,7 @@ def fidelity(
         made = None
         if generator != "real":
             made = Profiles.of(synthetic[name].X, synthetic[name].obs, scaler)
-        keys = {"study": study, "generator": generator, "repeat": row["repeat"], "seed": row["seed"]}
+        keys = {"study": given.study, "generator": generator, "repeat": row["repeat"], "seed": row["seed"]}
         own = derive(seed, "fidelity", row["repeat"])
         values = likeness(train, test, made, k=settings["neighbours"], seed=own, sets=sets, kinds=kinds)
         rows += [keys | {"task": task, "metric": metric, "value": v} for (task, metric), v in values.items()]

@@ -26,6 +26,7 @@ from ...metrics.correlation import correlation_score, scored_genes
 from ...metrics.moments import maximum_mean_discrepancy
 from ...metrics.prdc import precision_recall_density_coverage
 from ..combination.baselines import CELL_OFFSET
+from ..shared.inputs import ScoreInputs
 from ..shared.split_guard import Members, check_no_leak
 from ..shared.standardise import plain_scale
 from . import baselines as base
@@ -154,36 +155,15 @@ def score(hidden: _Hidden, made: np.ndarray, rng: np.random.Generator) -> dict[s
     return out
 
 
-def held_out_level(
-    profiles: ad.AnnData,
-    synthetic: Mapping[str, ad.AnnData],
-    training_sets: pd.DataFrame,
-    members: pd.DataFrame,
-    *,
-    study: str,
-    generator: str,
-    settings: Mapping[str, Any],
-    seed: int,
-) -> pd.DataFrame:
+def held_out_level(given: ScoreInputs) -> pd.DataFrame:
     """Score profiles of conditions that a generator never saw at the level that it generates.
 
     Parameters
     ----------
-    profiles : AnnData
-        Harmonised profiles (samples × genes, log2 units), both levels.
-    synthetic : mapping
-        Training set -> synthetic profiles of the hidden condition on the log2 scale; ``{}`` for `real`.
-    training_sets, members : DataFrame
-        The plan's rows of the experiment.
-    study : str
-        Name of the study.
-    generator : str
-        Registry name; or ``real`` for the ceiling (real profiles of other donors of the hidden condition) and the
-        baselines of :mod:`.baselines`.
-    settings : mapping
-        ``held_out_level`` of the configuration with ``tissue_level`` and ``cell_level`` of ``combination``.
-    seed : int
-        Master seed.
+    given : ScoreInputs
+        Profiles of both levels; the settings with ``tissue_level`` and ``cell_level`` of ``combination``. Of the
+        generator ``real`` the ceiling (real profiles of other donors of the hidden condition) and the baselines of
+        :mod:`.baselines`.
 
     Returns
     -------
@@ -197,16 +177,18 @@ def held_out_level(
     ContractError
         If a held-out donor was trained on.
     """
+    profiles, synthetic, members = given.profiles, given.synthetic, given.members
+    generator, settings, seed = given.generator, given.settings, given.seed
     check_no_leak(profiles, members)
     index = Members(profiles, members)
     rows: list[dict[str, Any]] = []
-    for row in training_sets.to_dict("records"):
+    for row in given.training_sets.to_dict("records"):
         hidden = _hidden(profiles, index, row, settings)
         rng = random_generator(seed, "held_out_level", row["task"], row["regime"], row["repeat"])
         for name, made in _candidates(hidden, row, synthetic, generator, settings["n_synthetic"], rng):
             arm = row["regime"].split("_", 1)[1]
             keys = {
-                "study": study, "task": row["task"], "generator": name, "regime": arm, "level": hidden.level,
+                "study": given.study, "task": row["task"], "generator": name, "regime": arm, "level": hidden.level,
                 "n_synthetic": len(made), "repeat": row["repeat"], "seed": row["seed"],
             }  # fmt: skip
             rows += [keys | {"metric": m, "value": v} for m, v in score(hidden, made, rng).items()]

@@ -9,7 +9,7 @@ value, which networks see, and linear expression standardised, which classifiers
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import anndata as ad
@@ -27,6 +27,7 @@ from ...metrics.moments import frechet_distance
 from ...metrics.prdc import precision_recall_density_coverage
 from ...metrics.sizes import donor_halves, matched_subset
 from ...prepare.scale import Scaler
+from ..shared.inputs import ScoreInputs
 from ..shared.split_guard import Members, check_no_leak
 from .published_network import PublishedNetwork
 
@@ -73,36 +74,15 @@ def space(name: str, x: np.ndarray, obs: pd.DataFrame) -> Transform:
     return lambda rows, _: scaler.transform(_linear(rows)).astype(np.float32)
 
 
-def lacan(
-    profiles: ad.AnnData,
-    synthetic: Mapping[str, ad.AnnData],
-    training_sets: pd.DataFrame,
-    members: pd.DataFrame,
-    *,
-    study: str,
-    generator: str,
-    settings: Mapping[str, Any],
-    seed: int,
-) -> pd.DataFrame:
+def lacan(given: ScoreInputs) -> pd.DataFrame:
     """Score one generator, or real profiles (``generator="real"``), in every fold and space.
 
     Parameters
     ----------
-    profiles : AnnData
-        Harmonised profiles (log2 units).
-    synthetic : mapping
-        Synthetic profiles by training set, as many of each condition and level as were trained on; ``{}`` for `real`.
-    training_sets, members : DataFrame
-        Plan of the experiment.
-    study : str
-        Name of the study.
-    generator : str
-        Name of the generator, or ``real``: the network trained on the training profiles themselves; for the metrics of
-        likeness, held-out against training profiles, and one half of the held-out donors against the other.
-    settings : mapping
-        ``lacan`` of the configuration.
-    seed : int
-        Master seed.
+    given : ScoreInputs
+        As many synthetic profiles of each condition and level as were trained on. Of the generator ``real``: the
+        network trained on the training profiles themselves; for the metrics of likeness, held-out against training
+        profiles, and one half of the held-out donors against the other.
 
     Returns
     -------
@@ -110,10 +90,12 @@ def lacan(
         Evaluation table, a fold per ``repeat`` and a space per ``estimator``. Metrics ending in ``_train`` are against
         training profiles, as published; ``reverse_accuracy`` is theirs.
     """
+    profiles, synthetic, members = given.profiles, given.synthetic, given.members
+    generator, settings, seed = given.generator, given.settings, given.seed
     check_no_leak(profiles, members)
     index = Members(profiles, members)
     rows: list[dict[str, Any]] = []
-    for row in training_sets.to_dict("records"):
+    for row in given.training_sets.to_dict("records"):
         name = row["training_set"]
         train, test = (profiles[index.of(name, role)[0]] for role in ("train", "test"))
         made = None if generator == "real" else synthetic[name]
@@ -122,7 +104,7 @@ def lacan(
             own = derive(seed, "lacan", row["repeat"])
             values = _scores(*(_Set.of(part, transform) for part in (train, test, made)), settings["neighbours"], own)
             keys = {
-                "study": study, "generator": generator, "repeat": row["repeat"], "seed": row["seed"],
+                "study": given.study, "generator": generator, "repeat": row["repeat"], "seed": row["seed"],
                 "estimator": where,
             }  # fmt: skip
             rows += [keys | {"metric": metric, "value": value} for metric, value in values.items()]

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-import anndata as ad
 import pandas as pd
 
 from ...core import contracts, io
+from ..shared.inputs import ScoreInputs
 from .score import privacy
 
 
-def score(
-    profiles: ad.AnnData,
-    synthetic: Mapping[str, ad.AnnData],
-    training_sets: pd.DataFrame,
-    members: pd.DataFrame,
-    *,
-    inputs: Mapping[str, list[str]],
-    **further: Any,
-) -> pd.DataFrame:
-    """As :func:`.score.privacy`, with the files of signals and ledgers in `inputs`, where there are any."""
-    if inputs:
-        further["signals"] = pd.concat([io.read_table(f, contracts.SIGNALS_COLUMNS) for f in inputs["signals"]])
-        further["ledgers"] = {name: one for f in inputs["ledgers"] for name, one in io.read_json(f).items()}
-    return privacy(profiles, synthetic, training_sets, members, **further)
+def score(given: ScoreInputs) -> pd.DataFrame:
+    """As :func:`.score.privacy`, with the files of signals and ledgers, where there are any."""
+    if not given.files:
+        return privacy(given)
+    signals = pd.concat([io.read_table(path, contracts.SIGNALS_COLUMNS) for path in given.files["signals"]])
+    ledgers = {name: one for path in given.files["ledgers"] for name, one in io.read_json(path).items()}
+    return privacy(given, signals=signals, ledgers=ledgers)

@@ -25,6 +25,7 @@ from ...core.seeds import derive
 from ...metrics.copies import copied_donors
 from ...metrics.memorisation import closer_to_train_share
 from ..shared.classifiers import transferred_accuracy
+from ..shared.inputs import ScoreInputs
 from ..shared.split_guard import Members, check_no_leak
 from ..shared.statistics import corrected_maximum, delong, tpr_at_fpr
 from .attacks import ATTACKS, AttackSpace, CannotRun, attack_space, chosen
@@ -320,15 +321,8 @@ def _shadow(
 
 
 def privacy(
-    profiles: ad.AnnData,
-    synthetic: Mapping[str, ad.AnnData],
-    training_sets: pd.DataFrame,
-    members: pd.DataFrame,
+    given: ScoreInputs,
     *,
-    study: str,
-    generator: str,
-    settings: Mapping[str, Any],
-    seed: int,
     signals: pd.DataFrame | None = None,
     ledgers: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> pd.DataFrame:
@@ -336,21 +330,7 @@ def privacy(
 
     Parameters
     ----------
-    profiles : AnnData
-        Harmonised profiles (samples × genes, log2 units).
-    synthetic : mapping
-        Training set -> synthetic profiles of that generator, on the log2 scale.
-    training_sets, members : DataFrame
-        The plan's rows of the experiment.
-    study : str
-        Name of the study.
-    generator : str
-        Registry name.
-    settings : mapping
-        ``privacy`` of the configuration: ``attacks``, ``white_box``, ``shadow``, ``attributes`` and
-        ``release_sizes``.
-    seed : int
-        Master seed.
+    given : ScoreInputs
     signals : DataFrame, optional
         White-box signals of the models, of columns ``contracts.SIGNALS_COLUMNS``.
     ledgers : mapping, optional
@@ -385,13 +365,15 @@ def privacy(
     UserError
         If an attack is unknown or the coins all fell on one side.
     """
+    profiles, synthetic, members = given.profiles, given.synthetic, given.members
+    generator, settings, seed = given.generator, given.settings, given.seed
     check_no_leak(profiles, members)
     plan, attacks = Members(profiles, members), chosen(settings["attacks"])
     sizes = [factor for factor in settings.get("release_sizes", []) if factor != 1]
     level = profiles.obs["level"].astype(str).to_numpy(dtype=object)
     table: list[dict[str, Any]] = []
     coins, audited, controls = [], {}, {}
-    for row in training_sets.to_dict("records"):
+    for row in given.training_sets.to_dict("records"):
         if generator not in str(row["generators"]).split(";"):
             continue
         name, audit = row["training_set"], row["regime"] == "audit"
@@ -400,7 +382,7 @@ def privacy(
         released = round(made.n_obs / max([1.0, *sizes])) if audit else made.n_obs
         split = _Split(profiles, made[:released], plan, name)
         keys = {
-            "study": study,
+            "study": given.study,
             "generator": generator,
             "level": "+".join(sorted(set(level[split.rows]))),
             "repeat": int(row["repeat"]),
