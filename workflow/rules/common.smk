@@ -230,7 +230,9 @@ def code_of_experiment(wildcards):
 def code_of_summary(wildcards):
     """Digest of the code of an experiment's summary."""
     experiment = experiment_registry.describe(wildcards.experiment)
-    curves = experiment.modules_of("curves")[1:]  # of a plug-in of one file: its scores re-run
+    curves = experiment.modules_of("curves")[
+        1:
+    ]  # of a plug-in of one file: its scores re-run
     return code_version("experiments.shared.statistics", *curves)
 
 
