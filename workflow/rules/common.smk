@@ -230,9 +230,8 @@ def code_of_experiment(wildcards):
 def code_of_summary(wildcards):
     """Digest of the code of an experiment's summary."""
     experiment = experiment_registry.describe(wildcards.experiment)
-    curves = experiment.modules_of("curves")[
-        1:
-    ]  # of a plug-in of one file: its scores re-run
+    # Without the description; where it is all of a plug-in, the scores run again.
+    curves = experiment.modules_of("curves")[1:]
     return code_version("experiments.shared.statistics", *curves)
 
 
