@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,8 +76,13 @@ def noisy_graph(model: Model, rng: np.random.Generator) -> pd.DataFrame:
     return pd.concat([kept, false]).sort_values(["regulator", "target"], ignore_index=True)
 
 
-def do_effects(model: Model, rng: np.random.Generator) -> pd.DataFrame:
-    """Exact effects of setting each regulator to a low value.
+def do_effects(
+    model: Model,
+    rng: np.random.Generator,
+    conditions: Sequence[str] | None = None,
+    regulators: np.ndarray | None = None,
+) -> pd.DataFrame:
+    """Exact effects of setting each regulator to a low value; of all conditions and regulators, or of those given.
 
     Convention: within a condition and context, the regulator is set to the 1st percentile that it has there in a large
     reference sample of the model; ``delta`` is the change of the mean of each target, log2 units. The row whose target
@@ -91,11 +97,11 @@ def do_effects(model: Model, rng: np.random.Generator) -> pd.DataFrame:
     ids = model.genes["gene_id"].str.split(".").str[0].to_numpy()
     parts = []
     for k, condition in enumerate(model.conditions):
-        for context in CONTEXTS:
+        for context in CONTEXTS if conditions is None or condition in conditions else ():
             states = model.states(
                 model.exogenous(rng, np.full(n, k), context, model.draw_subtypes(rng, n), model.draw_donors(rng, n))
             )
-            for j in model.regulators:
+            for j in model.regulators if regulators is None else regulators:
                 shift = np.quantile(states[:, j], 0.01) - states[:, j].mean()
                 parts.append(
                     pd.DataFrame(
