@@ -38,7 +38,7 @@ sys.path[:0] = [str(ROOT / "workflow/scripts"), str(ROOT / "tools")]
 from gdc_server import Gdc, hit, star_file
 
 from pseudocohort.acquire.checksums import file_md5
-from pseudocohort.acquire.simulate.upstream import COHORTS, Size, Upstream
+from pseudocohort.acquire.simulate.upstream import COHORTS, FULL, Size, Upstream
 from pseudocohort.plan.costs import by_rule, measured
 
 COPIED = ("Snakefile", "workflow", "config", "envs", "profiles", "resources", "docs")
@@ -48,10 +48,11 @@ SOURCES = {
 }  # fmt: skip
 OTHERS = ["gtex_v10", "depmap", "kinker"]
 SEED = 1
-KEYS = ["scale", "genes"]
 LIMIT_MB = 8_000
-#: Growth above which a rule counts as worse than linear: its last doubling costs so much more than the one before.
-WORSE = 1.3
+#: Rules whose input is one dataset; the others see all of them.
+OF_ONE_DATASET = {"download", "download_gdc", "ingest", "quality_control", "pseudobulk"}
+#: Profiles of the full study: tissue, lines in bulk, and six pseudo-bulks of a line.
+FULL_PROFILES = sum(t + n for t, n in COHORTS.values()) + FULL["normals"] + FULL["lines"] + 6 * FULL["cell_lines"]
 
 
 class StarFiles(Mapping[str, bytes]):
@@ -130,7 +131,7 @@ def point_catalogue(path: Path, files: Path, api: str, address: str) -> None:
     table.to_csv(path, sep="\t", index=False, quoting=3)
 
 
-def overlay(size: Size, genes: int, files: Path, experiments: list[str]) -> dict[str, Any]:
+def overlay(size: Size, genes: int, files: Path, experiments: list[str], steps: int = 100) -> dict[str, Any]:
     """What the rehearsal changes of the study: sizes, fewer repeats, the generators, and the simulator's truth."""
     cohorts = [f"TCGA-{name}" for name in size.cohorts]
     asked = [c for c in ("TCGA-BRCA", "TCGA-LIHC", "TCGA-PAAD", "TCGA-SKCM") if c in cohorts] or cohorts[:1]
@@ -143,7 +144,9 @@ def overlay(size: Size, genes: int, files: Path, experiments: list[str]) -> dict
         "experiments": experiments,
         "prepare": {"gene_space": {"n": genes}},
         "generators": ["mvn", "ddpm", "flow", "dp_components"],
-        "generator_settings": {"dp_components": {"public": "gtex_v10"}},
+        "generator_settings": {
+            "dp_components": {"public": "gtex_v10"}, "ddpm": {"steps": steps}, "flow": {"steps": steps},
+        },
         "training": {"sets_per_job": 20},
         "fidelity": {"repeats": 1},
         "augmentation": {
@@ -196,7 +199,7 @@ def rehearse(options: argparse.Namespace) -> int:
         write_files(files, size)
     print(f"files: {_megabytes(files):.0f} MB, {time.process_time() - start:.0f} CPU s", flush=True)
     prepare_project(run, files)
-    study = overlay(size, options.genes, files, options.experiments)
+    study = overlay(size, options.genes, files, options.experiments, options.steps)
     (run / "rehearsal.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(files)))
     # The GDC's address is a parameter of its rule: a second start takes the same port, so that nothing comes again.
@@ -224,13 +227,16 @@ def _megabytes(path: Path) -> float:
 
 def collect(run: Path, table: Path, size: Size, genes: int) -> None:
     """Add a run to the table of measurements, in place of an earlier one of that size."""
-    jobs = pd.concat([measured(p) for p in sorted((run / "benchmarks").iterdir()) if p.is_dir()], ignore_index=True)
-    for folder in ("download", "download_gdc"):
-        jobs.loc[jobs["rule"].str.startswith("tcga_") & (folder == "download_gdc"), "rule"] = "download_gdc"
-    rows = by_rule(jobs)
-    rows.insert(0, "genes", genes)
-    rows.insert(0, "cohorts", len(size.cohorts))
-    rows.insert(0, "scale", size.scale)
+    parts = []
+    for folder in sorted(p for p in (run / "benchmarks").iterdir() if p.is_dir()):
+        jobs = measured(folder)
+        # Downloads lie beside the study's: their folder is the rule.
+        parts.append(jobs if folder.name == "rehearsal" else jobs.assign(rule=folder.name))
+    donors = pd.read_csv(run / "results/rehearsal/prepared/conditions.tsv", sep="\t")
+    rows = by_rule(pd.concat(parts, ignore_index=True))
+    keys = {"scale": size.scale, "cohorts": len(size.cohorts), "genes": genes, "profiles": donors["profiles"].sum()}
+    for at, (name, value) in enumerate(keys.items()):
+        rows.insert(at, name, value)
     page = run / "results/rehearsal/report/index.html"
     sizes = {"page_mb": page.stat().st_size / 1e6, "disk_mb": _megabytes(run)}
     rows = rows.assign(**sizes)
@@ -242,35 +248,39 @@ def collect(run: Path, table: Path, size: Size, genes: int) -> None:
     print(f"the page has {sizes['page_mb']:.2f} MB, the run {sizes['disk_mb']:.0f} MB", flush=True)
 
 
-def growth(table: pd.DataFrame, value: str) -> pd.DataFrame:
-    """How a measurement of each rule grows with the scale, and what it would be at scale 1.
+def growth(table: pd.DataFrame, value: str, full_profiles: float = FULL_PROFILES) -> pd.DataFrame:
+    """How a measurement of each rule grows with the data, and what it would be at full size.
 
     Parameters
     ----------
     table : DataFrame
-        ``rule scale`` and `value`, a row per rule and scale.
+        ``rule scale profiles`` and `value`, a row per rule and run.
     value : str
         Column.
+    full_profiles : float
+        Profiles at full size: what rules over all datasets are extrapolated to; those of one dataset are to scale 1.
 
     Returns
     -------
     DataFrame
-        A row per rule: ``order``, the exponent p of a + b·scale^p where three scales that double tell it (NaN
-        elsewhere, and where nothing grew), and ``full``, the value at scale 1: by that curve where p is above 1, else
-        by the line through the two largest scales.
+        A row per rule: ``order``, the exponent p of a + b·x^p where three sizes x that double tell it (NaN elsewhere,
+        and where nothing grew), and ``full``, the value at full size: by that curve where p is above 1, else by the
+        line through the two largest.
     """
     rows = []
     for rule, one in table.groupby("rule", sort=False):
         one = one.dropna(subset=[value]).sort_values("scale")
-        x, y = one["scale"].to_numpy(float), one[value].to_numpy(float)
+        of_one = rule in OF_ONE_DATASET
+        x, y = one["scale" if of_one else "profiles"].to_numpy(float), one[value].to_numpy(float)
+        end = 1.0 if of_one else full_profiles
         order, full = np.nan, float(y[-1]) if len(y) else np.nan
         if len(y) >= 2:
             slope = max((y[-1] - y[-2]) / (x[-1] - x[-2]), 0)
-            full = y[-1] + slope * (1 - x[-1])
+            full = y[-1] + slope * (end - x[-1])
         if len(y) >= 3 and y[-2] > y[-3] and y[-1] > y[-2]:
             order = float(np.log2((y[-1] - y[-2]) / (y[-2] - y[-3])))
             if order > 1:
-                grown = (1 - x[-2] ** order) / (x[-1] ** order - x[-2] ** order)
+                grown = (end**order - x[-2] ** order) / (x[-1] ** order - x[-2] ** order)
                 full = y[-2] + (y[-1] - y[-2]) * grown
         rows.append({"rule": rule, "order": order, "full": full})
     return pd.DataFrame(rows, columns=["rule", "order", "full"]).set_index("rule")
@@ -296,6 +306,7 @@ def main() -> int:
     parser.add_argument("--scale", type=float, default=0.02, help="share of the samples and cells")
     parser.add_argument("--genes", type=int, default=2000, help="genes of the gene space, up to 20000")
     parser.add_argument("--graph-genes", type=int, default=2000, help="genes that follow the known graph")
+    parser.add_argument("--steps", type=int, default=100, help="training steps of the networks, at any scale")
     parser.add_argument("--cohorts", nargs="+", choices=list(COHORTS), default=list(COHORTS), metavar="COHORT")
     parser.add_argument(
         "--experiments", nargs="+",

@@ -112,7 +112,7 @@ def test_the_same_measurement_twice_is_counted() -> None:
     assert identity_report(compare_datasets(means), means)["pairs"][0]["same_profile"] == 6
 
 
-def test_means_leave_out_single_cells_mixtures_and_bootstraps() -> None:
+def test_means_leave_out_single_cells_mixtures_and_bootstraps(tmp_path: Path) -> None:
     obs = pd.DataFrame(
         {
             "donor": ["A", "A", "A", "mixture:0-x", "B"], "context": "in_vitro",
@@ -126,6 +126,11 @@ def test_means_leave_out_single_cells_mixtures_and_bootstraps() -> None:
     found = donor_means(data)
     assert list(found.index) == [("A", "in_vitro"), ("B", "in_vitro")]
     np.testing.assert_allclose(found.to_numpy(), np.log2(x[[0, 4]] + 1), atol=1e-6)
+    # Some donors of a matrix in its file: the same means, and of nobody else.
+    data.write_h5ad(tmp_path / "d.h5ad")
+    some = donor_means(ad.read_h5ad(tmp_path / "d.h5ad", backed="r"), {"B", "C"})
+    pd.testing.assert_frame_equal(some, found.loc[["B"]])
+    assert donor_means(data, {"C"}).empty
 
 
 def _means(names: list[str], data_root: Path) -> dict[str, pd.DataFrame]:

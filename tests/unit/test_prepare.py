@@ -22,7 +22,7 @@ from pseudocohort.prepare.gene_table import load_gene_table
 from pseudocohort.prepare.harmonise import harmonise
 from pseudocohort.prepare.log_scale import log2_expression
 from pseudocohort.prepare.pseudobulk import pseudobulk
-from pseudocohort.prepare.quality import control_cells
+from pseudocohort.prepare.quality import control_cells, control_samples
 from pseudocohort.prepare.sample_quality import median_correlation, stands_out
 
 QUALITY = {"min_counts": 10, "min_genes": 3, "max_mitochondrial_share": 0.2, "doublets": "label"}
@@ -312,6 +312,64 @@ def test_gene_space_is_chosen_on_training_donors_only(table):
     assert set(landmark.var_names) <= set(table.landmarks)
     with pytest.raises(UserError, match="expression filter"):
         harmonise([data], donors, space | {"min_median": 99}, table)
+
+
+@pytest.mark.parametrize("unit", ["tpm", "counts"])
+def test_one_gene_space_of_files_is_that_of_matrices_in_memory(table, tmp_path, monkeypatch, unit):
+    """Read in blocks, genes judged a few at a time; library sizes are those before genes are dropped."""
+    rng = np.random.default_rng(1)
+    ids = list(table.landmarks[:60])
+    parts = []
+    for name, chosen in (("one", ids[:50]), ("two", ids[10:][::-1])):
+        values = rng.poisson(rng.gamma(2, 20, (30, 50))).astype(np.float32)
+        part = ingested(values if name == "one" else sparse.csr_matrix(values), chosen, unit=unit)
+        part.var_names, part.obs_names = chosen, [f"{name}:{i}" for i in range(30)]
+        part.obs["donor"], part.obs["dataset"] = [f"{name}{i}" for i in range(30)], name
+        part.uns["pseudocohort"]["dataset"] = name
+        part.write_h5ad(tmp_path / f"{name}.h5ad")
+        parts.append(part)
+    donors = pd.concat([p.obs[["donor", "dataset"]] for p in parts]).assign(split="train", genes=["yes", "no"] * 30)
+    space = {"kind": "most_variable", "n": 20, "min_median": 0, "min_sd": 0, "min_cell_level_mean": 0}
+    expected, genes = harmonise(parts, donors, space, table)
+    by_hand = np.concatenate([log2_expression(p)[:, p.var_names.get_indexer(expected.var_names)] for p in parts])
+    np.testing.assert_array_equal(expected.X, by_hand)
+    sums = np.concatenate([np.asarray(p.X.sum(1)).ravel() for p in parts])
+    assert list(expected.obs["library_size"]) == list(sums if unit == "counts" else 0 * sums)
+    monkeypatch.setattr("pseudocohort.core.blocks.BLOCK", 130)
+    monkeypatch.setattr("pseudocohort.prepare.harmonise.AT_A_TIME", 7)
+    files = [ad.read_h5ad(tmp_path / f"{name}.h5ad", backed="r") for name in ("one", "two")]
+    found, again = harmonise(files, donors, space, table)
+    np.testing.assert_array_equal(found.X, expected.X)
+    pd.testing.assert_frame_equal(again, genes)
+    pd.testing.assert_frame_equal(found.obs, expected.obs)
+
+
+def test_samples_that_are_judged_keep_their_values(table, tmp_path, monkeypatch):
+    """Judging uses a matrix up; what is kept is read again, without the samples that are removed."""
+    rng = np.random.default_rng(1)
+    values = rng.poisson(rng.gamma(2, 20, (20, 300))).astype(np.float32)
+    values[4, 5:] = 0
+    symbols = list(table.symbol(table.landmarks[:300]))
+    data = ingested(values, symbols)
+    data.uns["pseudocohort"] |= {"unit_verdict": "counts", "dropped": {}}
+    data.obs_names = [f"toy:{i}" for i in range(20)]
+    data.write_h5ad(tmp_path / "m.h5ad")
+    row = {"dataset": "toy", "kind": "bulk", "gene_ids": "symbol"}
+    settings = {
+        "sample_quality": {"min_detected_genes": 100, "max_correlation_outlier_mads": 6},
+        "gene_duplicates": "highest_mean",
+        "lines": LineNames(),
+    }
+    monkeypatch.setattr("pseudocohort.core.blocks.BLOCK", 1000)
+    kept, report = control_samples(ad.read_h5ad(tmp_path / "m.h5ad", backed="r"), row, settings, table)
+    assert report["samples"]["removed"] == ["toy:4"] and kept.n_obs == 19 == len(kept.obs["outlier"])
+    mapped, _ = map_genes(data, "symbol", "highest_mean", table)
+    np.testing.assert_array_equal(kept.X, np.delete(mapped.X, 4, axis=0))
+    r = np.corrcoef(log2_expression(mapped).astype(float))
+    np.fill_diagonal(r, np.nan)
+    np.testing.assert_allclose(
+        median_correlation(log2_expression(mapped), np.zeros(20)), np.nanmedian(r, axis=1), atol=1e-12
+    )
 
 
 def test_datasets_without_a_common_gene_are_refused(table):

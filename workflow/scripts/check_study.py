@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 logs.configure(snakemake.log[0])
 given, out = snakemake.input, snakemake.output
 checked = check_study(
-    (io.read_profiles(path, contracts.PREPARED) for path in given.profiles),
+    [io.read_profiles(path, contracts.PREPARED, backed=True) for path in given.profiles],
     io.read_profiles(given.harmonised, contracts.HARMONISED),
     {Path(path).stem: io.read_json(path) for path in given.quality},
     io.read_table(given.donors, contracts.DONORS_COLUMNS),

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 logs.configure(snakemake.log[0])
 profiles, genes = harmonise(
-    [io.read_profiles(path, contracts.PREPARED) for path in snakemake.input.profiles],
+    [io.read_profiles(path, contracts.PREPARED, backed=True) for path in snakemake.input.profiles],
     io.read_table(snakemake.input.donors, contracts.DONORS_COLUMNS),
     snakemake.params.gene_space,
     load_gene_table(snakemake.input.genes),

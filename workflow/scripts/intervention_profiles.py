@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 logs.configure(snakemake.log[0])
 profiles, _ = harmonise(
-    [io.read_profiles(path, contracts.PREPARED) for path in snakemake.input.profiles],
+    [io.read_profiles(path, contracts.PREPARED, backed=True) for path in snakemake.input.profiles],
     io.read_table(snakemake.input.donors, contracts.DONORS_COLUMNS),
     EVERY_GENE,
     load_gene_table(snakemake.input.genes),

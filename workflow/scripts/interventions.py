@@ -43,14 +43,16 @@ if "effects" in settings["truths"]:
         generators=generators,
     )
     tables, refusals = [result.table], result.refusals
-tables += scores(
-    io.read_profiles(given.every_gene, contracts.HARMONISED),
-    [io.read_profiles(path, contracts.PREPARED) for path in given.lines],
-    settings,
-    study=params.study,
-    seed=params.seed,
-    root=params.root,
-    gene_sets=params.gene_sets,
-)
+# Profiles of all genes are the largest file of a study: they are read where they are needed.
+if set(settings["truths"]) != {"effects"}:
+    tables += scores(
+        io.read_profiles(given.every_gene, contracts.HARMONISED),
+        [io.read_profiles(path, contracts.PREPARED) for path in given.lines],
+        settings,
+        study=params.study,
+        seed=params.seed,
+        root=params.root,
+        gene_sets=params.gene_sets,
+    )
 io.write_evaluation(pd.concat(tables, ignore_index=True), snakemake.output.table)
 io.write_table(refusals, snakemake.output.refusals)

@@ -58,7 +58,7 @@ class Study:
                 "the study has no tissue-level profiles", where="datasets",
                 remedy="interventions are asked of tumours and normals; add a data set of them",
             )  # fmt: skip
-        return cls(profiles[tissue].copy(), graph, depth, seed, graph_label)
+        return cls(profiles if tissue.all() else profiles[tissue].copy(), graph, depth, seed, graph_label)
 
     @cached_property
     def x(self) -> np.ndarray:

@@ -231,15 +231,27 @@ def gene_map(adata: ad.AnnData, kind: str, rule: str, table: GeneTable) -> GeneM
 def map_genes(adata: ad.AnnData, kind: str, rule: str, table: GeneTable) -> tuple[ad.AnnData, dict[str, Any]]:
     """Profiles with unversioned Ensembl ids, in memory, and a report; see :func:`gene_map`."""
     mapping = gene_map(adata, kind, rule, table)
-    x, start = adata.X, 0
+    return mapped_profiles(adata, mapping, table), mapping.report
+
+
+def mapped_profiles(
+    adata: ad.AnnData, mapping: GeneMap, table: GeneTable, keep: np.ndarray | None = None
+) -> ad.AnnData:
+    """Profiles with the genes of `mapping`, in memory; those to `keep` (n, bool), or all."""
+    x, start, filled = adata.X, 0, 0
+    keep = np.ones(adata.n_obs, dtype=bool) if keep is None else keep
+    dense = isinstance(x, np.ndarray | h5py.Dataset)
+    mapped: Any = np.empty((int(keep.sum()), len(mapping.genes)), x.dtype) if dense else []
     # In blocks: rows of a matrix that stays in its file, and no second copy of one of full size.
-    if isinstance(x, np.ndarray | h5py.Dataset):
-        mapped = np.empty((adata.n_obs, len(mapping.genes)), x.dtype)
-        for block in row_blocks(x):
-            part = mapping.apply(block)
-            mapped[start : start + len(block)] = part.toarray() if sparse.issparse(part) else part
-            start += len(block)
-    else:
-        mapped = sparse.vstack([mapping.apply(block) for block in row_blocks(x)], format="csr")
-    out = ad.AnnData(mapped, obs=adata.obs.copy(), var=mapping.var(table), uns=dict(adata.uns))
-    return out, mapping.report
+    for block in row_blocks(x):
+        chosen = keep[start : start + block.shape[0]]
+        start += block.shape[0]
+        part = mapping.apply(block if chosen.all() else block[chosen])
+        if not dense:
+            mapped.append(part)
+            continue
+        mapped[filled : filled + part.shape[0]] = part.toarray() if sparse.issparse(part) else part
+        filled += part.shape[0]
+    if not dense:
+        mapped = sparse.vstack(mapped, format="csr")
+    return ad.AnnData(mapped, obs=adata.obs[keep].copy(), var=mapping.var(table), uns=dict(adata.uns))

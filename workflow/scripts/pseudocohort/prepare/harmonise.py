@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import anndata as ad
@@ -18,6 +18,8 @@ from .log_scale import library_sizes, log2_expression, log_unit
 
 log = logging.getLogger(__name__)
 
+#: Genes whose statistics are computed at once.
+AT_A_TIME = 2_000
 #: Columns of ``obs`` that the stages after this one use.
 KEPT = ("donor", "dataset", "condition", "technology", "aggregation", "context", "level", "n_cells", "bootstrap")
 
@@ -36,6 +38,18 @@ def _within_level_sd(x: np.ndarray, level: np.ndarray) -> np.ndarray:
     """Pooled standard deviation of each gene within levels (different units have different means)."""
     squares = sum(((x[level == v] - x[level == v].mean(0)) ** 2).sum(0) for v in np.unique(level))
     return np.sqrt(squares / max(len(x) - 1, 1))
+
+
+def _stacked(datasets: Sequence[ad.AnnData], genes: pd.Index, rows: np.ndarray | None = None) -> np.ndarray:
+    """log2 expression (n × genes, float32) of the profiles of all datasets, or of some `rows` (bool) of them."""
+    sizes = [data.n_obs for data in datasets]
+    rows = np.ones(sum(sizes), dtype=bool) if rows is None else rows
+    out, filled = np.empty((int(rows.sum()), len(genes)), np.float32), 0
+    for data, part in zip(datasets, np.split(rows, np.cumsum(sizes)[:-1]), strict=True):
+        place = out[filled : filled + int(part.sum())]
+        log2_expression(data, data.var_names.get_indexer(genes), part, place)
+        filled += len(place)
+    return out
 
 
 def select_genes(
@@ -65,9 +79,15 @@ def select_genes(
     tissue = tissue if tissue.any() else np.ones(len(level), dtype=bool)
     cells = np.isin(level, CELL_LEVELS)
     out = pd.DataFrame({"gene": genes, "symbol": table.symbol(genes).to_numpy(dtype=str)})
-    out["median"] = np.median(x[tissue], axis=0)
-    out["sd"] = _within_level_sd(x[tissue].astype(np.float64), level[tissue])
-    out["cell_level_mean"] = x[cells].mean(0) if cells.any() else np.nan
+    statistics: dict[str, list[np.ndarray]] = {"median": [], "sd": [], "cell_level_mean": []}
+    # Some genes at a time: float64 of all would be three times the matrix.
+    for start in range(0, len(genes), AT_A_TIME):
+        part = x[:, start : start + AT_A_TIME]
+        statistics["median"].append(np.median(part[tissue], axis=0))
+        statistics["sd"].append(_within_level_sd(part[tissue].astype(np.float64), level[tissue]))
+        statistics["cell_level_mean"].append(part[cells].mean(0) if cells.any() else np.full(part.shape[1], np.nan))
+    for name, values in statistics.items():
+        out[name] = np.concatenate(values)
     out["landmark"] = genes.isin(table.landmarks)
     passes = (out["median"] > gene_space["min_median"]) & (out["sd"] > gene_space["min_sd"])
     if cells.any() and gene_space["min_cell_level_mean"] > 0:
@@ -138,7 +158,7 @@ def harmonise(
     Parameters
     ----------
     datasets : list of AnnData
-        Prepared profiles, one dataset each.
+        Prepared profiles, one dataset each; ``X`` may stay in the files, and is read twice then.
     donors : DataFrame
         ``donor, dataset, split, genes``.
     gene_space : dict
@@ -161,31 +181,38 @@ def harmonise(
     covariates = dict(covariates or {})
     values = {name: covariate(name, kind, datasets) for name, kind in covariates.items()}
     genes = _common_genes(datasets)
-    parts, tables = [], []
+    tables = []
     for data in datasets:
-        parts.append(log2_expression(data)[:, data.var_names.get_indexer(genes)])
         table = data.obs[[c for c in KEPT if c in data.obs]].copy()
         table["source"] = source_of(data.obs, sources or {})
         table["unit"] = log_unit(data)
         table["library_size"] = library_sizes(data)
         tables.append(table)
-    x, obs = np.concatenate(parts), pd.concat(tables)
+    obs = pd.concat(tables)
     for column in ("n_cells", "bootstrap"):
         if column in obs:
             obs[column] = obs[column].fillna(0).astype(int)
     # Genes are chosen, and sources brought together, on donors that no experiment ever tests on.
     chooses = donors.drop_duplicates("donor").set_index("donor")["genes"]
     choosing = (obs["donor"].astype(str).map(chooses) == "yes").to_numpy()
-    x, brought_together = harmonise_sources(x, obs, choosing, harmonisation)
-    selected = select_genes(x[choosing], obs[choosing], genes, gene_space, gene_table)
-    kept = selected["kept"].to_numpy()
+    if harmonisation == "none":
+        # Genes are chosen on some profiles, and of the others only what is chosen is ever held.
+        x, brought_together = harmonise_sources(np.empty((0, 0)), obs, choosing, harmonisation)
+        selected = select_genes(_stacked(datasets, genes, choosing), obs[choosing], genes, gene_space, gene_table)
+        kept = selected["kept"].to_numpy()
+        x = _stacked(datasets, genes[kept])
+    else:
+        x, brought_together = harmonise_sources(_stacked(datasets, genes), obs, choosing, harmonisation)
+        selected = select_genes(x[choosing], obs[choosing], genes, gene_space, gene_table)
+        kept = selected["kept"].to_numpy()
+        x = np.ascontiguousarray(x[:, kept])
     log.info("%d profiles; %d of %d common genes kept", len(x), kept.sum(), len(genes))
     text = obs.select_dtypes(exclude=["number", "bool"]).columns
     obs[text] = obs[text].astype(str)
     for name, column in values.items():
         obs[name] = column.to_numpy()
     out = ad.AnnData(
-        np.ascontiguousarray(x[:, kept]),
+        x,
         obs=obs,
         var=pd.DataFrame({"symbol": selected["symbol"].to_numpy()[kept]}, index=pd.Index(genes[kept], dtype=str)),
         uns={

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from itertools import combinations
 from typing import Any
 
@@ -32,7 +32,7 @@ COLUMNS = (
 EXCHANGED, ANOTHER, ITSELF = "exchanged", "nearer to another", "itself"
 
 
-def donor_means(profiles: ad.AnnData) -> pd.DataFrame:
+def donor_means(profiles: ad.AnnData, donors: Set[str] | None = None) -> pd.DataFrame:
     """Mean log2 expression of each donor and context: ``(donor, context)`` × genes.
 
     Pseudo-bulks count with the one that sums all cells of a line; single cells and mixtures of lines are left out.
@@ -40,16 +40,19 @@ def donor_means(profiles: ad.AnnData) -> pd.DataFrame:
     Parameters
     ----------
     profiles : AnnData
-        Prepared profiles of one dataset, on the unit of their source.
+        Prepared profiles of one dataset, on the unit of their source; ``X`` in memory or in the file.
+    donors : set of str, optional
+        Donors that are wanted; all, if it is not given.
     """
     obs = profiles.obs
     usable = ~obs["donor"].astype(str).str.startswith(MIXTURE).to_numpy()
     usable &= (obs["aggregation"].astype(str) != "cell").to_numpy()
     if "bootstrap" in obs:
         usable &= obs["bootstrap"].eq(0).to_numpy()
-    chosen = profiles[usable]
-    frame = pd.DataFrame(log2_expression(chosen), columns=profiles.var_names)
-    keys = [chosen.obs[c].astype(str).to_numpy() for c in ("donor", "context")]
+    if donors is not None:
+        usable &= obs["donor"].astype(str).isin(donors).to_numpy()
+    frame = pd.DataFrame(log2_expression(profiles, rows=usable), columns=profiles.var_names)
+    keys = [obs.loc[usable, c].astype(str).to_numpy() for c in ("donor", "context")]
     return frame.groupby(keys).mean().rename_axis(["donor", "context"])
 
 

@@ -16,18 +16,42 @@ LIBRARY = 1e6
 COUNTED = ("counts", "expected_counts")
 
 
-def log2_expression(profiles: ad.AnnData) -> np.ndarray:
+def log2_expression(
+    profiles: ad.AnnData,
+    columns: np.ndarray | None = None,
+    rows: np.ndarray | None = None,
+    out: np.ndarray | None = None,
+) -> np.ndarray:
     """Dense log2 expression (n × genes, float32, not below 0) of profiles on their source's unit.
 
     Counts, and expected counts, become log2(CPM + 1); linear TPM, FPKM, RSEM and CPM log2(x + 1); log2(x + offset) is
     taken back to x first, so that every source has the offset 1; variance-stabilised values stay (below 0 is cut).
+
+    Parameters
+    ----------
+    profiles : AnnData
+        ``X`` in memory or in the file.
+    columns : ndarray of int, optional
+        Positions of the genes wanted; library sizes are those of all genes.
+    rows : ndarray of bool, optional
+        Profiles wanted.
+    out : ndarray (n × genes), float32, optional
+        Where the result goes; may be ``profiles.X`` itself, if all of it is wanted.
     """
     source = profiles.uns["pseudocohort"]
-    out, start = np.empty(profiles.shape, np.float32), 0
+    rows = np.ones(profiles.n_obs, dtype=bool) if rows is None else rows
+    if out is None:
+        out = np.empty((int(rows.sum()), profiles.n_vars if columns is None else len(columns)), np.float32)
+    start = filled = 0
     # In blocks: float64 of a matrix of full size would not fit beside it.
     for block in row_blocks(profiles.X):
-        out[start : start + block.shape[0]] = _log2(block, source)
+        chosen = rows[start : start + block.shape[0]]
         start += block.shape[0]
+        if not chosen.any():
+            continue
+        part = _log2(block if chosen.all() else block[chosen], source)
+        out[filled : filled + len(part)] = part if columns is None else part[:, columns]
+        filled += len(part)
     return out
 
 
@@ -48,7 +72,8 @@ def library_sizes(profiles: ad.AnnData) -> np.ndarray:
     """Sum of counts of each profile (n,); 0 where the source holds no counts."""
     if profiles.uns["pseudocohort"]["unit"] not in COUNTED:
         return np.zeros(profiles.n_obs)
-    return np.asarray(profiles.X.sum(1), dtype=np.float64).ravel()
+    sums = [np.asarray(block.sum(1), dtype=np.float64).ravel() for block in row_blocks(profiles.X)]
+    return np.concatenate(sums)
 
 
 def log_unit(profiles: ad.AnnData) -> str:

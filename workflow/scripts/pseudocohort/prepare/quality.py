@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import anndata as ad
+import numpy as np
 import pandas as pd
 from scipy import sparse
 
@@ -15,9 +16,9 @@ from ..core import contracts
 from ..core.blocks import row_blocks
 from ..core.io import write_blocks
 from .cell_lines import name_lines
-from .gene_ids import gene_map, map_genes
+from .gene_ids import gene_map, mapped_profiles
 from .gene_table import GeneTable
-from .sample_quality import filter_samples
+from .sample_quality import judge_samples
 from .tpm import to_tpm
 
 
@@ -61,12 +62,21 @@ def control_samples(
         If gene ids are not of the declared type, or nothing passes.
     """
     adata.obs, lines = name_lines(adata.obs, settings["lines"])
-    mapped, genes = map_genes(adata, row["gene_ids"], settings["gene_duplicates"], gene_table)
+    mapping = gene_map(adata, row["gene_ids"], settings["gene_duplicates"], gene_table)
     conversion = {}
-    if row.get("convert") == "tpm":
-        mapped, conversion["conversion"] = to_tpm(mapped, gene_table)
-    kept, samples = filter_samples(mapped, settings["sample_quality"])
-    return kept, _count(_report(adata, row, genes, lines) | conversion | {"samples": samples}, kept.obs)
+
+    def mapped(keep: np.ndarray | None = None) -> ad.AnnData:
+        profiles = mapped_profiles(adata, mapping, gene_table, keep)
+        if row.get("convert") == "tpm":
+            profiles, report = to_tpm(profiles, gene_table)
+            conversion.setdefault("conversion", report)  # of all samples
+        return profiles
+
+    # Made twice, and held once: judging uses the values up.
+    keep, outlier, samples = judge_samples(mapped(), settings["sample_quality"])
+    kept = mapped(keep)
+    kept.obs["outlier"] = outlier[keep]
+    return kept, _count(_report(adata, row, mapping.report, lines) | conversion | {"samples": samples}, kept.obs)
 
 
 def control_cells(

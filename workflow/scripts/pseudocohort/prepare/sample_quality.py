@@ -14,6 +14,9 @@ from .sanity import sanity
 
 log = logging.getLogger(__name__)
 
+#: Genes whose products are summed at once.
+AT_A_TIME = 2_000
+
 
 def median_correlation(x: np.ndarray, groups: np.ndarray) -> np.ndarray:
     """Median Pearson correlation of each profile (n × genes) with the others of its group; NaN when alone."""
@@ -22,10 +25,22 @@ def median_correlation(x: np.ndarray, groups: np.ndarray) -> np.ndarray:
         rows = np.flatnonzero(groups == group)
         if len(rows) < 3:
             continue
-        correlation = np.corrcoef(np.asarray(x[rows], dtype=np.float64))
+        correlation = _correlations(x, rows)
         np.fill_diagonal(correlation, np.nan)
         out[rows] = np.nanmedian(correlation, axis=1)
     return out
+
+
+def _correlations(x: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Pearson correlation of some rows with each other, float64, some genes at a time."""
+    mean = np.array([x[row].mean(dtype=np.float64) for row in rows])[:, None]
+    products = np.zeros((len(rows), len(rows)))
+    for start in range(0, x.shape[1], AT_A_TIME):
+        part = x[rows, start : start + AT_A_TIME] - mean
+        products += part @ part.T
+    norm = np.sqrt(products.diagonal())
+    with np.errstate(invalid="ignore", divide="ignore"):  # a constant row correlates with nothing: NaN
+        return np.clip(products / norm[:, None] / norm, -1, 1)
 
 
 def stands_out(correlation: np.ndarray, groups: np.ndarray, mads: float) -> np.ndarray:
@@ -40,8 +55,8 @@ def stands_out(correlation: np.ndarray, groups: np.ndarray, mads: float) -> np.n
     return out
 
 
-def filter_samples(samples: ad.AnnData, settings: dict[str, Any]) -> tuple[ad.AnnData, dict[str, Any]]:
-    """Samples with enough detected genes, outliers flagged in ``obs["outlier"]``, and a report.
+def judge_samples(samples: ad.AnnData, settings: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+    """Which samples have enough detected genes, which stand out, and a report; uses `samples` up.
 
     A sample whose median correlation with its condition lies more than ``max_correlation_outlier_mads`` median absolute
     deviations (scaled to the normal's sd) below that of its condition is flagged, not removed: it may be a rare
@@ -50,18 +65,25 @@ def filter_samples(samples: ad.AnnData, settings: dict[str, Any]) -> tuple[ad.An
     Parameters
     ----------
     samples : AnnData
-        Samples on the source's unit.
+        Samples on the source's unit, in memory. Their values are overwritten: a second matrix of full size would be
+        more than many machines have.
     settings : dict
         ``min_detected_genes``, ``max_correlation_outlier_mads``.
+
+    Returns
+    -------
+    keep, outlier : ndarray of bool (n,)
+    report : dict
 
     Raises
     ------
     UserError
         If no sample passes.
     """
-    expression = log2_expression(samples)
+    own = isinstance(samples.X, np.ndarray) and samples.X.dtype == np.float32
+    expression = log2_expression(samples, out=samples.X if own else None)
     floor = expression.min()
-    detected = (expression > floor + 1e-6).sum(1)
+    detected = np.array([np.count_nonzero(row > floor + 1e-6) for row in expression])
     keep = detected >= min(settings["min_detected_genes"], 0.5 * samples.n_vars)
     if not keep.any():
         raise UserError(
@@ -84,7 +106,7 @@ def filter_samples(samples: ad.AnnData, settings: dict[str, Any]) -> tuple[ad.An
     }
     if report["outliers"]:
         log.warning("%d samples correlate poorly with their condition and are flagged", len(report["outliers"]))
-    report |= sanity(expression[keep], samples.obs[keep], samples.var_names)
+    report |= sanity(expression if keep.all() else expression[keep], samples.obs[keep], samples.var_names)
     if report["labels"]["disagree"]:
         log.warning(
             "%d of %d samples are closer to another condition than to their own, %d of them clearly",
@@ -93,6 +115,4 @@ def filter_samples(samples: ad.AnnData, settings: dict[str, Any]) -> tuple[ad.An
     for kind, found in (("identical", report["repeated"]["identical"]), ("of the other sex", report["sex"]["samples"])):
         if found:
             log.warning("%d samples or groups of samples look %s", len(found), kind)
-    kept = samples if keep.all() else samples[keep].copy()
-    kept.obs["outlier"] = outlier[keep]
-    return kept, report
+    return keep, outlier, report

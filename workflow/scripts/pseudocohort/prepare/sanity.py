@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+#: Genes whose variance is computed at once.
+AT_A_TIME = 2_000
 #: Genes with the largest variance that labels are judged on.
 GENES = 2_000
 #: Transcripts of one sex: XIST of the inactive X chromosome, RPS4Y1 of the Y.
@@ -29,6 +32,12 @@ def _standard(x: np.ndarray) -> np.ndarray:
     centred = x - x.mean(1, keepdims=True)
     norm = np.linalg.norm(centred, axis=1, keepdims=True)
     return centred / np.where(norm > 0, norm, 1)
+
+
+def _variances(x: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Variance of each gene among some rows, some genes at a time: no copy of a matrix of full size."""
+    steps = range(0, x.shape[1], AT_A_TIME)
+    return np.concatenate([x[rows, start : start + AT_A_TIME].var(axis=0) for start in steps])
 
 
 def suspicious_labels(x: np.ndarray, obs: pd.DataFrame, only: np.ndarray | None = None) -> dict[str, Any]:
@@ -68,7 +77,7 @@ def suspicious_labels(x: np.ndarray, obs: pd.DataFrame, only: np.ndarray | None 
         if len(classes) < 2:
             reasons[str(name)] = f"every {name} sample has one condition, {classes[0]}"
             continue
-        variance = x[inside].var(axis=0)
+        variance = _variances(x, inside)
         genes = np.sort(np.argsort(-variance, kind="stable")[:GENES])
         part = x[np.ix_(inside, genes)].astype(np.float64)
         part -= part.mean(axis=0)
@@ -129,7 +138,8 @@ def repeated_samples(x: np.ndarray, obs: pd.DataFrame) -> dict[str, Any]:
     """
     groups: dict[bytes, list[str]] = {}
     for sample, values in zip(obs.index, x, strict=True):
-        groups.setdefault(np.ascontiguousarray(values).tobytes(), []).append(str(sample))
+        key = hashlib.sha256(np.ascontiguousarray(values)).digest()
+        groups.setdefault(key, []).append(str(sample))
     several = obs.astype({"donor": str, "condition": str, "level": str}).groupby(["donor", "condition", "level"]).size()
     return {
         "identical": [ids for ids in groups.values() if len(ids) > 1][:LISTED],

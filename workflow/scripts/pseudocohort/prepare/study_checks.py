@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +44,7 @@ class StudyChecks:
 
 
 def check_study(
-    datasets: Iterable[ad.AnnData],
+    datasets: Sequence[ad.AnnData],
     harmonised: ad.AnnData,
     quality: dict[str, dict[str, Any]],
     donors: pd.DataFrame,
@@ -54,8 +55,8 @@ def check_study(
 
     Parameters
     ----------
-    datasets : iterable of AnnData
-        Prepared profiles, one dataset each, taken one by one.
+    datasets : sequence of AnnData
+        Prepared profiles, one dataset each; ``X`` may stay in the files.
     harmonised : AnnData
         The same profiles in one gene space.
     quality : dict
@@ -67,11 +68,14 @@ def check_study(
     """
     means, annotation, before = {}, {}, []
     method = harmonised.uns["pseudocohort"]["harmonisation"]["method"]
+    # A donor of one dataset cannot be compared with itself: its mean is of no use, and all of them fill the memory.
+    seen = Counter(donor for data in datasets for donor in data.obs["donor"].astype(str).unique())
+    several = {donor for donor, count in seen.items() if count > 1}
     for data in datasets:
         name = str(data.uns["pseudocohort"]["dataset"])
-        means[name], annotation[name] = donor_means(data), data.obs
+        means[name], annotation[name] = donor_means(data, several), data.obs
         if method != "none":
-            before.append(log2_expression(data)[:, data.var_names.get_indexer(harmonised.var_names)])
+            before.append(log2_expression(data, data.var_names.get_indexer(harmonised.var_names)))
     identity = compare_datasets(means)
     x, obs = np.asarray(harmonised.X), harmonised.obs
     sources = sources_table(obs)

@@ -119,9 +119,10 @@ class Upstream:
         expressed = np.zeros(n, dtype=bool)
         expressed[self.coding[rng.random(len(self.coding)) < 0.6]] = True
         self._base = np.where(expressed, rng.normal(4.5, 2, n), rng.normal(-4, 2, n)).astype(np.float32)
-        effects = rng.standard_normal((len(self.conditions), n), dtype=np.float32)
+        # Less variable than the genes of the graph, so that a space of the most variable ones holds those.
+        effects = rng.normal(0, 0.4, (len(self.conditions), n)).astype(np.float32)
         self._tissue = effects * (rng.random((len(self.conditions), n)) < 0.3)
-        self._spread = rng.uniform(0.3, 0.8, n).astype(np.float32)
+        self._spread = rng.uniform(0.1, 0.5, n).astype(np.float32)
 
     @cached_property
     def _lengths(self) -> np.ndarray:
@@ -156,7 +157,7 @@ class Upstream:
         """``truth/graph.tsv`` and ``truth/do_effects.tsv.gz``: effects of the first regulators in three conditions."""
         chosen = [c for c in ("TCGA-BRCA", "TCGA-LIHC", "TCGA-LUAD") if c in self.conditions] or self.conditions[:1]
         truth = do_effects(
-            self.model, seeds.generator(self.seed, "do"), conditions=chosen, regulators=self.model.regulators[:20]
+            self.model, seeds.generator(self.seed, "do"), conditions=chosen, regulators=self.model.regulators[:60]
         )
         formats.write_tsv(graph_table(self.model), self.folder / "truth/graph.tsv")
         formats.write_tsv(truth, self.folder / "truth/do_effects.tsv.gz", float_format="%.4f")
