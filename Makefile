@@ -12,6 +12,7 @@
 # make bench-ingest   time and memory of reading large files
 # make bench-prdc     time and memory of the neighbour metrics beside scikit-learn's (ARGS="--samples 2000 5000")
 # make bench-together   twenty small training sets trained as one beside one by one
+# make rehearse   the full study on simulated files of true upstream shape, scaled (ARGS="--scale 0.02 --genes 2000")
 # make bench-gpu      what a training step of each network costs on a GPU, beside the least that the GPU allows
 # make bench-generators   training, sampling and memory of the generators, published presets beside ours
 # Each builds .venv from the lock file when needed. Options for Snakemake: make demo ARGS="-n"
@@ -25,7 +26,7 @@ CONFIG ?= config/full.yaml
 STUDY_DEMO := results/demo/report/index.html
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-fast test-slurm test-faults lint format lock check-dataset plan-summary bench-ingest bench-attacks bench-prdc bench-generators bench-together bench-gpu tune fuzz-readers clean
+.PHONY: help env demo test test-fast test-slurm test-faults lint format lock check-dataset plan-summary bench-ingest bench-attacks bench-prdc bench-generators bench-together bench-gpu rehearse tune fuzz-readers clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -107,6 +108,9 @@ bench-together: $(VENV)/.runtime
 
 bench-gpu: $(VENV)/.runtime
 	$(BIN)/python tools/benchmark_gpu.py $(ARGS)
+
+rehearse: $(VENV)/.runtime
+	$(BIN)/python tools/rehearse.py $(ARGS)
 
 tune: $(VENV)/.runtime
 	@test -n "$(STUDY)" || { echo "Name a study whose profiles are prepared: make tune STUDY=breast" >&2; exit 1; }

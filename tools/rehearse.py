@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import http.server
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -225,15 +226,31 @@ def _megabytes(path: Path) -> float:
     return sum(f.stat().st_size for f in path.rglob("*") if f.is_file()) / 1e6
 
 
+def asked_memory(log: str) -> dict[str, int]:
+    """Memory that each job asked for (MB), by its benchmark file, from Snakemake's log."""
+    pairs = re.findall(r"^    benchmark: (\S+)$(?:\n    .*)*?\n    resources: .*?\bmem_mb=(\d+)", log, re.MULTILINE)
+    return {path: int(megabytes) for path, megabytes in pairs}
+
+
 def collect(run: Path, table: Path, size: Size, genes: int) -> None:
-    """Add a run to the table of measurements, in place of an earlier one of that size."""
-    parts = []
+    """Add a run to the table of measurements, in place of an earlier one of that size.
+
+    ``share`` is the most that a job of the rule took of the memory that it asked for.
+    """
+    parts, asked = [], asked_memory((run / "snakemake.log").read_text())
     for folder in sorted(p for p in (run / "benchmarks").iterdir() if p.is_dir()):
         jobs = measured(folder)
+        files = [
+            f"benchmarks/{folder.name}/{'/'.join(filter(None, key))}.tsv"
+            for key in zip(jobs["rule"], jobs["job"], strict=True)
+        ]
+        jobs["share"] = jobs["max_rss"] / [asked.get(file, np.nan) for file in files]
         # Downloads lie beside the study's: their folder is the rule.
         parts.append(jobs if folder.name == "rehearsal" else jobs.assign(rule=folder.name))
+    every = pd.concat(parts, ignore_index=True)
     donors = pd.read_csv(run / "results/rehearsal/prepared/conditions.tsv", sep="\t")
-    rows = by_rule(pd.concat(parts, ignore_index=True))
+    rows = by_rule(every)
+    rows["share"] = rows["rule"].map(every.groupby("rule")["share"].max())
     keys = {"scale": size.scale, "cohorts": len(size.cohorts), "genes": genes, "profiles": donors["profiles"].sum()}
     for at, (name, value) in enumerate(keys.items()):
         rows.insert(at, name, value)
@@ -295,6 +312,7 @@ def print_table(path: Path, genes: int | None) -> None:
     wide = table.pivot(index="rule", columns="scale", values=["longest_s", "cpu_s", "max_mb"]).round(0)
     wide["order_s"], wide["full_s"] = seconds["order"].round(1), seconds["full"].round(0)
     wide["order_mb"], wide["full_mb"] = memory["order"].round(1), memory["full"].round(0)
+    wide["share"] = table.groupby("rule")["share"].max().round(2)
     wide["remark"] = np.where(memory["full"].reindex(wide.index) > LIMIT_MB, f"over {LIMIT_MB} MB", "")
     print(f"{genes} genes, {int(table['cohorts'].max())} cohorts")
     print(wide.to_string())

@@ -149,3 +149,26 @@ def test_growth_is_found_without_what_is_constant(power: float, order: float, fu
         np.testing.assert_allclose(found["full"], full, rtol=1e-6)
     else:  # a line through the last two is above what grows more slowly
         assert found["full"] > 110
+
+
+def test_memory_that_jobs_asked_for_is_read_from_the_log() -> None:
+    log = """[Sat Nov 28 22:47:11 2026]
+localrule ingest:
+    input: counts.tsv.gz
+    benchmark: benchmarks/rehearsal/ingest/a.tsv
+    reason: Missing output files: x
+    resources: tmpdir=/tmp, runtime=60, mem_mb=1010, mem=1.01 GB, mem_mib=964
+Finished jobid: 7 (Rule: ingest)
+rule all:
+    resources: tmpdir=/tmp, mem_mb=5
+rule plan:
+    benchmark: benchmarks/rehearsal/plan.tsv
+    resources: mem_mb=<TBD>
+rule train:
+    benchmark: benchmarks/rehearsal/train/b.tsv
+    wildcards: x=1
+    resources: mem_mb=1512, gpu=0
+"""
+    assert rehearse.asked_memory(log) == {
+        "benchmarks/rehearsal/ingest/a.tsv": 1010, "benchmarks/rehearsal/train/b.tsv": 1512,
+    }  # fmt: skip
