@@ -49,6 +49,7 @@ SOURCES = {
 }  # fmt: skip
 OTHERS = ["gtex_v10", "depmap", "kinker"]
 SEED = 1
+PREPARED = ["results/rehearsal/prepared/quality/_study.json", "results/rehearsal/interventions/profiles.h5ad"]
 LIMIT_MB = 8_000
 #: Rules whose input is one dataset; the others see all of them.
 OF_ONE_DATASET = {"download", "download_gdc", "ingest", "quality_control", "pseudobulk"}
@@ -210,15 +211,14 @@ def rehearse(options: argparse.Namespace) -> int:
     point_catalogue(run / "config/data_versions.tsv", files, gdc.api, f"http://127.0.0.1:{server.server_address[1]}")
     command = [
         sys.executable, "-m", "snakemake", "--profile", "profiles/default", "--cores", str(options.cores),
-        "--configfile", "config/full.yaml", "rehearsal.yaml", *options.snakemake, "--", "all", "intervene",
+        "--configfile", "config/full.yaml", "rehearsal.yaml", *options.snakemake, "--", *(PREPARED if options.prepare else ["all", "intervene"]),
     ]  # fmt: skip
     environment = os.environ | {"OMP_NUM_THREADS": "1", "NO_PROXY": "127.0.0.1"}
     began = time.monotonic()
     with serving(server, gdc), (run / "snakemake.log").open("w") as log:
         code = subprocess.run(command, cwd=run, env=environment, stdout=log, stderr=subprocess.STDOUT).returncode
     print(f"exit code {code}, {(time.monotonic() - began) / 60:.1f} minutes; {run / 'snakemake.log'}", flush=True)
-    if code == 0:
-        collect(run, folder / "measured.tsv", size, options.genes)
+    collect(run, folder / "measured.tsv", size, options.genes, whole=code == 0 and not options.prepare)
     return code
 
 
@@ -232,10 +232,11 @@ def asked_memory(log: str) -> dict[str, int]:
     return {path: int(megabytes) for path, megabytes in pairs}
 
 
-def collect(run: Path, table: Path, size: Size, genes: int) -> None:
+def collect(run: Path, table: Path, size: Size, genes: int, *, whole: bool) -> None:
     """Add a run to the table of measurements, in place of an earlier one of that size.
 
-    ``share`` is the most that a job of the rule took of the memory that it asked for.
+    ``share`` is the most that a job of the rule took of the memory that it asked for; ``whole``, whether the run came
+    to its end.
     """
     parts, asked = [], asked_memory((run / "snakemake.log").read_text())
     for folder in sorted(p for p in (run / "benchmarks").iterdir() if p.is_dir()):
@@ -248,14 +249,14 @@ def collect(run: Path, table: Path, size: Size, genes: int) -> None:
         # Downloads lie beside the study's: their folder is the rule.
         parts.append(jobs if folder.name == "rehearsal" else jobs.assign(rule=folder.name))
     every = pd.concat(parts, ignore_index=True)
-    donors = pd.read_csv(run / "results/rehearsal/prepared/conditions.tsv", sep="\t")
+    conditions, page = (run / "results/rehearsal" / name for name in ("prepared/conditions.tsv", "report/index.html"))
+    profiles = pd.read_csv(conditions, sep="\t")["profiles"].sum() if conditions.is_file() else np.nan
     rows = by_rule(every)
     rows["share"] = rows["rule"].map(every.groupby("rule")["share"].max())
-    keys = {"scale": size.scale, "cohorts": len(size.cohorts), "genes": genes, "profiles": donors["profiles"].sum()}
+    keys = {"scale": size.scale, "cohorts": len(size.cohorts), "genes": genes, "profiles": profiles, "whole": whole}
     for at, (name, value) in enumerate(keys.items()):
         rows.insert(at, name, value)
-    page = run / "results/rehearsal/report/index.html"
-    sizes = {"page_mb": page.stat().st_size / 1e6, "disk_mb": _megabytes(run)}
+    sizes = {"page_mb": page.stat().st_size / 1e6 if whole else np.nan, "disk_mb": _megabytes(run)}
     rows = rows.assign(**sizes)
     if table.is_file():
         earlier = pd.read_csv(table, sep="\t")
@@ -330,6 +331,7 @@ def main() -> int:
         "--experiments", nargs="+",
         default=["fidelity", "augmentation", "privacy", "combination", "interventions"],
     )  # fmt: skip
+    parser.add_argument("--prepare", action="store_true", help="as far as the data are prepared and checked")
     parser.add_argument("--cores", type=int, default=1)
     parser.add_argument("--folder", type=Path, default=Path("rehearsal"))
     parser.add_argument("--table", action="store_true", help="print what earlier runs measured")
