@@ -211,7 +211,8 @@ def rehearse(options: argparse.Namespace) -> int:
     point_catalogue(run / "config/data_versions.tsv", files, gdc.api, f"http://127.0.0.1:{server.server_address[1]}")
     command = [
         sys.executable, "-m", "snakemake", "--profile", "profiles/default", "--cores", str(options.cores),
-        "--configfile", "config/full.yaml", "rehearsal.yaml", *options.snakemake, "--", *(PREPARED if options.prepare else ["all", "intervene"]),
+        "--configfile", "config/full.yaml", "rehearsal.yaml", *options.snakemake, "--",
+        *(PREPARED if options.prepare else ["all", "intervene"]),
     ]  # fmt: skip
     environment = os.environ | {"OMP_NUM_THREADS": "1", "NO_PROXY": "127.0.0.1"}
     began = time.monotonic()

@@ -179,6 +179,21 @@ def test_see_without_components_is_the_slope_of_the_residuals(confounded: Scm) -
     np.testing.assert_allclose(slopes, expected, atol=1e-8)
 
 
+def test_a_model_that_is_remade_says_the_same_and_holds_no_matrix(confounded: Scm) -> None:
+    x, classes = confounded.sample(60, 0)  # fewer profiles than genes
+    times = np.bincount(np.random.default_rng(1).integers(0, len(x), len(x)), minlength=len(x)).astype(float)
+    held, remade = (TissueModel.fit(x, classes, times, held=held) for held in (True, False))
+    reached = descendants(confounded, 3)
+    for one, other in (
+        (held.z, remade.z), (held.loadings, remade.loadings), (held.see(3), remade.see(3)),
+        (held.do(3, reached), remade.do(3, reached)), (held.see(np.array([3, 7])), remade.see(np.array([3, 7]))),
+    ):  # fmt: skip
+        np.testing.assert_allclose(other, one, atol=1e-9)
+    assert remade._given[0] is x
+    own = [value for value in vars(remade).values() if isinstance(value, np.ndarray)]
+    assert len(own) == 3 and max(value.size for value in own) <= len(x) ** 2 < x.size
+
+
 def test_confounding_separates_the_operators(result: Any) -> None:
     value = means(result.table)
     assert value["do_g", "given", "pearson_delta"] > 0.9

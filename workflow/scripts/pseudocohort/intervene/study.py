@@ -19,6 +19,8 @@ COMPONENTS = 5
 BOOTSTRAPS = 20
 #: Profiles that the model learns from at most; more change little and cost much.
 MOST_PROFILES = 3000
+#: Values of the profiles of all bootstraps together up to which their models are held: twice so many numbers, 3 GB.
+MOST_HELD = 200_000_000
 
 
 @dataclass(frozen=True)
@@ -135,11 +137,13 @@ class Study:
     def bootstraps(self) -> list[tuple[TissueModel, Graph]]:
         """Models of donors drawn with replacement, each with a graph that has lost a fifth of its edges."""
         out = []
+        x, classes = self.x[self._rows], self.classes[self._rows]
+        held = BOOTSTRAPS * x.size <= MOST_HELD
         donors, position = np.unique(self.donor[self._rows], return_inverse=True)
         for b in range(BOOTSTRAPS):
             rng = generator(self.seed, "bootstrap", b)
             times = np.bincount(rng.integers(0, len(donors), len(donors)), minlength=len(donors))
-            model = TissueModel.fit(self.x[self._rows], self.classes[self._rows], times[position].astype(float))
+            model = TissueModel.fit(x, classes, times[position].astype(float), held=held)
             out.append((model, self.graph.bootstrap(rng)))
         return out
 
