@@ -10,6 +10,7 @@
 # make tune STUDY=name   an equal budget of random settings for each network, scored on held-out training donors
 # make fuzz-readers   random and damaged files of every format into the readers (ARGS="--inputs 5000 --readers gct")
 # make bench-ingest   time and memory of reading large files
+# make bench-prepare   memory and time of quality control, harmonisation and checks, at growing numbers of samples
 # make bench-prdc     time and memory of the neighbour metrics beside scikit-learn's (ARGS="--samples 2000 5000")
 # make bench-together   twenty small training sets trained as one beside one by one
 # make rehearse   the full study on simulated files of true upstream shape, scaled (ARGS="--scale 0.02 --genes 2000")
@@ -26,7 +27,7 @@ CONFIG ?= config/full.yaml
 STUDY_DEMO := results/demo/report/index.html
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-fast test-slurm test-faults lint format lock check-dataset plan-summary bench-ingest bench-attacks bench-prdc bench-generators bench-together bench-gpu rehearse tune fuzz-readers clean
+.PHONY: help env demo test test-fast test-slurm test-faults lint format lock check-dataset plan-summary bench-ingest bench-prepare bench-attacks bench-prdc bench-generators bench-together bench-gpu rehearse tune fuzz-readers clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -93,6 +94,9 @@ plan-summary: $(VENV)/.runtime
 
 bench-ingest: $(VENV)/.runtime
 	$(BIN)/python tools/benchmark_ingest.py $(ARGS)
+
+bench-prepare: $(VENV)/.runtime
+	$(BIN)/python tools/benchmark_prepare.py $(ARGS)
 
 fuzz-readers: $(VENV)/.dev
 	$(BIN)/python tools/fuzz_readers.py $(ARGS)

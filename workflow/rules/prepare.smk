@@ -17,7 +17,7 @@ rule quality_control:
         "../../envs/base.yaml"
     threads: 1
     resources:
-        mem_mb=memory(1000, 24),
+        mem_mb=memory(1500, 2),
         runtime=minutes(60),
     params:
         row=dataset_row,
@@ -66,7 +66,7 @@ rule assign_donors:
         "../../envs/base.yaml"
     threads: 1
     resources:
-        mem_mb=memory(1000, 4),
+        mem_mb=memory(1000, 0.2),
         runtime=minutes(30),
     params:
         test_share=config["prepare"]["test_share"],
@@ -92,7 +92,7 @@ rule harmonise:
         "../../envs/base.yaml"
     threads: 1
     resources:
-        mem_mb=memory(1000, 16),
+        mem_mb=memory(2000, 1.2),
         runtime=minutes(60),
     params:
         gene_space=config["prepare"]["gene_space"],
@@ -125,7 +125,7 @@ rule check_study:
         "../../envs/base.yaml"
     threads: 1
     resources:
-        mem_mb=memory(1000, 12),
+        mem_mb=memory(1500, 0.5),
         runtime=minutes(60),
     params:
         seed=config["seed"],
