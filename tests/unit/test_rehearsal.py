@@ -69,8 +69,8 @@ def test_the_gdc_serves_cohorts_of_all_genes(
             )
     row = sheet["tcga_brca"] | {"covariates": "sex,age"}
     profiles = ingested(row, source=tmp_path / "BRCA/counts.tsv.gz", samples=tmp_path / "BRCA/samples.tsv")
-    assert profiles.shape == (8, 60_660)
-    assert dict(profiles.obs["level"].value_counts()) == {"tumour": 6, "normal": 2}
+    assert profiles.shape == (18, 60_660)
+    assert dict(profiles.obs["level"].value_counts()) == {"tumour": 16, "normal": 2}
     assert set(profiles.obs["sex"].astype(str)) == {"female", "male"}
     # Copies on Y are no genes, all others are known.
     mapped, report = map_genes(

@@ -47,7 +47,10 @@ LINEAGES = {
 }  # fmt: skip
 FULL = {"normals": 17_382, "gtex_genes": 56_200, "lines": 1_673, "depmap_genes": 19_193, "cells": 50_000,
         "cell_lines": 198, "cell_genes": 30_314}  # fmt: skip
-FEWEST = {"tumours": 6, "normals": 4, "lines": 48, "cells_per_line": 25}
+#: Cohorts whose do-effects are written.
+TRUTH = ("BRCA", "LIHC", "LUAD")
+#: The least of each: do-effects are scored where ten profiles of a class are left for training.
+FEWEST = {"tumours": 6, "with_truth": 16, "normals": 4, "lines": 48, "cells_per_line": 25}
 READS, MOLECULES = 4e7, 12_000
 _EFFECTS = {
     "tissue": [0.6, 0.4], "tumour_shared": [0.6, 0.3], "tumour_specific": [0.5, 0.2], "subtype": [0.8, 0.3],
@@ -155,7 +158,7 @@ class Upstream:
 
     def write_truth(self) -> None:
         """``truth/graph.tsv`` and ``truth/do_effects.tsv.gz``: effects of the first regulators in three conditions."""
-        chosen = [c for c in ("TCGA-BRCA", "TCGA-LIHC", "TCGA-LUAD") if c in self.conditions] or self.conditions[:1]
+        chosen = [f"TCGA-{c}" for c in TRUTH if c in self.size.cohorts] or self.conditions[:1]
         truth = do_effects(
             self.model, seeds.generator(self.seed, "do"), conditions=chosen, regulators=self.model.regulators[:60]
         )
@@ -172,7 +175,7 @@ class Upstream:
         rows = []
         for k, cohort in enumerate(self.size.cohorts):
             tumours, normals = COHORTS[cohort]
-            n = max(round(tumours * self.size.scale), FEWEST["tumours"])
+            n = max(round(tumours * self.size.scale), FEWEST["with_truth" if cohort in TRUTH else "tumours"])
             matched = max(round(normals * self.size.scale), min(normals, 2))
             for code, count in (("03" if cohort == "LAML" else "01", n), ("11", matched)):
                 rows += [(cohort, k, code, i) for i in range(count)]
