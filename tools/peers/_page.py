@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -126,7 +126,7 @@ def ahead(numbers: pd.DataFrame, columns: Sequence[Column]) -> list[str]:
                 continue
             both = wide[[peer, best]].dropna()
             wins = int((distance(both[peer], column) < distance(both[best], column)).sum())
-            found.append(f"{title_of(peer)} {_cell(wide[peer].dropna(), column)} ({wins} of {len(both)} splits)")
+            found.append(f"{title_of(peer)} {_cell(wide[peer].dropna(), column)} ({wins} of {len(both)})")
         if found:
             ours = f"best of ours {title_of(best)} {_cell(wide[best].dropna(), column)}"
             lines.append(f"* {column.title}: {'; '.join(found)}; {ours}")
@@ -138,12 +138,13 @@ def failure_lines(failures: Sequence[tuple[str, str, str]]) -> list[str]:
     return [f"* {title_of(method)} on {dataset}: {reason}" for dataset, method, reason in failures]
 
 
-def limit_lines(methods: Iterable[str]) -> list[str]:
-    """Peers, with their source, licence and what they were limited to here."""
-    lines = ["| peer | source | licence | here |", "|---|---|---|---|"]
+def limit_lines(methods: Iterable[str], measured: Collection[str]) -> list[str]:
+    """Peers, with their source, licence, what they were limited to here, and whether they were measured."""
+    lines = ["| peer | source | licence | here | measured |", "|---|---|---|---|---|"]
     for method in _order(m for m in methods if m != REAL and not m.startswith(OURS)):
         peer = importlib.import_module(f"peers.{method}")
-        lines.append(f"| {peer.TITLE} | {peer.SOURCE} | {peer.LICENSE} | {peer.LIMITS} |")
+        done = "yes" if method in measured else "no"
+        lines.append(f"| {peer.TITLE} | {peer.SOURCE} | {peer.LICENSE} | {peer.LIMITS} | {done} |")
     return lines
 
 
@@ -160,10 +161,12 @@ def content(numbers: pd.DataFrame, failures: Sequence[tuple[str, str, str]], met
         own = numbers[numbers["dataset"] == dataset]
         counts = own[own["floors"] == 0].groupby("method")["split"].nunique()
         few = [f"{title_of(m)} {n}" for m, n in counts.items() if n < counts.max()]
-        splits = f"{counts.max()} splits" + (f"; fewer: {', '.join(few)}" if few else "")
+        splits = f"{counts.max()} split{'s' if counts.max() > 1 else ''}" + (
+            f"; fewer: {', '.join(few)}" if few else ""
+        )
         for name, columns in (*TABLES.items(), ("Cost of fit and sample", COSTS)):
             lines += [f"### {dataset}: {name[0].lower() + name[1:]} ({splits})", "", *table(own, columns), ""]
-    lines += ["## Peers, and what they were limited to", "", *limit_lines(methods), ""]
+    lines += ["## Peers, and what they were limited to", "", *limit_lines(methods, set(numbers["method"])), ""]
     if failures:
         lines += ["Not ended:", "", *failure_lines(failures), ""]
     return "\n".join(lines)
