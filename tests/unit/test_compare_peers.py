@@ -121,7 +121,9 @@ def test_page_names_the_peers_that_are_ahead(peers):
     rows = [["d", i, m, 0, "discriminator_auc", v] for m, two in values.items() for i, v in enumerate(two)]
     numbers = pd.DataFrame(rows, columns=["dataset", "split", "method", "floors", "metric", "value"])
     column = page.Column("discriminator_auc", "AUC", 0.5)
-    assert page.ahead(numbers, [column]) == ["* AUC: SMOTE .59 ± .06 (1 of 2); best of ours `flow` .61 ± .01"]
+    assert page.ahead(numbers, [column]) == ["* AUC: SMOTE .59 ± .06 against .61 ± .01 of `flow` (1 of 2)"]
+    fewer = numbers[(numbers["method"] != "smote") | (numbers["split"] == 1)]
+    assert page.ahead(fewer, [column]) == []
     assert page.table(numbers, [column])[2:4] == [
         "| real profiles of others | .50 ± .00 |", "| `flow` | .61 ± .01 |"
     ]  # fmt: skip

@@ -108,28 +108,30 @@ def distance(values: pd.DataFrame | pd.Series, column: Column) -> pd.DataFrame |
 def ahead(numbers: pd.DataFrame, columns: Sequence[Column]) -> list[str]:
     """Peers whose mean is better than that of the best of this project's generators, column by column.
 
-    The control ``mvn_camda`` and real profiles are no contestants. A peer is counted as it is, without floors.
+    Each peer is compared, on the splits that it has, with the best of those of ours that have them too. The control
+    ``mvn_camda`` and real profiles are no contestants. A peer is counted as it is, without floors.
     """
     lines = []
     for column in columns:
         own = numbers[(numbers["metric"] == column.metric) & (numbers["floors"] == 0)]
         wide = own.pivot_table(index="split", columns="method", values="value")
-        of_us = [m for m in wide if m.startswith(OURS) and m != CONTROL]
         peers = [m for m in wide if not m.startswith(OURS) and m != REAL]
-        if column.better == "none" or not of_us or not peers:
-            continue
-        means = distance(wide.mean(), column)
-        best = means[of_us].idxmin()
         found = []
-        for peer in sorted(peers, key=lambda m: means[m]):
-            if not means[peer] < means[best] - 1e-9:
+        for peer in [] if column.better == "none" else peers:
+            there = wide[wide[peer].notna()].dropna(axis=1)
+            means = distance(there.mean(), column)
+            of_us = [m for m in there if m.startswith(OURS) and m != CONTROL]
+            if not of_us or not means[peer] < means[of_us].min():
                 continue
-            both = wide[[peer, best]].dropna()
-            wins = int((distance(both[peer], column) < distance(both[best], column)).sum())
-            found.append(f"{title_of(peer)} {_cell(wide[peer].dropna(), column)} ({wins} of {len(both)})")
+            best = means[of_us].idxmin()
+            cells = [_cell(there[m], column) for m in (peer, best)]
+            if cells[0].split(" ")[0] == cells[1].split(" ")[0]:
+                continue  # no difference that the table shows
+            wins = int((distance(there[peer], column) < distance(there[best], column)).sum())
+            text = f"{title_of(peer)} {cells[0]} against {cells[1]} of {title_of(best)} ({wins} of {len(there)})"
+            found.append((means[peer], text))
         if found:
-            ours = f"best of ours {title_of(best)} {_cell(wide[best].dropna(), column)}"
-            lines.append(f"* {column.title}: {'; '.join(found)}; {ours}")
+            lines.append(f"* {column.title}: {'; '.join(text for _, text in sorted(found))}")
     return lines
 
 
