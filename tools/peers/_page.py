@@ -30,7 +30,7 @@ TABLES = {
         Column("density", "density", 1.0),
         Column("correlation_score_within", "γ within", "high"),
         Column("correlation_error_within", "correlation error", "low", 3),
-        Column("mmd", "MMD × 1000", "low", 1),
+        Column("mmd", "MMD × 1000", 0.0, 1),
         Column("balanced_accuracy", "use", "high"),
         Column("attack_nearest", "nearest neighbour", "low"),
         Column("attack_ratio", "likelihood ratio", "low"),
