@@ -14,6 +14,7 @@
 # make bench-prdc     time and memory of the neighbour metrics beside scikit-learn's (ARGS="--samples 2000 5000")
 # make bench-together   twenty small training sets trained as one beside one by one
 # make rehearse   the full study on simulated files of true upstream shape, scaled (ARGS="--scale 0.02 --genes 2000")
+# make compare-peers DATA_ROOT=folder   other people's generators and ours on the same matrices: docs/comparison.md
 # make bench-gpu      what a training step of each network costs on a GPU, beside the least that the GPU allows
 # make bench-generators   training, sampling and memory of the generators, published presets beside ours
 # Each builds .venv from the lock file when needed. Options for Snakemake: make demo ARGS="-n"
@@ -27,7 +28,7 @@ CONFIG ?= config/full.yaml
 STUDY_DEMO := results/demo/report/index.html
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-fast test-slurm test-faults lint format lock check-dataset plan-summary bench-ingest bench-prepare bench-attacks bench-prdc bench-generators bench-together bench-gpu rehearse tune fuzz-readers clean
+.PHONY: help env demo test test-fast test-slurm test-faults lint format lock check-dataset plan-summary bench-ingest bench-prepare bench-attacks bench-prdc bench-generators compare-peers bench-together bench-gpu rehearse tune fuzz-readers clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -109,6 +110,10 @@ bench-generators: $(VENV)/.runtime
 
 bench-together: $(VENV)/.runtime
 	$(BIN)/python tools/benchmark_together.py $(ARGS)
+
+compare-peers: $(VENV)/.runtime
+	@test -n "$(DATA_ROOT)" || { echo "Say where the data are: make compare-peers DATA_ROOT=folder" >&2; exit 1; }
+	$(BIN)/python tools/compare_peers.py --data_root $(DATA_ROOT) --install --page docs/comparison.md $(ARGS)
 
 bench-gpu: $(VENV)/.runtime
 	$(BIN)/python tools/benchmark_gpu.py $(ARGS)

@@ -33,6 +33,8 @@ EXPERIMENT = Experiment(
         "aa_test_synthetic_half": "AA synthetic half", "correlation_score": "γ pooled",
         "correlation_score_within": "γ within", "frechet": "Fréchet", "mmd": "MMD", "gene_sd_ratio": "SD ratio",
         "de_logfc_r": "log FC r", "de_tpr": "DE recall", "de_fpr": "DE false calls", "pathway_r": "Pathway r",
+        "discovery_recall": "Genes found", "discovery_false_share": "False finds", "set_recall": "Sets found",
+        "set_false_share": "False sets", "module_ari": "Modules, ARI", "correlation_error_within": "γ error within",
         "tstr_balanced_accuracy": "TSTR",
         "memorisation_share": "Memorised", "closer_to_train_share": "Closer to train", "aa_privacy_loss": "AA loss",
         "covariate_(.+)_recovered": "{} effect",

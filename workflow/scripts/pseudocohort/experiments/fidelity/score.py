@@ -23,9 +23,10 @@ from ...core.seeds import derive
 from ...core.seeds import generator as random_generator
 from ...generators.fit.covariates import described
 from ...metrics.adversarial import adversarial_accuracy, matched_adversarial_accuracy
-from ...metrics.correlation import correlation_score, scored_genes
+from ...metrics.correlation import correlation_error, correlation_score, scored_genes
 from ...metrics.covariate_recovery import covariate_recovery
 from ...metrics.differential import differential_recovery
+from ...metrics.discovery import discovery
 from ...metrics.discriminator import discriminator_auc
 from ...metrics.memorisation import closer_to_train_share, memorisation_share
 from ...metrics.moments import frechet_distance, gene_marginals, maximum_mean_discrepancy
@@ -222,11 +223,15 @@ def compare(
     out["correlation_score_within"] = correlation_score(
         reality.x[:, genes], stand_in.x[:, genes], reality.classes, stand_in.classes
     )
+    out["correlation_error_within"] = correlation_error(
+        reality.x[:, genes], stand_in.x[:, genes], reality.classes, stand_in.classes
+    )
     out |= gene_marginals(reality.x, stand_in.x)
     out["discriminator_auc"] = discriminator_auc(reality.x, stand_in.x, reality.donor, seed)
     out["memorisation_share"] = memorisation_share(stand_in.x, train.x)
     out["closer_to_train_share"] = closer_to_train_share(stand_in.x, train.x, reality.x, train.classes, reality.classes)
     out |= differential_recovery(reality.x, stand_in.x, reality.classes, stand_in.classes)
+    out |= discovery(reality.x, stand_in.x, reality.classes, stand_in.classes, sets=sets, genes=genes)
     if sets is not None:
         out |= pathway_recovery(reality.x, stand_in.x, reality.classes, stand_in.classes, sets)
     if len(np.unique(stand_in.classes)) > 1:

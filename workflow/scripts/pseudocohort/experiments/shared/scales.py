@@ -19,10 +19,13 @@ _DIFFERENCE = re.compile(r".*(_gain|_saved|_loss|_difference)|.*(gain_over|_over
 _CORRELATION = re.compile(r"(.*_)?r|pearson_delta|correlation_score(_.*)?")
 _SHARE = re.compile(
     r"(.*_)?(accuracy|auc|auroc|share|half|rate)|own_rank|own_first|em_(used|source_used|kept|confident|labels_right)|macro_f1|discriminative_f1|auprc|aa(_test|_train)?|precision(_train)?"
-    r"|recall(_.*)?|coverage(_train)?|calibration_error|tpr_at_fpr_.*|de_tpr|de_fpr"
+    r"|recall(_.*)?|coverage(_train)?|calibration_error|tpr_at_fpr_.*|de_tpr|de_fpr|(discovery|set)_recall"
 )
 #: Not MMD: its unbiased squared estimate is often below 0 where the distributions are equal.
-_POSITIVE = re.compile(r"feature_overlap|frechet(_.*)?|density(_train)?|dcr(_base)?|brier|gene_sd_ratio|epsilon.*")
+_POSITIVE = re.compile(
+    r"feature_overlap|frechet(_.*)?|.*_calls|correlation_error(_.*)?|density(_train)?|dcr(_base)?|brier|gene_sd_ratio"
+    r"|epsilon.*"
+)
 
 
 def bounds(metric: str) -> tuple[float, float] | None:

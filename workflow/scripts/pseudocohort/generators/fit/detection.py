@@ -28,7 +28,7 @@ class DetectionLimits:
     Attributes
     ----------
     floor, limit : dict of ndarray (genes,)
-        log2 expression by level; a limit of -inf where a gene has no floor.
+        log2 expression by level; a limit of -inf where a gene has no floor, of inf where it never leaves it.
     """
 
     floor: dict[str, np.ndarray] = field(default_factory=dict)
@@ -52,16 +52,16 @@ class DetectionLimits:
             rows = np.flatnonzero(levels == level)
             floor = x[rows].min(0)
             on_floor = x[rows] <= floor + 1e-6
-            many = (on_floor.sum(0) >= max(_MIN_SILENT, _MIN_SILENT_SHARE * len(rows))) & (
-                x[rows].max(0) > floor + 1e-6
-            )
-            if len(rows) < _MIN_PROFILES or not many.any():
+            silent = on_floor.all(0)
+            many = (on_floor.sum(0) >= max(_MIN_SILENT, _MIN_SILENT_SHARE * len(rows))) & ~silent
+            if len(rows) < _MIN_PROFILES or not (many | silent).any():
                 continue
-            made = sample(obs.iloc[np.resize(rows, max(DRAWS, len(rows)))].reset_index(drop=True))
-            limit = np.full(x.shape[1], -np.inf)
-            ordered = np.sort(made[:, many], axis=0)
-            below = np.minimum((on_floor[:, many].mean(0) * len(ordered)).astype(int), len(ordered) - 1)
-            limit[many] = ordered[below, np.arange(many.sum())]
+            limit = np.where(silent, np.inf, -np.inf)
+            if many.any():
+                made = sample(obs.iloc[np.resize(rows, max(DRAWS, len(rows)))].reset_index(drop=True))
+                ordered = np.sort(made[:, many], axis=0)
+                below = np.minimum((on_floor[:, many].mean(0) * len(ordered)).astype(int), len(ordered) - 1)
+                limit[many] = ordered[below, np.arange(many.sum())]
             out.floor[level], out.limit[level] = floor, limit
         return out
 

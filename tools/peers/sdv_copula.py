@@ -1,0 +1,33 @@
+"""SDV's Gaussian copula."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from ._rows import until_filled
+
+TITLE = "SDV Gaussian copula"
+SOURCE = "sdv 2.0.0 (Patki et al. 2016, DSAA)"
+LICENSE = "BSL 1.1, source available"
+LIMITS = "normal marginals: its default, beta distributions, is fitted gene by gene and takes long"
+ENVIRONMENT = "sdv"
+CLASS = "class of the profile"
+
+
+def metadata(train: pd.DataFrame):
+    """What SDV wants to know of the columns."""
+    from sdv.metadata import Metadata
+
+    columns = {gene: {"sdtype": "numerical"} for gene in train.columns} | {CLASS: {"sdtype": "categorical"}}
+    return Metadata.load_from_dict({"tables": {"profiles": {"columns": columns}}})
+
+
+def fit_sample(train: pd.DataFrame, classes: np.ndarray, n_per_class: dict[str, int], seed: int) -> pd.DataFrame:
+    """Fitted to genes and class together."""
+    from sdv.single_table import GaussianCopulaSynthesizer
+
+    np.random.seed(seed)  # noqa: NPY002 (SDV draws from the global generator)
+    synthesizer = GaussianCopulaSynthesizer(metadata(train), default_distribution="norm")
+    synthesizer.fit({"profiles": train.assign(**{CLASS: classes})})
+    return until_filled(lambda n: synthesizer.sample(n)["profiles"], n_per_class, CLASS)
