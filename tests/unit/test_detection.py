@@ -45,6 +45,9 @@ def test_genes_without_a_floor_few_profiles_and_photocopies_are_left_alone() -> 
     assert not DetectionLimits.fit(x[:9], _obs(9), lambda obs: x[: len(obs)]).limit
     copied = DetectionLimits.fit(x, _obs(200), lambda obs: x[rng.integers(0, 200, len(obs))])
     np.testing.assert_array_equal(copied.apply(x, _obs(200)), x)
+    made = limits.apply(rng.normal(1, 1, (50, 3)), _obs(50))
+    assert (made[:, 2] == 2).all(), "a gene that never leaves its floor stays on it"
+    assert len(np.unique(made[:, 0])) == 50
     other = rng.normal(1, 1, (50, 3))
     np.testing.assert_array_equal(limits.apply(other, _obs(50, "normal")), other)
 

@@ -15,7 +15,8 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+# Instead of this folder, where files are called as the packages that they import.
+sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 
 def main() -> None:
