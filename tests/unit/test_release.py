@@ -22,7 +22,7 @@ from pseudocohort.core.contracts import HARMONISED, SYNTHETIC
 from pseudocohort.core.errors import ContractError, UserError
 from pseudocohort.core.io import evaluation_table, read_profiles, read_table, write_evaluation, write_profiles
 from pseudocohort.experiments.privacy.attacks import ATTACKS, REQUIRED
-from pseudocohort.experiments.privacy.evidence import Bounds
+from pseudocohort.experiments.privacy.evidence import Bounds, Evidence, evidence, judge
 from pseudocohort.experiments.privacy.verdict import verdict
 from pseudocohort.generators.base.ledger import Ledger, Mechanism
 from pseudocohort.generators.base.serialization import save_state
@@ -670,5 +670,30 @@ def test_a_claim_that_an_audit_disproves_is_refused():
          "estimator": "ledger", "metric": m, "value": v}
         for coin in range(4) for m, v in {"guarantee": 1.0, "delta": 1e-5, "epsilon": 0.3}.items()
     ]  # fmt: skip
-    with pytest.raises(UserError, match=r"lower bound on epsilon, \.50, disproves the claim of \.30"):
+    with pytest.raises(UserError, match=r"lower bounds on epsilon, up to \.50, disprove the claim of \.30"):
         gate.decide(pd.concat([privacy_table(SILENT), evaluation_table(rows)]), "mvn", bounds=Bounds(), cohort=FEW)
+
+
+def test_chance_does_not_disprove_a_claim():
+    """At epsilon 0 nothing depends on the members, yet the best of many attacks and coins exceeds the bound often."""
+    bare = {"attacks": (), "coins": 5, "p_corrected": None, "levels": (), "members": None, "synthetic": None}
+    for above, refused in ((0, False), (1, False), (2, True), (5, True)):
+        bounds = tuple((0.01 if coin < above else 0.0, 3.0) for coin in range(5))
+        found = judge(Evidence(epsilon=bounds, claim=(0.0, 1e-5), **bare), Bounds())
+        assert any("disprove" in objection.text for objection in found) == refused, above
+    rng = np.random.default_rng(0)
+    for leak, refused in ((0.0, False), (0.1, True)):
+        said = []
+        for _ in range(20):
+            areas = {f"attack_{i}": list(0.5 + rng.normal(0, 0.02, 5)) for i in range(29)}
+            areas["attack_0"] = [value + leak for value in areas["attack_0"]]
+            ledger = [
+                {"study": "s", "generator": "mvn", "regime": "audit", "level": "tumour", "repeat": coin, "seed": coin,
+                 "estimator": "ledger", "metric": m, "value": v}
+                for coin in range(5)
+                for m, v in {"guarantee": 1.0, "delta": 1e-5, "epsilon": 0.0, "auc_bound": 0.5}.items()
+            ]  # fmt: skip
+            table = pd.concat([privacy_table(areas), evaluation_table(ledger)])
+            texts = [objection.text for objection in judge(evidence(table, "mvn"), Bounds())]
+            said.append(any("above the proved bound" in text for text in texts))
+        assert np.mean(said) > 0.9 if refused else np.mean(said) < 0.2
