@@ -69,8 +69,9 @@ def test_every_question_about_interventions_is_answered(demo, snakemake):
 
 def test_the_private_cohort_may_be_released_and_the_others_may_not(demo, snakemake):
     snakemake(demo, "--profile", "profiles/demo", "--", "release")
-    card = json.loads((demo / "results/demo/release/card.json").read_text())
-    assert card["name"] == "demo-dp_components" and (demo / "results/demo/release/synthetic.h5ad").is_file()
+    bundle = demo / "results/demo/release/dp_components"
+    card = json.loads((bundle / "card.json").read_text())
+    assert card["name"] == "demo-dp_components" and (bundle / "synthetic.h5ad").is_file()
     for name in ("copy", "mvn", "ddpm"):
         setting = ("--config", f"release={{generator: {name}}}")
         done = snakemake(
@@ -78,7 +79,8 @@ def test_the_private_cohort_may_be_released_and_the_others_may_not(demo, snakema
         )
         assert done.returncode != 0
         assert f"the gate refuses to release '{name}'" in done.stdout + done.stderr
-    snakemake(demo, "--profile", "profiles/demo", "--", "release")
+    assert [folder.name for folder in bundle.parent.iterdir()] == ["dp_components"]
+    assert (bundle / "synthetic.h5ad").is_file()
 
 
 def test_photocopier_is_exposed(demo):

@@ -15,7 +15,8 @@ rule release:
         machine="<results>/provenance/machine.json",
         software="<results>/provenance/software.tsv",
     output:
-        bundle=directory("<results>/release"),
+        # A folder for each generator: a release that is refused takes no other one away.
+        bundle=directory(f"<results>/release/{config['release']['generator']}"),
     log:
         "<logs>/release.log",
     benchmark:
