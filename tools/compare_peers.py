@@ -16,6 +16,7 @@ import argparse
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 import venv
@@ -125,7 +126,8 @@ def collect(out: Path) -> pd.DataFrame:
 def failures(out: Path) -> list[tuple[str, str, str]]:
     """Data set, method and reason of what did not end."""
     found = {(*p.parts[-4:-3], p.parts[-2], p.read_text().strip()) for p in out.glob("*/*/*/failed.txt")}
-    return sorted(found)
+    # A page names no folder of the machine that it was made on.
+    return sorted((dataset, method, re.sub(r"\s*\(?/\S+", "", reason)) for dataset, method, reason in found)
 
 
 def compare(options: argparse.Namespace) -> None:
