@@ -80,6 +80,7 @@ def test_the_private_cohort_may_be_released_and_the_others_may_not(demo, snakema
         assert f"the gate refuses to release '{name}'" in done.stdout + done.stderr
     assert [folder.name for folder in bundle.parent.iterdir()] == ["dp_components"]
     assert (bundle / "synthetic.h5ad").is_file()
+    snakemake(demo, "--profile", "profiles/demo")  # answers about the demo's own release again
 
 
 def test_photocopier_is_exposed(demo):
