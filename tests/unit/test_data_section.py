@@ -40,7 +40,7 @@ def study(datasets: list[ad.AnnData], method: str = "none") -> tuple[dict, Study
     reports = {d.uns["pseudocohort"]["dataset"]: quality(d) for d in datasets}
     donors = pd.DataFrame({"donor": whole.obs["donor"].to_numpy(), "dataset": "x", "split": "train"})
     donors.loc[:3, "split"] = "test"
-    return reports, check_study(iter(datasets), whole, reports, donors.drop_duplicates("donor"), seed=1)
+    return reports, check_study(datasets, whole, reports, donors.drop_duplicates("donor"), seed=1)
 
 
 def section_of(datasets: list[ad.AnnData]) -> DataSection:
