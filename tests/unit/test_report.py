@@ -195,6 +195,8 @@ def test_a_control_is_never_the_best_generator():
     better = answer("augmentation", augmentation_table(0.03, control=0.08))
     assert "by ddpm with" in better["answer"] and "copy with logistic regression, gains +8.0" in better["notes"][0]
     assert not any("copy with logistic regression adds" in p for p in better["points"])
+    assert better["advice"].startswith("Augment with copy, which gains as much as ddpm")
+    assert answer("augmentation", augmentation_table(0.05))["advice"].startswith("Augment with ddpm")
 
 
 def test_privacy_verdict_follows_the_corrected_test():

@@ -200,7 +200,7 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
     if wins:
         best = max(wins, key=lambda s: s.finding.gain.mean)
         # A gain here and there, or one that the same profiles give without any generator, is no plain yes.
-        plain = 2 * len(wins) > len(found) and not best.without_generator > best.finding.gain.mean
+        plain = 2 * len(wins) > len(found) and not _as_much(best.without_generator, best, smallest)
         status = "yes" if plain else "unclear"
     elif len(of[Outcome.NOTHING_TO_GAIN]) == len(found):
         best, status = found[0], str(Outcome.NOTHING_TO_GAIN)
@@ -213,7 +213,7 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
         "status": status,
         "answer": _answer(best, status, (len(of[best.finding.outcome]), len(found)), title, smallest),
         "facts": _facts(best, title),
-        "advice": _advice(best, status, repeats) + _doubled(table, best),
+        "advice": _advice(best, status, repeats, smallest) + _doubled(table, best),
         "notes": _beside(best),
         "points": sentences,
     }
@@ -247,14 +247,25 @@ def _facts(best: _Setting, title: str) -> list[tuple[str, str]]:
     ]
 
 
-def _advice(best: _Setting, status: str, repeats: int) -> str:
+def _as_much(simple: float, best: _Setting, smallest: float) -> bool:
+    """Whether something simpler gains what the best generator gains, less what is not worth having."""
+    return bool(simple > best.finding.gain.mean - smallest)
+
+
+def _advice(best: _Setting, status: str, repeats: int, smallest: float) -> str:
     """What to do next."""
     if best.finding.outcome == Outcome.YES:
-        if best.without_generator > best.finding.gain.mean:
+        mine, only = best.finding.best.partition("|")[0], "" if status == "yes" else ", but only"
+        if _as_much(best.without_generator, best, smallest):
+            much = "more" if best.without_generator > best.finding.gain.mean else f"as much as {mine}"
             who = OTHERS[best.regime][1]
-            return f"Use no generator: {who[0].lower()}{who[1:]}, gain more ({points(best.without_generator)} points)."
-        name = best.finding.best.partition("|")[0]
-        return f"Augment with {name}{'' if status == 'yes' else ', but only'} in settings like this one."
+            return (
+                f"Use no generator: {who[0].lower()}{who[1:]}, gain {much} ({points(best.without_generator)} points)."
+            )
+        if best.control and _as_much(best.control[1], best, smallest):
+            simple = best.control[0].partition("|")[0]
+            return f"Augment with {simple}, which gains as much as {mine}{only} in settings like this one."
+        return f"Augment with {mine}{only} in settings like this one."
     if status == "cannot_tell":
         return f"Do not rely on augmentation yet. {_what_would_tell(best, repeats)}"
     mine = "one real profile per class" if best.n == 0 else "your real profiles"

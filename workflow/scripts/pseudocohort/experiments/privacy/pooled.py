@@ -74,8 +74,10 @@ def stacked(coins: Sequence[Coin]) -> list[tuple[np.ndarray, np.ndarray | None]]
 
 def clopper_pearson(hits: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     """Exact interval of a share (Clopper & Pearson 1934, Biometrika 26:404)."""
-    interval = stats.binomtest(hits, n).proportion_ci(confidence, "exact")
-    return float(interval.low), float(interval.high)
+    tail = (1 - confidence) / 2
+    low = stats.beta.ppf(tail, hits, n - hits + 1) if hits > 0 else 0.0
+    high = stats.beta.isf(tail, hits + 1, n - hits) if hits < n else 1.0
+    return float(low), float(high)
 
 
 def true_positives(

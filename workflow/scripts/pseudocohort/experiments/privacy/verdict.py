@@ -164,7 +164,7 @@ def _advice(
         best = max(passing, key=lambda g: np.nan_to_num(_use(table, g)[0].mean, nan=-1.0))
         use, members = _use(table, best)
         claim = judged[best][0].claim
-        private = f" at ε = {claim[0]:.3g}" if claim and claim[0] is not None else ""
+        private = f" at ε = {np.ceil(round(100 * claim[0], 6)) / 100:g}" if claim and claim[0] is not None else ""
         text = f"{best}{private} may be shared"
         if use.n and np.isfinite(members):
             less = 100 * (members - use.mean)
