@@ -8,7 +8,8 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
 
 FOLDS = 5
-TREES = 200
+# Eight seeds on 240 + 144 profiles: AUC .495 (sd .024) with 100 trees, .490 (.022) with 200, at half the time.
+TREES = 100
 
 
 def discriminator_auc(real: np.ndarray, synthetic: np.ndarray, donors: np.ndarray, seed: int) -> float:
