@@ -14,6 +14,9 @@ from ..shared.statistics import Interval, interval
 from ..shared.verdicts import rows_with
 from .score import GROUPS, NOT_TRAINED
 
+#: A generator does as well as a classifier if it is at most so much worse, in balanced accuracy.
+PARITY = 0.02
+
 #: Methods without a generator, in words.
 METHODS = {
     "em": "mixture of lines and unlabelled patients",
@@ -125,6 +128,8 @@ def _generators(table: pd.DataFrame, accuracy: pd.DataFrame, made: list[str], k:
     if not gain.n:
         return []
     verb = "adds to" if gain.low > 0 else "loses to" if gain.high < 0 else "does as well as"
+    if verb == "does as well as" and gain.low < -PARITY:
+        verb = "is not told yet from"
     return [
         f"The best generator, {best}, reaches {number(value[best])} and {verb} logistic regression on the labels "
         f"that the lines gave ({points(gain.mean)} points{between(gain.low, gain.high, points)})."

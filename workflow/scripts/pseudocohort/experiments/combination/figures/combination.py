@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -20,6 +21,9 @@ BASELINES = {
     "real": ("tissue_only", INK, "labelled patients alone"),
 }
 
+#: Most panels in a row.
+COLUMNS = 3
+
 
 def _curve(table: pd.DataFrame, generator: str, arm: str) -> pd.DataFrame:
     """Rows by k; without real tissue the arm "both" is "cell_only"."""
@@ -36,11 +40,13 @@ def draw(summary: pd.DataFrame) -> Figure:
     pool = summary[(summary["metric"] == "pool_balanced_accuracy") & (summary["generator"] == "em")]
     recalls = summary[(summary["generator"] == "em") & summary["metric"].astype(str).str.startswith("recall_")]
     leading = 1 + bool(len(pool)) + bool(len(recalls))
-    rows = 2 if len(variants) else 1
-    figure = plt.figure(figsize=(3.4 * leading + 3.2 * len(made), 3.6 * rows))
-    grid = figure.add_gridspec(rows, leading + len(made))
-    first = figure.add_subplot(grid[0, 0])
-    panels = [figure.add_subplot(grid[0, i], sharey=first) for i in range(leading, leading + len(made))]
+    rows = math.ceil((leading + len(made)) / COLUMNS)
+    columns = math.ceil((leading + len(made)) / rows)
+    figure = plt.figure(figsize=(3.6 * columns, 3.6 * (rows + bool(len(variants)))))
+    grid = figure.add_gridspec(rows + bool(len(variants)), columns)
+    cells = [grid[i // columns, i % columns] for i in range(leading + len(made))]
+    first = figure.add_subplot(cells[0])
+    panels = [figure.add_subplot(cell, sharey=first) for cell in cells[leading:]]
     ks = sorted(k for k in table["n_real"].dropna().unique() if k >= 0)
     place = {k: i for i, k in enumerate(ks)}
     ceiling = table[(table["generator"] == "real") & (table["regime"] == "ceiling")]
@@ -56,7 +62,7 @@ def draw(summary: pd.DataFrame) -> Figure:
     first.set_title("What cell lines are worth")
     for ax, generator in zip(panels, made, strict=True):
         plot(ax, generator, "both", colour_of(generator), "generator: both levels")
-        plot(ax, "em_logistic", "both", PURPLE, "no generator: mixture + logistic")
+        plot(ax, "em_logistic", "both", INK, "no generator: mixture + logistic")
         plot(ax, generator, "tissue_only", YELLOW, "generator: patients only")
         plot(ax, generator, "permuted", GREY, "lines with wrong names", dashed=True)
         ax.set_title(generator)
@@ -67,11 +73,11 @@ def draw(summary: pd.DataFrame) -> Figure:
         ax.set_xlabel("labelled patients per condition")
         ax.legend(fontsize=7, loc="center right", bbox_to_anchor=(1.0, 0.38))
     if len(pool):
-        _pool_sizes(figure.add_subplot(grid[0, 1], sharey=first), pool)
+        _pool_sizes(figure.add_subplot(cells[1], sharey=first), pool)
     if len(recalls):
-        _recalls(figure.add_subplot(grid[0, leading - 1]), recalls, ks[0])
+        _recalls(figure.add_subplot(cells[leading - 1]), recalls, ks[0])
     if len(variants):
-        _ablation(figure.add_subplot(grid[1, :]), table, made, min(variants["n_real"]))
+        _ablation(figure.add_subplot(grid[rows, :]), table, made, min(variants["n_real"]))
     first.set_ylabel("balanced accuracy")
     first.set_ylim(0, 1.02)
     return figure
