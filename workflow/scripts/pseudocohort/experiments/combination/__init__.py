@@ -77,9 +77,9 @@ EXPERIMENT = Experiment(
     figures=(
         Figure(name="combination", draw="figures.combination:figure", caption=(
         "Balanced accuracy on held-out patients, dealt anew in each draw. What cell lines are worth: lines and "
-        "unlabelled patients against the best that does without either, by number of labelled patients; the dashed grey curve is "
-        "the negative control, in which the labels of the lines are permuted. Size of the pool: by number of "
-        "unlabelled patients, with no label at all. Per condition: recall. Then each generator by itself."
+        "unlabelled patients against the best that does without either, by number of labelled patients; the dashed "
+        "grey curve is the negative control, in which the labels of the lines are permuted. Size of the pool: by "
+        "number of unlabelled patients, with no label at all. Per condition: recall. Then each generator by itself."
     )),
         Figure(name="levels", draw="figures.levels:figure", inputs="plan:level_files", caption=(
         "Tissue and cell lines of the conditions compared on two principal components. As measured, the levels lie "
