@@ -12,7 +12,7 @@ from scipy import stats
 from test_generators import annotation
 
 from pseudocohort.generators.base.serialization import load_state, save_state
-from pseudocohort.generators.fit.batch import train_batch
+from pseudocohort.generators.fit.batch import fit, train_batch
 from pseudocohort.generators.fit.detection import DetectionLimits
 from pseudocohort.generators.fit.inference import sample_batch
 
@@ -84,3 +84,34 @@ def test_a_batch_has_the_silent_genes_of_its_training_profiles(name: str, tmp_pa
     for condition, share in (("A", 0), ("B", 1)):
         assert silent[(made.obs["condition"] == condition).to_numpy(), 1].mean() == pytest.approx(share, abs=0.15)
     assert not silent[:, 2:].any()
+
+
+def test_a_private_generator_has_the_floors_of_public_profiles_and_of_no_training_donor():
+    rng = np.random.default_rng(0)
+    n, genes = 240, 30
+    x = rng.normal(6, 1, (n, genes)).astype(np.float32)
+    x[:, :10] = np.where(rng.random((n, 10)) < 0.6, 0.5, x[:, :10])  # silent in six of ten, at .5 in public profiles
+    names = [f"S{i}" for i in range(n)]
+    obs = pd.DataFrame(
+        {
+            "donor": [f"D{i}" for i in range(n)], "condition": np.resize(["a", "b"], n), "level": "tumour",
+            "dataset": "d", "context": "tumour", "technology": "bulk", "aggregation": "bulk",
+        },
+        index=names,
+    )  # fmt: skip
+    role = np.resize(["train", "reference"], n)
+    x[np.flatnonzero(role == "train")[0], :10] = 0.1  # one training donor lies below the floor of the others
+    members = obs.reset_index(names="sample_id").assign(training_set="t", role=role)
+    profiles = ad.AnnData(x, obs=obs, var=pd.DataFrame(index=[f"G{i}" for i in range(genes)]))
+    private = {"epsilon": 3, "genes": "public", "conditions": ["a", "b"], "noise_seed": "study"}
+
+    def fitted(public):
+        settings = private | {"public": public}
+        kind = "dp_components" if public == "reference" else "dp_naive_bayes"
+        return fit(profiles, members, ["t"], generator=kind, settings=settings, seed=1, device="cpu")[0]
+
+    found = fitted("reference")
+    np.testing.assert_allclose(found.limits.floor["tumour"][:10], 0.5)
+    made = found.sample(obs.iloc[:200], seed=2, device="cpu")[:, :10]
+    assert made.min() > 0.45 and 0.45 < (made <= 0.5 + 1e-6).mean() < 0.75
+    assert not fitted("none").limits.floor, "without public profiles there is nothing to take floors from"

@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,12 +16,13 @@ import numpy as np
 import pandas as pd
 
 from ...core.errors import ContractError, UserError
-from ...core.groups import OBS
+from ...core.groups import OBS, keys_of
 from ...core.io import atomic
 from ...core.seeds import derive
 from ...prepare.scale import Scaler
 from ..base import registry
 from ..base.generator import Generator
+from ..private.settings import vocabulary
 from ..private.statistics import LABELS, Public
 from .alignment import COMMON_SCALE, STANDARDISED, add_technology_offset, align
 from .counts import LibrarySizes
@@ -170,12 +172,37 @@ class _Prepared:
     def detection(self, model: Generator | PerCondition, seed: int, device: str) -> DetectionLimits:
         """Limits of detection of what `model` makes (:mod:`.detection`)."""
 
+        labelled = (self.profiles.obs["condition"] != "").to_numpy()
+        return DetectionLimits.fit(
+            self.unscaled[labelled], self.profiles.obs[labelled], self._made(model, seed, device)
+        )
+
+    def public_detection(
+        self, model: Generator | PerCondition, settings: dict[str, Any], seed: int, device: str
+    ) -> DetectionLimits:
+        """Limits from the public profiles of a private generator, without their conditions; none where there are none.
+
+        They cost no privacy: they depend on the training donors through what the generator makes alone.
+        """
+        public, keys = vocabulary(self.profiles, settings)
+        if public.reference is None:
+            return DetectionLimits()
+        labels = public.labels[[key in set(keys) for key in keys_of(public.labels)]]
+        x, level = np.asarray(public.reference.X), public.reference.obs["level"].astype(str).to_numpy()
+        known = np.isin(level, labels["level"].astype(str))
+        # Conditions in turn: those of the public profiles need not be known.
+        rows = [labels[labels["level"].astype(str) == at] for at in level[known]]
+        obs = pd.DataFrame([own.iloc[i % len(own)] for i, own in enumerate(rows)], columns=labels.columns)
+        return DetectionLimits.fit(x[known], obs.reset_index(drop=True), self._made(model, seed, device))
+
+    def _made(self, model: Generator | PerCondition, seed: int, device: str) -> Callable[[pd.DataFrame], np.ndarray]:
+        """What `model` makes of a table of conditions and levels: profiles in log2 units."""
+
         def made(obs: pd.DataFrame) -> np.ndarray:
             z = model.sample(obs, seed=derive(seed, self.training_set, "detection"), device=device)
             return np.maximum(self.scaler.inverse(self.effects.add(z, obs), obs), 0)
 
-        labelled = (self.profiles.obs["condition"] != "").to_numpy()
-        return DetectionLimits.fit(self.unscaled[labelled], self.profiles.obs[labelled], made)
+        return made
 
 
 def _prepare(
@@ -264,14 +291,15 @@ def fit(
             [own.profiles for own in sets], settings=settings, seeds=seeds, device=device,
             checkpoint=lambda group: checkpoint(training_sets[group[0]], [sets[i].profiles for i in group]),
         )  # fmt: skip
-    # Shares of training profiles on a floor would be exact statistics of the donors of a private generator; counts have
-    # their zeros by themselves.
-    limits = [
-        DetectionLimits()
-        if kind.capabilities.private or kind.capabilities.counts
-        else own.detection(model, seed, device)
-        for own, model in zip(sets, models, strict=True)
-    ]
+    # Counts have their zeros by themselves. Shares of training profiles on a floor would be exact statistics of the
+    # donors of a private generator.
+    if kind.capabilities.counts:
+        limits = [DetectionLimits() for _ in models]
+    elif kind.capabilities.private:
+        whole = kind.merge_settings(settings)
+        limits = [own.public_detection(m, whole, seed, device) for own, m in zip(sets, models, strict=True)]
+    else:
+        limits = [own.detection(model, seed, device) for own, model in zip(sets, models, strict=True)]
     # Exact library sizes would void a guarantee as well.
     sizes = [
         LibrarySizes() if kind.capabilities.private else library_sizes(profiles, members, name)

@@ -57,6 +57,7 @@ def open_ledger(profiles: ad.AnnData, settings: dict[str, Any]) -> Ledger:
             "public profiles",
             f"{known.reference.n_obs} profiles ({settings['public']}), declared public: they are not protected",
         )
+        ledger.public("limits of detection", "a gene is silent as often as in the public profiles of that level")
     ledger.public("scale", "none of the training donors: log2 units or public statistics, lengths cut to constants")
     ledger.public("settings and choice of checkpoint", "fixed beforehand; the last step is kept")
     ledger.public("loss curve", "none is kept")
