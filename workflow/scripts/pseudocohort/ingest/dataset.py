@@ -27,7 +27,15 @@ from .missing import DOUBTFUL, Missing, key_of
 from .more_samples import with_more
 from .recount import counts_of_coverage, read_lengths
 from .rows import check_row
-from .samples import contract_obs, join_samples, judge_samples, keep_samples, read_samples
+from .samples import (
+    contract_obs,
+    join_samples,
+    judge_samples,
+    keep_samples,
+    read_samples,
+    spelled_otherwise,
+    unmet,
+)  # fmt: skip
 from .tenx import TenxEntries
 from .units import COUNTED, UnitCheck
 
@@ -111,6 +119,8 @@ class Ingestion:
         Ids of samples that were left out, by reason and label.
     renamed : dict
         Labels whose name is another than their letters.
+    notes : list of str
+        What the user may want to know of the sample table and of settings that no sample meets.
     """
 
     row: dict[str, Any]
@@ -119,6 +129,7 @@ class Ingestion:
     dropped: dict[str, int]
     left_out: dict[str, list[str]] = field(default_factory=dict)
     renamed: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.read_lengths = read_lengths(self.obs, self.row)
@@ -222,6 +233,7 @@ class Ingestion:
             "missing": self.missing.report(),
             "not_read": {what: n for what, n in self.source.set_aside.items() if n},
             "renamed_conditions": self.renamed,
+            "notes": self.notes,
         }
 
     def profile_obs(self) -> pd.DataFrame:
@@ -258,7 +270,20 @@ def open_dataset(row: dict[str, Any], conditions: dict[str, Any]) -> Ingestion:
     }
     if dropped[NOT_ANNOTATED]:
         left_out[NOT_ANNOTATED] = [str(i) for i in source.samples[~source.samples.isin(table.index)]]
-    return Ingestion(row, source, obs, dropped, left_out, _renamed(annotated["condition"], obs["condition"]))
+    renamed = _renamed(annotated["condition"], obs["condition"])
+    notes = _notes(source, table) + unmet(annotated["condition"], conditions)
+    return Ingestion(row, source, obs, dropped, left_out, renamed, notes)
+
+
+def _notes(source: Source, table: pd.DataFrame) -> list[str]:
+    """Rows of the sample table that the matrix has no values for, and ids that the two write differently."""
+    only = table.attrs.get("only_here", [])
+    if not only:
+        return []
+    more = f" and {len(only) - 5:,} more" if len(only) > 5 else ""
+    notes = [f"the matrix has no values for {len(only):,} rows of the sample table: {', '.join(only[:5])}{more}"]
+    hint = spelled_otherwise(source.samples[~source.samples.isin(table.index)][:LISTED], only[:LISTED])
+    return [*notes, hint] if hint else notes
 
 
 def _renamed(labels: pd.Series, names: pd.Series) -> dict[str, str]:

@@ -234,7 +234,7 @@ def _of_matrix(
 
 
 def _checked(cohort: Cohort) -> Cohort:
-    absent = is_absent(cohort.obs["condition"]).to_numpy() | is_absent(cohort.obs["donor"]).to_numpy()
+    absent = is_absent(cohort.obs["condition"]).to_numpy() | is_absent(cohort.obs["donor"], donors=True).to_numpy()
     if absent.any():
         note = f"{cohort.name}: {int(absent.sum())} profiles without a condition or donor are left out"
         cohort = cohort.rows(~absent)
