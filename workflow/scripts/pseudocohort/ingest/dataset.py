@@ -19,15 +19,17 @@ from ..core import contracts
 from ..core.blocks import DenseWriter, SparseWriter, needs_float64, write_annotation
 from ..core.errors import UserError
 from ..core.io import atomic
-from .delimited import open_delimited
+from .delimited import GeneLines, SampleLines, open_delimited
 from .gct import open_gct
 from .h5ad import H5adRows
 from .matrix import Matrix, Source, assemble, check_finite
 from .missing import DOUBTFUL, Missing, key_of
 from .more_samples import with_more
+from .numbers import SKIP
 from .recount import counts_of_coverage, read_lengths
 from .rows import check_row
 from .samples import (
+    column_of,
     contract_obs,
     join_samples,
     judge_samples,
@@ -86,7 +88,12 @@ def sample_table(matrix: Source, row: dict[str, Any]) -> tuple[pd.DataFrame, str
     if "samples" in row:
         where = row["samples"].removeprefix("file://")
         table = with_more(read_samples(where), row, where)
-        return join_samples(table, matrix.samples, row, where), where
+        try:
+            return join_samples(table, matrix.samples, row, where), where
+        except UserError as error:
+            if other := _turned(matrix, table, row, where):
+                raise UserError(error.what, where=error.where, remedy=other) from error
+            raise
     if matrix.obs is None:
         raise UserError(
             "no sample table is given, and the matrix holds no annotation of its own",
@@ -94,6 +101,25 @@ def sample_table(matrix: Source, row: dict[str, Any]) -> tuple[pd.DataFrame, str
             remedy="give a sample table in the dataset sheet",
         )
     return matrix.obs, row["source"]
+
+
+def _turned(matrix: Source, table: pd.DataFrame, row: dict[str, Any], where: str) -> str:
+    """What to do if the samples of a text table lie the other way round than declared; empty if they do not."""
+    if row["format"] not in ("tsv", "csv") or not isinstance(matrix, GeneLines | SampleLines):
+        return ""
+    names = set(column_of(table, row, "sample_column", where) if "sample_column" in row else table.iloc[:, 0])
+    if isinstance(matrix, SampleLines):
+        here, others, right = "columns", matrix.table.columns, "genes_by_samples"
+    else:
+        nothing = np.full(len(matrix.table.columns), SKIP, np.int64)
+        here, right = "rows", "samples_by_genes"
+        others = next(matrix.table.blocks(nothing, CELLS_AT_A_TIME, np.float32), ([], [], []))[0]
+    found = len(names & set(others))
+    return (
+        f"its {here} are the samples: declare orientation {right} in the dataset sheet"
+        if 2 * found > len(names)
+        else ""
+    )
 
 
 def smallest_exact(x: np.ndarray | sparse.csr_matrix) -> np.ndarray | sparse.csr_matrix:

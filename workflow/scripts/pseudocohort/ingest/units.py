@@ -363,8 +363,8 @@ class UnitCheck:
         self._check_not_log_counts(declared)
         if enough and self.largest < LOW_LOG2:
             self.warnings.append(
-                f"no value is above {self.largest:.3g}: decimal logarithms, or another unit? log2 of expression goes to 12 and "
-                "more"
+                f"no value is above {self.largest:.3g}: decimal logarithms, or another unit? log2 of expression "
+                "goes to 12 and more"
             )
         return f"{declared} up to {self.largest:.3g}: plausible{self._sums_in_words()}"
 

@@ -101,8 +101,9 @@ def map_and_compare(ids: pd.Series, kind: str, table: GeneTable) -> tuple[pd.Ser
 
 
 def _by_symbol(symbols: pd.Series, table: GeneTable) -> pd.Series:
-    found = symbols.map(table.by_symbol)
-    return found.fillna(symbols.str.replace(FRAME, r"\1orf\2", regex=True).map(table.by_symbol)).fillna("")
+    frames = ~symbols.isin(table.by_symbol.index) & symbols.str.match(FRAME)
+    symbols = symbols.where(~frames, symbols.str.replace(FRAME, r"\1orf\2", regex=True))
+    return symbols.map(table.by_symbol).fillna("")
 
 
 def ensembl_in(text: str) -> str:
