@@ -74,12 +74,16 @@ def _dense(x: np.ndarray | sparse.csr_matrix) -> np.ndarray:
     return (x.toarray() if sparse.issparse(x) else np.asarray(x)).astype(np.float64)
 
 
-def _even(sums: np.ndarray) -> str:
-    """The power of ten that all samples sum to, in words; empty if there is none."""
+def _even(sums: np.ndarray, unit: str) -> str:
+    """The power of ten that all samples sum to, in words; empty if there is none.
+
+    A million is expected of TPM and CPM, of which a few genes may be missing; any other coincidence has to be exact.
+    """
     if not len(sums) or sums.min() <= 0:
         return ""
     power = round(float(np.log10(np.median(sums))))
-    return SUMS.get(power, "") if np.abs(sums / 10.0**power - 1).max() < 0.05 else ""
+    slack = 0.05 if unit in MILLION and power == 6 else 0.003
+    return SUMS.get(power, "") if np.abs(sums / 10.0**power - 1).max() < slack else ""
 
 
 def taken_back(x: np.ndarray, offset: float, base: float = 2.0) -> np.ndarray:
@@ -423,10 +427,10 @@ class UnitCheck:
         sums = np.concatenate(self.sums)
         median = float(np.median(sums))
         self._look_for_depth()
-        if self.genes >= FEWEST_FOR_SUMS and len(sums) > 1 and not _even(sums):
+        if self.genes >= FEWEST_FOR_SUMS and len(sums) > 1 and not _even(sums, self.unit):
             for name, parts in self.other_sums.items():
                 other = np.concatenate(parts) if parts else np.empty(0)
-                if scaled := _even(other):
+                if scaled := _even(other, self.unit):
                     raise self._refuse(
                         f"declared log2({self.unit} + {self.log_offset:g}), but taken back from log2 samples sum to "
                         f"{median:.4g}, and from {name} logarithms to a {scaled}: they are {name}",
@@ -442,7 +446,7 @@ class UnitCheck:
             return f"; samples sum to {median:.4g}"
         if self.unit not in MILLION:
             return ""
-        if (scaled := _even(sums)) and len(sums) > 1 and scaled != "million" and self.genes >= FEWEST_FOR_SUMS:
+        if (scaled := _even(sums, self.unit)) and len(sums) > 1 and scaled != "million" and self.genes >= FEWEST_FOR_SUMS:
             self.warnings.append(f"all samples sum to a {scaled}, not to a million: are these {self.unit}?")
         if median > 1.05e6:
             raise self._refuse(
