@@ -446,7 +446,8 @@ class UnitCheck:
             return f"; samples sum to {median:.4g}"
         if self.unit not in MILLION:
             return ""
-        if (scaled := _even(sums, self.unit)) and len(sums) > 1 and scaled != "million" and self.genes >= FEWEST_FOR_SUMS:
+        scaled = _even(sums, self.unit) if len(sums) > 1 and self.genes >= FEWEST_FOR_SUMS else ""
+        if scaled not in ("", "million"):
             self.warnings.append(f"all samples sum to a {scaled}, not to a million: are these {self.unit}?")
         if median > 1.05e6:
             raise self._refuse(
