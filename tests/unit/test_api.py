@@ -446,3 +446,27 @@ def test_the_code_of_the_documentation_runs(page, project_root, tmp_path, monkey
     for part in parts:
         exec(compile(part, page, "exec"), space)
     assert space["synthetic"].n_obs >= 10
+
+
+def test_tables_as_people_have_them(real):
+    table = real.to_df().assign(cancer=real.obs["cancer"].to_numpy(), patient=real.obs["patient"].to_numpy())
+    told = {"condition": "cancer", "donor": "patient", "generator": "mvn", "random_state": 1}
+    wanted = pc.fit(table, **told).sample(5).X
+    genes = list(real.var_names)
+    nullable = table.astype(dict.fromkeys(genes[:3], "Float64"))
+    for same in (table.T.T, nullable):
+        np.testing.assert_array_equal(pc.fit(same, **told).sample(5).X, wanted)
+    assert pc.fit(table.assign(cancer=[1.0, 2.0] * (len(table) // 2)), **told).sample({1: 3}).n_obs == 3
+    for change, message in (
+        ({"patient": ["NA", "?"] * (len(table) // 2)}, "no donor"),
+        ({"cancer": "[Not Available]"}, "no condition"),
+        ({genes[0]: 1j}, "not numbers|no numbers"),
+    ):
+        with pytest.raises(pc.UserError, match=message):
+            pc.fit(table.assign(**change), **told)
+    for wrong, message in (
+        (pd.concat([table, table[genes[:1]]], axis=1), "more than once"),
+        (table.set_index(pd.MultiIndex.from_product([["a"], range(len(table))])), "MultiIndex"),
+    ):
+        with pytest.raises(pc.UserError, match=message):
+            pc.fit(wrong, **told)

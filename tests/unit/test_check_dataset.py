@@ -73,3 +73,29 @@ def test_what_is_wrong_is_said_without_a_traceback(check, change, message):
         assert done.returncode == 0, done.stderr
     else:
         assert done.returncode == 1 and message in done.stderr and not done.stdout
+
+
+def test_rows_without_a_column_and_keys_without_a_label_are_said(check, tmp_path, capsys):
+    check()
+    with (tmp_path / "s.tsv").open("a") as table:
+        table.write("S_12\tT-9\tA\n")
+    matrix = (tmp_path / "m.tsv").read_text().replace("s11", "S.12", 1)
+    (tmp_path / "m.tsv").write_text(matrix)
+    with (tmp_path / "study.yaml").open("a") as settings:
+        settings.write("prepare: {conditions: {exclude: [C]}}\n")
+    assert main(["check", "mine", "--configfile", str(tmp_path / "study.yaml")]) == 0
+    text = capsys.readouterr().out
+    assert "no values for 2 rows of the sample table: s11, S_12" in text
+    assert "'S.12' in the matrix seems to be 'S_12'" in text and "exclude: no sample has the label 'C'" in text
+
+
+@pytest.mark.parametrize("declared", ["genes_by_samples", "samples_by_genes"])
+def test_a_matrix_that_lies_the_other_way_round_is_named(check, tmp_path, capsys, declared):
+    check()
+    right = "samples_by_genes" if declared == "genes_by_samples" else "genes_by_samples"
+    if right == "samples_by_genes":
+        pd.read_csv(tmp_path / "m.tsv", sep="\t", index_col=0).T.to_csv(tmp_path / "m.tsv", sep="\t")
+    sheet = (tmp_path / "sheet.tsv").read_text().replace("genes_by_samples", declared)
+    (tmp_path / "sheet.tsv").write_text(sheet)
+    assert main(["check", "mine", "--configfile", str(tmp_path / "study.yaml")]) == 1
+    assert f"declare orientation {right}" in capsys.readouterr().err

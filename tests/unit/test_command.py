@@ -194,3 +194,17 @@ def test_snakemake_takes_what_the_command_hands_over(project_root, tmp_path):
     done = cli("intervene", project_root / "config/demo.yaml", "-n", folder=tmp_path, project_root=project_root)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "intervention_profiles" in done.stdout + done.stderr
+
+
+def test_columns_that_are_no_samples_and_rows_that_are_no_genes_do_not_enter_a_fit(files, tmp_path, capsys):
+    folder, real = files
+    table = real.to_df().T
+    table.loc["N_unmapped"] = table.loc["__no_feature"] = 9e6
+    table.insert(0, "Chr", "chr1;chr1")
+    table.to_csv(tmp_path / "counts.txt", sep="\t")
+    told = f"--samples {folder}/samples.tsv --condition cancer --donor patient --unit counts --generator mvn"
+    for name, source in (("a", folder / "counts.tsv.gz"), ("b", tmp_path / "counts.txt")):
+        assert main(["fit", str(source), *told.split(), "--out", str(tmp_path / name)]) == 0
+    assert "2 rows set aside as no genes: N_unmapped, __no_feature" in capsys.readouterr().err
+    one, other = (pc.load(tmp_path / name).sample(5).X for name in "ab")
+    np.testing.assert_array_equal(one, other)

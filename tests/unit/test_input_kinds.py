@@ -6,6 +6,7 @@ import bz2
 import gzip
 import io
 import lzma
+import re
 import zipfile
 
 import anndata as ad
@@ -25,12 +26,12 @@ from pseudocohort.ingest.gct import read_gct
 from pseudocohort.ingest.h5ad import read_h5ad
 from pseudocohort.ingest.matrix import Matrix
 from pseudocohort.ingest.missing import is_absent
-from pseudocohort.ingest.samples import read_samples, select_conditions
+from pseudocohort.ingest.samples import read_samples, select_conditions, spelled_otherwise
 from pseudocohort.ingest.tenx import read_tenx
 from pseudocohort.ingest.text import look_at
 from pseudocohort.ingest.units import UnitCheck, check_unit
 from pseudocohort.prepare.cell_quality import read_labels
-from pseudocohort.prepare.gene_ids import map_and_compare, map_genes, map_ids
+from pseudocohort.prepare.gene_ids import DATE, map_and_compare, map_genes, map_ids
 from pseudocohort.prepare.gene_table import load_gene_table
 
 SHAPES = {"n": st.integers(1, 6), "p": st.integers(1, 6), "seed": st.integers(0, 10**6)}
@@ -507,3 +508,173 @@ def test_a_plate_is_no_doublet_column():
 def test_words_that_say_nothing_are_recognised_in_any_dress():
     assert is_absent(pd.Series(ABSENT)).all()
     assert not is_absent(pd.Series(["+", "?", "A", "0", "normal", "negative", "no", "肿瘤"])).any()
+
+
+def test_rows_of_nothing_but_separators_are_blank_lines(tmp_path):
+    (tmp_path / "m.csv").write_text("g,a,b\n,,\ng1,1,2\n , ,\n\ng2,3,4\n,,\n")
+    matrix = read_delimited(tmp_path / "m.csv", format="csv", orientation="genes_by_samples")
+    assert list(matrix.genes) == ["g1", "g2"] and matrix.x.tolist() == [[1, 3], [2, 4]]
+
+
+@pytest.mark.parametrize("lines", [1, 2, 4])
+def test_comment_lines_that_look_like_headers_are_comments_if_there_are_several(tmp_path, lines):
+    """cBioPortal's clinical tables begin with four of them."""
+    top = ["#Patient Identifier\tSample Identifier", "#The patient\tThe sample", "#STRING\tSTRING", "#1\t1"][:lines]
+    header = ["PATIENT_ID\tSAMPLE_ID"] if lines > 1 else []
+    (tmp_path / "s.txt").write_text("\n".join([*top, *header, "P1\tS1", "P2\tS2"]) + "\n")
+    table = read_samples(tmp_path / "s.txt")
+    assert table.shape == (2, 2) and table.iloc[1].tolist() == ["P2", "S2"]
+    assert lines == 1 or list(table) == ["PATIENT_ID", "SAMPLE_ID"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("1,234,567", "without signs between thousands"),
+        ("1'234", "without signs between thousands"),
+        ("12,5", "a decimal comma has to be a point"),
+        ("-1,5e+03", "a decimal comma has to be a point"),
+    ],
+)
+def test_numbers_of_other_countries_are_explained(tmp_path, text, said):
+    (tmp_path / "m.tsv").write_text(f"g\ta\tb\ng1\t1\t{text}\n")
+    with pytest.raises(UserError, match=said):
+        read_delimited(tmp_path / "m.tsv", format="tsv", orientation="genes_by_samples")
+
+
+def test_a_series_matrix_of_geo_is_named(tmp_path):
+    text = '!Series_title\t"A"\n!Sample_title\t"a"\n!series_matrix_table_begin\n"ID_REF"\t"GSM1"\n"g"\t1\n'
+    (tmp_path / "m.txt").write_text(text)
+    with pytest.raises(UserError, match="series matrix"):
+        read_delimited(tmp_path / "m.txt", format="tsv", orientation="genes_by_samples")
+
+
+@pytest.mark.parametrize("line", ["ModelID", "model_id", "depmap_id"])
+def test_any_columns_before_the_genes_of_depmap_are_left_aside(tmp_path, line):
+    text = f"{line},cell_line_display_name,lineage_1,TP53 (7157),X (ENSG00000000003)\nACH-1,A,Lung,1.5,2.5\n"
+    (tmp_path / "m.csv").write_text(text)
+    matrix = read_delimited(tmp_path / "m.csv", format="csv", orientation="samples_by_genes")
+    assert list(matrix.samples) == ["ACH-1"] and matrix.x.tolist() == [[1.5, 2.5]]
+
+
+def expression(seed, p=400, n=8):
+    """TPM with zeros, each sample a million."""
+    rng = np.random.default_rng(seed)
+    x = rng.lognormal(2, 2, (n, p)) * (rng.random((n, p)) > 0.2)
+    return x / x.sum(1, keepdims=True) * 1e6
+
+
+def as_matrix(x):
+    return Matrix(x, pd.Index([f"s{i}" for i in range(len(x))]), pd.Index([f"g{i}" for i in range(x.shape[1])]))
+
+
+@given(seed=st.integers(0, 10**6), offsets=st.permutations([1.0, 0.1, 0.01, 0.001]))
+@settings(max_examples=10)
+def test_another_offset_than_the_declared_one_is_refused(seed, offsets):
+    true, declared = offsets[:2]
+    logs = as_matrix(np.log2(expression(seed) + true).astype(np.float32))
+    check_unit(logs, "tpm", true, "f")
+    with pytest.raises(UserError, match="log_offset|below log2"):
+        check_unit(logs, "tpm", declared, "f")
+
+
+@pytest.mark.parametrize("unit", ["rsem", "fpkm", "tpm"])
+@pytest.mark.parametrize(("name", "log"), [("natural", np.log1p), ("decimal", lambda x: np.log10(x + 1))])
+def test_logarithms_of_counts_and_of_scaled_counts_are_found_under_any_unit(unit, name, log):
+    counts = np.random.default_rng(3).poisson(expression(3) / 3)
+    with pytest.raises(UserError, match=name):
+        check_unit(as_matrix(log(counts).astype(np.float32)), unit, 1, "f")
+    with pytest.raises(UserError, match=f"{name}|look scaled"):
+        check_unit(as_matrix(log(expression(4) / 100).astype(np.float32)), unit, 1, "f")
+
+
+def test_values_beyond_any_library_are_refused():
+    x = np.full((3, 5), 7.0)
+    x[1, 2] = 1e300
+    with pytest.raises(UserError, match="more than any library") as refused:
+        check_unit(as_matrix(x), "counts", None, "f")
+    assert "'g2'" in refused.value.where and "'s1'" in refused.value.where
+
+
+@pytest.mark.parametrize(
+    "word", ["\\N", "#NUM!", "n/d", "not-reported", "Not Tested", "missing: not collected", "not applicable: x", "tbd"]
+)
+def test_further_words_for_missing(word):
+    assert is_absent(pd.Series([word])).all()
+
+
+def test_a_donor_without_a_letter_or_digit_is_nobody():
+    labels = pd.Series(["?", "—", "P1", "7"])
+    assert is_absent(labels, donors=True).tolist() == [True, True, False, False]
+    assert not is_absent(labels).any()
+
+
+@pytest.mark.parametrize(
+    ("matrix", "samples", "said"),
+    [
+        (["X1001", "X1002"], ["1001", "1002"], "check.names"),
+        (["A.1", "A.2"], ["A-1", "A-2"], "check.names"),
+        (["s1", "s2"], ["S1", "S2"], "write them alike"),
+        (["7", "8"], ["007", "008"], "zeros"),
+        (["S1_R1", "S2_R1"], ["S1", "S2"], "cutting the longer"),
+        (["AACG-1", "AACT-1"], ["AACG", "AACT"], "cutting the longer"),
+        (["a", "b"], ["c", "d"], "^$"),
+    ],
+)
+def test_ids_that_two_files_write_differently_are_named(matrix, samples, said):
+    assert re.search(said, spelled_otherwise(matrix, samples))
+
+
+def test_transcripts_and_exons_never_stand_for_their_gene(table):
+    ids = [f"ENST{i:011d}.1|ENSG{i:011d}.2|X-201|X|" for i in range(3)]
+    ids += ["ENSG00000141510:E001", "ENSG00000141510.5:012"]
+    assert (map_ids(pd.Series(ids), "ensembl", table) == "").all()
+    data = ad.AnnData(np.ones((2, 5)), var=pd.DataFrame({"source_id": ids}, index=list("abcde")))
+    data.uns["pseudocohort"] = {"source": "f", "dataset": "x", "unit": "counts"}
+    with pytest.raises(UserError, match="transcripts or exons"):
+        map_genes(data, "ensembl", "highest_mean", table)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("symbol", "ENSG00000141510"), ("ensembl", "ensg00000141510.3"), ("entrez", "7157_at"),
+        ("entrez", "GeneID:7157"), ("symbol", "TP53"),
+    ],
+)  # fmt: skip
+def test_further_spellings_of_gene_ids(table, kind, name):
+    assert map_ids(pd.Series([name]), kind, table).tolist() == ["ENSG00000141510"]
+    capitals = map_ids(pd.Series(["C1ORF112", "C1orf112"]), "symbol", table)
+    assert capitals.nunique() == 1 and (capitals != "").all()
+
+
+def test_a_mixture_of_kinds_of_ids_is_counted(table):
+    ids = ["ENSG00000141510", "ENSG00000000003", "ENSG00000000005", "EGFR"]
+    data = ad.AnnData(np.ones((2, 4)), var=pd.DataFrame({"source_id": ids}, index=list("abcd")))
+    data.uns["pseudocohort"] = {"source": "f", "dataset": "x", "unit": "counts"}
+    assert map_genes(data, "ensembl", "first", table)[1]["known_as"] == {"symbol": 1}
+
+
+@pytest.mark.parametrize("date", ["1-Mar", "01-Mar-23", "2. Sep", "1-mars", "3/1/2023", "2023-03-01 00:00:00", "1-Dez"])
+def test_dates_of_spreadsheets_are_recognised(date):
+    assert DATE.match(date)
+
+
+def test_a_folder_of_one_matrix_with_a_prefix_is_read_and_of_several_refused(tmp_path):
+    def write(name):
+        (tmp_path / f"{name}matrix.mtx").write_text("%%MatrixMarket matrix coordinate integer general\n1 2 1\n1 2 5\n")
+        (tmp_path / f"{name}genes.tsv").write_text("g1\n")
+        (tmp_path / f"{name}barcodes.tsv").write_text("c1\nc2\n")
+
+    write("GSM1_")
+    assert read_tenx(tmp_path).x.toarray().tolist() == [[0], [5]]
+    write("GSM2_")
+    with pytest.raises(UserError, match="several matrices"):
+        read_tenx(tmp_path)
+
+
+def test_a_key_given_twice_in_a_study_file_is_refused(tmp_path):
+    (tmp_path / "s.yaml").write_text("study: t\nprepare: {seed: 1}\nprepare: {}\n")
+    with pytest.raises(UserError, match="'prepare' is given twice") as refused:
+        study.read_study(tmp_path / "s.yaml")
+    assert "line 3" in refused.value.where

@@ -276,3 +276,31 @@ def test_module_is_a_command(project_root):
     done = subprocess.run([sys.executable, "-m", "pseudocohort.referee", "--help"], capture_output=True, text=True,
                           env={"PYTHONPATH": str(project_root / "workflow/scripts")})  # fmt: skip
     assert done.returncode == 0 and "--holdout" in done.stdout
+
+
+def test_cohorts_as_people_have_them(tmp_path):
+    frame = TRAIN.iloc[:20]
+    ids = [f"{i:03d}" for i in range(20)]
+    numbered = frame.set_axis(ids).drop(columns="patient")
+    numbered.to_csv(tmp_path / "numbered.csv")
+    told = {"condition": "subtype", "donor": "patient"}
+    assert list(read(tmp_path / "numbered.csv", "train", condition="subtype", donor=None).obs["donor"]) == ids
+    assert read(frame.T.T, "train", **told).x.shape == (20, GENES)
+    floats = read(frame.assign(patient=np.arange(20.0)), "train", **told)
+    assert list(floats.obs["donor"][:2]) == ["0", "1"]
+    matrix = frame.iloc[:, :GENES].T
+    matrix.loc["N_unmapped"] = 1.0
+    matrix.assign(Chr="chr1").to_csv(tmp_path / "matrix.tsv", sep="\t")
+    frame.iloc[:15][["subtype", "patient"]].to_csv(tmp_path / "samples.tsv", sep="\t")
+    part = read((tmp_path / "matrix.tsv", tmp_path / "samples.tsv"), "train", **told)
+    np.testing.assert_allclose(part.x, frame.iloc[:15, :GENES], rtol=1e-5)
+    assert any("left out" in note and "and 3 more" in note for note in part.notes)
+    assert any("N_unmapped" in note for note in part.notes)
+    renamed = frame.set_axis("X" + frame.index)[["subtype", "patient"]]
+    renamed.to_csv(tmp_path / "other.tsv", sep="\t")
+    with pytest.raises(UserError, match="write them alike"):
+        read((tmp_path / "matrix.tsv", tmp_path / "other.tsv"), "train", **told)
+    with pytest.raises(UserError, match="X is empty"):
+        read(ad.AnnData(obs=frame[["subtype", "patient"]]), "train", **told)
+    with pytest.raises(UserError, match="MultiIndex"):
+        read(frame.set_index(pd.MultiIndex.from_product([["a"], range(20)])), "train", **told)

@@ -23,6 +23,21 @@ NUMBERS = (("log_offset", float, "1 or 0.001"), ("annotation_rows", int, "2"))
 SLIP = 0.75
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML in which a key may be given once: of two, the first would be lost without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[tuple[str, str]] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                if (key.tag, key.value) in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"key {key.value!r} is given twice", key.start_mark
+                    )
+                seen.add((key.tag, key.value))
+        return super().construct_mapping(node, deep)
+
+
 def read_study(path: str | Path) -> dict[str, Any]:
     """Content of a study file.
 
@@ -32,7 +47,7 @@ def read_study(path: str | Path) -> dict[str, Any]:
         If it is missing, no text, no YAML, or no map of keys.
     """
     try:
-        content = yaml.safe_load(read_text(path, "a study file (YAML)"))
+        content = yaml.load(read_text(path, "a study file (YAML)"), _Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""

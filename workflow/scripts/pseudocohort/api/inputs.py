@@ -15,7 +15,9 @@ from scipy import sparse
 from ..core.errors import UserError
 from ..core.levels import FACTORS, LEVELS, level_of
 from ..core.validation import nearest
+from ..ingest.h5ad import as_text
 from ..ingest.matrix import Matrix, check_finite
+from ..ingest.missing import DOUBTFUL, is_absent, key_of
 from ..ingest.units import UnitCheck
 from ..prepare.harmonise import KEPT, covariate
 from ..prepare.log_scale import COUNTED, library_sizes, log2_expression, log_unit
@@ -76,7 +78,14 @@ def as_anndata(data: Any, columns: Sequence[Any], layer: str | None = None, wher
         if layer is not None:
             raise UserError("a DataFrame has no layers", where=where, remedy="leave layer out")
         named = [c for c in columns if isinstance(c, str) and c in data]
-        obs, values = data[named], data.drop(columns=named)
+        if data.columns.has_duplicates:
+            raise UserError(
+                f"column {data.columns[data.columns.duplicated()][0]!r} occurs more than once",
+                where=where,
+                remedy="give each its own name, or keep one of them",
+            )
+        # A table that was turned (.T) holds its numbers as objects.
+        obs, values = data[named], data.drop(columns=named).infer_objects()
         text = [c for c in values if not is_numeric_dtype(values[c])]
         if text:
             raise UserError(
@@ -85,6 +94,8 @@ def as_anndata(data: Any, columns: Sequence[Any], layer: str | None = None, wher
                 remedy="leave it out, or put the annotation into obs of an AnnData",
             )
         x, var = values.to_numpy(), pd.DataFrame(index=values.columns.astype(str))
+        if x.dtype == object:  # nullable numbers, or yes and no among them
+            x = values.to_numpy(np.float64, na_value=np.nan)
     else:
         raise UserError(
             f"a {type(data).__name__} is no table of profiles",
@@ -97,9 +108,15 @@ def as_anndata(data: Any, columns: Sequence[Any], layer: str | None = None, wher
             where=where,
             remedy="give a row for each profile and a column for each gene",
         )
-    if not (np.issubdtype(x.dtype, np.number) or x.dtype == bool):
+    if x.dtype.kind not in "biuf":
         raise UserError(f"values of the type {x.dtype}, not numbers", where=where, remedy="convert them to floats")
     for what, names in (("profile", obs.index), ("gene", var.index)):
+        if isinstance(names, pd.MultiIndex):
+            raise UserError(
+                f"the names of {what}s have several levels (a MultiIndex)",
+                where=where,
+                remedy="give each one name: data.index = data.index.map('-'.join)",
+            )
         if names.has_duplicates:
             raise UserError(
                 f"{what} {names[names.duplicated()][0]!r} occurs more than once",
@@ -143,7 +160,11 @@ def column_of(data: ad.AnnData, values: Labels, name: str, where: str = "profile
                 f"{len(found)} values of {name} for {data.n_obs} profiles", where=where, remedy="give one for each"
             )
         found.index = data.obs_names
-    text = found.astype(object).where(found.notna(), "").astype(str).str.strip()
+    text = as_text(found)
+    words = text.unique()
+    # A class may well be called None or unknown; a donor is nobody then, and would be one person.
+    keep = set() if name == "donor" else {word for word in words if key_of(word) in DOUBTFUL}
+    text = text.mask(is_absent(text, donors=name == "donor") & ~text.isin(keep), "")
     if (empty := (text == "").to_numpy()).any():
         raise UserError(
             f"{empty.sum()} profiles have no {name}, the first is {data.obs_names[empty][0]!r}",

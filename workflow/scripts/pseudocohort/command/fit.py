@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import anndata as ad
 import numpy as np
+import pandas as pd
 
 from ..core.errors import UserError
 from ..core.levels import LEVELS
@@ -60,6 +62,7 @@ def read_profiles(options: argparse.Namespace) -> ad.AnnData:
     """
     from ..ingest.dataset import open_matrix, sample_table
     from ..ingest.matrix import read_all
+    from ..prepare.gene_ids import NO_GENES
 
     suffixes = [s for s in options.profiles.suffixes if s in _FORMATS]
     if not options.profiles.exists():
@@ -80,10 +83,17 @@ def read_profiles(options: argparse.Namespace) -> ad.AnnData:
     }
     row |= {"samples": options.samples} if options.samples else {}
     row |= {"sample_column": options.sample_column} if options.sample_column else {}
-    matrix = read_all(open_matrix(row))
-    table, _ = sample_table(matrix, row)
-    keep = matrix.samples.get_indexer(table.index)
-    out = ad.AnnData(matrix.x[np.asarray(keep)], obs=table.set_axis(table.index.astype(str)))
+    source = open_matrix(row)
+    table, _ = sample_table(source, row)
+    # Columns that are no samples (Chr, Length, gene_name) may hold what they like.
+    matrix = read_all(source, np.sort(source.samples.get_indexer(table.index)))
+    genes = ~pd.Series(matrix.genes, dtype=str).str.strip().str.match(NO_GENES).to_numpy()
+    if not genes.all():
+        aside = ", ".join(map(str, matrix.genes[~genes][:5]))
+        print(f"{int((~genes).sum())} rows set aside as no genes: {aside}", file=sys.stderr)
+    symbols = None if matrix.symbols is None else matrix.symbols[genes]
+    matrix = replace(matrix, x=matrix.x[:, genes], genes=matrix.genes[genes], symbols=symbols)
+    out = ad.AnnData(matrix.x, obs=table.loc[matrix.samples].set_axis(matrix.samples.astype(str)))
     out.var_names = matrix.genes.astype(str)
     if matrix.symbols is not None:
         out.var["symbol"] = matrix.symbols.astype(str)

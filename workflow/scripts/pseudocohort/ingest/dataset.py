@@ -19,15 +19,25 @@ from ..core import contracts
 from ..core.blocks import DenseWriter, SparseWriter, needs_float64, write_annotation
 from ..core.errors import UserError
 from ..core.io import atomic
-from .delimited import open_delimited
+from .delimited import GeneLines, SampleLines, open_delimited
 from .gct import open_gct
 from .h5ad import H5adRows
 from .matrix import Matrix, Source, assemble, check_finite
 from .missing import DOUBTFUL, Missing, key_of
 from .more_samples import with_more
+from .numbers import SKIP
 from .recount import counts_of_coverage, read_lengths
 from .rows import check_row
-from .samples import contract_obs, join_samples, judge_samples, keep_samples, read_samples
+from .samples import (
+    column_of,
+    contract_obs,
+    join_samples,
+    judge_samples,
+    keep_samples,
+    read_samples,
+    spelled_otherwise,
+    unmet,
+)  # fmt: skip
 from .tenx import TenxEntries
 from .units import COUNTED, UnitCheck
 
@@ -78,7 +88,12 @@ def sample_table(matrix: Source, row: dict[str, Any]) -> tuple[pd.DataFrame, str
     if "samples" in row:
         where = row["samples"].removeprefix("file://")
         table = with_more(read_samples(where), row, where)
-        return join_samples(table, matrix.samples, row, where), where
+        try:
+            return join_samples(table, matrix.samples, row, where), where
+        except UserError as error:
+            if other := _turned(matrix, table, row, where):
+                raise UserError(error.what, where=error.where, remedy=other) from error
+            raise
     if matrix.obs is None:
         raise UserError(
             "no sample table is given, and the matrix holds no annotation of its own",
@@ -86,6 +101,25 @@ def sample_table(matrix: Source, row: dict[str, Any]) -> tuple[pd.DataFrame, str
             remedy="give a sample table in the dataset sheet",
         )
     return matrix.obs, row["source"]
+
+
+def _turned(matrix: Source, table: pd.DataFrame, row: dict[str, Any], where: str) -> str:
+    """What to do if the samples of a text table lie the other way round than declared; empty if they do not."""
+    if row["format"] not in ("tsv", "csv") or not isinstance(matrix, GeneLines | SampleLines):
+        return ""
+    names = set(column_of(table, row, "sample_column", where) if "sample_column" in row else table.iloc[:, 0])
+    if isinstance(matrix, SampleLines):
+        here, others, right = "columns", matrix.table.columns, "genes_by_samples"
+    else:
+        nothing = np.full(len(matrix.table.columns), SKIP, np.int64)
+        here, right = "rows", "samples_by_genes"
+        others = next(matrix.table.blocks(nothing, CELLS_AT_A_TIME, np.float32), ([], [], []))[0]
+    found = len(names & set(others))
+    return (
+        f"its {here} are the samples: declare orientation {right} in the dataset sheet"
+        if 2 * found > len(names)
+        else ""
+    )
 
 
 def smallest_exact(x: np.ndarray | sparse.csr_matrix) -> np.ndarray | sparse.csr_matrix:
@@ -111,6 +145,8 @@ class Ingestion:
         Ids of samples that were left out, by reason and label.
     renamed : dict
         Labels whose name is another than their letters.
+    notes : list of str
+        What the user may want to know of the sample table and of settings that no sample meets.
     """
 
     row: dict[str, Any]
@@ -119,6 +155,7 @@ class Ingestion:
     dropped: dict[str, int]
     left_out: dict[str, list[str]] = field(default_factory=dict)
     renamed: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.read_lengths = read_lengths(self.obs, self.row)
@@ -222,6 +259,7 @@ class Ingestion:
             "missing": self.missing.report(),
             "not_read": {what: n for what, n in self.source.set_aside.items() if n},
             "renamed_conditions": self.renamed,
+            "notes": self.notes,
         }
 
     def profile_obs(self) -> pd.DataFrame:
@@ -258,7 +296,20 @@ def open_dataset(row: dict[str, Any], conditions: dict[str, Any]) -> Ingestion:
     }
     if dropped[NOT_ANNOTATED]:
         left_out[NOT_ANNOTATED] = [str(i) for i in source.samples[~source.samples.isin(table.index)]]
-    return Ingestion(row, source, obs, dropped, left_out, _renamed(annotated["condition"], obs["condition"]))
+    renamed = _renamed(annotated["condition"], obs["condition"])
+    notes = _notes(source, table) + unmet(annotated["condition"], conditions)
+    return Ingestion(row, source, obs, dropped, left_out, renamed, notes)
+
+
+def _notes(source: Source, table: pd.DataFrame) -> list[str]:
+    """Rows of the sample table that the matrix has no values for, and ids that the two write differently."""
+    only = table.attrs.get("only_here", [])
+    if not only:
+        return []
+    more = f" and {len(only) - 5:,} more" if len(only) > 5 else ""
+    notes = [f"the matrix has no values for {len(only):,} rows of the sample table: {', '.join(only[:5])}{more}"]
+    hint = spelled_otherwise(source.samples[~source.samples.isin(table.index)][:LISTED], only[:LISTED])
+    return [*notes, hint] if hint else notes
 
 
 def _renamed(labels: pd.Series, names: pd.Series) -> dict[str, str]:

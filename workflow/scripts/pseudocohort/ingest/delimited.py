@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +21,11 @@ MISSING = {
     "", "#n/a", "#n/a n/a", "#na", "-1.#ind", "-1.#qnan", "-nan", "1.#ind", "1.#qnan", "<na>", "n/a", "na", "null",
     "nan", "none",
 }  # fmt: skip
-#: Columns of DepMap's expression matrices since 25Q2 that come before the genes: the id, the flag, all of them.
-DEPMAP_ID, DEPMAP_DEFAULT = "ModelID", ("IsDefaultEntryForModel", "is_default_entry")
-DEPMAP = {
-    "", "ProfileID", "SequencingID", "ModelConditionID", "IsDefaultEntryForMC", "Unnamed: 0", "index", DEPMAP_ID,
-    *DEPMAP_DEFAULT,
-}  # fmt: skip
+#: Names of columns of DepMap's expression matrices since 25Q2 that come before the genes: ids of the line, the flag.
+DEPMAP_ID = ("ModelID", "model_id", "depmap_id", "DepMap_ID")
+DEPMAP_DEFAULT = ("IsDefaultEntryForModel", "is_default_entry", "is_default_entry_for_model")
+#: DepMap's genes: ``TP53 (7157)``, ``TP53 (ENSG...)``.
+DEPMAP_GENE = re.compile(r".+ \((?:\d+|ENSG\d+(?:\.\d+)?|Unknown|nan)\)$")
 YES = {"true", "yes", "1", "1.0"}
 
 
@@ -63,7 +63,7 @@ class TextTable:
         number = self.skip + lines + piece.count(b"\n", 0, position) + 1
         where = f"{self.path}, line {number}" + (f", column {column!r}" if column else "")
         if column:
-            return UserError(what, where=where, remedy="remove columns that are not samples, or correct the value")
+            return UserError(what, where=where, remedy="remove columns that hold no expression, or correct the value")
         return UserError(what, where=where, remedy="the file is cut or malformed; fetch it again")
 
     def blocks(self, place: np.ndarray, lines_per_block: int, dtype: type) -> Iterator[tuple[list, list, np.ndarray]]:
@@ -108,9 +108,8 @@ class TextTable:
                     value = number_of(decoded(piece[begin:end]))
                     if value is None:
                         text = decoded(piece[begin:end]).strip().strip('"')
-                        comma = "; a decimal comma has to be a point" if text.replace(",", "", 1).isdigit() else ""
                         raise self._refuse(
-                            f"{text[:60]!r} is not a number{comma}", piece, lines, begin, name_of[column]
+                            f"{text[:60]!r} is not a number{_signs(text)}", piece, lines, begin, name_of[column]
                         )
                     with np.errstate(over="ignore"):
                         values[filled + row, column] = value
@@ -128,6 +127,15 @@ class TextTable:
             lines += piece.count(b"\n")
         if filled:
             yield names, texts, values[:filled]
+
+
+def _signs(text: str) -> str:
+    """What to do with a number that is written with commas, or with signs between thousands."""
+    if re.fullmatch(r"[+-]?\d{1,3}([,.' \u00a0\u2019\u202f]\d{3})+([.,]\d+)?", text):
+        return "; write numbers without signs between thousands, and with a point for decimals"
+    if re.fullmatch(r"[+-]?\d*,\d*([eE][+-]?\d+)?", text):
+        return "; a decimal comma has to be a point"
+    return ""
 
 
 def clean(raw: bytes, encoding: str) -> str:
@@ -250,11 +258,12 @@ def annotation_rows(path: Path, separator: str, skip: int, count: int, width: in
 
 def _depmap(path: Path, separator: str, names: list[str], skip: int) -> tuple[TextTable, bool] | None:
     """The table if it is DepMap's of 25Q2 and later: columns with ids come before the genes, a line per profile."""
-    leading = next((k for k, name in enumerate(names) if name not in DEPMAP), len(names))
-    if DEPMAP_ID not in names[:leading]:
+    leading = next((k for k, name in enumerate(names) if DEPMAP_GENE.match(name)), 0)
+    line = next((names.index(name) for name in DEPMAP_ID if name in names[:leading]), -1)
+    if line < 0:
         return None
     flag = next((names.index(name) for name in DEPMAP_DEFAULT if name in names[:leading]), -1)
-    table = TextTable(path, separator, names[leading:], skip, leading, names.index(DEPMAP_ID), flag)
+    table = TextTable(path, separator, names[leading:], skip, leading, line, flag)
     return table, flag >= 0
 
 

@@ -14,6 +14,8 @@ from ..core.errors import UserError
 from .text import open_text, read_text
 
 SEPARATORS = {"tsv": "\t", "csv": ","}
+#: Beginnings of files of GEO that hold annotation and values one after the other.
+GEO = ("!series_", "!sample_", "^database", "^series", "^sample", "^platform", "^dataset")
 NAMES = {"\t": "tab", ",": "comma", ";": "semicolon", " ": "space"}
 #: Name of a first column that has none.
 ROW_NAMES = "row_names"
@@ -111,9 +113,12 @@ def fit(header: list[str], lines: Iterable[list[str]], where: str) -> tuple[list
 def _top(file: Iterator[str], separator: str) -> tuple[str, str, int, int]:
     """Header, first data line, and how many lines come before each."""
     before, line, number = "", next(file, ""), 0
+    alike = 0  # lines with # and as many fields: one may be the header, several are comments, as cBioPortal has four
     while line and (not line.strip() or line.startswith("#") or line.lower().startswith("sep=")):
+        same = line.count(separator) == before.count(separator) and before.startswith("#")
+        alike = alike + 1 if same and line.startswith("#") else 0
         before, line, number = line, next(file, ""), number + 1
-    if before.startswith("#") and not is_comment(before, line, separator):
+    if before.startswith("#") and not alike and not is_comment(before, line, separator):
         return before, line, number - 1, number
     header, line, skip = line, next(file, ""), number + 1
     while line and not line.strip():
@@ -133,18 +138,28 @@ def layout_of(path: str | Path, separator: str) -> Layout:
     with open_text(path) as file:
         header, first, number, skip = _top(file, separator)
         fields = split(header, separator)
+        if header.lower().startswith(GEO):
+            raise UserError(
+                "this is a series matrix or SOFT file of GEO: annotation of the samples, and a table below it",
+                where=where,
+                remedy=f"keep the table (zcat -f {Path(path).name} | grep -v '^[!^#]' > matrix.tsv), and make a sample "
+                "table of the !Sample_ lines",
+            )
         check_delimiter(fields, header, separator, f"{where}, line {number + 1}")
         if not first.strip():
             raise UserError("no line after the header", where=where, remedy="fetch the file again")
 
+        nothing = f"{separator} \t\r\n"
+
         def lines() -> Iterator[list[str]]:
             seen = len(first)
-            yield split(first, separator)
+            if first.strip(nothing):
+                yield split(first, separator)
             for line in itertools.islice(file, LINES):
                 seen += len(line)
                 if seen > CHARACTERS:
                     return
-                if line.strip():
+                if line.strip(nothing):
                     yield split(line, separator)
 
         names, trailing = fit(fields, lines(), where)

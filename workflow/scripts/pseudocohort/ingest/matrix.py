@@ -75,14 +75,15 @@ def assemble(blocks: list[Matrix], by: str) -> Matrix:
     return Matrix(np.concatenate([block.x for block in blocks], axis=1), blocks[0].samples, genes, symbols)
 
 
-def read_all(source: Source) -> Matrix:
-    """The whole matrix, in memory."""
-    blocks = list(source.blocks(np.arange(len(source.samples))))
+def read_all(source: Source, wanted: np.ndarray | None = None) -> Matrix:
+    """The whole matrix, or the samples at the positions `wanted` (ascending), in memory."""
+    wanted = np.arange(len(source.samples)) if wanted is None else wanted
+    blocks = list(source.blocks(wanted))
     if not blocks:
         raise UserError("the matrix has no values", where="the matrix", remedy="fetch the file again")
     matrix = assemble(blocks, source.by)
     x = matrix.x if sparse.issparse(matrix.x) else np.ascontiguousarray(matrix.x)
-    return replace(matrix, x=x, obs=source.obs)
+    return replace(matrix, x=x, obs=None if source.obs is None else source.obs.iloc[wanted])
 
 
 def check_ids(ids: pd.Index, what: str, where: str) -> None:

@@ -15,14 +15,21 @@ from .matrix import Matrix
 
 #: Words that sources write where they have no label, without case, brackets, quotes and blanks.
 ABSENT = {
-    "", "-", "--", ".", "..", "na", "n/a", "n.a.", "n.a", "#n/a", "#na", "#value!", "#ref!", "#name?", "#div/0!", "nan",
-    "nat", "null", "nil", "none", "unknown", "unspecified", "undefined", "missing", "blank", "empty", "no data",
-    "not available", "not applicable", "not reported", "not provided", "not recorded", "not evaluated", "not collected",
-    "not known", "not determined", "not specified", "not assessed", "not done", "data not available", "unavailable",
-    "unassigned", "not assigned", "discrepancy",
+    "", "-", "--", ".", "..", "na", "n/a", "n.a.", "n.a", "n.d.", "n/d", "#n/a", "#na", "#nv", "#n/d", "nan", "nat",
+    "na character", "null", "nil", "\\n", "none", "unknown", "unspecified", "undefined", "undef", "undetermined",
+    "unset", "unk", "tbd", "tba", "missing", "blank", "empty", "pending", "withheld", "restricted access", "no data",
+    "no value", "no information", "data not available", "information not available", "unavailable", "unassigned",
+    "discrepancy",
 }  # fmt: skip
+#: Errors of spreadsheets, and "not" with what was not done; with a reason after it ("missing: control sample").
+ABSENT_LIKE = re.compile(
+    r"#(?:value|ref|name|div/0|num|null|wert|bezug|zahl|valeur|nombre|valor)[!?]"
+    r"|not (?:available|applicable|reported|provided|recorded|evaluated|collected|known|determined|specified|assessed"
+    r"|done|assigned|tested|performed|examined|measured|given|stated|defined|disclosed|obtained)\.?"
+    r"|(?:missing|not (?:available|applicable|collected|provided|reported)) ?[:;,].*"
+)
 #: Of these, those that may well be a class: they are left out, and said by name.
-DOUBTFUL = {"none", "unknown", "-", "unassigned", "blank", "empty"}
+DOUBTFUL = {"none", "unknown", "unk", "-", "unassigned", "undetermined", "pending", "blank", "empty", "unset"}
 
 
 def key_of(label: str) -> str:
@@ -30,12 +37,16 @@ def key_of(label: str) -> str:
     text = label.strip().strip("'\"").strip()
     while len(text) > 1 and (text[0], text[-1]) in {("[", "]"), ("<", ">"), ("(", ")"), ("{", "}")}:
         text = text[1:-1].strip()
-    return re.sub(r"[\s_]+", " ", text).lower().strip()
+    return re.sub(r"[\s_]+|(?<=[A-Za-z])-(?=[A-Za-z])", " ", text).lower().strip()
 
 
-def is_absent(labels: pd.Series) -> pd.Series:
-    """Which labels say that there is none."""
-    known = {label: key_of(label) in ABSENT for label in labels.unique()}
+def is_absent(labels: pd.Series, *, donors: bool = False) -> pd.Series:
+    """Which labels say that there is none; of `donors` also those without a letter or digit, which name nobody."""
+    keys = {label: key_of(label) for label in labels.unique()}
+    known = {
+        label: key in ABSENT or bool(ABSENT_LIKE.fullmatch(key)) or (donors and not any(c.isalnum() for c in key))
+        for label, key in keys.items()
+    }
     return labels.map(known).astype(bool)
 
 

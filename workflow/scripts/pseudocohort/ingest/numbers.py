@@ -138,6 +138,14 @@ def parse_lines(buffer, start, end, separator, place, single, out, spans, notes,
         if buffer[position] == 13 and buffer[position + 1] == 10:
             position += 2
             continue
+        if buffer[position] == separator or buffer[position] == 32:
+            # A line of nothing but separators and blanks, as spreadsheets write empty rows.
+            i = position
+            while buffer[i] == separator or buffer[i] == 32 or buffer[i] == 9 or buffer[i] == 13:
+                i += 1
+            if buffer[i] == 10:
+                position = i + 1
+                continue
         if row == len(out) or strange + fields > len(odd):
             return FULL, row, strange, position, 0
         i, field, begin, extra = position, 0, position, False

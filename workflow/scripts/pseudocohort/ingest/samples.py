@@ -6,6 +6,7 @@ import difflib
 import logging
 import re
 import unicodedata
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from .missing import is_absent
 
 log = logging.getLogger(__name__)
 
+#: Ids of a sample table that are looked through for parts of others.
+LOOKED_AT = 1000
 REMEDY = "correct the column names in the dataset sheet"
 #: Why samples are left out.
 ABSENT, EXCLUDED, ELSEWHERE = "no condition or donor", "condition excluded", "context not listed"
@@ -103,18 +106,53 @@ def join_samples(table: pd.DataFrame, ids: pd.Index, row: dict[str, Any], where:
     found = ids[ids.isin(indexed.index)]
     if len(found) < 0.5 * min(len(ids), len(names)):
         first = ids[~ids.isin(indexed.index)][0]
-        alike = pd.Index(names.str.replace(r"\W", ".", regex=True)).isin(ids.str.replace(r"\W", ".", regex=True)).any()
         raise UserError(
             f"{len(ids) - len(found)} of {len(ids)} samples of the matrix are not in the sample table; "
             f"the first is {first!r}, ids of the table look like {names.iloc[0]!r}",
             where=f"{where}, column {names.name!r}",
-            remedy="they differ in signs only, as R's read.table writes them: use check.names = FALSE there"
-            if alike and not len(found)
-            else "check sample_column, and that both files are of one release",
+            remedy=spelled_otherwise(ids, indexed.index)
+            or "check sample_column, and that both files are of one release",
         )
     if len(found) < len(ids):
         log.warning("%d of %d samples are not in the sample table and are left out", len(ids) - len(found), len(ids))
-    return indexed.loc[found]
+    out = indexed.loc[found]
+    out.attrs["only_here"] = [str(name) for name in names[~names.isin(ids)]]
+    return out
+
+
+def _same_id(name: str) -> str:
+    """What stays of an id that R, a shell or a spreadsheet has written otherwise."""
+    name = re.sub(r"^(\d+)\.0$", r"\1", name.rpartition("/")[2])
+    plain = re.sub(r"\W|_", "", name).lower()
+    return re.sub(r"^x(?=\d)", "", plain).lstrip("0")
+
+
+def spelled_otherwise(ids: Iterable[str], names: Iterable[str]) -> str:
+    """What to do about ids of a matrix that a sample table writes in another way; empty if it does not.
+
+    Parameters
+    ----------
+    ids, names : iterable of str
+        Of the matrix, and of the table. Those that both have are left aside.
+    """
+    ids, names = list(map(str, ids)), list(map(str, names))
+    common = set(ids) & set(names)
+    ids, names = [i for i in ids if i not in common], [n for n in names if n not in common]
+    of = {_same_id(name): name for name in names if _same_id(name)}
+    if pair := next(((i, of[_same_id(i)]) for i in ids if _same_id(i) in of), None):
+        return (
+            f"{pair[0]!r} in the matrix seems to be {pair[1]!r} in the table: write them alike (R's read.table changes "
+            "signs and puts an X before digits, unless check.names = FALSE; spreadsheets drop zeros in front)"
+        )
+    kept = sorted(of)
+    for i in ids[:1000]:
+        key = _same_id(i)
+        within = next((n for n in kept[:LOOKED_AT] if len(n) > 1 and (n in key or (len(key) > 1 and key in n))), None)
+        if within:
+            return (
+                f"{i!r} in the matrix may be {of[within]!r} in the table: write them alike, by cutting the longer ones"
+            )
+    return ""
 
 
 def context_of(table: pd.DataFrame, row: dict[str, Any], where: str) -> pd.Series:
@@ -209,6 +247,23 @@ def _mapped(raw: pd.Series, mapping: dict[Any, str]) -> pd.Series:
     return raw.map(new)
 
 
+def unmet(labels: pd.Series, conditions: dict[str, Any]) -> list[str]:
+    """Keys of ``map`` and ``exclude`` that are no label of this dataset, in words, with the label that is nearest."""
+    raw = labels.astype(str).str.strip()
+    there = {key: set(found) for key, found in (("map", raw), ("exclude", raw))}
+    mapped = _mapped(raw, conditions.get("map", {}))
+    there["exclude"] |= set(mapped) | {name_of_condition(label) for label in mapped.unique()}
+    notes = []
+    for name, known in there.items():
+        for key in conditions.get(name, []):
+            if not any(label_matches(key, label) for label in known):
+                close = difflib.get_close_matches(str(key), sorted(known), 1)
+                hint = f"; did you mean {close[0]!r}?" if close else ""
+                if close or name == "exclude":  # a map is often of several datasets
+                    notes.append(f"prepare.conditions.{name}: no sample has the label {str(key)!r}{hint}")
+    return notes
+
+
 def judge_samples(obs: pd.DataFrame, conditions: dict[str, Any], where: str) -> pd.DataFrame:
     """What becomes of each sample: its ``condition`` under its new name, a ``reason`` to leave it out, and ``detail``.
 
@@ -227,7 +282,7 @@ def judge_samples(obs: pd.DataFrame, conditions: dict[str, Any], where: str) -> 
     for key in conditions.get("exclude", []):
         for labels in (raw, mapped, named):
             excluded |= labels.map({label: label_matches(key, label) for label in labels.unique()}).astype(bool)
-    no_condition, no_donor = is_absent(mapped), is_absent(obs["donor"].astype(str))
+    no_condition, no_donor = is_absent(mapped), is_absent(obs["donor"].astype(str), donors=True)
     elsewhere = obs["context"] == ""
     out = pd.DataFrame({"condition": named, "reason": "", "detail": ""}, index=obs.index)
     for hit, reason, detail in (

@@ -35,6 +35,15 @@ def _find(folder: Path, prefix: str, *names: str) -> Path:
 
 def _place(path: Path) -> tuple[Path, str]:
     """Folder and beginning of the names of the three files: ``GSM1_matrix.mtx.gz`` stands beside ``GSM1_genes.tsv``."""
+    if path.is_dir() and not any((path / f"matrix.mtx{ending}").is_file() for ending in PACKED):
+        found = sorted(file for ending in PACKED for file in path.glob(f"*matrix.mtx{ending}"))
+        if len(found) > 1:
+            raise UserError(
+                f"the folder holds several matrices: {', '.join(file.name for file in found[:5])}",
+                where=str(path),
+                remedy="give the path of one of them, and a row of the sheet to each",
+            )
+        path = found[0] if found else path
     if not path.is_file():
         return path, ""
     match = re.fullmatch(r"(.*)matrix\.mtx(\.gz|\.bz2|\.xz)?", path.name)
@@ -133,10 +142,11 @@ class TenxEntries:
             if words[:1] != ["%%matrixmarket"]:
                 raise self._refuse("cannot be read: not a Matrix Market file", ", line 1")
             if words[1:3] != ["matrix", "coordinate"] or words[4:] != ["general"] or words[3] not in FIELDS:
-                raise self._refuse(
+                raise UserError(
                     f"cannot be read: Matrix Market of the kind {' '.join(words[1:])[:60]!r}; "
                     "coordinate integer general or coordinate real general is expected",
-                    ", line 1",
+                    where=f"{self.path}, line 1",
+                    remedy="write it so: scipy.io.mmwrite(FILE, scipy.sparse.coo_matrix(counts), symmetry='general')",
                 )
             self.dtype = np.int64 if words[3] == "integer" else np.float64 if self.exact else np.float32
             self.skip, line = 2, file.readline()

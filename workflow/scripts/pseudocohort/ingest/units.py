@@ -12,8 +12,12 @@ from .matrix import Matrix
 
 #: Largest value that log2 of any expression unit reaches: 2^40 is beyond every library.
 LARGEST_LOG2 = 40.0
+#: The same of linear values; whole numbers beyond it are not exact.
+BEYOND = 53
 #: Smallest largest value of log2 expression: a matrix without a gene above 2^4 - 1 is no expression.
 SMALLEST_LOG2 = 4.0
+#: Largest value of log2 expression below which another logarithm is likelier.
+LOW_LOG2 = 7.0
 #: Fewer genes than this say little about sums and ranges.
 FEWEST_FOR_SUMS = 200
 #: Units of whole numbers, and what they are called.
@@ -24,10 +28,14 @@ COUNTED = ("counts", "expected_counts")
 MILLION = ("tpm", "cpm")
 #: Genes of a matrix that holds about a whole transcriptome.
 TRANSCRIPTOME = 12_000
+#: Reads of a library of a bulk sample below which another unit is likelier.
+SHALLOW = 1e5
 #: What cells are commonly scaled to, by its power of ten.
 SUMS = {4: "ten thousand", 5: "hundred thousand", 6: "million"}
 #: Bases that logarithms are published in.
 BASES = {"natural (ln)": np.e, "decimal (log10)": 10.0}
+#: Offsets that are used; share of values that lie at the smallest one from which on these are the zeros; their spread.
+OFFSETS, ZEROS, FLOOR_SLACK = (1.0, 0.5, 0.1, 0.01, 0.001, 1e-6), 0.01, 0.01
 #: Samples whose values are taken back and summed, genes whose centring is looked at, values looked at for wholeness.
 PROBED_SAMPLES, PROBED_GENES, PROBED_VALUES = 256, 64, 20_000
 #: Fold by which means of samples may differ before depth is suspected.
@@ -64,6 +72,18 @@ def _first(matrix: Matrix, condition) -> tuple[float, str] | None:
 
 def _dense(x: np.ndarray | sparse.csr_matrix) -> np.ndarray:
     return (x.toarray() if sparse.issparse(x) else np.asarray(x)).astype(np.float64)
+
+
+def _even(sums: np.ndarray, unit: str) -> str:
+    """The power of ten that all samples sum to, in words; empty if there is none.
+
+    A million is expected of TPM and CPM, of which a few genes may be missing; any other coincidence has to be exact.
+    """
+    if not len(sums) or sums.min() <= 0:
+        return ""
+    power = round(float(np.log10(np.median(sums))))
+    slack = 0.05 if unit in MILLION and power == 6 else 0.003
+    return SUMS.get(power, "") if np.abs(sums / 10.0**power - 1).max() < slack else ""
 
 
 def taken_back(x: np.ndarray, offset: float, base: float = 2.0) -> np.ndarray:
@@ -132,6 +152,7 @@ class UnitCheck:
         self.log_genes = 0
         self.centred: list[np.ndarray] = []
         self.probe: list[np.ndarray] = []
+        self.smallest, self.at_smallest = np.inf, 0
 
     @property
     def _log(self) -> bool:
@@ -149,6 +170,13 @@ class UnitCheck:
         values = _values(block.x)
         largest = float(values.max()) if values.size else 0.0
         self.largest = max(self.largest, largest)
+        if not self._log and self.unit != "vst" and largest > 2**BEYOND:
+            value, place = _first(block, lambda v: v > 2**BEYOND)
+            raise UserError(
+                f"value {value:.6g} for {self.unit} is more than any library holds",
+                where=f"{self.where}, {place}",
+                remedy="correct the value",
+            )
         self.genes = self.genes + block.x.shape[1] if by == "genes" else block.x.shape[1]
         self.values += int(np.prod(block.x.shape))
         linear_whole = self.unit in WHOLE and not self._log
@@ -206,6 +234,7 @@ class UnitCheck:
         values = _values(block.x)
         self.negative += int((values < 0).sum())
         if self._log:
+            self._add_floor(block.x, values)
             declared = f"log2({self.unit} + {self.log_offset:g})"
             remedy = "leave log_offset empty if the values are linear"
             # Two decimals are published here and there, so allow half a unit of the second.
@@ -224,9 +253,19 @@ class UnitCheck:
             genes = np.unique(np.linspace(0, block.x.shape[1] - 1, min(block.x.shape[1], PROBED_GENES)).astype(int))
             some = _dense(block.x[:, genes])
             self.centred.append(np.c_[some.mean(axis=0), some.std(axis=0), (some < 0).mean(axis=0)])
-        if self._log and self.unit in COUNTED and sum(map(len, self.probe)) < PROBED_VALUES:
-            above = np.ravel(values)[: 4 * PROBED_VALUES].astype(np.float64)
+        if self._log and sum(map(len, self.probe)) < PROBED_VALUES:
+            few = 4 * PROBED_VALUES if values.ndim == 1 else 4 * PROBED_VALUES // max(len(values), 1) + 1
+            above = np.ravel(values[..., :few]).astype(np.float64)
             self.probe.append(above[above > (np.log2(self.log_offset) if self.log_offset > 0 else -np.inf) + 1e-6])
+
+    def _add_floor(self, x: np.ndarray | sparse.csr_matrix, values: np.ndarray) -> None:
+        """The smallest of all values, and how many there are of it: those of no expression."""
+        absent = int(np.prod(x.shape)) - values.size
+        low = min(float(values.min()) if values.size else np.inf, 0.0 if absent else np.inf)
+        if low < self.smallest - FLOOR_SLACK:
+            self.smallest, self.at_smallest = low, 0
+        self.at_smallest += int((values <= self.smallest + FLOOR_SLACK).sum())
+        self.at_smallest += absent if self.smallest + FLOOR_SLACK >= 0 else 0
 
     def _add_whole(self, block: Matrix, values: np.ndarray, largest: float, by: str) -> None:
         if np.issubdtype(values.dtype, np.integer) or not (bad := _first(block, lambda v: v != np.round(v))):
@@ -321,9 +360,47 @@ class UnitCheck:
                 f"declared {declared}, but all values are whole numbers, which logarithms are not",
                 "leave log_offset empty if the values are linear",
             )
+        if enough:
+            self._check_floor(declared)
         if self.unit in COUNTED:
             return self._verdict_log_counts(declared)
+        self._check_not_log_counts(declared)
+        if enough and self.largest < LOW_LOG2:
+            self.warnings.append(
+                f"no value is above {self.largest:.3g}: decimal logarithms, or another unit? log2 of expression "
+                "goes to 12 and more"
+            )
         return f"{declared} up to {self.largest:.3g}: plausible{self._sums_in_words()}"
+
+    def _check_floor(self, declared: str) -> None:
+        """Refuse another offset: values of no expression are all log2(offset)."""
+        share, zero = self.at_smallest / max(self.values, 1), np.log2(self.log_offset) if self.log_offset else -np.inf
+        if share < ZEROS or self.smallest <= zero + 2 * FLOOR_SLACK:
+            return
+        said = f"{share:.0%} of the values are {self.smallest:.4g}, the smallest of all"
+        for offset in OFFSETS:
+            if abs(self.smallest - np.log2(offset)) <= FLOOR_SLACK:
+                raise self._refuse(
+                    f"declared {declared}, but {said}, which is log2(0 + {offset:g})",
+                    f"declare log_offset {offset:g}",
+                )
+        self.warnings.append(
+            f"{said}, where no expression would be {zero:.4g}: another offset, or variance-stabilised values?"
+        )
+
+    def _check_not_log_counts(self, declared: str) -> None:
+        """Refuse logarithms of counts, which are whole once taken back; of log2, say so."""
+        logs = np.concatenate(self.probe) if self.probe else np.empty(0)
+        for name, base in {"log2": 2.0, **BASES}.items():
+            if len(logs) and wholeness(logs, self.log_offset, base) > 0.95:
+                what = f"{declared} is declared, and the values are whole numbers once taken back from {name}"
+                if base == 2.0:
+                    self.warnings.append(f"{what}: are these counts?")
+                    return
+                raise self._refuse(
+                    f"{what} logarithms: they are {name} of counts",
+                    f"divide the values by {np.log(2) / np.log(base):.6g}, which gives log2, and declare counts",
+                )
 
     def _verdict_log_counts(self, declared: str) -> str:
         if self.unit == "counts" and self.probe:
@@ -350,21 +427,28 @@ class UnitCheck:
         sums = np.concatenate(self.sums)
         median = float(np.median(sums))
         self._look_for_depth()
+        if self.genes >= FEWEST_FOR_SUMS and len(sums) > 1 and not _even(sums, self.unit):
+            for name, parts in self.other_sums.items():
+                other = np.concatenate(parts) if parts else np.empty(0)
+                if scaled := _even(other, self.unit):
+                    raise self._refuse(
+                        f"declared log2({self.unit} + {self.log_offset:g}), but taken back from log2 samples sum to "
+                        f"{median:.4g}, and from {name} logarithms to a {scaled}: they are {name}",
+                        f"divide the values by {np.log(2) / np.log(BASES[name]):.6g}, which gives log2",
+                    )
         if self.unit in COUNTED:
             if self.genes >= FEWEST_FOR_SUMS and len(sums) > 1 and np.abs(sums / 1e6 - 1).max() < 0.01:
                 self.warnings.append(f"all samples sum to a million: are these TPM or CPM, not {self.unit}?")
+            if self.genes >= TRANSCRIPTOME and median < SHALLOW:
+                self.warnings.append(
+                    f"samples sum to {median:.3g} reads, few for a library: another unit or logarithm?"
+                )
             return f"; samples sum to {median:.4g}"
         if self.unit not in MILLION:
             return ""
-        if self.genes >= FEWEST_FOR_SUMS and len(sums) > 1 and not np.abs(sums / 1e6 - 1).max() < 0.05:
-            for name, parts in self.other_sums.items():
-                other = np.concatenate(parts) if parts else np.empty(0)
-                if len(other) and np.abs(other / 1e6 - 1).max() < 0.05:
-                    raise self._refuse(
-                        f"declared log2({self.unit} + {self.log_offset:g}), but taken back from log2 samples sum to "
-                        f"{median:.4g}, and from {name} logarithms to a million: they are {name}",
-                        f"divide the values by {np.log(2) / np.log(BASES[name]):.6g}, which gives log2",
-                    )
+        scaled = _even(sums, self.unit) if len(sums) > 1 and self.genes >= FEWEST_FOR_SUMS else ""
+        if scaled not in ("", "million"):
+            self.warnings.append(f"all samples sum to a {scaled}, not to a million: are these {self.unit}?")
         if median > 1.05e6:
             raise self._refuse(
                 f"declared {self.unit}, but samples sum to {median:.4g}, more than a million"

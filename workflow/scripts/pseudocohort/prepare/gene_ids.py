@@ -24,12 +24,18 @@ NO_GENES = (
     r"|ENSG\d{11}\.\d+_PAR_Y|ENSGR\d{10}(?:\.\d+)?)$"
 )
 #: Prefixes of references of several species, and of annotation files (``GRCh38_ENSG...``, ``gene:ENSG...``).
-PREFIX = r"^(?:(?:GRCh3[78]|hg19|hg38|human|gene)[_:-]+)"
+PREFIX = r"^(?:(?:GRCh3[78]|hg19|hg38|human|gene|GeneID|entrez|ncbi)[_:-]+)"
 #: An Ensembl id of a human gene anywhere in an id, with its version, and a copy on Y.
-ENSEMBL_IN = re.compile(r"(?<![A-Za-z0-9])(ENSG\d{11})(?![0-9])(\.\d+_PAR_Y|_PAR_Y)?")
+ENSEMBL_IN = re.compile(r"(?<![A-Za-z0-9])(ENSG\d{11})(?![0-9])(\.\d+_PAR_Y|_PAR_Y)?", re.IGNORECASE)
+#: Ids of transcripts and exons, also beside their gene's: kallisto's ``ENST...|ENSG...|``, DEXSeq's ``ENSG...:E001``.
+PART_OF_GENE = re.compile(
+    r"(?<![A-Za-z0-9])(?:ENS[A-Z]*[TE]\d{11}|[NX][MR]_\d{4,})|^ENSG\d{11}(?:\.\d+)?[:;]E?\d{1,4}$", re.IGNORECASE
+)
+#: Open reading frames of a chromosome, which some files write in capitals: C1ORF112.
+FRAME = re.compile(r"^(C(?:\d+|X|Y))ORF(\d+\w*)$")
 #: Symbol and Entrez id together: TCGA's ``TP53|7157``, DepMap's ``TP53 (7157)``.
 PAIR = re.compile(r"^(?P<symbol>[^|(]*?)\s*[|(]\s*(?P<entrez>\d+)(?:\.0)?\s*\)?$")
-NUMBER = re.compile(r"^(\d+)(?:\.0)?$")
+NUMBER = re.compile(r"^(\d+)(?:\.0|_at)?$")
 #: Ids of genes of other species: Ensembl's, with the letters of the species, and prefixes of mixed references.
 OTHER_SPECIES = re.compile(
     r"(?:^|[^A-Za-z])ENS(?!G\d)[A-Z]{3,4}G\d{11}|^(?:mm10|mm9|mm39|GRCm3[89]|mouse)_", re.IGNORECASE
@@ -37,7 +43,12 @@ OTHER_SPECIES = re.compile(
 #: Symbols of mice: a capital, then small letters or digits; without the pseudogenes and clones that are spelled alike.
 MOUSE_SYMBOL = re.compile(r"^(?:[A-Z][a-z0-9]+(?:-[A-Za-z0-9]+)*|[0-9]{7}[A-Z][0-9]{2}Rik|Gm[0-9]+)$")
 #: What spreadsheets make of SEPT2, MARCH1 and DEC1.
-DATE = re.compile(r"^(?:\d{1,2}-(?:Mar|Sep|Sept|Dec)|(?:Mar|Sep|Sept|Dec)-\d{1,2}|\d{4}-\d\d-\d\d.*)$", re.IGNORECASE)
+_MONTH = r"(?:mar|mär|mrz|mrt|sep|set|dec|dez|déc|dic)[a-zäéû]*\.?"
+DATE = re.compile(
+    rf"^(?:\d{{1,2}}[-./ ]+{_MONTH}(?:[-./ ]+\d{{2,4}})?|{_MONTH}[-./ ]+\d{{1,4}}|\d{{4}}[-/]\d\d[-/]\d\d.*"
+    r"|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})$",
+    re.IGNORECASE,
+)
 KINDS = ("ensembl", "symbol", "symbol_entrez", "entrez")
 
 
@@ -72,15 +83,16 @@ def map_and_compare(ids: pd.Series, kind: str, table: GeneTable) -> tuple[pd.Ser
     never = pd.Series(False, index=ids.index)
     if kind == "ensembl":
         return bare.map(ensembl_in), never
-    bare = bare.str.replace(PREFIX, "", regex=True)
+    bare = bare.str.replace(PREFIX, "", regex=True, case=False)
     if kind == "symbol":
-        return bare.map(table.by_symbol).fillna(""), never
+        # Genes without a symbol have their Ensembl id in its place (Seurat, scanpy).
+        return _by_symbol(bare, table).where(~bare.str.match(r"ENSG\d{11}"), bare.map(ensembl_in)), never
     if kind == "entrez":
         return bare.str.extract(NUMBER, expand=False).map(table.by_entrez).fillna(""), never
     parts = bare.str.extract(PAIR)
     alone = bare.str.extract(NUMBER, expand=False)
     symbol = parts["symbol"].where(parts["entrez"].notna(), bare)
-    by_symbol = symbol.map(table.by_symbol).fillna("")
+    by_symbol = _by_symbol(symbol, table)
     by_entrez = parts["entrez"].fillna(alone).map(table.by_entrez).fillna("")
     named = by_entrez.map(table.genes["symbol"]).fillna("")
     current = symbol.isin(table.current) & (named != symbol)
@@ -88,9 +100,17 @@ def map_and_compare(ids: pd.Series, kind: str, table: GeneTable) -> tuple[pd.Ser
     return mapped, (by_symbol != "") & (by_entrez != "") & (by_symbol != by_entrez) & (named != symbol)
 
 
+def _by_symbol(symbols: pd.Series, table: GeneTable) -> pd.Series:
+    frames = ~symbols.isin(table.by_symbol.index) & symbols.str.match(FRAME)
+    symbols = symbols.where(~frames, symbols.str.replace(FRAME, r"\1orf\2", regex=True))
+    return symbols.map(table.by_symbol).fillna("")
+
+
 def ensembl_in(text: str) -> str:
-    """The human Ensembl gene id in a text; empty if there is none, several, or a copy on Y."""
-    found = ENSEMBL_IN.findall(text)
+    """The human Ensembl gene id in a text; empty if there is none, several, a copy on Y, or a transcript or exon."""
+    if PART_OF_GENE.search(text):
+        return ""
+    found = [(identifier.upper(), copy) for identifier, copy in ENSEMBL_IN.findall(text)]
     ids = {identifier for identifier, _ in found}
     return found[0][0] if len(ids) == 1 and not any(copy for _, copy in found) else ""
 
@@ -115,11 +135,22 @@ def _not_known(unknown: pd.Series, other: pd.Series, total: int, kind: str, tabl
         )
     what = f"{len(unknown)} of {total} gene ids are not known as {kind}; the first is {unknown.iloc[0]!r}"
     some = unknown.iloc[:2000]
+    if some.str.contains(PART_OF_GENE).mean() > 0.5:
+        return (
+            f"{what}: these are transcripts or exons, not genes",
+            "give a matrix of genes: sum transcripts by gene (in R: tximport, tx2gene), count exons by gene_id",
+        )
     fits = {name: int((map_ids(some, name, table) != "").sum()) for name in KINDS if name != kind}
     best = max(fits, key=fits.get)
     if fits[best] > 0.5 * len(some):
         return what, f"they are known as {best}: declare gene_ids {best} in the dataset sheet"
     return what, f"declare the right gene_ids in the dataset sheet ({', '.join(KINDS[:-1])} or {KINDS[-1]})"
+
+
+def _known_as(unknown: pd.Series, kind: str, table: GeneTable) -> dict[str, int]:
+    """How many unknown ids are known as ids of another kind: a mixture of kinds, of which one is declared."""
+    found = {name: int((map_ids(unknown, name, table) != "").sum()) for name in ("ensembl", "symbol") if name != kind}
+    return {name: count for name, count in found.items() if count}
 
 
 @dataclass(frozen=True)
@@ -218,6 +249,7 @@ def gene_map(adata: ad.AnnData, kind: str, rule: str, table: GeneTable) -> GeneM
         "unknown": int(unknown.sum()),
         "unknown_examples": ids[unknown].tolist()[:20],
         "other_species": int(other.sum()),
+        "known_as": _known_as(ids[unknown], kind, table),
         "spreadsheet_dates": ids[unknown][ids[unknown].str.match(DATE)].tolist()[:20],
         "disagreements": int(disagrees.sum()),
         "disagreement_examples": ids[disagrees].tolist()[:20],

@@ -92,6 +92,8 @@ def render(report: dict[str, Any], obs: pd.DataFrame, gene_count: int) -> str:
         lines.append(f"          unknown: {_some(genes['unknown_examples'], genes['unknown'])}")
     if genes.get("other_species"):
         lines.append(f"          {genes['other_species']:,} of them are of another species")
+    for kind, count in genes.get("known_as", {}).items():
+        lines.append(f"          {count:,} of them are known as {kind}: the file mixes kinds of ids")
     if genes.get("spreadsheet_dates"):
         lines.append(f"          dates that a spreadsheet made of symbols: {_some(genes['spreadsheet_dates'])}")
     if genes.get("disagreements"):
@@ -108,6 +110,7 @@ def render(report: dict[str, Any], obs: pd.DataFrame, gene_count: int) -> str:
         lines.append(
             f"          {reason['samples']:,} for {reason['reason']}: {_some(reason['ids'], reason['samples'])}"
         )
+    lines += [f"note      {note}" for note in report.get("notes", [])[:SHOWN]]
     if renamed := report.get("renamed_conditions"):
         lines.append("renamed   " + ", ".join(f"{label!r} is {name}" for label, name in renamed.items()))
     if "cells" in report:

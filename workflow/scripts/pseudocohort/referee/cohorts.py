@@ -17,13 +17,14 @@ from ..core.errors import UserError
 from ..core.validation import nearest
 from ..ingest.delimited import MISSING, open_delimited
 from ..ingest.fields import ROW_NAMES, SEPARATORS, layout_of
-from ..ingest.gct import read_gct
-from ..ingest.h5ad import read_h5ad
-from ..ingest.matrix import Matrix, check_ids, read_all
+from ..ingest.gct import open_gct
+from ..ingest.h5ad import H5adRows, as_text, read_h5ad
+from ..ingest.matrix import Matrix, Source, check_ids, read_all
 from ..ingest.missing import is_absent
-from ..ingest.samples import read_samples
+from ..ingest.samples import read_samples, spelled_otherwise
 from ..ingest.text import look_at, open_text
 from ..ingest.units import LARGEST_LOG2
+from ..prepare.gene_ids import NO_GENES
 
 #: What a cohort may be given as.
 Given = ad.AnnData | pd.DataFrame | str | Path | Sequence[str | Path]
@@ -124,8 +125,11 @@ def read(given: Given, name: str, *, condition: str | None, donor: str | None) -
     elif isinstance(given, Sequence) and len(given) == 2:
         where = f"{name}: {given[0]}"
         samples = read_samples(given[1])
-        matrix, obs = _joined(Path(given[0]), samples, where)
+        matrix, obs, absent = _joined(Path(given[0]), samples, where)
         cohort = _of_matrix(name, where, matrix.x, matrix.samples, matrix.genes, obs, condition, donor)
+        if absent:
+            more = f" and {len(absent) - 3} more" if len(absent) > 3 else ""
+            cohort.notes.append(f"{name}: not in its sample table, and left out: {', '.join(absent[:3])}{more}")
     else:
         raise UserError(
             f"a cohort cannot be {type(given).__name__}",
@@ -151,7 +155,8 @@ def _table(path: str | Path, annotation: list[str]) -> pd.DataFrame:
     with open_text(path) as file:
         frame = pd.read_csv(
             file, sep=separator, header=None, skiprows=layout.skip, usecols=range(len(names)), low_memory=False,
-            dtype={names.index(c): str for c in annotation}, na_values=sorted(MISSING),
+            dtype={names.index(c): str for c in annotation} | ({0: str} if names[0].lower() in ID_NAMES else {}),
+            na_values=sorted(MISSING),
         )  # fmt: skip
     frame.columns = pd.Index(names)
     first = frame.iloc[:, 0]
@@ -161,34 +166,38 @@ def _table(path: str | Path, annotation: list[str]) -> pd.DataFrame:
     return frame
 
 
-def _joined(path: Path, samples: pd.DataFrame, where: str) -> tuple[Matrix, pd.DataFrame]:
-    """A matrix and the rows of its sample table, whose ids say whether samples are columns or rows."""
+def _joined(path: Path, samples: pd.DataFrame, where: str) -> tuple[Matrix, pd.DataFrame, list[str]]:
+    """A matrix and the rows of its sample table, whose ids say whether samples are columns or rows.
+
+    Also the columns of the matrix that the table does not list; what they hold is not read.
+    """
     ids = pd.Index(samples.iloc[:, 0].astype(str))
     check_ids(ids, "sample", f"the sample table of {where}")
+    columns = pd.Index([])
     if look_at(path).kind == "an HDF5 file":
-        matrix = read_h5ad(path)
+        source: Source = H5adRows(path)
     elif ".gct" in path.suffixes:
-        matrix = read_gct(path)
+        source = open_gct(path)
     else:
         format = "csv" if ".csv" in path.suffixes else "tsv"
         columns = pd.Index(layout_of(path, SEPARATORS[format]).names[1:])
         orientation = "genes_by_samples" if columns.isin(ids).any() else "samples_by_genes"
-        matrix = read_all(open_delimited(path, format=format, orientation=orientation))
-    known = matrix.samples.isin(ids)
+        source = open_delimited(path, format=format, orientation=orientation)
+    known = source.samples.isin(ids)
     if not known.any():
         raise UserError(
-            f"no sample of the matrix is in its sample table; the first ids are {matrix.samples[0]!r} and {ids[0]!r}",
+            f"no sample of the matrix is in its sample table; the first ids are {source.samples[0]!r} and {ids[0]!r}",
             where=where,
-            remedy="the first column of the sample table has the ids of the matrix",
+            remedy=spelled_otherwise(source.samples.append(columns), ids)
+            or "the first column of the sample table has the ids of the matrix",
         )
-    x = matrix.x[known]
-    found = Matrix(x, matrix.samples[known], matrix.genes, matrix.symbols)
-    return found, samples.set_axis(ids, axis=0).loc[found.samples]
+    found = read_all(source, np.flatnonzero(known))
+    return found, samples.set_axis(ids, axis=0).loc[found.samples], list(map(str, source.samples[~known]))
 
 
 def _of_frame(name: str, where: str, frame: pd.DataFrame, condition: str | None, donor: str | None) -> Cohort:
     columns = [c for c in (condition, donor) if c and c in frame]
-    values = frame.drop(columns=columns)
+    values = frame.drop(columns=columns).infer_objects()  # a table that was turned (.T) holds objects
     numbers = values.select_dtypes(include=["number", "bool"])
     left_out = [str(c) for c in values.columns if c not in numbers]
     if not numbers.shape[1]:
@@ -209,14 +218,19 @@ def _column(obs: pd.DataFrame, column: str, cohort: str, where: str) -> np.ndarr
             where=where,
             remedy=nearest(column, [str(c) for c in obs]) + f"columns: {', '.join(map(str, obs)) or 'none'}",
         )
-    values = obs[column]
-    return np.where(values.isna(), "", values.astype(str).str.strip()).astype(object)
+    return as_text(obs[column]).to_numpy(dtype=object)
 
 
 def _of_matrix(
     name: str, where: str, x: Any, ids: pd.Index, genes: pd.Index, obs: pd.DataFrame | None,
     condition: str | None, donor: str | None,
 ) -> Cohort:  # fmt: skip
+    if x is None or isinstance(ids, pd.MultiIndex) or isinstance(genes, pd.MultiIndex):
+        raise UserError(
+            "X is empty" if x is None else "the names of profiles or genes have several levels (a MultiIndex)",
+            where=where,
+            remedy="put the values into X" if x is None else "give each one name",
+        )
     obs = pd.DataFrame(index=ids) if obs is None else obs
     unnamed = isinstance(ids, pd.RangeIndex) or list(ids.astype(str)) == [str(i) for i in range(len(ids))]
     index = pd.Index(ids.astype(str), dtype=object)
@@ -229,12 +243,15 @@ def _of_matrix(
         table["donor"] = index if donor is None else _column(obs, donor, name, where)
     x = x.toarray() if sparse.issparse(x) else np.asarray(x)
     names = pd.Index([re.sub(r"^(ENS[A-Z]*G\d{11})\.\d+$", r"\1", str(g)) for g in genes], dtype=object)
+    no_genes = names.str.strip().str.match(NO_GENES).astype(bool)
+    notes = [f"{name}: set aside as no genes: {', '.join(names[no_genes][:5])}"] if no_genes.any() else []
+    names, x = names[~no_genes], x[:, ~no_genes]
     check_ids(names, "gene", where)
-    return Cohort(name, x.astype(np.float32), names, table, where)
+    return Cohort(name, x.astype(np.float32), names, table, where, notes)
 
 
 def _checked(cohort: Cohort) -> Cohort:
-    absent = is_absent(cohort.obs["condition"]).to_numpy() | is_absent(cohort.obs["donor"]).to_numpy()
+    absent = is_absent(cohort.obs["condition"]).to_numpy() | is_absent(cohort.obs["donor"], donors=True).to_numpy()
     if absent.any():
         note = f"{cohort.name}: {int(absent.sum())} profiles without a condition or donor are left out"
         cohort = cohort.rows(~absent)
