@@ -84,7 +84,7 @@ lock: $(VENV)/.runtime
 	$(BIN)/python tools/lock.py
 
 bench-attacks: $(VENV)/.runtime
-	$(BIN)/python tools/benchmark_attacks.py $(ARGS)
+	$(BIN)/python tools/benchmark attacks $(ARGS)
 
 check-dataset: $(VENV)/.runtime
 	@test -n "$(DATASET)" || { echo "Name a dataset of the sheet: make check-dataset DATASET=name" >&2; exit 1; }
@@ -94,29 +94,29 @@ plan-summary: $(VENV)/.runtime
 	@$(BIN)/pseudocohort plan $(CONFIG) --jobs $(ARGS)
 
 bench-ingest: $(VENV)/.runtime
-	$(BIN)/python tools/benchmark_ingest.py $(ARGS)
+	$(BIN)/python tools/benchmark ingest $(ARGS)
 
 bench-prepare: $(VENV)/.runtime
-	$(BIN)/python tools/benchmark_prepare.py $(ARGS)
+	$(BIN)/python tools/benchmark prepare $(ARGS)
 
 fuzz-readers: $(VENV)/.dev
 	$(BIN)/python tools/fuzz_readers.py $(ARGS)
 
 bench-prdc: $(VENV)/.runtime
-	$(BIN)/python tools/benchmark_prdc.py $(ARGS)
+	$(BIN)/python tools/benchmark prdc $(ARGS)
 
 bench-generators: $(VENV)/.runtime
-	$(BIN)/python tools/benchmark_generators.py $(ARGS)
+	$(BIN)/python tools/benchmark generators $(ARGS)
 
 bench-together: $(VENV)/.runtime
-	$(BIN)/python tools/benchmark_together.py $(ARGS)
+	$(BIN)/python tools/benchmark together $(ARGS)
 
 compare-peers: $(VENV)/.runtime
 	@test -n "$(DATA_ROOT)" || { echo "Say where the data are: make compare-peers DATA_ROOT=folder" >&2; exit 1; }
 	$(BIN)/python tools/compare_peers.py --data_root $(DATA_ROOT) --install --page docs/comparison.md $(ARGS)
 
 bench-gpu: $(VENV)/.runtime
-	$(BIN)/python tools/benchmark_gpu.py $(ARGS)
+	$(BIN)/python tools/benchmark gpu $(ARGS)
 
 rehearse: $(VENV)/.runtime
 	$(BIN)/python tools/rehearse.py $(ARGS)

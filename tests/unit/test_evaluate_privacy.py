@@ -689,7 +689,7 @@ def test_negative_control_is_not_significant_in_95_percent_of_splits() -> None:
 
 def test_benchmark_of_attacks_prints_a_line_each_and_fails_beyond_the_memory_allowed(project_root: Path) -> None:
     sizes = ["--candidates", "60", "--synthetic", "90", "--reference", "50", "--genes", "30"]
-    command = [sys.executable, str(project_root / "tools/benchmark_attacks.py"), *sizes]
+    command = [sys.executable, str(project_root / "tools/benchmark"), "attacks", *sizes]
     made = subprocess.run(
         [*command, "--attacks", "nearest_neighbour", "span_residual"], capture_output=True, text=True, check=True
     ).stdout

@@ -1,8 +1,5 @@
 """What a training step of each network costs on a GPU, beside the least that the GPU's arithmetic and memory allow.
 
-Usage: python tools/benchmark_gpu.py [--generators NAME ...] [--genes 978] [--profiles 800] [--sets 20]
-                                  [--compile NAME ...]
-
 A line for each network trained on ``--profiles`` profiles, on ``--sets`` sets of 50 profiles at once, and, where there
 is one, with its published hyper-parameters: seconds of fitting what a network starts from, milliseconds of a step given
 to the GPU operation by operation, of a recorded one (``flow`` is not recorded), and of the kernels in it, how many
@@ -15,22 +12,31 @@ is timed is cut short: nothing is learned.
 
 from __future__ import annotations
 
-import argparse
 import time
 import warnings
 
 import torch
-from benchmark_generators import PAPER, cohort  # puts the package on the path
+from common import PUBLISHED, cohort, row, trained_generators
 from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+from pseudocohort.generators.base.registry import get
 from pseudocohort.generators.engine.recording import Recorded
 from pseudocohort.generators.engine.training import Training
 
-WARM, TIMED, PROFILED = 20, 100, 10
+WARM_UP, TIMED, PROFILED = 20, 100, 10
 #: Times that the optimiser moves a weight: reads of weight, gradient and two moments, writes of all but the gradient.
 MOVED = 7
+
+
+def add_options(parser) -> None:
+    trained = trained_generators()
+    parser.add_argument("--generators", nargs="+", default=trained, choices=trained)
+    parser.add_argument("--genes", type=int, default=978)
+    parser.add_argument("--profiles", type=int, default=800)
+    parser.add_argument("--sets", type=int, default=20)
+    parser.add_argument("--compile", nargs="+", default=[], choices=trained)
 
 
 def seconds(run, times: int) -> float:
@@ -102,7 +108,7 @@ class Stopwatch:
             self.found["operations"] = operations.count
         run = Recorded(one_step, kind, training.random) if kind else one_step
         for way, step in (("step", one_step), ("recorded", run)):
-            seconds(lambda step=step: counted(step), WARM)
+            seconds(lambda step=step: counted(step), WARM_UP)
             self.found[way] = seconds(lambda step=step: counted(step), TIMED)
         with profile(activities=[ProfilerActivity.CUDA]) as traced:
             seconds(lambda: counted(run), PROFILED)
@@ -116,8 +122,6 @@ class Stopwatch:
 
 def measure(name: str, settings: dict, parts: list, compiled: bool) -> dict[str, float]:
     """What a step costs."""
-    from pseudocohort.generators.base.registry import get
-
     kind, watch = get(name), Stopwatch(compiled)
     original = Training.run
     Training.run = lambda training, *arguments, **keywords: watch.run(training, *arguments, **keywords)
@@ -132,19 +136,7 @@ def measure(name: str, settings: dict, parts: list, compiled: bool) -> dict[str,
     return watch.found
 
 
-def main() -> None:
-    """Print a table."""
-    from pseudocohort.generators.base import registry
-
-    able = {name: described.capabilities for name, described in registry.generators().items()}
-    trained = [name for name, can in able.items() if can.trained and not (can.private or can.counts)]
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--generators", nargs="+", default=trained, choices=trained)
-    parser.add_argument("--genes", type=int, default=978)
-    parser.add_argument("--profiles", type=int, default=800)
-    parser.add_argument("--sets", type=int, default=20)
-    parser.add_argument("--compile", nargs="+", default=[], choices=trained)
-    options = parser.parse_args()
+def run(options) -> None:
     if not torch.cuda.is_available():
         raise SystemExit("no CUDA device is visible: this benchmark times a GPU")
     warnings.filterwarnings("ignore")
@@ -154,23 +146,20 @@ def main() -> None:
         f"{torch.cuda.get_device_name()}, PyTorch {torch.__version__}: products {products} TFLOP/s (float32, "
         f"bfloat16), copies {limits['bytes'] / 1e12:.2f} TB/s"
     )
-    columns = (
-        "before s", "step ms", "recorded ms", "kernels ms", "kernels", "busy", "GiB", "GFLOP", "TFLOP/s", "floor ms",
+    row(
+        "generator", "sets", "before s", "step ms", "recorded ms", "kernels ms", "kernels", "busy", "GiB", "GFLOP",
+        "TFLOP/s", "floor ms", "compiled ms", "compiling s",
     )  # fmt: skip
-    print("\t".join(["generator", "sets", *columns, "compiled ms", "compiling s"]))
-    one, many = (
-        [cohort(options.profiles, options.genes, 1)],
-        [cohort(50, options.genes, i) for i in range(options.sets)],
-    )
+    one = [cohort(options.profiles, options.genes, 1)]
+    many = [cohort(50, options.genes, i) for i in range(options.sets)]
     jobs = [(name, {}, parts) for name in options.generators for parts in (one, many)]
-    jobs += [(name, {"preset": "paper"}, one) for name in PAPER if name in options.generators]
+    jobs += [(name, {"preset": "paper"}, one) for name in PUBLISHED if name in options.generators]
     for name, settings, parts in jobs:
         found = measure(name, settings, parts, compiled=False)
-        whole = registry.get(name).merge_settings(settings)
-        rate = limits[whole.get("precision", "float32")]
+        rate = limits[get(name).merge_settings(settings).get("precision", "float32")]
         floor = max(found["operations"] / rate, found["weights"] * 4 * MOVED / limits["bytes"])
-        row = [
-            name + (" (paper)" if settings else ""), str(len(parts)), f"{found['before']:.1f}",
+        cells = [
+            name + (" (paper)" if settings else ""), len(parts), f"{found['before']:.1f}",
             f"{1e3 * found['step']:.2f}", f"{1e3 * found['recorded']:.2f}", f"{1e3 * found['busy']:.2f}",
             f"{found['kernels']:.0f}", f"{found['busy'] / found['recorded']:.2f}", f"{found['memory']:.2f}",
             f"{found['operations'] / 1e9:.2f}", f"{found['operations'] / found['recorded'] / 1e12:.2f}",
@@ -178,9 +167,5 @@ def main() -> None:
         ]  # fmt: skip
         if name in options.compile and parts is one:
             faster = measure(name, settings, parts, compiled=True)
-            row += [f"{1e3 * faster['step']:.2f}", f"{faster['compiling']:.0f}"]
-        print("\t".join(row), flush=True)
-
-
-if __name__ == "__main__":
-    main()
+            cells += [f"{1e3 * faster['step']:.2f}", f"{faster['compiling']:.0f}"]
+        row(*cells)

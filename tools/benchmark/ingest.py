@@ -1,33 +1,21 @@
 """Time and peak memory of ingestion on synthetic files of upstream size, beside decompressing, pandas and scanpy.
 
-Usage: python tools/benchmark_ingest.py [--scales 0.01 0.02] [--what gct cells] [--folder FOLDER] [--references 0.02]
-
 Scale 1 is GTEx v8 (GCT of 56,200 genes x 17,382 samples, gzipped) and a million cells x 30,000 genes with 1,500
 entries per cell (10x folder, gzipped). A scale shrinks samples or cells and keeps the genes. Each measurement is a
-process of its own, with one thread for numerical libraries and one that decompresses; a tiny file is ingested first,
+process of its own, with ``--threads`` for numerical libraries and one that decompresses; a tiny file is ingested first,
 so that imports and compiling the parser (some seconds, once per machine) are not counted. The files are removed.
 """
 
 from __future__ import annotations
 
-import argparse
 import gzip
-import logging
-import os
-import resource
 import shutil
-import sys
 import tempfile
-import time
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
-for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
-    os.environ.setdefault(variable, "1")
 import numpy as np
+from common import alone, peak_memory, row, seconds
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow/scripts"))
 GTEX_GENES, GTEX_SAMPLES = 56_200, 17_382
 GENES, CELLS, ENTRIES, LINES = 30_000, 1_000_000, 1_500, 200
 CONDITIONS = {"min_donors": 1}
@@ -36,6 +24,13 @@ ROW = {
     "donor_column": "donor", "condition_column": "condition",
 }  # fmt: skip
 QUALITY = {"min_counts": 500, "min_genes": 200, "max_mitochondrial_share": 0.2, "doublets": "label"}
+
+
+def add_options(parser) -> None:
+    parser.add_argument("--scales", type=float, nargs="+", default=[0.01, 0.02], help="1 = upstream size")
+    parser.add_argument("--what", nargs="+", choices=list(RUNS), default=list(RUNS))
+    parser.add_argument("--folder", type=Path, help="where the files are written (default: the temporary folder)")
+    parser.add_argument("--references", type=float, default=0.02, help="largest scale for pandas and scanpy")
 
 
 def gene_ids(count: int) -> list[str]:
@@ -195,53 +190,29 @@ WRITERS = {"gct": write_gct, "cells": write_cells}
 
 
 def measure(what: str, name: str, folder: Path, tiny: Path) -> tuple[float, float]:
-    """Seconds and peak GB (10^9 bytes) of this process; imports and compiling are done on the tiny file first."""
-    logging.disable(logging.WARNING)
+    """Seconds and peak GiB; imports and compiling are done on the tiny file first."""
     if name not in REFERENCES and name != "decompress":
         RUNS[what][name](tiny)
-    start = time.perf_counter()
-    RUNS[what][name](folder)
-    seconds = time.perf_counter() - start
-    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+    return seconds(RUNS[what][name], folder), peak_memory()
 
 
-def alone(what: str, name: str, folder: Path, tiny: Path) -> tuple[float, float]:
-    """:func:`measure` in a fresh process."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(measure, what, name, folder, tiny).result()
-
-
-def main() -> None:
-    """Print a table, one process per measurement."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--scales", type=float, nargs="+", default=[0.01, 0.02], help="1 = upstream size")
-    parser.add_argument("--what", nargs="+", choices=list(RUNS), default=list(RUNS))
-    parser.add_argument("--folder", type=Path, help="where the files are written (default: the temporary folder)")
-    parser.add_argument("--references", type=float, default=0.02, help="largest scale for pandas and scanpy")
-    options = parser.parse_args()
-    print("what\tscale\tMB packed\trun\tseconds\tx decompress\tpeak GB", flush=True)
+def run(options) -> None:
+    row("what", "scale", "MB packed", "run", "seconds", "x decompress", "peak GiB")
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
-        tiny = Path(name) / "tiny"
-        tiny.mkdir()
+        tiny, folder = Path(name) / "tiny", Path(name) / "files"
         for what in options.what:
+            tiny.mkdir()
             WRITERS[what](tiny, TINY[what])
             for scale in options.scales:
-                folder = Path(name) / "files"
                 folder.mkdir()
                 WRITERS[what](folder, scale)
                 packed = folder / ("m.gct.gz" if what == "gct" else "tenx/matrix.mtx.gz")
                 size, base = packed.stat().st_size / 1e6, 0.0
-                for run in RUNS[what]:
-                    if run in REFERENCES and scale > options.references:
+                for way in RUNS[what]:
+                    if way in REFERENCES and scale > options.references:
                         continue
-                    seconds, peak = alone(what, run, folder, tiny)
-                    base = base or seconds
-                    print(
-                        f"{what}\t{scale:g}\t{size:.0f}\t{run}\t{seconds:.1f}\t{seconds / base:.2f}\t{peak:.2f}",
-                        flush=True,
-                    )
+                    time, peak = alone(measure, what, way, folder, tiny)
+                    base = base or time
+                    row(what, f"{scale:g}", f"{size:.0f}", way, f"{time:.1f}", f"{time / base:.2f}", f"{peak:.2f}")
                 shutil.rmtree(folder)
-
-
-if __name__ == "__main__":
-    main()
+            shutil.rmtree(tiny)

@@ -1,7 +1,5 @@
 """Memory and time of preparing tissue of all genes, at growing numbers of samples.
 
-Usage: python tools/benchmark_prepare.py [--samples 300 600 1200] [--folder FOLDER]
-
 So many normals of 56,200 genes, tumours of 56,485 and lines of 19,193 in the proportions of config/full.yaml (17,382
 normals at full size), random values spelled like TPM. Quality control of the normals, one gene space of all (5,000
 genes), the profiles of interventions (all genes) and the checks of the study, each in a process of its own.
@@ -9,25 +7,16 @@ genes), the profiles of interventions (all genes) and the checks of the study, e
 
 from __future__ import annotations
 
-import argparse
-import logging
-import os
-import resource
-import sys
 import tempfile
-import traceback
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ.setdefault(variable, "1")
 import anndata as ad
 import numpy as np
 import pandas as pd
-
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "workflow/scripts"))
+from common import alone, peak_memory, row
 
 from pseudocohort.intervene.run import EVERY_GENE
 from pseudocohort.prepare.cell_lines import LineNames
@@ -37,6 +26,7 @@ from pseudocohort.prepare.harmonise import harmonise
 from pseudocohort.prepare.quality import control_samples
 from pseudocohort.prepare.study_checks import check_study
 
+ROOT = Path(__file__).resolve().parents[2]
 FULL = {"normals": 17_382, "tumours": 11_250, "lines": 1_673}
 GENES = {"normals": 56_200, "tumours": 56_485, "lines": 19_193}
 CONDITIONS = {"normals": 29, "tumours": 33, "lines": 12}
@@ -48,6 +38,11 @@ QUALITY = {
 }  # fmt: skip
 
 
+def add_options(parser) -> None:
+    parser.add_argument("--samples", type=int, nargs="+", default=[300, 600, 1200], help="normals; 17,382 is full size")
+    parser.add_argument("--folder", type=Path, help="where the files are written (default: the temporary folder)")
+
+
 def write(folder: Path, name: str, n: int) -> None:
     """Profiles of one kind, as ingested."""
     table = pd.read_csv(ROOT / "resources/genes.tsv.gz", sep="\t", dtype=str, keep_default_na=False)
@@ -56,8 +51,8 @@ def write(folder: Path, name: str, n: int) -> None:
     rng = np.random.default_rng(len(name))
     pool = np.where(rng.random(1 << 20) < 0.45, 0, rng.gamma(0.3, 60, 1 << 20)).astype(np.float32)
     x = np.empty((n, len(genes)), np.float32)
-    for row in x:
-        row[:] = pool[rng.integers(0, len(pool), len(genes))]
+    for profile in x:
+        profile[:] = pool[rng.integers(0, len(pool), len(genes))]
     context = CONTEXTS[name]
     level = "line_bulk" if context == "in_vitro" else context
     obs = pd.DataFrame(
@@ -104,45 +99,24 @@ def steps(folder: Path) -> dict[str, Callable[[], Any]]:
     }  # fmt: skip
 
 
-def alone(run: Callable[[], Any]) -> tuple[float, float]:
-    """CPU seconds and peak MB of `run` in a process of its own, what it shares with this one counted."""
-    read, sent = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            run()
-            used = resource.getrusage(resource.RUSAGE_SELF)
-            os.write(sent, f"{used.ru_utime + used.ru_stime} {used.ru_maxrss / 1024}".encode())
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(0)
-    os.close(sent)
-    with os.fdopen(read) as answer:
-        said = answer.read().split()
-    os.waitpid(child, 0)
-    if len(said) != 2:
-        raise SystemExit("the process ended early")
-    return float(said[0]), float(said[1])
+RULES = ("quality_control", "harmonise", "intervention_profiles", "check_study")
 
 
-def main() -> None:
-    """Print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--samples", type=int, nargs="+", default=[300, 600, 1200], help="normals; 17,382 is full size")
-    parser.add_argument("--folder", type=Path, help="where the files are written (default: the temporary folder)")
-    options = parser.parse_args()
-    logging.disable(logging.WARNING)
-    print("normals\tprofiles\trule\tCPU s\tpeak MB", flush=True)
+def measure(rule: str, folder: Path) -> tuple[float, float]:
+    """CPU seconds and peak GiB."""
+    step = steps(folder)[rule]
+    start = time.process_time()
+    step()
+    return time.process_time() - start, peak_memory()
+
+
+def run(options) -> None:
+    row("normals", "profiles", "rule", "CPU s", "peak GiB")
     for normals in options.samples:
         with tempfile.TemporaryDirectory(dir=options.folder) as name:
             sizes = {kind: max(round(normals * n / FULL["normals"]), 24) for kind, n in FULL.items()}
             for kind, n in sizes.items():
-                write(Path(name), kind, n)
-            for rule, run in steps(Path(name)).items():
-                seconds, peak = alone(run)
-                print(f"{normals}\t{sum(sizes.values())}\t{rule}\t{seconds:.1f}\t{peak:.0f}", flush=True)
-
-
-if __name__ == "__main__":
-    main()
+                alone(write, Path(name), kind, n)
+            for rule in RULES:
+                seconds, peak = alone(measure, rule, Path(name))
+                row(normals, sum(sizes.values()), rule, f"{seconds:.1f}", f"{peak:.2f}")

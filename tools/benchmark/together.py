@@ -1,34 +1,31 @@
 """Seconds of training one small training set, and of training many of them as one.
 
-Usage: python tools/benchmark_together.py [--sets 20] [--profiles 50] [--genes 978] [--width 0] [--device auto]
-                                          [--threads 2] [--generators NAME ...] [--without-jobs]
-
 A line per generator: seconds of one set, of all together, their ratio, and how many times faster that is than one by
 one; first of the training alone, then of the training job of the workflow, a process that reads the profiles, trains,
-and stores the models. The medians of three runs of one set are taken. ``--width`` replaces the generators' own. The
-data are those of benchmark_generators.py.
+and stores the models. The medians of three runs of one set are taken. ``--width`` replaces the generators' own.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
 import statistics
 import tempfile
-import time
-from multiprocessing import get_context
 from pathlib import Path
 
-from benchmark_generators import cohort
+from common import alone, cohort, row, seconds, trained_generators
 
 RUNS = 3
 
 
-def seconds(run, *arguments) -> float:
-    """Wall time of a call."""
-    start = time.perf_counter()
-    run(*arguments)
-    return time.perf_counter() - start
+def add_options(parser) -> None:
+    trained = trained_generators()
+    parser.set_defaults(threads=2)
+    parser.add_argument("--sets", type=int, default=20)
+    parser.add_argument("--profiles", type=int, default=50)
+    parser.add_argument("--genes", type=int, default=978)
+    parser.add_argument("--width", type=int, default=0)
+    parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
+    parser.add_argument("--generators", nargs="+", default=trained, choices=trained)
+    parser.add_argument("--without-jobs", action="store_true", help="the training alone")
 
 
 def fit(name: str, parts: list, settings: dict, device: str) -> None:
@@ -72,37 +69,17 @@ def job(name: str, sets: int, settings: dict, device: str, folder: Path) -> None
         )  # fmt: skip
 
 
-def process(*arguments) -> None:
-    """Run :func:`job` in a process of its own."""
-    child = get_context("spawn").Process(target=job, args=arguments)
-    child.start()
-    child.join()
-    if child.exitcode:
-        raise SystemExit(f"the job of {arguments[0]} failed")
+def job_alone(*arguments) -> None:
+    """:func:`job` in a process of its own."""
+    alone(job, *arguments)
 
 
-def main() -> None:
-    """Print a table."""
-    from pseudocohort.generators.base import registry
-
-    able = {name: described.capabilities for name, described in registry.generators().items()}
-    trained = [name for name, can in able.items() if can.trained and not (can.private or can.counts)]
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sets", type=int, default=20)
-    parser.add_argument("--profiles", type=int, default=50)
-    parser.add_argument("--genes", type=int, default=978)
-    parser.add_argument("--width", type=int, default=0)
-    parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--generators", nargs="+", default=trained, choices=trained)
-    parser.add_argument("--without-jobs", action="store_true", help="the training alone")
-    options = parser.parse_args()
-    os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(options.threads)
+def run(options) -> None:
     from pseudocohort.generators.base.device import choose_device
 
     print(f"device {choose_device(options.device)}, {options.threads} thread(s), {options.sets} sets")
     columns = ("one s", "together s", "ratio", "faster")
-    print("\t".join(["generator", *columns, *(f"job: {column}" for column in columns)]))
+    row("generator", *columns, *(f"job: {column}" for column in columns))
     parts = [cohort(options.profiles, options.genes, seed) for seed in range(options.sets)]
     settings = {"width": options.width} if options.width else {}
     with tempfile.TemporaryDirectory() as folder:
@@ -110,16 +87,12 @@ def main() -> None:
         for name in options.generators:
             fit(name, parts[:2], settings | {"steps": 3, "max_epochs": 3}, options.device)  # what is done once
             timed = []
-            for run, one, all_of_them in (
+            for way, one, all_of_them in (
                 (fit, (parts[:1], settings, options.device), (parts, settings, options.device)),
-                (process, *((n, settings, options.device, Path(folder)) for n in (1, options.sets))),
+                (job_alone, *((n, settings, options.device, Path(folder)) for n in (1, options.sets))),
             )[: 1 if options.without_jobs else 2]:
-                alone = statistics.median(seconds(run, name, *one) for _ in range(RUNS))
-                together = seconds(run, name, *all_of_them)
-                timed += [f"{alone:.2f}", f"{together:.2f}", f"{together / alone:.1f}"]
-                timed += [f"{alone * options.sets / together:.1f}"]
-            print("\t".join([name, *timed]), flush=True)
-
-
-if __name__ == "__main__":
-    main()
+                single = statistics.median(seconds(way, name, *one) for _ in range(RUNS))
+                together = seconds(way, name, *all_of_them)
+                timed += [f"{single:.2f}", f"{together:.2f}", f"{together / single:.1f}"]
+                timed += [f"{single * options.sets / together:.1f}"]
+            row(name, *timed)
