@@ -34,7 +34,7 @@ CONFIDENT = 0.9
 #: Patients that a pool needs; with fewer the clusters are not found, and labels are worse than the source's own means.
 FEWEST_IN_POOL = 50
 #: Cohen's kappa between the classes with different numbers of components, above which conditions count as clusters.
-#: Simulated pools whose conditions are clusters have .8 or more, others below .4 (tests/unit/test_label_em.py).
+#: Simulated pools whose conditions are clusters have .8 or more, others below .4 (test_label_em.py).
 LEAST_AGREEMENT = 0.5
 #: Correlation of the contrasts in the pool with those of the source, below which the clusters are not its classes.
 #: Unrelated sources keep .1, lines of known relation .25 and more.
