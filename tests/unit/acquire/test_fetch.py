@@ -199,7 +199,7 @@ def test_offline_never_asks(server: FileServer, tmp_path: Path, monkeypatch: pyt
 
 def test_unreachable_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with Server() as closed:
+    with FileServer() as closed:
         url = closed.url("/data.tsv.gz")
     with pytest.raises(UserError, match="broke off"):
         fetch(url, tmp_path / "data.tsv.gz")

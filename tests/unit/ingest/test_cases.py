@@ -9,15 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import io as scipy_io
+from support.in_memory import ingest_dataset, map_genes
 
 from pseudocohort import configuration, study
 from pseudocohort.command.main import main
 from pseudocohort.core.errors import UserError
 from pseudocohort.core.io import read_table, write_table
-from pseudocohort.ingest.dataset import ingest_dataset
 from pseudocohort.prepare.cell_lines import LineNames, read_line_names
 from pseudocohort.prepare.donors import assign_donors
-from pseudocohort.prepare.gene_ids import map_genes
 from pseudocohort.prepare.gene_table import load_gene_table
 from pseudocohort.prepare.harmonise import harmonise
 from pseudocohort.prepare.log_scale import log2_expression

@@ -16,21 +16,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
+from support.in_memory import check_unit, ingest_dataset, map_genes, select_conditions
 
 from pseudocohort import study
 from pseudocohort.core.errors import UserError
-from pseudocohort.ingest.dataset import ingest_dataset
 from pseudocohort.ingest.delimited import read_delimited
 from pseudocohort.ingest.gct import read_gct
 from pseudocohort.ingest.h5ad import read_h5ad
 from pseudocohort.ingest.matrix import Matrix
 from pseudocohort.ingest.missing import is_absent
-from pseudocohort.ingest.samples import read_samples, select_conditions
+from pseudocohort.ingest.samples import read_samples
 from pseudocohort.ingest.tenx import read_tenx
 from pseudocohort.ingest.text import look_at
-from pseudocohort.ingest.units import UnitCheck, check_unit
+from pseudocohort.ingest.units import UnitCheck
 from pseudocohort.prepare.cell_quality import read_labels
-from pseudocohort.prepare.gene_ids import map_and_compare, map_genes, map_ids
+from pseudocohort.prepare.gene_ids import map_and_compare, map_ids
 from pseudocohort.prepare.gene_table import load_gene_table
 
 SHAPES = {"n": st.integers(1, 6), "p": st.integers(1, 6), "seed": st.integers(0, 10**6)}

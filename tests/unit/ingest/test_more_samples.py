@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.in_memory import ingest_dataset
 
 from pseudocohort.core.errors import UserError
-from pseudocohort.ingest.dataset import ingest_dataset
 from pseudocohort.ingest.more_samples import with_more
 
 SUBJECTS = "SUBJID\tSEX\tAGE\tDTHHRDY\nGTEX-1117F\t2\t60-69\t4\nGTEX-111CU\t1\t50-59\t0\nGTEX-ZZZZ\t1\t20-29\t\n"

@@ -13,12 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import io as scipy_io
 from scipy import sparse
+from support.in_memory import ingest_dataset
 
 from pseudocohort.core import blocks, contracts
 from pseudocohort.core import io as profile_io
 from pseudocohort.core.errors import UserError
 from pseudocohort.ingest import delimited, text
-from pseudocohort.ingest.dataset import ingest_dataset, ingest_to_file
+from pseudocohort.ingest.dataset import ingest_to_file
 from pseudocohort.ingest.delimited import open_delimited, read_delimited
 from pseudocohort.ingest.tenx import TenxEntries
 

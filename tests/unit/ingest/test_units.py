@@ -6,13 +6,13 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+from support.in_memory import check_unit, ingest_dataset
 
 from pseudocohort.core import contracts
 from pseudocohort.core.errors import UserError
-from pseudocohort.ingest.dataset import ingest_dataset, ingest_to_file
+from pseudocohort.ingest.dataset import ingest_to_file
 from pseudocohort.ingest.delimited import read_delimited
 from pseudocohort.ingest.h5ad import read_h5ad
-from pseudocohort.ingest.units import check_unit
 from pseudocohort.prepare.cell_lines import LineNames
 from pseudocohort.prepare.gene_table import load_gene_table
 from pseudocohort.prepare.quality import control_cells, control_samples

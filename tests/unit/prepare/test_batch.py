@@ -10,10 +10,10 @@ import pytest
 import statsmodels.api as sm
 from hypothesis import given
 from hypothesis import strategies as st
+from support.in_memory import ingest_dataset, map_genes
 from support.sources import TOIL, cohort
 
 from pseudocohort.core.errors import UserError
-from pseudocohort.ingest.dataset import ingest_dataset
 from pseudocohort.prepare.batch import (
     components,
     fit_sources,
@@ -24,7 +24,6 @@ from pseudocohort.prepare.batch import (
     source_of,
     sources_table,
 )
-from pseudocohort.prepare.gene_ids import map_genes
 from pseudocohort.prepare.gene_table import load_gene_table
 from pseudocohort.prepare.log_scale import log2_expression
 from pseudocohort.prepare.source_signal import source_signal

@@ -9,10 +9,9 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+from support.in_memory import ingest_dataset, map_genes
 
-from pseudocohort.ingest.dataset import ingest_dataset
 from pseudocohort.prepare.cell_lines import LineNames, name_lines, pair_lines
-from pseudocohort.prepare.gene_ids import map_genes
 from pseudocohort.prepare.gene_table import load_gene_table
 from pseudocohort.prepare.identity import (
     COLUMNS,

@@ -10,14 +10,14 @@ import scanpy as sc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
+from support.in_memory import filter_cells, map_genes
 
 from pseudocohort.core import contracts
 from pseudocohort.core import io as profile_io
 from pseudocohort.core.errors import UserError
 from pseudocohort.prepare.cell_lines import LineNames
-from pseudocohort.prepare.cell_quality import filter_cells
 from pseudocohort.prepare.donors import assign_donors
-from pseudocohort.prepare.gene_ids import map_genes, map_ids
+from pseudocohort.prepare.gene_ids import map_ids
 from pseudocohort.prepare.gene_table import load_gene_table
 from pseudocohort.prepare.harmonise import harmonise
 from pseudocohort.prepare.log_scale import log2_expression

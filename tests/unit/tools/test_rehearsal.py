@@ -16,6 +16,7 @@ import yaml
 sys.path.insert(0, str(Path(__file__).parents[3] / "tools"))
 
 import rehearse
+from support.in_memory import ingest_dataset, map_genes
 
 from pseudocohort import configuration
 from pseudocohort.acquire import catalogue, gdc
@@ -23,9 +24,7 @@ from pseudocohort.acquire.gdc_api import Client
 from pseudocohort.acquire.simulate.upstream import COHORTS, TISSUES, Size
 from pseudocohort.acquire.sources import fetch_catalogued
 from pseudocohort.core.io import read_table
-from pseudocohort.ingest.dataset import ingest_dataset
 from pseudocohort.prepare.cell_lines import name_lines, read_line_names
-from pseudocohort.prepare.gene_ids import map_genes
 from pseudocohort.prepare.gene_table import load_gene_table
 
 SIZE = Size(scale=1e-4, cohorts=("BRCA", "LAML"), graph_genes=150)

@@ -89,8 +89,6 @@ class Evidence:
         classes. NaN without a source.
     judged, agreed : int
         Labelled profiles of the level of classes that the source has, and those that the source alone names right.
-    without_source : tuple of str
-        Classes that the source does not have.
     """
 
     used: str
@@ -102,7 +100,6 @@ class Evidence:
     kept: float = np.nan
     judged: int = 0
     agreed: int = 0
-    without_source: tuple[str, ...] = ()
 
     @property
     def contradicted(self) -> bool:
@@ -303,7 +300,6 @@ class _Fit:
             kept=self._kept(responsibilities) if used == "source" else np.nan,
             judged=judged,
             agreed=agreed,
-            without_source=tuple(map(str, np.setdiff1d(self.conditions.astype(str), self.of_source.astype(str)))),
         )
         return Named(self.conditions, responsibilities, evidence, self.mean, self.sd, parts)
 
