@@ -5,6 +5,7 @@
 # make test-fast   a part of it, in about two minutes
 # make lint   ruff, snakefmt and snakemake --lint
 # make bench-attacks   time and memory of the privacy battery at 20,000 profiles (ARGS="--candidates 2000 ..." for less)
+# make pages   the pages and tables of the documentation that are made from plug-ins
 # make check-dataset DATASET=name   what of a dataset would enter a study, before anything trains
 # make plan-summary CONFIG=config/full.yaml   what a study would download and train
 # make tune STUDY=name   an equal budget of random settings for each network, scored on held-out training donors
@@ -28,7 +29,7 @@ CONFIG ?= config/full.yaml
 STUDY_DEMO := results/demo/report/index.html
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-fast test-slurm test-faults lint format lock check-dataset plan-summary bench-ingest bench-prepare bench-attacks bench-prdc bench-generators compare-peers bench-together bench-gpu rehearse tune fuzz-readers clean
+.PHONY: help env demo test test-fast test-slurm test-faults lint format pages lock check-dataset plan-summary bench-ingest bench-prepare bench-attacks bench-prdc bench-generators compare-peers bench-together bench-gpu rehearse tune fuzz-readers clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -80,6 +81,11 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
+
+pages: $(VENV)/.runtime
+	$(BIN)/python tools/generator_pages.py
+	$(BIN)/python tools/config_table.py
+	$(BIN)/python tools/glossary_page.py
 
 lock: $(VENV)/.runtime
 	$(BIN)/python tools/lock.py

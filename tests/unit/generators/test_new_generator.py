@@ -165,5 +165,6 @@ def test_the_docs_have_its_page_once_they_are_made_again(with_toy):
 
 
 def test_shipped_pages_are_those_of_the_plugins(project_root):
-    done = run(project_root, "tools/generator_pages.py", "--check")
-    assert done.returncode == 0, done.stderr
+    for tool in ("tools/generator_pages.py", "tools/config_table.py"):
+        done = run(project_root, tool, "--check")
+        assert done.returncode == 0, done.stderr
