@@ -5,6 +5,7 @@
 # make test-fast   a part of it, in about two minutes
 # make lint   ruff, snakefmt and snakemake --lint
 # make bench-attacks   time and memory of the privacy battery at 20,000 profiles (ARGS="--candidates 2000 ..." for less)
+# make pages   the pages and tables of the documentation that are made from plug-ins
 # make check-dataset DATASET=name   what of a dataset would enter a study, before anything trains
 # make plan-summary CONFIG=config/full.yaml   what a study would download and train
 # make tune STUDY=name   an equal budget of random settings for each network, scored on held-out training donors
@@ -28,7 +29,7 @@ CONFIG ?= config/full.yaml
 STUDY_DEMO := results/demo/report/index.html
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-fast test-slurm test-faults lint format lock check-dataset plan-summary bench-ingest bench-prepare bench-attacks bench-prdc bench-generators compare-peers bench-together bench-gpu rehearse tune fuzz-readers clean
+.PHONY: help env demo test test-fast test-slurm test-faults lint format pages lock check-dataset plan-summary bench-ingest bench-prepare bench-attacks bench-prdc bench-generators compare-peers bench-together bench-gpu rehearse tune fuzz-readers clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -54,10 +55,11 @@ demo: $(VENV)/.runtime
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
-FAST := plan study house foundation outcomes evaluate_statistics units generator_plugins check_dataset command
+FAST := test_study test_house core plan/test_plan ingest/test_units generators/test_generator_plugins \
+	experiments/test_outcomes experiments/test_statistics command
 
 test-fast: $(VENV)/.dev
-	$(BIN)/python -m pytest -q -n auto --dist loadfile $(FAST:%=tests/unit/test_%.py) $(ARGS)
+	$(BIN)/python -m pytest -q -n auto --dist loadfile $(foreach part,$(FAST),$(wildcard tests/unit/$(part) tests/unit/$(part).py)) $(ARGS)
 
 # STUDY=tests/tiny.yaml is the gate's: a job of Slurm costs two starts of Snakemake, and the demo has many.
 test-slurm: $(VENV)/.dev
@@ -80,11 +82,16 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
 
+pages: $(VENV)/.runtime
+	$(BIN)/python tools/generator_pages.py
+	$(BIN)/python tools/config_table.py
+	$(BIN)/python tools/glossary_page.py
+
 lock: $(VENV)/.runtime
 	$(BIN)/python tools/lock.py
 
 bench-attacks: $(VENV)/.runtime
-	$(BIN)/python tools/benchmark_attacks.py $(ARGS)
+	$(BIN)/python tools/benchmark attacks $(ARGS)
 
 check-dataset: $(VENV)/.runtime
 	@test -n "$(DATASET)" || { echo "Name a dataset of the sheet: make check-dataset DATASET=name" >&2; exit 1; }
@@ -94,29 +101,29 @@ plan-summary: $(VENV)/.runtime
 	@$(BIN)/pseudocohort plan $(CONFIG) --jobs $(ARGS)
 
 bench-ingest: $(VENV)/.runtime
-	$(BIN)/python tools/benchmark_ingest.py $(ARGS)
+	$(BIN)/python tools/benchmark ingest $(ARGS)
 
 bench-prepare: $(VENV)/.runtime
-	$(BIN)/python tools/benchmark_prepare.py $(ARGS)
+	$(BIN)/python tools/benchmark prepare $(ARGS)
 
 fuzz-readers: $(VENV)/.dev
 	$(BIN)/python tools/fuzz_readers.py $(ARGS)
 
 bench-prdc: $(VENV)/.runtime
-	$(BIN)/python tools/benchmark_prdc.py $(ARGS)
+	$(BIN)/python tools/benchmark prdc $(ARGS)
 
 bench-generators: $(VENV)/.runtime
-	$(BIN)/python tools/benchmark_generators.py $(ARGS)
+	$(BIN)/python tools/benchmark generators $(ARGS)
 
 bench-together: $(VENV)/.runtime
-	$(BIN)/python tools/benchmark_together.py $(ARGS)
+	$(BIN)/python tools/benchmark together $(ARGS)
 
 compare-peers: $(VENV)/.runtime
 	@test -n "$(DATA_ROOT)" || { echo "Say where the data are: make compare-peers DATA_ROOT=folder" >&2; exit 1; }
 	$(BIN)/python tools/compare_peers.py --data_root $(DATA_ROOT) --install --page docs/comparison.md $(ARGS)
 
 bench-gpu: $(VENV)/.runtime
-	$(BIN)/python tools/benchmark_gpu.py $(ARGS)
+	$(BIN)/python tools/benchmark gpu $(ARGS)
 
 rehearse: $(VENV)/.runtime
 	$(BIN)/python tools/rehearse.py $(ARGS)

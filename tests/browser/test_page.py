@@ -1,13 +1,12 @@
 """The report in a real browser without network: nothing fails, nothing is asked for, everything that it offers works.
 
-The page is that of ``tests/unit/test_report.py``, whose title, dataset and labels try to break out of the HTML.
+The page is that of ``tests/support/reports.py``, whose title, dataset and labels try to break out of the HTML.
 axe.min.js is axe-core 4.14.1 (MPL-2.0, axe.LICENSE).
 """
 
 from __future__ import annotations
 
 import csv
-import importlib.util
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,10 @@ from pathlib import Path
 import pytest
 from chromium import BROWSER, Chromium
 from PIL import Image
+from support.reports import CONFIG, TABLES, whole_page
+
+from pseudocohort.experiments.shared.verdicts import verdicts
+from pseudocohort.report.studies import render_studies
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="Chromium is not installed")
 HERE = Path(__file__).parent
@@ -23,19 +26,10 @@ TABLE = "document.querySelector('#augmentation table.sortable')"
 
 
 @pytest.fixture(scope="module")
-def reports():
-    """The module that makes a report of small tables."""
-    spec = importlib.util.spec_from_file_location("report_of_tables", HERE.parent / "unit/test_report.py")
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    return made
-
-
-@pytest.fixture(scope="module")
-def page(reports, tmp_path_factory) -> Path:
+def page(tmp_path_factory) -> Path:
     """The report of small tables."""
     folder = tmp_path_factory.mktemp("page")
-    (folder / "index.html").write_text(reports.whole_page(folder), encoding="utf-8")
+    (folder / "index.html").write_text(whole_page(folder), encoding="utf-8")
     return folder / "index.html"
 
 
@@ -210,11 +204,11 @@ def test_paper_has_every_closed_part(tab):
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
-def test_the_page_of_studies(browser, reports, tmp_path, width, height):
-    asked = reports.verdicts(reports.TABLES, reports.CONFIG)["questions"]
+def test_the_page_of_studies(browser, tmp_path, width, height):
+    asked = verdicts(TABLES, CONFIG)["questions"]
     about = {"simulated": True, "questions": asked, "page": "a/report/index.html"}
     studies = [{"study": name, "title": f"<b>{name}</b>", **about} for name in ("a", "b")]
-    (tmp_path / "index.html").write_text(reports.render_studies(studies, "0"), encoding="utf-8")
+    (tmp_path / "index.html").write_text(render_studies(studies, "0"), encoding="utf-8")
     browser.open(tmp_path / "index.html", width=width, height=height)
     assert browser.complaints() == [] and len(browser.requests()) == 1
     assert browser.run("document.documentElement.scrollWidth") == width

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit"))
-from test_generators import FAST, annotation, toy
-from test_stacked_training import STACKED, settings_of
+from support.generators import FAST, STACKED, annotation, settings_of, toy
 
 from pseudocohort.generators.base import registry
 from pseudocohort.generators.base.checkpoint import Checkpoint

@@ -108,6 +108,11 @@ def test_there_is_no_circle():
     assert len(state) > 150
 
 
+def test_the_package_never_imports_snakemake():
+    wrong = [name_of(p) for p in modules() if re.search(r"^\s*(import|from) snakemake\b", p.read_text(), re.M)]
+    assert not wrong
+
+
 def test_scans_need_no_torch():
     code = (
         "import sys; from pseudocohort.generators.base.registry import generators; "

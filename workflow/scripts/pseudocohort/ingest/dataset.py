@@ -22,7 +22,7 @@ from ..core.io import atomic
 from .delimited import GeneLines, SampleLines, open_delimited
 from .gct import open_gct
 from .h5ad import H5adRows
-from .matrix import Matrix, Source, assemble, check_finite
+from .matrix import Matrix, Source, check_finite
 from .missing import DOUBTFUL, Missing, key_of
 from .more_samples import with_more
 from .numbers import SKIP
@@ -322,35 +322,8 @@ def _renamed(labels: pd.Series, names: pd.Series) -> dict[str, str]:
     }
 
 
-def ingest_dataset(row: dict[str, Any], *, conditions: dict[str, Any]) -> ad.AnnData:
-    """Profiles of one dataset on the unit of its source, in memory.
-
-    Parameters
-    ----------
-    row : dict
-        Row of the dataset sheet, paths resolved.
-    conditions : dict
-        ``prepare.conditions`` of the configuration: ``map``, ``exclude``, ``min_donors``.
-
-    Returns
-    -------
-    AnnData
-        Keeps ``contracts.INGESTED``. Profile ids are ``<dataset>:<sample>``; ``uns["pseudocohort"]`` holds the unit,
-        the verdict on it, the source and what was left out.
-
-    Raises
-    ------
-    UserError
-        If the files contradict the row, or each other.
-    """
-    opened = open_dataset(row, conditions)
-    matrix = assemble(list(opened.blocks()), opened.source.by)
-    x = smallest_exact(matrix.x)
-    return ad.AnnData(x, obs=opened.profile_obs(), var=opened.var(), uns={"pseudocohort": opened.uns()})
-
-
 def ingest_to_file(row: dict[str, Any], path: str | Path, *, conditions: dict[str, Any]) -> None:
-    """Like :func:`ingest_dataset`, written to an h5ad file as the values are read.
+    """Profiles of one dataset on the unit of its source, written to an h5ad file as the values are read.
 
     Memory holds some blocks, and for single cells in a table of text, which come gene by gene, their entries that are
     not 0.

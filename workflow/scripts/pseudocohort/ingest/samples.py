@@ -308,7 +308,9 @@ def judge_samples(obs: pd.DataFrame, conditions: dict[str, Any], where: str) -> 
     return out
 
 
-def select_conditions(obs: pd.DataFrame, conditions: dict[str, Any], where: str) -> tuple[pd.DataFrame, dict[str, int]]:
+def keep_samples(
+    obs: pd.DataFrame, judged: pd.DataFrame, conditions: dict[str, Any], where: str
+) -> tuple[pd.DataFrame, dict[str, int]]:
     """Samples that enter the study, with their conditions mapped, and how many were left out for what reason.
 
     Raises
@@ -316,13 +318,6 @@ def select_conditions(obs: pd.DataFrame, conditions: dict[str, Any], where: str)
     UserError
         If nothing is left, two labels become one name, or a condition has fewer donors than ``min_donors``.
     """
-    return keep_samples(obs, judge_samples(obs, conditions, where), conditions, where)
-
-
-def keep_samples(
-    obs: pd.DataFrame, judged: pd.DataFrame, conditions: dict[str, Any], where: str
-) -> tuple[pd.DataFrame, dict[str, int]]:
-    """:func:`select_conditions` of samples that are judged already."""
     keep = judged["reason"] == ""
     dropped = {reason: int((judged["reason"] == reason).sum()) for reason in (ABSENT, EXCLUDED, ELSEWHERE)}
     if not keep.any():

@@ -184,7 +184,7 @@ class UnitCheck:
             some = np.ravel(values)[:PROBED_VALUES]
             self.all_whole = bool((some == np.round(some)).all()) and bool((values == np.round(values)).all())
         if self.unit == "vst" or self.log_offset is not None:
-            self._add_log(block, largest, by)
+            self._add_log(block, largest)
         else:
             if bad := _first(block, lambda v: v < 0):
                 raise UserError(
@@ -228,7 +228,7 @@ class UnitCheck:
         for name, part in parts.items():
             self.other_sums[name].append(part)
 
-    def _add_log(self, block: Matrix, largest: float, by: str) -> None:
+    def _add_log(self, block: Matrix, largest: float) -> None:
         declared = "variance-stabilised (log2-like)"
         remedy = "declare the right unit in the dataset sheet"
         values = _values(block.x)
@@ -480,10 +480,3 @@ class UnitCheck:
             )
         if self.all_whole and self.unit not in COUNTED and not self._log:
             self.warnings.append(f"all values are whole numbers: are these counts, not {self.unit}?")
-
-
-def check_unit(matrix: Matrix, unit: str, log_offset: float | None, where: str) -> str:
-    """Verdict on the declared unit of a matrix in memory, in words; see :class:`UnitCheck`."""
-    check = UnitCheck(unit, log_offset, where)
-    check.add(matrix, "samples")
-    return check.verdict()

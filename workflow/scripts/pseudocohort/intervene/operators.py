@@ -79,16 +79,6 @@ class TissueModel:
             vectors = z.T @ vectors
         return cls(z, scale, varies, ridge, 1 / ridge, vectors * last)
 
-    @classmethod
-    def from_covariance(cls, covariance: np.ndarray) -> TissueModel:
-        """Model of a known covariance (G, G), of full rank; its ``z`` are ``n = G`` rows with that covariance."""
-        values, vectors = np.linalg.eigh(covariance)
-        genes = len(covariance)
-        root = np.sqrt(values)[:, None] * vectors.T
-        top = 1 / values[0]
-        loadings = vectors * np.sqrt(top - 1 / values)
-        return cls(np.sqrt(genes) * root, np.ones(genes), np.ones(genes, bool), 0.0, top, loadings)
-
     def loadings_of(self, genes: np.ndarray) -> np.ndarray:
         """Loadings (m, k) of some genes."""
         return self.loadings[genes]

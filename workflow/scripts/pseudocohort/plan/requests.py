@@ -7,12 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from ..core.levels import FACTORS
 from ..core.seeds import generator
 from ..experiments.registry import describe
 from ..experiments.shared.plan import Roles
-
-REQUEST_COLUMNS = ("condition", *FACTORS, "level")
 
 
 def request(

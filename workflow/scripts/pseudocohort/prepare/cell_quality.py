@@ -13,7 +13,6 @@ import pandas as pd
 import scanpy as sc
 from scipy import sparse
 
-from ..core.blocks import row_blocks
 from ..core.errors import UserError
 from ..ingest.missing import is_absent
 
@@ -222,20 +221,3 @@ def choose_cells(
     kept["total_counts"] = metrics["total_counts"].to_numpy()[keep]
     kept["n_genes"] = metrics["n_genes"].to_numpy()[keep]
     return KeptCells(keep, kept, report)
-
-
-def filter_cells(
-    cells: ad.AnnData, settings: dict[str, Any], symbols: pd.Series, seed: int
-) -> tuple[ad.AnnData, dict[str, Any]]:
-    """Cells in memory that pass, and the report; see :func:`choose_cells`."""
-    chosen = choose_cells(
-        cells.obs,
-        lambda: row_blocks(cells.X),
-        settings,
-        symbols,
-        dataset=cells.uns["pseudocohort"]["dataset"],
-        seed=seed,
-    )
-    kept = cells[chosen.keep].copy()
-    kept.obs = chosen.obs
-    return kept, chosen.report

@@ -260,12 +260,6 @@ def gene_map(adata: ad.AnnData, kind: str, rule: str, table: GeneTable) -> GeneM
     return GeneMap(pd.Index(genes, dtype=str), columns, summed, report)
 
 
-def map_genes(adata: ad.AnnData, kind: str, rule: str, table: GeneTable) -> tuple[ad.AnnData, dict[str, Any]]:
-    """Profiles with unversioned Ensembl ids, in memory, and a report; see :func:`gene_map`."""
-    mapping = gene_map(adata, kind, rule, table)
-    return mapped_profiles(adata, mapping, table), mapping.report
-
-
 def mapped_profiles(
     adata: ad.AnnData, mapping: GeneMap, table: GeneTable, keep: np.ndarray | None = None
 ) -> ad.AnnData:

@@ -51,7 +51,7 @@ def align(profiles: ad.AnnData, method: str) -> np.ndarray:
         raise UserError(f"unknown alignment {method!r}", remedy=f"one of: {', '.join(ALIGNMENTS)}")
     if cells.all() or not cells.any():
         raise UserError("alignment needs profiles of both levels", where="training set", remedy="check its levels")
-    moved = _mnn(x, cells) if method == "mnn" else _within(profiles, x, cells, method)
+    moved = _mnn(x, cells) if method == "mnn" else _within(profiles, x, method)
     return moved.astype(np.float32)
 
 
@@ -77,7 +77,7 @@ def add_technology_offset(profiles: ad.AnnData) -> np.ndarray:
     return np.where(pseudo[:, None], x + offset, x).astype(np.float32)
 
 
-def _within(profiles: ad.AnnData, x: np.ndarray, cells: np.ndarray, method: str) -> np.ndarray:
+def _within(profiles: ad.AnnData, x: np.ndarray, method: str) -> np.ndarray:
     """Residuals of cell-level rows around their condition's mean, given the spread or covariance of tissue."""
     weight, groups = donor_weights(profiles.obs), rows_by_key(profiles.obs)
     level = profiles.obs["level"].astype(str).to_numpy()

@@ -97,7 +97,6 @@ def protected(profiles: ad.AnnData, keys: list[Key]) -> ad.AnnData:
 def statistics(
     profiles: ad.AnnData,
     keys: list[Key],
-    settings: dict[str, Any],
     ledger: Ledger,
     shares: dict[str, float],
     *,

@@ -34,7 +34,7 @@ CONFIDENT = 0.9
 #: Patients that a pool needs; with fewer the clusters are not found, and labels are worse than the source's own means.
 FEWEST_IN_POOL = 50
 #: Cohen's kappa between the classes with different numbers of components, above which conditions count as clusters.
-#: Simulated pools whose conditions are clusters have .8 or more, others below .4 (tests/unit/test_label_em.py).
+#: Simulated pools whose conditions are clusters have .8 or more, others below .4 (test_label_em.py).
 LEAST_AGREEMENT = 0.5
 #: Correlation of the contrasts in the pool with those of the source, below which the clusters are not its classes.
 #: Unrelated sources keep .1, lines of known relation .25 and more.
@@ -89,8 +89,6 @@ class Evidence:
         classes. NaN without a source.
     judged, agreed : int
         Labelled profiles of the level of classes that the source has, and those that the source alone names right.
-    without_source : tuple of str
-        Classes that the source does not have.
     """
 
     used: str
@@ -102,7 +100,6 @@ class Evidence:
     kept: float = np.nan
     judged: int = 0
     agreed: int = 0
-    without_source: tuple[str, ...] = ()
 
     @property
     def contradicted(self) -> bool:
@@ -303,7 +300,6 @@ class _Fit:
             kept=self._kept(responsibilities) if used == "source" else np.nan,
             judged=judged,
             agreed=agreed,
-            without_source=tuple(map(str, np.setdiff1d(self.conditions.astype(str), self.of_source.astype(str)))),
         )
         return Named(self.conditions, responsibilities, evidence, self.mean, self.sd, parts)
 

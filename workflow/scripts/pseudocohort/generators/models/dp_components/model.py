@@ -180,7 +180,7 @@ class DPComponents(Generator):
             self.ledger.public("parameters", "epsilon 0: nothing of the training donors is used")
             return self
         key = noise_key(s, seed, checkpoint)
-        made = statistics(profiles, self.keys, s, self.ledger, SHARES, epsilon=s["epsilon"], key=key)
+        made = statistics(profiles, self.keys, self.ledger, SHARES, epsilon=s["epsilon"], key=key)
         self._learn(made)
         return self
 

@@ -36,7 +36,6 @@ class DPDDPM(DDPM):
     """
 
     description = DP_DDPM
-    on_genes = False
 
     def fit(self, profiles: ad.AnnData, *, settings=None, seed, device="cpu", checkpoint=None) -> Self:
         s = self.settings = self.merge_settings(settings)
@@ -47,7 +46,7 @@ class DPDDPM(DDPM):
         part = None if s["epsilon"] is None else s["epsilon"] * s["statistics_share"]
         shares = SHARES if reference is None else REFERENCE_SHARES
         key = noise_key(s, seed, checkpoint)
-        made = statistics(profiles, keys, s, self.ledger, shares, epsilon=part, key=key)
+        made = statistics(profiles, keys, self.ledger, shares, epsilon=part, key=key)
         made.release_counts()
         if reference is None:
             centre = np.tile(made.centre(s["centre"], s["centre_span"], s["centre_radius"]), (len(keys), 1))

@@ -44,7 +44,7 @@ class DPNaiveBayes(Generator):
             return self
         shares = REFERENCE_SHARES if known else SHARES
         key = noise_key(s, seed, checkpoint)
-        made = statistics(profiles, self.keys, s, self.ledger, shares, epsilon=s["epsilon"], key=key)
+        made = statistics(profiles, self.keys, self.ledger, shares, epsilon=s["epsilon"], key=key)
         made.release_counts()
         if not known:
             centre = np.tile(made.centre(s["centre"], s["centre_span"], s["centre_radius"]), (len(self.keys), 1))

@@ -7,18 +7,15 @@ from typing import Any, Self
 
 import anndata as ad
 import numpy as np
-import pandas as pd
 import torch
 from torch import nn
 
-from ....core.groups import keys_of
 from ....core.levels import AGGREGATIONS, CONTEXTS, LEVELS, level_of
-from ....core.seeds import derive
 from ...engine.batches import Batches
 from ...engine.diffusion_schedule import Schedule
 from ...engine.diffusion_signals import denoising_signals
 from ...engine.loss_trained import Batch, LossTrainedGenerator, Phase
-from ...engine.network_generator import ATTACK_NOISES, Inputs, Tables, factor_numbers
+from ...engine.network_generator import ATTACK_NOISES, Inputs, Tables
 from ...engine.networks import Denoiser
 from ...engine.streams import Streams
 from ...engine.training import Losses, Trained, number_of_steps
@@ -67,8 +64,6 @@ class UnCLIP(LossTrainedGenerator):
     3. The decoder is a diffusion model of the residual components around the class means, given z and level, with
        guidance on z (``guidance``).
 
-    :meth:`vary` and :meth:`translate` use the embedding of given profiles instead of the prior.
-
     Where a class has one profile, the prior knows one embedding and the decoder what it came from: drawn profiles would
     be that one. With ``moments`` the means of drawn rows are those of the training rows, shrunk to the class mean.
     """
@@ -93,10 +88,6 @@ class UnCLIP(LossTrainedGenerator):
 
     def build(self, dim: int, conditions: int, tables: Tables) -> nn.Module:
         return UnCLIPNetwork(dim, conditions, self.settings, **tables)
-
-    def _embed(self, network: UnCLIPNetwork, x: np.ndarray) -> torch.Tensor:
-        y = torch.as_tensor(x, dtype=torch.float32, device=self.device) @ network.basis.T
-        return network.encoder(y)
 
     def phases(self, batches: Batches) -> list[Phase]:
         s = self.settings
@@ -227,45 +218,6 @@ class UnCLIP(LossTrainedGenerator):
             parts = denoising_signals(schedule, predict, rows, self.fixed_noise(ATTACK_NOISES, rows.shape[1]))
             found |= {f"{name}_{key}": value for key, value in parts.items()}
         return found
-
-    @torch.no_grad()
-    def vary(self, profiles: np.ndarray, obs: pd.DataFrame, *, seed: int) -> np.ndarray:
-        """Variations of given profiles: the decoder's draws from their own embeddings.
-
-        Parameters
-        ----------
-        profiles : ndarray (n × genes)
-            Standardised profiles.
-        obs : DataFrame
-            Condition and level of the profiles returned: those of `profiles`, or another level (:meth:`translate`).
-        """
-        z = self._embed(self.network, profiles)
-        random = torch.Generator(device=self.device).manual_seed(derive(seed, "variation"))
-        factors = torch.as_tensor(factor_numbers(obs), device=self.device)
-        rows = self._decode(z, factors, random, self.settings["sampling_steps"])
-        h = self.space.latent(rows.double().cpu().numpy(), obs)
-        return self.space.decode(h, obs, np.random.default_rng(derive(seed, "genes")))
-
-    def translate(self, profiles: np.ndarray, obs: pd.DataFrame, level: dict[str, str], *, seed: int) -> np.ndarray:
-        """Profiles at another level, e.g. a cell line as a tumour: same embedding and condition, other level.
-
-        Parameters
-        ----------
-        profiles : ndarray (n × genes)
-            Standardised profiles.
-        obs : DataFrame
-            Their condition and level.
-        level : dict
-            ``technology``, ``aggregation``, ``context`` and ``level`` wanted.
-
-        Raises
-        ------
-        UserError
-            If a condition cannot be placed at that level.
-        """
-        target = obs.assign(**level)
-        self.space.means.of(list(dict.fromkeys(keys_of(target))))
-        return self.vary(profiles, target, seed=seed)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         arrays, metadata = super().state()

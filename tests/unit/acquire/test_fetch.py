@@ -1,0 +1,205 @@
+"""Fetching of local and http sources, against a server that the test starts on loopback."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.servers import Handler, Server, serving
+
+from pseudocohort.acquire.fetch import fetch, provenance_path
+from pseudocohort.core.errors import UserError
+
+DATA = gzip.compress(b"gene\tsample\n" + bytes(range(32, 127)) * 3000, compresslevel=0, mtime=0)
+
+
+class FileServer(Server):
+    """Server with scripted files: path -> bytes; counts and records what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__(Answers)
+        self.files: dict[str, bytes] = {"/data.tsv.gz": DATA}
+        self.etag = '"one"'
+        self.cut_at: list[int] = []  # bodies are broken off after so many bytes, one entry per request
+        self.seen: list[dict[str, str]] = []
+
+
+class Answers(Handler):
+    server: FileServer
+
+    def do_GET(self) -> None:
+        self.server.seen.append(dict(self.headers))
+        body = self.server.files.get(self.path)
+        if body is None:
+            self.send_error(404)
+            return
+        start = 0
+        if self.headers.get("Range") and self.headers.get("If-Range") == self.server.etag:
+            start = int(self.headers["Range"].removeprefix("bytes=").rstrip("-"))
+            if start >= len(body):
+                self.send_error(416)
+                return
+        self.send_response(206 if start else 200)
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
+        self.send_header("ETag", self.server.etag)
+        self.send_header("Content-Length", str(len(body) - start))
+        self.end_headers()
+        stop = start + self.server.cut_at.pop(0) if self.server.cut_at else len(body)
+        self.wfile.write(body[start:stop])
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
+    monkeypatch.setattr("pseudocohort.acquire.fetch._BACKOFF", 0)
+    with serving(FileServer(), monkeypatch) as running:
+        yield running
+
+
+def test_local_file_is_not_copied(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    source = tmp_path / "data" / "a.tsv"
+    source.write_bytes(b"x\t1\n")
+    target = tmp_path / "downloads" / "a.tsv"
+    provenance = fetch("{data_root}/a.tsv", target, data_root=f"{tmp_path}/data/", offline=True)
+    assert provenance["path"] == str(source)
+    assert provenance["sha256"] == hashlib.sha256(b"x\t1\n").hexdigest()
+    assert provenance["bytes"] == 4
+    assert not target.exists()
+    assert json.loads(provenance_path(target).read_text()) == provenance
+
+
+def test_file_url_and_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "with space"
+    folder.mkdir()
+    (folder / "b").write_bytes(b"2")
+    (folder / "a").write_bytes(b"1")
+    provenance = fetch(folder.as_uri(), tmp_path / "out")
+    assert provenance["path"] == str(folder) and provenance["bytes"] == 2
+    before = provenance["sha256"]
+    (folder / "b").rename(folder / "c")
+    assert fetch(str(folder), tmp_path / "out")["sha256"] != before
+
+
+@pytest.mark.parametrize(
+    ("source", "data_root", "said"),
+    [
+        ("{data_root}/x.tsv", "", "data_root is not set"),
+        ("{data_root}/x.tsv", "/nowhere/at/all", "/nowhere/at/all/x.tsv is not there"),
+        ("ftp://example.org/x.tsv", "", "'ftp' are not supported"),
+    ],
+)
+def test_sources_that_cannot_be(tmp_path: Path, source: str, data_root: str, said: str) -> None:
+    with pytest.raises(UserError, match=said) as error:
+        fetch(source, tmp_path / "x.tsv", data_root=data_root)
+    assert error.value.remedy
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_empty_local_file(tmp_path: Path) -> None:
+    (tmp_path / "x.tsv").touch()
+    with pytest.raises(UserError, match="is empty"):
+        fetch(str(tmp_path / "x.tsv"), tmp_path / "out")
+
+
+def test_wrong_checksum_of_a_local_file(tmp_path: Path) -> None:
+    (tmp_path / "x.tsv").write_text("x")
+    with pytest.raises(UserError, match="SHA-256"):
+        fetch(str(tmp_path / "x.tsv"), tmp_path / "out", sha256="0" * 64)
+
+
+def test_download_and_reuse(server: FileServer, tmp_path: Path) -> None:
+    target = tmp_path / "d" / "data.tsv.gz"
+    provenance = fetch(server.url("/data.tsv.gz"), target)
+    assert target.read_bytes() == DATA
+    assert provenance["sha256"] == hashlib.sha256(DATA).hexdigest()
+    assert provenance["etag"] == '"one"'
+    assert sorted(p.name for p in target.parent.iterdir()) == ["data.tsv.gz", "data.tsv.gz.provenance.json"]
+    assert fetch(server.url("/data.tsv.gz"), target, offline=True) == provenance
+    assert len(server.seen) == 1
+    target.write_bytes(b"changed")
+    fetch(server.url("/data.tsv.gz"), target)
+    assert target.read_bytes() == DATA and len(server.seen) == 2
+
+
+def test_resumes_with_a_range(server: FileServer, tmp_path: Path) -> None:
+    server.cut_at = [100_000]
+    target = tmp_path / "data.tsv.gz"
+    fetch(server.url("/data.tsv.gz"), target)
+    assert target.read_bytes() == DATA
+    assert [request.get("Range") for request in server.seen] == [None, "bytes=65536-"]
+
+
+def test_a_later_run_resumes(server: FileServer, tmp_path: Path) -> None:
+    server.cut_at = [70_000, 70_000, 70_000]
+    target = tmp_path / "data.tsv.gz"
+    with pytest.raises(UserError, match="broke off"):
+        fetch(server.url("/data.tsv.gz"), target)
+    assert not target.exists()
+    assert (tmp_path / "data.tsv.gz.part").read_bytes() == DATA[: 3 * 65536]
+    fetch(server.url("/data.tsv.gz"), target)
+    assert server.seen[-1]["Range"] == "bytes=196608-"
+    assert target.read_bytes() == DATA
+
+
+def test_changed_file_is_downloaded_whole(server: FileServer, tmp_path: Path) -> None:
+    server.cut_at = [70_000, 70_000, 70_000]
+    target = tmp_path / "data.tsv.gz"
+    with pytest.raises(UserError, match="broke off"):
+        fetch(server.url("/data.tsv.gz"), target)
+    server.etag, new = '"two"', gzip.compress(b"another", mtime=0)
+    server.files["/data.tsv.gz"] = new
+    fetch(server.url("/data.tsv.gz"), target)
+    assert target.read_bytes() == new
+
+
+def test_part_longer_than_the_file(server: FileServer, tmp_path: Path) -> None:
+    (tmp_path / "data.tsv.gz.part").write_bytes(DATA + b"more")
+    (tmp_path / "data.tsv.gz.part.json").write_text(json.dumps({"if_range": '"one"'}))
+    fetch(server.url("/data.tsv.gz"), tmp_path / "data.tsv.gz")
+    assert (tmp_path / "data.tsv.gz").read_bytes() == DATA
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "said"),
+    [
+        ("page.csv", b"\n<!DOCTYPE html><html>check</html>", "web page"),
+        ("empty.csv", b"", "empty file"),
+        ("cut.tsv.gz", DATA[:-20], "truncated or damaged"),
+        ("plain.tsv.gz", b"not gzip", "truncated or damaged"),
+    ],
+)
+def test_wrong_content_leaves_nothing(server: FileServer, tmp_path: Path, name: str, body: bytes, said: str) -> None:
+    server.files[f"/{name}"] = body
+    with pytest.raises(UserError, match=said):
+        fetch(server.url(f"/{name}"), tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_address_and_wrong_checksum(server: FileServer, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="404"):
+        fetch(server.url("/other"), tmp_path / "other")
+    with pytest.raises(UserError, match="SHA-256"):
+        fetch(server.url("/data.tsv.gz"), tmp_path / "data.tsv.gz", sha256="0" * 64)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_offline_never_asks(server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UserError, match="network is not to be used"):
+        fetch(server.url("/data.tsv.gz"), tmp_path / "data.tsv.gz", offline=True)
+    monkeypatch.setenv("PSEUDOCOHORT_OFFLINE", "1")
+    with pytest.raises(UserError, match="PSEUDOCOHORT_OFFLINE"):
+        fetch(server.url("/data.tsv.gz"), tmp_path / "data.tsv.gz")
+    assert server.seen == []
+
+
+def test_unreachable_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with FileServer() as closed:
+        url = closed.url("/data.tsv.gz")
+    with pytest.raises(UserError, match="broke off"):
+        fetch(url, tmp_path / "data.tsv.gz")
