@@ -72,7 +72,9 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
             return told
         told["answer"] = "Cannot tell yet: a gain from the cell level is neither shown nor excluded."
         told["advice"] = (
-            f"{repeats} draws would tell: set combination.draws: {repeats} (now {draws})."
+            # A generator may be drawn less often than what has none.
+            f"{repeats} draws would tell: set combination.{'draws' if repeats > draws else 'generator_draws'}: "
+            f"{repeats} (now {draws if repeats > draws else 'fewer'})."
             if repeats
             else f"More draws (combination.draws, now {draws}) would not tell: the gain is too small."
         )
