@@ -144,5 +144,8 @@ def test_a_study_survives_the_death_of_its_node_and_equals_a_local_run(cluster, 
     alone = start(here, "--cores", "2", "--quiet", "all", "--configfile", "study.yaml").wait()
     assert alone == 0, (here / "run.log").read_text()[-4000:]
     expected = tables(here / f"results/{name}")
-    assert len(expected) > 4
+    for experiment in yaml.safe_load(study)["experiments"]:
+        assert {f"tables/{experiment}.tsv", f"tables/{experiment}_summary.tsv"} <= set(expected)
+    assert "tables/verdicts.json" in expected
+    assert any("evaluated" in name for name in expected)
     assert tables(there / f"results/{name}") == expected
