@@ -142,3 +142,15 @@ def test_evaluations_run_in_the_environment_without_torch(module, project_root):
     code = f"import sys, {score}, {store}, pseudocohort.report.page; sys.exit('torch' in sys.modules)"
     environment = os.environ | {"PYTHONPATH": str(project_root / "workflow/scripts")}
     assert subprocess.run([sys.executable, "-c", code], env=environment).returncode == 0
+
+
+def test_the_container_holds_the_lock_and_no_results(project_root):
+    steps = (project_root / "Containerfile").read_text()
+    assert "pip install --no-cache-dir -r requirements.lock" in steps
+    snakefile = re.search(r'"--snakefile", "/opt/pseudocohort/(\S+)"', steps)[1]
+    assert (project_root / snakefile).is_file()
+    left_out = {line.rstrip("/") for line in (project_root / ".dockerignore").read_text().splitlines()}
+    assert {".git", ".venv"} <= left_out
+    made = {line.strip("/") for line in (project_root / ".gitignore").read_text().splitlines() if line.startswith("/res")}
+    assert made
+    assert made <= left_out
