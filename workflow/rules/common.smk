@@ -267,7 +267,7 @@ def _given(key):
 
 def settings_of_questions(wildcards):
     """What of the section interventions answers depend on; {data_root} stays, so that a moved folder re-runs nothing."""
-    scored = ("truth", "truths", "n_genes", "n_leaves")
+    scored = ("truth", "truths", "generators", "n_genes", "n_leaves")
     return {k: v for k, v in config["interventions"].items() if k not in scored}
 
 
@@ -311,11 +311,13 @@ def evaluated_files(wildcards):
 
 
 def clamping_models(wildcards):
-    """Models of fidelity's first training set that can clamp genes."""
+    """Models of fidelity's first training set whose genes are clamped."""
     effects = "effects" in config["interventions"]["truths"]
     if "fidelity" not in config["experiments"] or not effects:
         return []
-    return experiment_registry.table_inputs(config, "fidelity", jobs_of)["models"]
+    models = experiment_registry.table_inputs(config, "fidelity", jobs_of)["models"]
+    asked = config["interventions"]["generators"]
+    return [path for path in models if not asked or Path(path).parent.name in asked]
 
 
 def report_files(wildcards):

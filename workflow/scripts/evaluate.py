@@ -4,6 +4,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import sklearn
 
 from pseudocohort.core import contracts, io, logs
 from pseudocohort.experiments.registry import describe
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 logs.configure(snakemake.log[0])
+sklearn.set_config(skip_parameter_validation=True)  # thousands of small fits, whose settings are ours
 given, name = snakemake.input, snakemake.wildcards.experiment
 files = {key: [given[key]] if isinstance(given[key], str) else list(given[key]) for key, _ in given.items()}
 profiles = io.read_profiles(given.profiles, contracts.HARMONISED)

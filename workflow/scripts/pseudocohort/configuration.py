@@ -44,6 +44,7 @@ def schema(schemas: Path, config: Mapping[str, Any] | None = None) -> dict[str, 
     out["$defs"] |= {
         "generator": {"enum": list(kinds)},
         "composing": {"enum": [name for name, what in can.items() if what.composition]},
+        "clamping": {"enum": [name for name, what in can.items() if what.mask]},
         "experiment": {"enum": list(experiments())},
     }
     out["properties"]["generator_settings"]["properties"] = {

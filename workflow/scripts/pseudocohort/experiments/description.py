@@ -72,8 +72,6 @@ class Experiment(Plugin):
         Place of its section.
     headline : bool
         One of the questions that the first page answers even where it was not run.
-    optional : bool
-        Left out of the list of questions where it was not run.
     settings : mapping of Setting
         The section ``<name>`` of the configuration.
     keys, columns : mapping of str
@@ -103,7 +101,6 @@ class Experiment(Plugin):
     question: str
     order: int = 50
     headline: bool = False
-    optional: bool = True
     settings: Mapping[str, Setting] = field(default_factory=dict)
     keys: Mapping[str, str] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)

@@ -14,7 +14,6 @@ EXPERIMENT = Experiment(
     order=4,
     documentation="methods.md#evaluations",
     score="score:combination",
-    optional=False,
     crosses_levels=True,
     settings={
         "generators": many(

@@ -11,7 +11,6 @@ EXPERIMENT = Experiment(
     question="Do synthetic profiles look like patients never seen?",
     order=8,
     score="score:fidelity",
-    optional=False,
     overview="verdict:overview",
     documentation="methods.md#evaluations",
     table_inputs="plan:model_files",

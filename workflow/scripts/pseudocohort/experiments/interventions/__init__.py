@@ -34,6 +34,8 @@ EXPERIMENT = Experiment(
             "and normal, dependencies of cell lines, measured perturbations.",
             {"enum": ["effects", "pairs", "dependencies", "perturbations"]}),
         "truth": text("", "Known do-effects, TSV: gene condition target delta (log2 units)."),
+        "generators": many([], "Networks that are asked what goes along with a clamped gene (truth effects); [] = all "
+            "of the study's that can clamp genes.", {"$ref": "#/$defs/clamping"}),
         "n_genes": integer(12, "Regulators perturbed.", minimum=1),
         "n_leaves": integer(12, "Genes without targets perturbed, as negative control.", minimum=0),
     },

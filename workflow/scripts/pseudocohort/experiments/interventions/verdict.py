@@ -10,8 +10,6 @@ from ...core.words import between, number, words
 from ..shared import scales
 from ..shared.statistics import interval
 
-_STATUSES = ("no", "unclear", "yes")
-
 
 def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
     """Verdict from the long table: an answer for each truth; yes only if each is a yes."""
