@@ -41,7 +41,9 @@ def check(config):
     return check_study(config, Path("workflow/schemas"))
 
 
-SHIPPED = sorted(p.stem for p in Path(__file__).parents[2].glob("config/*.yaml") if p.stem != "full-size")
+#: Files that are laid over a study.
+OVERLAYS = {"full-size", "release-tcga"}
+SHIPPED = sorted(p.stem for p in Path(__file__).parents[2].glob("config/*.yaml") if p.stem not in OVERLAYS)
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -57,6 +59,17 @@ def test_sizes_of_a_cluster_are_laid_over_a_study(study, name):
     assert check(config) and config["privacy"]["coins"] == 10
     assert config["prepare"]["conditions"] == study(name)["prepare"]["conditions"]
     assert len(training_sets(config)) > 2 * len(training_sets(study(name)))
+
+
+def test_the_release_study_is_valid_for_all_cancers_of_the_gdc(study):
+    cancers = yaml.safe_load(Path("config/release-tcga.yaml").read_text())
+    config = study("release", data_root="somewhere", **cancers)
+    assert len(check(config)) == 33
+    private = {name: settings_of(config, name) for name in config["generators"] if name.startswith("dp_")}
+    assert {name: own["epsilon"] for name, own in private.items()} == {"dp_components_e1": 1, "dp_components_e3": 3}
+    for own in private.values():
+        assert own["public"] == "reference" and own["genes"] == "public"
+        assert {f"tcga_{c.removeprefix('TCGA-').lower()}" for c in own["conditions"]} == set(config["datasets"])
 
 
 def test_defaults_fill_what_a_study_leaves_out_and_pass_their_own_schema(project_root):
@@ -129,6 +142,7 @@ def test_a_variant_of_a_generator_stands_beside_it(study):
     changed = study(generators=["mvn", "ddpm", "ddpm_short"], generator_settings=VARIANT)
     changed["privacy"] |= {"training_lengths": {}, "generators": changed["generators"]}
     changed["augmentation"]["generators"] = changed["generators"]
+    changed["interventions"]["generators"] = ["ddpm"]
     changed["combination"] |= {"generators": ["ddpm_short"], "draws": 3, "generator_draws": 1}
     check(changed)
     assert kind_of(changed, "ddpm_short") == "ddpm" and kind_of(changed, "mvn") == "mvn"
@@ -233,7 +247,7 @@ def test_the_public_sheet_has_every_dataset_of_the_shipped_studies(project_root)
         assert sources.is_downloaded(row["source"]) or row["source"].startswith("resources/manual/"), name
     for folder in rooted["source"].str.extract(r"\{data_root\}/([^/]+)/")[0]:
         assert f"`{folder}/" in page, folder
-    studies = [p.stem for p in (project_root / "config").glob("*.yaml") if p.stem != "full-size"]
+    studies = [p.stem for p in (project_root / "config").glob("*.yaml") if p.stem not in OVERLAYS - {"release-tcga"}]
     assert all(f"`{name}`" in page for name in studies if name not in ("config",))
 
 

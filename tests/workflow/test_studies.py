@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 # `breast` runs as a whole in test_breast.py; `full` downloads.
-STUDIES = ("breast-draws", "camda", "gtex", "lung", "paired", "privacy")
+STUDIES = ("breast-draws", "camda", "gtex", "lung", "paired", "privacy", "release")
 
 
 @pytest.fixture(scope="module")
