@@ -305,10 +305,9 @@ def growth(table: pd.DataFrame, value: str, full_profiles: float = FULL_PROFILES
     return pd.DataFrame(rows, columns=["rule", "order", "full"]).set_index("rule")
 
 
-def print_table(path: Path, genes: int | None) -> None:
+def print_table(path: Path, genes: int) -> None:
     """Time and memory per rule of all runs with the most cohorts, growth and extrapolation."""
     table = pd.read_csv(path, sep="\t")
-    genes = genes or int(table["genes"].mode()[0])
     table = table[(table["genes"] == genes) & (table["cohorts"] == table["cohorts"].max())]
     memory, seconds = growth(table, "max_mb"), growth(table, "longest_s")
     wide = table.pivot(index="rule", columns="scale", values=["longest_s", "cpu_s", "max_mb"]).round(0)
@@ -339,7 +338,7 @@ def main() -> int:
     parser.add_argument("snakemake", nargs="*", help="further options of Snakemake, after --")
     options = parser.parse_args()
     if options.table:
-        print_table(options.folder / "measured.tsv", None)
+        print_table(options.folder / "measured.tsv", options.genes)
         return 0
     return rehearse(options)
 

@@ -22,7 +22,7 @@ from pseudocohort.core.contracts import HARMONISED, SYNTHETIC
 from pseudocohort.core.errors import ContractError, UserError
 from pseudocohort.core.io import evaluation_table, read_profiles, read_table, write_evaluation, write_profiles
 from pseudocohort.experiments.privacy.attacks import ATTACKS, REQUIRED
-from pseudocohort.experiments.privacy.evidence import Bounds, Evidence, evidence, judge
+from pseudocohort.experiments.privacy.evidence import Area, Bounds, Evidence, evidence, judge
 from pseudocohort.experiments.privacy.verdict import verdict
 from pseudocohort.generators.base.ledger import Ledger, Mechanism
 from pseudocohort.generators.base.serialization import save_state
@@ -672,6 +672,17 @@ def test_a_claim_that_an_audit_disproves_is_refused():
     ]  # fmt: skip
     with pytest.raises(UserError, match=r"lower bounds on epsilon, up to \.50, disprove the claim of \.30"):
         gate.decide(pd.concat([privacy_table(SILENT), evaluation_table(rows)]), "mvn", bounds=Bounds(), cohort=FEW)
+
+
+@pytest.mark.parametrize(
+    ("proved", "low", "refused"), [(None, 0.43, True), (0.58, 0.43, False), (0.92, 0.43, True), (0.58, 0.6, True)]
+)
+def test_a_proof_holds_where_the_interval_of_a_small_condition_is_too_wide_to_tell(proved, low, refused):
+    """Unless there is none, it promises too little, or the interval contradicts it."""
+    bare = {"coins": 5, "p_corrected": None, "levels": (), "members": None, "synthetic": None, "epsilon": ()}
+    rare = (("rare", "pca_residual_class", Area(0.61, low, 0.79)),)
+    found = judge(Evidence(attacks=(), conditions=rare, auc_bound=proved, non_members=900, **bare), Bounds())
+    assert [objection.text.startswith("Condition rare") for objection in found] == [True] * refused
 
 
 def test_chance_does_not_disprove_a_claim():
