@@ -120,6 +120,7 @@ def test_every_config_key_is_documented(project_root):
         ({"prepare": {"test_share": 1.5}}, "prepare.test_share", ""),
         ({"datasets": ["demo_norml"]}, "datasets", "did you mean 'demo_normal'"),
         ({"datasets": []}, "datasets", ""),
+        ({"experiments": []}, "experiments", "name one at least: "),
         ({"combination": {"conditions": ["breast"]}}, "combination.conditions", "leave combination out"),
         ({"interventions": {"graph": ""}}, "interventions", "leave interventions out"),
         (
@@ -133,6 +134,14 @@ def test_mistakes_name_field_value_and_remedy(study, changes, where, remedy):
         check(study(**changes))
     assert where in caught.value.where
     assert remedy in caught.value.remedy
+
+
+def test_a_study_without_tasks_is_shown_one(study):
+    config = study()
+    config["augmentation"]["tasks"] = {}
+    with pytest.raises(UserError, match="no task is defined") as caught:
+        check(config)
+    assert "tasks: {subtype: {label: [condition], levels: [tumour]}}" in caught.value.remedy
 
 
 VARIANT = {"ddpm_short": {"generator": "ddpm", "steps": 200}}

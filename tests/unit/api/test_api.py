@@ -351,7 +351,7 @@ def changed(data, what):
         ("list", "a list is no table of profiles"),
         ("genes twice", "gene 'A' occurs more than once"),
         ("profiles twice", "profile 'A' occurs more than once"),
-        ("no condition", "2 profiles have no condition, the first is 'P0003'"),
+        ("no condition", "2 of 60 profiles have no condition; the first is 'P0003'"),
         ("no counts", "has no counts"),
         ({"condition": "cancr"}, "did you mean 'cancer'"),
         ({"condition": ["a", "b"]}, "2 values of condition for 60 profiles"),

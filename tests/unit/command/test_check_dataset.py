@@ -49,6 +49,7 @@ def test_samples_conditions_genes_and_losses_are_shown(check):
     assert "300 genes of 302 ids; 1 unknown" in text and "unknown: NOT_A_GENE" in text
     assert "set aside as no genes: ERCC-00002" in text
     assert "left out  1 no condition or donor" in text
+    assert "fewer than" not in text  # cell lines are as many as there are
     assert "whole numbers up to" in text and "6; 6 renamed" in text
     assert [line.split() for line in text.splitlines()[-2:]] == [
         ["A", "line_bulk", "5", "profiles", "of", "5", "donors"],
@@ -99,3 +100,21 @@ def test_a_matrix_that_lies_the_other_way_round_is_named(check, tmp_path, capsys
     (tmp_path / "sheet.tsv").write_text(sheet)
     assert main(["check", "mine", "--configfile", str(tmp_path / "study.yaml")]) == 1
     assert f"declare orientation {right}" in capsys.readouterr().err
+
+
+def test_conditions_of_few_donors_are_named(check):
+    text = check().stdout
+    assert (
+        "fewer than 10 donors, some of them held out, say little: A, B\n" in text
+        and "prepare.conditions.exclude" in text
+    )
+
+
+def test_a_file_that_is_not_there_is_named_with_its_folder(check, tmp_path):
+    assert f"where: {tmp_path / 'absent.tsv'}" in check(source="absent.tsv").stderr
+
+
+def test_without_a_study_file_the_sheet_is_asked_for(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["check", "mine"]) == 1
+    assert "--configfile" in capsys.readouterr().err

@@ -208,3 +208,28 @@ def test_columns_that_are_no_samples_and_rows_that_are_no_genes_do_not_enter_a_f
     assert "2 rows set aside as no genes: N_unmapped, __no_feature" in capsys.readouterr().err
     one, other = (pc.load(tmp_path / name).sample(5).X for name in "ab")
     np.testing.assert_array_equal(one, other)
+
+
+def test_profiles_without_a_label_are_left_out_of_a_fit_and_named(files, tmp_path, capsys):
+    folder, real = files
+    table = real.obs.rename_axis("sample").astype(str)
+    table.iloc[3, table.columns.get_loc("cancer")] = ""
+    table.iloc[5, table.columns.get_loc("patient")] = "NA"
+    table.to_csv(tmp_path / "samples.csv")
+    out = ["--unit", "counts", "--generator", "independent", "--out", str(tmp_path / "o")]
+    given = [str(folder / "counts.tsv.gz"), "--samples", str(tmp_path / "samples.csv"), "--condition", "cancer"]
+    assert main(["fit", *given, "--donor", "patient", *out]) == 0
+    said = capsys.readouterr()
+    assert f"2 without cancer or patient, left out: {real.obs_names[3]}, {real.obs_names[5]}" in said.err
+    assert "Cohort(independent: 38 profiles" in said.out
+
+
+def test_remedies_name_the_options_of_the_command(files, tmp_path, capsys):
+    folder, _ = files
+    common = ["--condition", "cancer", "--generator", "independent", "--out", str(tmp_path / "o")]
+    for given, message in (
+        (["counts.tsv.gz"], "or --samples of the command"),
+        (["counts.h5ad", "--layer", "raw_counts"], "or --layer of the command"),
+    ):
+        assert main(["fit", str(folder / given[0]), *given[1:], *common]) == 1
+        assert message in capsys.readouterr().err

@@ -678,3 +678,23 @@ def test_a_key_given_twice_in_a_study_file_is_refused(tmp_path):
     with pytest.raises(UserError, match="'prepare' is given twice") as refused:
         study.read_study(tmp_path / "s.yaml")
     assert "line 3" in refused.value.where
+
+
+def test_a_unit_that_does_not_fit_names_the_other_matrices_of_an_h5ad(tmp_path):
+    counts = np.random.default_rng(1).poisson(20, (12, 250)).astype(np.float32)
+    obs = pd.DataFrame(
+        {"donor": [f"P{i}" for i in range(12)], "type": ["A", "B"] * 6}, index=[f"S{i}" for i in range(12)]
+    )
+    made = ad.AnnData(np.log1p(counts), obs=obs, var=pd.DataFrame(index=[f"G{i}" for i in range(250)]))
+    made.layers["counts"] = counts
+    made.write_h5ad(tmp_path / "a.h5ad")
+    row = {
+        "dataset": "a", "kind": "bulk", "format": "h5ad", "orientation": "samples_by_genes",
+        "source": str(tmp_path / "a.h5ad"),
+        "gene_ids": "symbol", "unit": "counts", "donor_column": "donor", "condition_column": "type",
+        "technology": "bulk", "aggregation": "bulk", "context": "tumour",
+    }  # fmt: skip
+    with pytest.raises(UserError) as caught:
+        ingest_dataset(row, conditions={"min_donors": 1})
+    assert "the file also holds counts: name one under 'layer'" in caught.value.remedy
+    assert ingest_dataset(row | {"layer": "counts"}, conditions={"min_donors": 1}).n_obs == 12

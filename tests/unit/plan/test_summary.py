@@ -48,7 +48,19 @@ def test_what_is_here_is_not_counted(project_root, monkeypatch, tmp_path):
 
 def test_local_studies_download_nothing(project_root, monkeypatch, tmp_path):
     config, datasets = load(project_root, monkeypatch, "config/demo.yaml")
-    assert "0 of 7 sources are not here" in summarise(config, datasets, tmp_path)
+    text = summarise(config, datasets, tmp_path)
+    assert "download  nothing\n" in text
+
+
+def test_training_sets_are_those_that_a_generator_is_trained_on(project_root, monkeypatch, tmp_path):
+    config, datasets = load(project_root, monkeypatch, "config/demo.yaml")
+    config["experiments"] = ["augmentation"]
+    config["augmentation"]["generators"] = ["copy", "mvn"]
+    trained = [r for r in training_sets(config) if r["generators"]]
+    assert len(trained) < len(training_sets(config))  # the learning curve of real profiles has no generator
+    models = sum(len(r["generators"].split(";")) for r in trained)
+    text = " ".join(summarise(config, datasets, tmp_path).split())
+    assert f"augmentation {len(trained)} training sets, 2 generators: {models} models" in text
 
 
 def test_a_file_that_needs_a_login_is_asked_for_by_name(tmp_path):

@@ -205,6 +205,36 @@ def test_units_that_differ_are_refused(scale, words):
         audit(**ROLES, synthetic=made)
 
 
+def test_logarithms_of_values_scaled_to_another_sum_are_refused():
+    """As scanpy leaves them, log1p of counts per ten thousand, against log2(counts per million + 1)."""
+
+    def scaled(frame, total, log):
+        counts = 2 ** (
+            frame.iloc[:, :GENES] + np.linspace(-6, 6, GENES)
+        )  # rare and abundant genes, as in a real cohort
+        return frame.assign(**log(counts.div(counts.sum(axis=1), axis=0) * total + 1))
+
+    roles = {name: scaled(frame, 1e4, np.log) for name, frame in (("train", TRAIN), ("holdout", HOLDOUT))}
+    made = scaled(smote(TRAIN), 1e6, np.log2)
+    with pytest.raises(UserError, match="nearly all genes' means in synthetic are above those in train") as caught:
+        audit(**roles, synthetic=made, condition="subtype", donor="patient")
+    assert "natural logarithm" in caught.value.remedy and "X is taken" in caught.value.remedy
+
+
+def test_interval_of_use_holds_its_value_where_one_class_is_always_said():
+    """All of one class right, all of the other wrong: no spread within classes, and an interval all the same."""
+    made = TRAIN[TRAIN["subtype"] != "C"].copy()
+    made.iloc[:, :GENES] = 8.0
+    made.loc[made["subtype"] == "A", made.columns[:GENES]] += 40.0  # held-out profiles are all nearer to B
+    two = {name: x[x["subtype"] != "C"] for name, x in (("train", TRAIN), ("holdout", HOLDOUT))}
+    cohorts = {
+        name: read(x, name, condition="subtype", donor="patient") for name, x in (two | {"synthetic": made}).items()
+    }
+    table = measure.use({"synthetic": cohorts["synthetic"]}, cohorts["train"], cohorts["holdout"], 1)
+    row = table[(table["metric"] == "balanced_accuracy") & (table["n_real"] == 0)].iloc[0]
+    assert row["value"] == 0.5 and row["ci_low"] < 0.5 < row["ci_high"]
+
+
 def test_counts_are_scaled_to_a_million_and_logged():
     counts = {name: np.round(2 ** frame.iloc[:, :GENES]) for name, frame in (("train", TRAIN), ("synthetic", HOLDOUT))}
     assert unit_of(counts["train"].to_numpy()) == COUNTS and unit_of(TRAIN.iloc[:, :GENES].to_numpy()) == LOG

@@ -107,7 +107,12 @@ def read_datasets(config: dict[str, Any], schema_file: Path) -> dict[str, dict[s
     """
     sheet = Path(config["datasets_sheet"])
     if not sheet.is_file():
-        raise UserError(f"no dataset sheet at {str(sheet)!r}", where="datasets_sheet", remedy="give its path")
+        raise UserError(
+            f"no dataset sheet at {str(sheet)!r}",
+            where="datasets_sheet",
+            remedy="give its path under datasets_sheet of a study file, and the study file with --configfile; relative "
+            "paths begin in the folder of the run",
+        )
     rows = read_sheet(sheet, yaml.safe_load(schema_file.read_text())["properties"])
     chosen = {}
     for name in config["datasets"]:

@@ -320,7 +320,11 @@ class Cohort:
         """Read what :meth:`save` wrote; columns of the genes that are no text are not kept."""
         path = Path(path)
         if not (path / _COHORT).is_dir():
-            raise UserError("no cohort is stored here", where=str(path), remedy="give the folder that save() wrote")
+            raise UserError(
+                "no cohort is stored here",
+                where=str(path),
+                remedy="give the folder that save(), or pseudocohort fit --out, wrote",
+            )
         try:
             about = load_state(path / _COHORT, _COHORT)[1]
             generator, genes, var, seen = (about.pop(name) for name in ("generator", "genes", "var", "seen"))

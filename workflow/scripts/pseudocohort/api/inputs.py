@@ -167,7 +167,7 @@ def column_of(data: ad.AnnData, values: Labels, name: str, where: str = "profile
     text = text.mask(is_absent(text, donors=name == "donor") & ~text.isin(keep), "")
     if (empty := (text == "").to_numpy()).any():
         raise UserError(
-            f"{empty.sum()} profiles have no {name}, the first is {data.obs_names[empty][0]!r}",
+            f"{empty.sum()} of {data.n_obs} profiles have no {name}; the first is {data.obs_names[empty][0]!r}",
             where=where,
             remedy=f"leave them out, or fill in their {name}",
         )

@@ -100,6 +100,23 @@ def read_profiles(options: argparse.Namespace) -> ad.AnnData:
     return out
 
 
+def with_labels(profiles: ad.AnnData, options: argparse.Namespace) -> ad.AnnData:
+    """Profiles that have a condition and a donor, as in a study; the others are counted on stderr."""
+    from ..ingest.h5ad import as_text
+    from ..ingest.missing import is_absent
+
+    labels = [c for c in (options.condition, options.donor) if c in profiles.obs]
+    absent = np.zeros(profiles.n_obs, dtype=bool)
+    for column in labels:
+        absent |= is_absent(as_text(profiles.obs[column]), donors=column == options.donor).to_numpy()
+    if absent.all() or not absent.any():
+        return profiles
+    ids = profiles.obs_names[absent]
+    more = f" and {len(ids) - 5} more" if len(ids) > 5 else ""
+    print(f"{len(ids)} without {' or '.join(labels)}, left out: {', '.join(ids[:5])}{more}", file=sys.stderr)
+    return profiles[~absent].copy()
+
+
 def run(options: argparse.Namespace) -> None:
     """Read, fit, store.
 
@@ -110,7 +127,7 @@ def run(options: argparse.Namespace) -> None:
     """
     from ..api.fit import fit
 
-    profiles = read_profiles(options)
+    profiles = with_labels(read_profiles(options), options)
     print(f"{profiles.n_obs} profiles x {profiles.n_vars} genes", file=sys.stderr)
     cohort = fit(
         profiles,

@@ -37,7 +37,9 @@ def _explain(error: jsonschema.ValidationError) -> tuple[str, str]:
     if error.validator == "additionalProperties":
         known = list(schema.get("properties", {}))
         unknown = sorted(set(value) - set(known), key=str)[0]
-        return f"unknown key {unknown!r}", nearest(unknown, known) or f"known keys: {', '.join(known) or 'none'}"
+        return f"unknown key {unknown!r}", nearest(
+            unknown, known
+        ).rstrip() or f"known keys: {', '.join(known) or 'none'}"
     if error.validator == "enum":
         allowed = [str(v) for v in error.validator_value]
         return f"{value!r} is not allowed", f"{nearest(value, allowed)}one of: {', '.join(allowed)}"
@@ -55,6 +57,8 @@ def _explain(error: jsonschema.ValidationError) -> tuple[str, str]:
         wanted = error.validator_value
         wanted = wanted if isinstance(wanted, str) else " or ".join(wanted)
         return f"{value!r} is not of type {wanted}", told or "correct its type"
+    if error.validator == "minItems" and not value:
+        return "the list is empty", f"name one at least: {told}"
     return error.message, told or "correct the value"
 
 

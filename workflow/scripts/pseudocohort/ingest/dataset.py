@@ -98,7 +98,7 @@ def sample_table(matrix: Source, row: dict[str, Any]) -> tuple[pd.DataFrame, str
         raise UserError(
             "no sample table is given, and the matrix holds no annotation of its own",
             where=f"dataset {row['dataset']!r}, column 'samples'",
-            remedy="give a sample table in the dataset sheet",
+            remedy="name a sample table: column 'samples' of the dataset sheet, or --samples of the command",
         )
     return matrix.obs, row["source"]
 
@@ -116,7 +116,7 @@ def _turned(matrix: Source, table: pd.DataFrame, row: dict[str, Any], where: str
         others = next(matrix.table.blocks(nothing, CELLS_AT_A_TIME, np.float32), ([], [], []))[0]
     found = len(names & set(others))
     return (
-        f"its {here} are the samples: declare orientation {right} in the dataset sheet"
+        f"its {here} are the samples: declare orientation {right} in the dataset sheet (--orientation of the command)"
         if 2 * found > len(names)
         else ""
     )
@@ -182,7 +182,7 @@ class Ingestion:
             block = self.missing.treat(block, drop)
             if not len(block.genes):
                 continue
-            self.unit.add(block, self.source.by)
+            self._add_to_unit(block)
             block = self.unit.counts(block)
             if self.row["unit"] == "coverage":
                 lengths = self.read_lengths.loc[block.samples].to_numpy()
@@ -199,6 +199,15 @@ class Ingestion:
                 remedy="set 'missing' to zero, or leave out the samples that lack most genes" if genes
                 else "fetch the file again",
             )  # fmt: skip
+
+    def _add_to_unit(self, block: Matrix) -> None:
+        try:
+            self.unit.add(block, self.source.by)
+        except UserError as error:
+            if not isinstance(self.source, H5adRows) or not self.source.others:
+                raise
+            others = f"the file also holds {', '.join(self.source.others)}: name one under 'layer' if that is meant"
+            raise UserError(error.what, where=error.where, remedy=f"{error.remedy}; {others}") from error
 
     def _dropped_genes(self, wanted: np.ndarray) -> np.ndarray | None:
         """Genes that lack a value, found beforehand where blocks hold samples, which have to agree on their genes."""

@@ -93,6 +93,8 @@ class H5adRows:
     """
 
     by = "samples"
+    #: Other matrices of the file, by the names that `layer` takes.
+    others: list[str]
 
     def __init__(self, path: str | Path, *, exact: bool = False, layer: str = "X") -> None:
         self.path, self.exact = Path(path), exact
@@ -147,6 +149,7 @@ class H5adRows:
         """The matrix, still in the file if it can be read by rows, and which annotation holds its genes."""
         layers = sorted(self.file["layers"]) if isinstance(self.file.get("layers"), h5py.Group) else []
         known = [name for name, there in (("X", "X" in self.file), ("raw", "raw/X" in self.file)) if there] + layers
+        self.others = [name for name in known if name != layer]
         key, genes = {"X": ("X", "var"), "raw": ("raw/X", "raw/var")}.get(layer, (f"layers/{layer}", "var"))
         element = self.file.get(key)
         null = isinstance(element, h5py.Dataset) and element.shape in (None, ())
@@ -155,7 +158,7 @@ class H5adRows:
             raise UserError(
                 f"the file has no {layer}; matrices that it has: {there}",
                 where=str(self.path),
-                remedy="name one of them in the column 'layer' of the dataset sheet"
+                remedy="name one of them: column 'layer' of the dataset sheet, or --layer of the command"
                 if there != "none"
                 else "give a file that holds the values",
             )

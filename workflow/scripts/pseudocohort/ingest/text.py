@@ -130,7 +130,11 @@ def check_file(path: Path) -> None:
     if folder:
         raise UserError("this is a folder, not a file", where=str(path), remedy="give the path of the file in it")
     if not there:
-        raise UserError("file not found", where=str(path), remedy="check the path in the dataset sheet and data_root")
+        raise UserError(
+            "file not found",
+            where=str(path.absolute()),
+            remedy="check the path in the dataset sheet and data_root; relative paths begin in the folder of the run",
+        )
     if not os.access(path, os.R_OK):
         raise UserError("the file cannot be read", where=str(path), remedy="correct its permissions")
     if path.stat().st_size == 0:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..acquire import catalogue, gdc, sources
 from . import costs
-from .training_sets import batches, generators_of, trained_experiments, training_sets
+from .training_sets import batches, generators_of, trained_experiments
 
 
 def _size(count: float) -> str:
@@ -69,7 +69,9 @@ def summarise(config: dict[str, Any], datasets: dict[str, dict[str, Any]], root:
         f"study {config['study']}: {len(datasets)} datasets ({kinds['bulk']} bulk, {kinds['single_cell']} single-cell)",
         "",
         f"download  {len(missing)} of {len(files)} sources are not here: {_size(known)} known, "
-        f"and {unknown} whose size only the source knows",
+        f"and {unknown} whose size only the source knows"
+        if missing
+        else "download  nothing",
     ]
     cohorts = [f for f in missing if f["origin"] == "GDC"]
     if cohorts:
@@ -83,7 +85,6 @@ def summarise(config: dict[str, Any], datasets: dict[str, dict[str, Any]], root:
     for file in files:
         if file["origin"] == "local" and not file["here"]:
             lines.append(f"  {file['dataset']}: {file['source']} is not there")
-    sets = Counter(row["experiment"] for row in training_sets(config))
     lines += ["", "train"]
     total = 0
     for experiment in trained_experiments(config):
@@ -91,7 +92,9 @@ def summarise(config: dict[str, Any], datasets: dict[str, dict[str, Any]], root:
         models = sum(len(ids) for parts in jobs.values() for ids in parts.values())
         total += models
         count = sum(map(len, jobs.values()))
-        asked = f"{sets[experiment]:>5,} training sets x {len(jobs)} generators"
+        # Sets without a generator, as those of the learning curve, are not among the jobs.
+        sets = {name for parts in jobs.values() for ids in parts.values() for name in ids}
+        asked = f"{len(sets):>5,} training sets, {len(jobs)} generators"
         lines.append(f"  {experiment:<13} {asked}: {models:,} models in {count:,} jobs")
     lines += [f"  {total:,} models in all", "", f"evaluate  {', '.join(config['experiments'])}"]
     if like:

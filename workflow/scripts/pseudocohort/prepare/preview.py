@@ -11,6 +11,7 @@ import pandas as pd
 
 from ..core import contracts
 from ..core.io import read_profiles
+from ..core.levels import TISSUE_LEVELS
 from ..ingest.dataset import ingest_to_file
 from .cell_lines import LineNames
 from .gene_table import GeneTable
@@ -18,6 +19,8 @@ from .quality import control_cells, control_samples
 
 #: Longest list that is written out.
 SHOWN = 8
+#: Donors of a condition below which little can be said of it: of so many, three are held out by default.
+FEW_DONORS = 10
 
 
 def _some(items: list[str], count: int | None = None) -> str:
@@ -31,10 +34,19 @@ def _conditions(obs: pd.DataFrame) -> list[str]:
     keys = [obs[c].astype(str) for c in ("condition", "level")]
     table = obs.groupby(keys)["donor"].agg(["size", "nunique"])
     width = max(len(str(condition)) for condition, _ in table.index)
-    return [
+    lines = [
         f"  {condition:<{width}}  {level:<10} {row['size']:>7,} profiles of {row['nunique']:,} donors"
         for (condition, level), row in table.iterrows()
     ]
+    levels = table.index.get_level_values("level")
+    few = table.index[(table["nunique"] < FEW_DONORS) & levels.isin(TISSUE_LEVELS)].get_level_values("condition")
+    if len(few):
+        lines += [
+            "",
+            f"few       fewer than {FEW_DONORS} donors, some of them held out, say little: {_some(list(few))}",
+            "          leave such conditions out (prepare.conditions.exclude), or merge them with others (map)",
+        ]
+    return lines
 
 
 def _doubts(samples: dict[str, Any]) -> list[str]:
@@ -74,7 +86,7 @@ def render(report: dict[str, Any], obs: pd.DataFrame, gene_count: int) -> str:
         "",
         f"unit      {report['unit']}",
     ]
-    lines += [f"          look: {warning}" for warning in report.get("unit_warnings", [])]
+    lines += [f"          warning: {warning}" for warning in report.get("unit_warnings", [])]
     if missing := report.get("missing"):
         done = {"drop_gene": "these genes are left out", "zero": "they become zeros"}[missing["rule"]]
         lines.append(
@@ -121,7 +133,7 @@ def render(report: dict[str, Any], obs: pd.DataFrame, gene_count: int) -> str:
     else:
         samples = report["samples"]
         lines.append(f"samples   removed for few genes: {_some(samples['removed']) or 'none'}")
-        lines.append(f"          flagged as outliers: {_some(samples['outliers']) or 'none'}")
+        lines.append(f"          outliers, which are kept: {_some(samples['outliers']) or 'none'}")
         lines += _doubts(samples)
     if names := report.get("cell_lines"):
         lines.append(f"lines     {names['lines']:,}; {len(names['renamed']):,} renamed")

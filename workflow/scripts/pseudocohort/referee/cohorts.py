@@ -40,6 +40,8 @@ FEWEST = 10
 ID_NAMES = {"", ROW_NAMES, "index", "id", "sample", "sample_id", "unnamed: 0"}
 #: Ratio of the genes' means in two cohorts beyond which one of them is on another scale, if all genes agree on it.
 LARGEST_RATIO, LEAST_AGREEMENT = 1.25, 0.9
+#: Difference of the means beyond which it is so too: no donors differ two-fold, in one direction, in nearly all genes.
+LARGEST_SHIFT = 1.0
 LOG, COUNTS, LINEAR, CENTRED = "logarithms", "counts", "linear values", "centred or scaled values"
 
 
@@ -387,7 +389,10 @@ def _one_unit(cohorts: dict[str, Cohort]) -> tuple[dict[str, Cohort], str]:
 
 
 def _check_scale(cohorts: dict[str, Cohort]) -> None:
-    """Refuse a cohort whose genes' means are all the same multiple of training's: natural logarithms, say."""
+    """Refuse a cohort whose genes' means are all the same multiple of training's, or all beyond or all below them.
+
+    Logarithms of another base are the first; of values scaled to another sum (ten thousand, a million) the second.
+    """
     train = cohorts["train"].x.mean(0)
     told = train > 1
     if told.sum() < FEWEST_GENES:
@@ -401,6 +406,17 @@ def _check_scale(cohorts: dict[str, Cohort]) -> None:
                 f"units differ: the genes' means in {name} are {middle:.2f} times those in train",
                 where=cohort.where,
                 remedy="give all cohorts in one unit and one base of logarithm (natural against log2: .69; log10: .30)",
+            )
+        shift = cohort.x.mean(0)[told] - train[told]
+        if max((shift > LARGEST_SHIFT).mean(), (shift < -LARGEST_SHIFT).mean()) > LEAST_AGREEMENT:
+            way = "above" if np.median(shift) > 0 else "below"
+            raise UserError(
+                f"units differ: nearly all genes' means in {name} are {way} those in train, by "
+                f"{abs(np.median(shift)):.2g} at the median",
+                where=cohort.where,
+                remedy="give all cohorts in one unit, scaled to one sum and with one base of logarithm; of an AnnData "
+                "or h5ad, X is taken. scanpy's log1p is the natural logarithm, often of counts per ten thousand; "
+                "profiles sampled after a fit on counts are log2(counts per million + 1)",
             )
 
 

@@ -167,6 +167,8 @@ def use(cohorts: dict[str, Cohort], train: Cohort, holdout: Cohort, seed: int) -
 
     x = scaled(train.x, real_scale)
     choice = choose_baseline(x, y, seed)[BEST]
+    # Where every profile of a class fares alike there is no spread, but up to this share of others may differ.
+    unseen = clopper_pearson(0, len(labels))[1]
 
     def predicted(rows: np.ndarray, taught: np.ndarray, weight: np.ndarray | None, scale: tuple) -> np.ndarray:
         return fit_predict(
@@ -177,16 +179,13 @@ def use(cohorts: dict[str, Cohort], train: Cohort, holdout: Cohort, seed: int) -
         right = said == labels
         se = held_out_standard_error(right, np.zeros_like(right), labels, donors)
         value = balanced_accuracy(labels, said)
-        low, high = _clipped("balanced_accuracy", value, Z * se)
-        if se == 0:
-            low, high = clopper_pearson(int(right.sum()), len(right))
+        low, high = _clipped("balanced_accuracy", value, Z * se if se > 0 else unseen)
         return {"metric": "balanced_accuracy", "value": value, "ci_low": low, "ci_high": high}
 
     def gain(said: np.ndarray) -> dict[str, Any]:
         se = held_out_standard_error(said == labels, alone == labels, labels, donors)
         value = balanced_accuracy(labels, said) - balanced_accuracy(labels, alone)
-        # Where both are right and wrong on the same donors, up to this share of others may differ.
-        half = Z * se if se > 0 else clopper_pearson(0, len(labels))[1]
+        half = Z * se if se > 0 else unseen
         metric = "balanced_accuracy_gain"
         return {"metric": metric, "value": value, "ci_low": value - half, "ci_high": value + half}
 

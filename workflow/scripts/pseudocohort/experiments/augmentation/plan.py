@@ -20,7 +20,8 @@ def check(config: dict[str, Any], datasets: dict[str, dict[str, Any]]) -> None:
         raise UserError(
             "no task is defined",
             where="augmentation.tasks",
-            remedy="define one, or leave augmentation out of experiments",
+            remedy="define one, e.g. tasks: {subtype: {label: [condition], levels: [tumour]}}, or leave augmentation "
+            "out of experiments, which has it by default",
         )
 
 

@@ -238,7 +238,7 @@ def _answer(best: _Setting, status: str, share: tuple[int, int], title: str, sma
 
 def _facts(best: _Setting, title: str) -> list[tuple[str, str]]:
     """The gain, the baseline and the ceiling."""
-    size = {"yes": "Gain", "no": "Largest gain left"}.get(str(best.finding.outcome), "Largest mean gain")
+    size = {"yes": "Gain", "no": "Largest gain"}.get(str(best.finding.outcome), "Largest mean gain")
     alone = f"{number(best.alone)} ({CLASSIFIER[best.baseline]}); with all of them {number(best.ceiling)}"
     return [
         (size, f"{_gain(best)} of balanced accuracy"),
@@ -269,7 +269,7 @@ def _advice(best: _Setting, status: str, repeats: int, smallest: float) -> str:
     if status == "cannot_tell":
         return f"Do not rely on augmentation yet. {_what_would_tell(best, repeats)}"
     mine = "one real profile per class" if best.n == 0 else "your real profiles"
-    return f"Do not augment: nothing is lost with {CLASSIFIER[best.baseline]} on {mine} alone."
+    return f"Do not augment: {CLASSIFIER[best.baseline]} on {mine} alone does as well."
 
 
 def _beside(best: _Setting) -> list[str]:
