@@ -51,6 +51,8 @@ OTHERS = ["gtex_v10", "depmap", "kinker"]
 SEED = 1
 PREPARED = ["results/rehearsal/prepared/quality/_study.json", "results/rehearsal/interventions/profiles.h5ad"]
 LIMIT_MB = 8_000
+#: Exponent above which three measurements show a step and no growth.
+MAX_ORDER = 3
 #: Rules whose input is one dataset; the others see all of them.
 OF_ONE_DATASET = {"download", "download_gdc", "ingest", "quality_control", "pseudobulk"}
 #: Profiles of the full study: tissue, lines in bulk, and six pseudo-bulks of a line.
@@ -283,8 +285,8 @@ def growth(table: pd.DataFrame, value: str, full_profiles: float = FULL_PROFILES
     -------
     DataFrame
         A row per rule: ``order``, the exponent p of a + b·x^p where three sizes x that double tell it (NaN elsewhere,
-        and where nothing grew), and ``full``, the value at full size: by that curve where p is above 1, else by the
-        line through the two largest.
+        and where nothing grew), and ``full``, the value at full size: by that curve where p is between 1 and
+        3, else by the line through the two largest: a larger p is a step, a question more that can be answered say.
     """
     rows = []
     for rule, one in table.groupby("rule", sort=False):
@@ -298,7 +300,7 @@ def growth(table: pd.DataFrame, value: str, full_profiles: float = FULL_PROFILES
             full = y[-1] + slope * (end - x[-1])
         if len(y) >= 3 and y[-2] > y[-3] and y[-1] > y[-2]:
             order = float(np.log2((y[-1] - y[-2]) / (y[-2] - y[-3])))
-            if order > 1:
+            if 1 < order <= MAX_ORDER:
                 grown = (end**order - x[-2] ** order) / (x[-1] ** order - x[-2] ** order)
                 full = y[-2] + (y[-1] - y[-2]) * grown
         rows.append({"rule": rule, "order": order, "full": full})
@@ -306,11 +308,11 @@ def growth(table: pd.DataFrame, value: str, full_profiles: float = FULL_PROFILES
 
 
 def print_table(path: Path, genes: int) -> None:
-    """Time and memory per rule of all runs with the most cohorts, growth and extrapolation."""
+    """CPU time of all jobs and peak memory of each rule, of all runs with the most cohorts, and their growth."""
     table = pd.read_csv(path, sep="\t")
     table = table[(table["genes"] == genes) & (table["cohorts"] == table["cohorts"].max())]
-    memory, seconds = growth(table, "max_mb"), growth(table, "longest_s")
-    wide = table.pivot(index="rule", columns="scale", values=["longest_s", "cpu_s", "max_mb"]).round(0)
+    memory, seconds = growth(table, "max_mb"), growth(table, "cpu_s")
+    wide = table.pivot(index="rule", columns="scale", values=["cpu_s", "max_mb"]).round(0)
     wide["order_s"], wide["full_s"] = seconds["order"].round(1), seconds["full"].round(0)
     wide["order_mb"], wide["full_mb"] = memory["order"].round(1), memory["full"].round(0)
     wide["share"] = table.groupby("rule")["share"].max().round(2)
