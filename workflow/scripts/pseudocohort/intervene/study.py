@@ -24,6 +24,19 @@ MOST_HELD = 200_000_000
 
 
 @dataclass(frozen=True)
+class DoubleRows:
+    """Rows of a matrix, in double precision when they are asked for: a copy of all is large."""
+
+    matrix: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.matrix)
+
+    def __getitem__(self, rows: np.ndarray | slice) -> np.ndarray:
+        return self.matrix[rows].astype(np.float64)
+
+
+@dataclass(frozen=True)
 class Study:
     """Tissue-level profiles of a study and a regulatory graph.
 
@@ -63,9 +76,9 @@ class Study:
         return cls(profiles if tissue.all() else profiles[tissue].copy(), graph, depth, seed, graph_label)
 
     @cached_property
-    def x(self) -> np.ndarray:
-        """Profiles (n, G), log2 units."""
-        return np.asarray(self.profiles.X, dtype=np.float64)
+    def x(self) -> DoubleRows:
+        """Profiles (n, G), log2 units; index rows."""
+        return DoubleRows(np.asarray(self.profiles.X))
 
     @cached_property
     def genes(self) -> list[str]:

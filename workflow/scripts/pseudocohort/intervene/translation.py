@@ -84,8 +84,8 @@ def pairs_of(profiles: ad.AnnData) -> Pairs:
             remedy="pairs are found by donor and condition; a data set such as TCGA's has them",
         )
     wide = wide[["tumour", "normal"]].dropna().astype(int).reset_index()
-    x = np.asarray(profiles.X, dtype=np.float64)
-    return Pairs(x[wide["tumour"]], x[wide["normal"]], wide["condition"].to_numpy(str), wide["donor"].to_numpy(str))
+    tumour, normal = (np.asarray(profiles.X[wide[level].to_numpy()], np.float64) for level in ("tumour", "normal"))
+    return Pairs(tumour, normal, wide["condition"].to_numpy(str), wide["donor"].to_numpy(str))
 
 
 def centred(x: np.ndarray, classes: np.ndarray, means: dict[str, np.ndarray]) -> np.ndarray:
