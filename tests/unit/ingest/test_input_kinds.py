@@ -153,7 +153,7 @@ def panel(seed, n=12, p=400):
 def alike(seed, n=12, p=400):
     """TPM of samples that share the levels of their genes, as those of a study do."""
     rng = np.random.default_rng(seed)
-    x = rng.lognormal(3, 2, p) * rng.lognormal(0, 0.5, (n, p))
+    x = rng.lognormal(3, 2, p) * rng.lognormal(0, 0.3, (n, p))
     return x / x.sum(axis=1, keepdims=True) * 1e6
 
 
