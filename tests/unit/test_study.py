@@ -121,6 +121,7 @@ def test_every_config_key_is_documented(project_root):
         ({"datasets": ["demo_norml"]}, "datasets", "did you mean 'demo_normal'"),
         ({"datasets": []}, "datasets", ""),
         ({"experiments": []}, "experiments", "name one at least: "),
+        ({"interventions": {"generators": ["copy"]}}, "interventions.generators[0]", "one of: "),
         ({"combination": {"conditions": ["breast"]}}, "combination.conditions", "leave combination out"),
         ({"interventions": {"graph": ""}}, "interventions", "leave interventions out"),
         (

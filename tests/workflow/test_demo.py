@@ -58,6 +58,14 @@ def test_every_table_has_its_floor_ceiling_and_controls(demo):
     assert {"tissue_only", "cell_only", "both", "permuted"} <= set(tables["combination"]["regime"])
 
 
+def test_only_the_networks_that_are_asked_for_clamp_genes(demo):
+    table = pd.read_csv(demo / "results/demo/tables/interventions.tsv", sep="\t")
+    trained = {path.name for path in (demo / "results/demo/models/fidelity").iterdir()}
+    assert {"ddpm", "flow", "unclip"} <= trained
+    operators = set(table["generator"].dropna().str.removeprefix("see_").str.removeprefix("do_g_"))
+    assert operators & trained == {"flow"}
+
+
 def test_every_question_about_interventions_is_answered(demo, snakemake):
     snakemake(demo, "--profile", "profiles/demo", "--", "intervene")
     answers = demo / "results/demo/interventions/answers"

@@ -14,7 +14,7 @@ from scipy.spatial.distance import cdist
 from sklearn.neighbors import NearestNeighbors
 
 from pseudocohort.core.contracts import check_evaluation
-from pseudocohort.core.errors import UserError
+from pseudocohort.core.errors import ContractError, UserError
 from pseudocohort.experiments.fidelity.score import fidelity
 from pseudocohort.experiments.shared.inputs import ScoreInputs
 from pseudocohort.metrics.adversarial import adversarial_accuracy
@@ -158,6 +158,9 @@ def test_discriminator_is_at_chance_on_real_and_finds_what_is_off():
     assert discriminator_auc(real, fresh * 2, donors, 1) > 0.9
     repeated = fresh[rng.integers(0, 20, 150)]
     assert discriminator_auc(real, repeated, donors, 1) < 0.75
+    for value in (np.nan, np.inf, 1e60):
+        with pytest.raises(ContractError, match="1 values are not finite"):
+            discriminator_auc(real, np.where(np.arange(1500).reshape(150, 10) == 7, value, fresh), donors, 1)
 
 
 def test_frechet_is_the_closed_form_for_diagonal_gaussians():

@@ -37,9 +37,8 @@ def _explain(error: jsonschema.ValidationError) -> tuple[str, str]:
     if error.validator == "additionalProperties":
         known = list(schema.get("properties", {}))
         unknown = sorted(set(value) - set(known), key=str)[0]
-        return f"unknown key {unknown!r}", nearest(
-            unknown, known
-        ).rstrip() or f"known keys: {', '.join(known) or 'none'}"
+        remedy = nearest(unknown, known).rstrip() or f"known keys: {', '.join(known) or 'none'}"
+        return f"unknown key {unknown!r}", remedy
     if error.validator == "enum":
         allowed = [str(v) for v in error.validator_value]
         return f"{value!r} is not allowed", f"{nearest(value, allowed)}one of: {', '.join(allowed)}"
