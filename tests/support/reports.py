@@ -162,6 +162,7 @@ def whole_page(tmp_path):
         summaries={name: summarise(table) for name, table in TABLES.items()},
         figures=figures,
         data=data,
+        conditions=pd.DataFrame({"condition": ["A", "B"], "level": "tumour", "profiles": [4, 5]}),
         donors=pd.DataFrame({"donor": ["a", "b"], "dataset": "d", "split": ["train", "test"]}),
         genes=pd.DataFrame({"gene": ["g"], "kept": [True]}),
         generators=[{"name": "copy", "summary": "photocopier", "reference": "none"}],

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 logs.configure(snakemake.log[0])
 given, config = snakemake.input, snakemake.params.config
 docs = Path(snakemake.params.docs)
+tables = read_tables(given)
 
 html = page.render(
     config=config,
@@ -25,8 +26,9 @@ html = page.render(
     data=data_section(
         {Path(p).stem: io.read_json(p) for p in given.quality},
         io.read_json(given.study),
-        **read_tables(given),
+        **tables,
     ),
+    conditions=tables["conditions"],
     donors=io.read_table(given.donors, contracts.DONORS_COLUMNS),
     genes=io.read_table(given.genes),
     generators=io.read_table(given.generators).to_dict("records"),

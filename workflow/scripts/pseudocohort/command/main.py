@@ -41,7 +41,7 @@ def parser(command: str = "") -> argparse.ArgumentParser:
     form = argparse.RawDescriptionHelpFormatter
     out = argparse.ArgumentParser(
         "pseudocohort",
-        description="Synthetic transcriptomic cohorts that researchers can trust.",
+        description="Synthetic transcriptomic cohorts: make them, and measure what they are good for.",
         epilog=f"Each command has its own --help, with an example. {EXIT_CODES}",
         formatter_class=form,
     )

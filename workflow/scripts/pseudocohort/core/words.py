@@ -23,6 +23,11 @@ def words(name: str) -> str:
     )
 
 
+def count(number: int, noun: str) -> str:
+    """Number with its noun, in the singular for one: ``1 gene``, ``1,200 genes``."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
 def points(value: float) -> str:
     """Difference of two shares in percentage points, with its sign."""
     return f"{'+' if value >= 0 else '−'}{abs(100 * value):.1f}"

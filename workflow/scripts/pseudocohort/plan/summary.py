@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..acquire import catalogue, gdc, sources
+from ..core.words import count
 from . import costs
 from .training_sets import batches, generators_of, trained_experiments
 
@@ -66,7 +67,8 @@ def summarise(config: dict[str, Any], datasets: dict[str, dict[str, Any]], root:
     unknown = sum(f["bytes"] is None for f in missing if f["origin"] != "by hand")
     kinds = Counter(row["kind"] for row in datasets.values())
     lines = [
-        f"study {config['study']}: {len(datasets)} datasets ({kinds['bulk']} bulk, {kinds['single_cell']} single-cell)",
+        f"study {config['study']}: {count(len(datasets), 'dataset')} "
+        f"({kinds['bulk']} bulk, {kinds['single_cell']} single-cell)",
         "",
         f"download  {len(missing)} of {len(files)} sources are not here: {_size(known)} known, "
         f"and {unknown} whose size only the source knows"
@@ -91,12 +93,12 @@ def summarise(config: dict[str, Any], datasets: dict[str, dict[str, Any]], root:
         jobs = {name: batches(config, experiment, name) for name in generators_of(config, experiment)}
         models = sum(len(ids) for parts in jobs.values() for ids in parts.values())
         total += models
-        count = sum(map(len, jobs.values()))
+        total_jobs = sum(map(len, jobs.values()))
         # Sets without a generator, as those of the learning curve, are not among the jobs.
         sets = {name for parts in jobs.values() for ids in parts.values() for name in ids}
-        asked = f"{len(sets):>5,} training sets, {len(jobs)} generators"
-        lines.append(f"  {experiment:<13} {asked}: {models:,} models in {count:,} jobs")
-    lines += [f"  {total:,} models in all", "", f"evaluate  {', '.join(config['experiments'])}"]
+        asked = f"{count(len(sets), 'training set'):>19}, {count(len(jobs), 'generator')}"
+        lines.append(f"  {experiment:<13} {asked}: {count(models, 'model')} in {count(total_jobs, 'job')}")
+    lines += [f"  {count(total, 'model')} in all", "", f"evaluate  {', '.join(config['experiments'])}"]
     if like:
         lines += ["", *_costs(config, root, like)]
     return "\n".join(lines)

@@ -10,11 +10,12 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from ..core.io import atomic
+from ..core.words import count
 from ..experiments.registry import experiments, figures_of, of_study
 from ..experiments.shared.plan import task_titles
 from .cost import cost_table
+from .data_section import LEVELS, DataSection
 from .data_section import STATUS as DATA_STATUS
-from .data_section import DataSection
 from .overview import overview_of
 from .tables import plain_table, summary_table
 from .templating import environment
@@ -49,10 +50,16 @@ def inline_svg(path: Path, label: str) -> Markup:
     return Markup(f'{head}{kind} role="img" aria-label="{escape(label)}" style="{size}">{rest}')
 
 
-def said(question: dict[str, Any]) -> str:
-    """The answer without the word that its chip says already."""
-    rest = re.sub(r"^(?:Yes|No|It depends|In part|Cannot tell(?: yet)?|Nothing to gain): ", "", question["answer"])
-    return rest[:1].upper() + rest[1:]
+def entered(conditions: pd.DataFrame, donors: pd.DataFrame, genes: pd.DataFrame) -> str:
+    """What entered the study, in one line: donors, profiles of each level, conditions, genes."""
+    each = donors.drop_duplicates("donor")
+    levels = conditions.groupby("level")["profiles"].sum()
+    profiles = [f"{levels[level]:,} {level.replace('_', ' ')}" for level in LEVELS if level in levels]
+    return (
+        f"{count(len(each), 'donor')}, {(each['split'] == 'test').sum():,} of them held out; "
+        f"profiles: {', '.join(profiles)}; {count(conditions['condition'].nunique(), 'condition')}; "
+        f"{count(int(genes['kept'].sum()), 'gene')}."
+    )
 
 
 def render(
@@ -62,6 +69,7 @@ def render(
     summaries: dict[str, pd.DataFrame],
     figures: dict[str, Path],
     data: DataSection,
+    conditions: pd.DataFrame,
     donors: pd.DataFrame,
     genes: pd.DataFrame,
     generators: list[dict[str, str]],
@@ -86,6 +94,8 @@ def render(
         SVG files by name.
     data : DataSection
         What entered, what was left out, what looks wrong.
+    conditions : DataFrame
+        ``prepared/conditions.tsv``.
     donors, genes : DataFrame
         Held-out donors and gene space.
     generators : list of dict
@@ -142,6 +152,7 @@ def render(
             title=config["title"] or config["study"],
             study=config["study"],
             simulated=config["simulated"],
+            entered=entered(conditions, donors, genes),
             facts=facts,
             questions=[verdicts["questions"][e.name] | {"name": e.name} for e in experiments().values() if e.headline],
             evidence=[
@@ -159,7 +170,6 @@ def render(
             overview=overview_of(verdicts["overview"], config, cost),
             cost=cost_table(cost),
             docs=docs,
-            said=said,
             version=version,
         )
     )

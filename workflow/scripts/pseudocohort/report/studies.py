@@ -9,7 +9,7 @@ import yaml
 
 from ..core.io import read_json
 from ..experiments.registry import experiments
-from .page import STATUS, said
+from .page import STATUS
 from .templating import environment
 
 
@@ -48,7 +48,5 @@ def render_studies(studies: list[dict[str, Any]], version: str) -> str:
         if any(s["questions"].get(name, {}).get("status", "not_run") != "not_run" for s in studies)
     ]
     return (
-        environment()
-        .get_template("studies.html")
-        .render(studies=studies, asked=asked, status=STATUS, said=said, version=version)
+        environment().get_template("studies.html").render(studies=studies, asked=asked, status=STATUS, version=version)
     )

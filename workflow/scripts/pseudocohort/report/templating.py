@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -12,13 +13,19 @@ from .glossary import explained, glossary, hint
 TEMPLATES = Path(__file__).parent / "templates"
 
 
+def beside_chip(answer: str) -> str:
+    """An answer without the word that its chip says already."""
+    rest = re.sub(r"^(?:Yes|No|It depends|In part|Cannot tell(?: yet)?|Nothing to gain)[:.] ", "", answer)
+    return rest[:1].upper() + rest[1:]
+
+
 def environment(*folders: Path) -> Environment:
     """Environment of the templates, and of those in further folders."""
     made = Environment(
         loader=FileSystemLoader([*folders, TEMPLATES]), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    made.filters |= {"explained": explained, "hint": hint}
+    made.filters |= {"explained": explained, "hint": hint, "beside_chip": beside_chip}
     made.globals |= {
         "glossary": glossary(),
         "style": Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),

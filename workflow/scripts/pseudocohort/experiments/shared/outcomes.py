@@ -71,7 +71,8 @@ def decide(
 
     ``nothing_to_gain``: the baseline is nearer to the ceiling than the smallest worthwhile gain, with confidence.
     ``no``: so is every candidate to 0, or below. ``yes``: the corrected interval of a candidate lies above 0.
-    ``cannot_tell``: none of these.
+    ``cannot_tell``: none of these. Values that are equal in all of fewer than :data:`FIRST` repeats support neither
+    yes nor no: a score of few donors moves in steps, so that they do not say how far it spreads.
 
     Parameters
     ----------
@@ -101,11 +102,11 @@ def decide(
     corrected = 1 - (1 - confidence) / comparisons
 
     def at(level: float) -> dict[str, Interval]:
-        return {c: interval(v, confidence=level, shared_se=shared.get(c, 0.0)) for c, v in gains.items()}
+        return {c: _interval(v, level, shared.get(c, 0.0)) for c, v in gains.items()}
 
     plain, strict = at(confidence), at(corrected)
     best = max(strict, key=lambda c: strict[c].mean)
-    if headroom is not None and interval(headroom, confidence=confidence).high < smallest:
+    if headroom is not None and _interval(headroom, confidence).high < smallest:
         return Finding(Outcome.NOTHING_TO_GAIN, best, strict[best], comparisons)
     highest = max(plain, key=lambda c: plain[c].high)
     if all(found.high < smallest for found in plain.values()):
@@ -117,12 +118,22 @@ def decide(
     return Finding(Outcome.CANNOT_TELL, best, strict[best], comparisons, repeats, donors)
 
 
+def _interval(values: Sequence[float], confidence: float, shared_se: float = 0.0) -> Interval:
+    """Interval of the mean, without limits where few values that are all equal would give one of width 0."""
+    found = interval(values, confidence=confidence, shared_se=shared_se)
+    return found._replace(low=np.nan, high=np.nan) if 0 < found.n < FIRST and _equal(values) else found
+
+
+def _equal(values: Sequence[float]) -> bool:
+    return bool(np.nanstd(values) <= 1e-12)
+
+
 def repeats_that_tell(
     values: Sequence[float], distance: float, *, confidence: float = 0.95, shared_se: float = 0.0
 ) -> int | None:
     """Number of repeats with which half the interval is shorter than `distance`, with a chance of 80 %.
 
-    None where up to :data:`MOST` would not do; :data:`FIRST` where there are too few values for a spread.
+    None where up to :data:`MOST` would not do; :data:`FIRST` where too few values, or few equal ones, show no spread.
 
     Parameters
     ----------
@@ -137,7 +148,7 @@ def repeats_that_tell(
     """
     x = np.asarray(values, dtype=float)
     x = x[~np.isnan(x)]
-    if len(x) < FEWEST:
+    if len(x) < FEWEST or (len(x) < FIRST and _equal(x)):
         return FIRST
     n = np.arange(len(x) + 1, MOST + 1)
     half = special.stdtrit(n - 1, 0.5 + confidence / 2) + special.ndtri(POWER)
