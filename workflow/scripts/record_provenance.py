@@ -18,8 +18,8 @@ io.write_table(provenance.software(), snakemake.output.software)
 io.write_json(provenance.machine(), snakemake.output.machine)
 config, rows = snakemake.params.config, []
 for name in config["generators"]:
-    kind = registry.get(registry.kind_of(config, name))
+    kind = registry.describe_kind(config, name)
     changed = ", ".join(f"{key} {value}" for key, value in registry.settings_of(config, name).items())
     variant = f"{kind.name} with {changed}: " if kind.name != name else ""
-    rows.append({"name": name, "summary": variant + kind.summary, "reference": kind.reference})
+    rows.append({"name": name, "summary": variant + kind.summary, "reference": kind.source})
 io.write_table(pd.DataFrame(rows), snakemake.output.generators)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from scipy.optimize import least_squares
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, recall_score
 
@@ -97,6 +98,22 @@ def test_an_arm_worth_three_profiles_saves_three() -> None:
 def test_two_repeats_give_no_interval() -> None:
     found = profiles_saved(_alone(np.random.default_rng(0), 2), pd.Series([0.1, 0.1]), 2, chance=1 / 3)
     assert found.value > 0 and np.isnan(found.low)
+
+
+def test_the_power_law_fits_as_well_as_scipy_from_many_starts() -> None:
+    rng = np.random.default_rng(4)
+    for _ in range(40):
+        sizes = np.sort(rng.choice(np.arange(2, 400), size=int(rng.integers(4, 8)), replace=False)).astype(float)
+        y = np.clip(rng.uniform(0.3, 1) - rng.uniform(-0.1, 0.8) * (sizes / sizes[0]) ** -rng.uniform(0.1, 2.5), 0, 1)
+        y, se = y + rng.normal(0, 0.02, len(y)), rng.uniform(0.002, 0.05, len(y))
+
+        def residuals(p, sizes=sizes, y=y, se=se):
+            return (p[0] - p[1] * (sizes / sizes[0]) ** -p[2] - y) / se
+
+        starts = [(a, b, c) for a in (0.5, 0.95) for b in (0.05, 0.6) for c in (0.1, 0.5, 1.5, 2.8)]
+        fits = [least_squares(residuals, start, bounds=([0, 0, 0.05], [1, 1, 3])) for start in starts]
+        found = 0.5 * (residuals(PowerLaw(sizes, y, se).parameters) ** 2).sum()
+        assert found <= min(fit.cost for fit in fits) * (1 + 1e-4) + 1e-9
 
 
 def test_the_power_law_is_found_and_extrapolated() -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from scipy import special
-from scipy.optimize import isotonic_regression, least_squares
+from scipy.optimize import isotonic_regression
 
 from ...core.contracts import EVALUATION_KEYS
 from ...core.seeds import generator
@@ -24,6 +24,8 @@ BOOTSTRAPS = 400
 #: Fewest sizes that a power law of three parameters is fitted to, and the largest ratio of the upper to the lower limit
 #: of a number of profiles that still says something.
 FEWEST_SIZES, LARGEST_RATIO = 4, 10.0
+#: Exponents of a power law, and how often the grid of them is narrowed to the neighbours of the best.
+DECAY, REFINEMENTS = (0.05, 3.0), 4
 
 
 class Estimate(NamedTuple):
@@ -154,14 +156,13 @@ class PowerLaw:
         sizes, accuracy = np.asarray(sizes, dtype=float), np.asarray(accuracy, dtype=float)
         weight = 1 / np.maximum(np.nan_to_num(se, nan=0.01), 1e-3)
         self.scale = float(sizes[0])
-        top = float(np.clip(accuracy.max(), 0, 0.999))
-
-        def residuals(p: np.ndarray) -> np.ndarray:
-            return weight * (self._value(p, sizes) - accuracy)
-
-        starts = [(top + step * (1 - top), max(top - accuracy[0], 0.01), c) for step in (0.1, 0.5) for c in (0.3, 1.0)]
-        fits = [least_squares(residuals, start, bounds=([0, 0, 0.05], [1, 1, 3])) for start in starts]
-        self.parameters = min(fits, key=lambda fit: fit.cost).x
+        low, high = DECAY
+        for _ in range(REFINEMENTS):
+            c = np.linspace(low, high, 101)
+            fits = _fit_linear((sizes / self.scale) ** -c[:, None], accuracy, weight)
+            best = int(fits[:, 2].argmin())
+            low, high = c[max(best - 1, 0)], c[min(best + 1, len(c) - 1)]
+        self.parameters = np.array([*fits[best, :2], c[best]])
 
     def _value(self, p: np.ndarray, n: np.ndarray) -> np.ndarray:
         return p[0] - p[1] * (np.asarray(n, dtype=float) / self.scale) ** -p[2]
@@ -177,6 +178,28 @@ class PowerLaw:
             return np.inf
         with np.errstate(over="ignore"):
             return float(self.scale * max(b / (a - target), 1e-12) ** (1 / c)) if b > 0 else self.scale
+
+
+def _fit_linear(basis: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Least squares of y on a - b u, a and b in [0, 1], for each row u of `basis`: columns a, b, sum of squares.
+
+    The optimum of a convex function over a square lies inside, or on one of its sides.
+    """
+    w = weight**2 / (weight**2).sum()
+    mean_u, mean_y = basis @ w, y @ w
+    covariance, variance = basis @ (w * y) - mean_u * mean_y, (basis**2) @ w - mean_u**2
+    slope = np.divide(-covariance, variance, out=np.zeros_like(variance), where=variance > 0)
+    ends = np.zeros_like(slope), np.ones_like(slope)
+    pairs = [(mean_y + slope * mean_u, slope)]
+    pairs += [(a, (a * mean_u - basis @ (w * y)) / ((basis**2) @ w)) for a in ends]
+    pairs += [(mean_y + b * mean_u, b) for b in ends]
+    a, b = (np.stack(part) for part in zip(*pairs, strict=True))
+    inside = (a[0] >= 0) & (a[0] <= 1) & (b[0] >= 0) & (b[0] <= 1)
+    a, b = np.clip(a, 0, 1), np.clip(b, 0, 1)
+    squares = (weight**2 * (a[..., None] - b[..., None] * basis - y) ** 2).sum(-1)
+    squares[0, ~inside] = np.inf  # clipped on both axes, it is not the optimum of a side
+    best = squares.argmin(0), np.arange(len(basis))
+    return np.stack([a[best], b[best], squares[best]], axis=1)
 
 
 def power_laws(alone: pd.DataFrame, seed: int = 0) -> list[PowerLaw]:
