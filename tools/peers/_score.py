@@ -11,7 +11,8 @@ from sklearn.decomposition import PCA
 
 from pseudocohort.core.seeds import derive
 from pseudocohort.experiments.fidelity.score import COMPONENTS, Profiles
-from pseudocohort.experiments.shared.classifiers import BEST, balanced_accuracy, choose_baseline, fit_predict
+from pseudocohort.experiments.shared.classifiers import balanced_accuracy, choose_baseline, fit_predict
+from pseudocohort.experiments.shared.estimators import BEST
 from pseudocohort.experiments.shared.standardise import moderated_scale
 from pseudocohort.generators.fit.detection import DetectionLimits
 from pseudocohort.metrics.correlation import correlation_error, correlation_score

@@ -18,7 +18,8 @@ from pseudocohort.core.errors import ContractError
 from pseudocohort.experiments.augmentation.curves import curves as augmentation_curves
 from pseudocohort.experiments.augmentation.score import augmentation
 from pseudocohort.experiments.augmentation.verdict import verdict
-from pseudocohort.experiments.shared.classifiers import BASELINES, BEST, DEFAULTS
+from pseudocohort.experiments.shared.classifiers import DEFAULTS
+from pseudocohort.experiments.shared.estimators import BASELINES, BEST
 from pseudocohort.experiments.shared.inputs import ScoreInputs
 from pseudocohort.experiments.shared.split_guard import Members, check_no_leak
 from pseudocohort.experiments.shared.standardise import moderated_scale, plain_scale

@@ -24,7 +24,8 @@ from ..experiments.privacy.attacks import ATTACKS, chosen
 from ..experiments.privacy.pooled import clopper_pearson
 from ..experiments.privacy.score import privacy
 from ..experiments.shared import scales
-from ..experiments.shared.classifiers import BEST, balanced_accuracy, choose_baseline, fit_predict
+from ..experiments.shared.classifiers import balanced_accuracy, choose_baseline, fit_predict
+from ..experiments.shared.estimators import BEST
 from ..experiments.shared.inputs import ScoreInputs
 from ..experiments.shared.standardise import moderated_scale
 from ..experiments.shared.statistics import held_out_standard_error

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ...core.io import evaluation_table
-from ..shared.classifiers import BEST
+from ..shared.estimators import BEST
 from ..shared.learning_curve import (
     ARM,
     DOUBLED,

@@ -35,8 +35,6 @@ from ...core.io import evaluation_table
 from ...core.seeds import derive
 from ...generators.space.label_em import name_pool
 from ..shared.classifiers import (
-    BASELINES,
-    BEST,
     DEFAULTS,
     Choice,
     choose_baseline,
@@ -46,6 +44,7 @@ from ..shared.classifiers import (
     majority_rate,
     metrics,
 )
+from ..shared.estimators import BASELINES, BEST
 from ..shared.inputs import ScoreInputs
 from ..shared.plan import in_task, task_label
 from ..shared.split_guard import Members, check_no_leak

@@ -11,7 +11,7 @@ import pandas as pd
 
 from ...core.words import between, number, points
 from ...generators.base.registry import is_control
-from ..shared.classifiers import BASELINES, BEST
+from ..shared.estimators import BASELINES, BEST
 from ..shared.learning_curve import DOUBLED
 from ..shared.outcomes import SMALLEST, Finding, Outcome, decide
 from ..shared.plan import task_titles

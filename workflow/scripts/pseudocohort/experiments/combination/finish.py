@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .score import COMBINED, GROUPS
+from .names import COMBINED, GROUPS
 
 _Key = tuple[str, str, int, int]  # generator, arm, k, draw
 
@@ -15,7 +15,7 @@ _Key = tuple[str, str, int, int]  # generator, arm, k, draw
 def finish(table: pd.DataFrame) -> pd.DataFrame:
     """`table` of all generators, with the best baselines and the gains over them.
 
-    Of each group of :data:`.score.GROUPS` the baseline that is best on average over draws stands at each k under the
+    Of each group of :data:`.names.GROUPS` the baseline that is best on average over draws stands at each k under the
     group's name, its own name in ``estimator``. Gains are paired over draws: ``gain_over_<group>``, and
     ``gain_over_em_logistic``, over logistic regression on the labels that a generator was given.
     """

@@ -20,6 +20,7 @@ from ...generators.space.label_em import Named, Source, name_pool
 from ..held_out_level.baselines import PENALTIES
 from ..shared.classifiers import fit_predict
 from . import baselines as base
+from . import names
 
 #: Inverse L2 penalty of logistic regression.
 C = 0.01
@@ -221,18 +222,8 @@ def self_training(draw: Draw, test: np.ndarray) -> Scores:
 
 Method = Callable[[Draw, np.ndarray], Scores]
 #: By name: methods that use labelled patients, lines or both; of those without lines see :data:`OF_PATIENTS`.
-WITHOUT_POOL: dict[str, Method] = {
-    "stacking_centred": stacking_centred,
-    "empirical_bayes_centred": empirical_bayes_centred,
-    "ridge_map": ridge_map,
-    "shrunken_centroids": shrunken_centroids,
-}
+WITHOUT_POOL: dict[str, Method] = {name: globals()[name] for name in names.WITHOUT_POOL}
 #: Methods that use unlabelled patients as well.
-WITH_POOL: dict[str, Method] = {
-    "em": em,
-    "em_logistic": em_logistic,
-    "label_spreading": label_spreading,
-    "self_training": self_training,
-}
+WITH_POOL: dict[str, Method] = {name: globals()[name] for name in names.WITH_POOL}
 #: Methods without lines.
 OF_PATIENTS: dict[str, Method] = {"own_centre": own_centre, **WITH_POOL}

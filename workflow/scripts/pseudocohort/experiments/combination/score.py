@@ -21,24 +21,15 @@ import pandas as pd
 from ...core.errors import ContractError
 from ...core.io import evaluation_table
 from ...core.seeds import generator as random_generator
-from ..shared.classifiers import RECALL, details, fit_predict, metrics
+from ..shared.classifiers import details, fit_predict, metrics
+from ..shared.estimators import RECALL
 from ..shared.inputs import ScoreInputs
 from ..shared.split_guard import Members, check_no_leak
 from . import baselines as base
 from . import pool_baselines as methods
+from .names import BASELINES, COMBINED
 from .pool_baselines import C, Draw
 
-#: Arms in which the cell level is used with its right labels.
-COMBINED = ("both", "cell_only")
-#: Ways to use the cell level without a generator.
-BASELINES = ("stacking", "level_shift", "empirical_bayes", *methods.WITHOUT_POOL, *methods.WITH_POOL)
-#: By the name of a group: the baselines in it.
-GROUPS = {
-    "best_without_pool": ("own_centre", "stacking", "level_shift", "empirical_bayes", *methods.WITHOUT_POOL),
-    "best_with_pool": tuple(methods.WITH_POOL),
-}
-#: Names that are no generator of the study.
-NOT_TRAINED = ("real", "own_centre", *BASELINES, *GROUPS)
 _Key = tuple[str, str, int, int]  # generator, arm, k, draw
 
 
@@ -373,7 +364,7 @@ def combination(given: ScoreInputs) -> pd.DataFrame:
     ----------
     given : ScoreInputs
         Profiles of both levels; a member's condition is the (merged or permuted) label. Of the generator ``real`` all
-        baselines: ``real`` (k real profiles; ``ceiling``: all of them), :data:`BASELINES`.
+        baselines: ``real`` (k real profiles; ``ceiling``: all of them), :data:`.names.BASELINES`.
 
     Returns
     -------

@@ -12,7 +12,7 @@ from ..shared import scales
 from ..shared.outcomes import SMALLEST, repeats_that_tell
 from ..shared.statistics import Interval, interval
 from ..shared.verdicts import rows_with
-from .score import GROUPS, NOT_TRAINED
+from .names import GROUPS, NOT_TRAINED
 
 #: A generator does as well as a classifier if it is at most so much worse, in balanced accuracy.
 PARITY = 0.02

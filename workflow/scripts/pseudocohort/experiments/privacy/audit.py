@@ -10,7 +10,7 @@ largest epsilon that this many right guesses reject.
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 #: Guesses of each kind that are tried, besides guessing every donor.
 GUESSES = (10, 25, 50, 100)
@@ -25,7 +25,7 @@ def epsilon_bound(right: int, guesses: int, alpha: float) -> float:
     """
     if right <= 0:
         return 0.0
-    share = beta.ppf(alpha, right, guesses - right + 1)
+    share = betaincinv(right, guesses - right + 1, alpha)
     return float(max(np.log(share) - np.log1p(-share), 0.0))
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from ..shared.statistics import delong
 
@@ -41,7 +41,9 @@ class Coin:
 
 def ranks(scores: np.ndarray) -> np.ndarray:
     """Normal scores of the ranks (van der Waerden), ties in the middle."""
-    return stats.norm.ppf((stats.rankdata(scores, axis=0) - 0.5) / len(scores))
+    from scipy.stats import rankdata  # takes a second to import, and verdicts rank nothing
+
+    return special.ndtri((rankdata(scores, axis=0) - 0.5) / len(scores))
 
 
 def attacks_of(coins: Sequence[Coin]) -> list[str]:
@@ -75,8 +77,8 @@ def stacked(coins: Sequence[Coin]) -> list[tuple[np.ndarray, np.ndarray | None]]
 def clopper_pearson(hits: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     """Exact interval of a share (Clopper & Pearson 1934, Biometrika 26:404)."""
     tail = (1 - confidence) / 2
-    low = stats.beta.ppf(tail, hits, n - hits + 1) if hits > 0 else 0.0
-    high = stats.beta.isf(tail, hits + 1, n - hits) if hits < n else 1.0
+    low = special.betaincinv(hits, n - hits + 1, tail) if hits > 0 else 0.0
+    high = special.betainccinv(hits + 1, n - hits, tail) if hits < n else 1.0
     return float(low), float(high)
 
 

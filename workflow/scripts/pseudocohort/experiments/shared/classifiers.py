@@ -17,13 +17,8 @@ from sklearn.svm import LinearSVC
 from ...core.errors import UserError
 from ...core.seeds import derive
 from ...metrics.calibration import brier, calibration_error
+from .estimators import BASELINES, BEST, CLASSIFIERS, RECALL
 
-CLASSIFIERS = ("logistic", "svm", "mlp")
-#: What a practitioner would use without synthetic profiles, the simplest first; each has one setting, chosen by inner
-#: cross-validation.
-BASELINES = ("nearest_centroids", "lda", "logistic", "svm")
-#: Estimator of the baseline that inner cross-validation chooses in each repeat.
-BEST = "best"
 #: Setting where it is not chosen: inverse L2 penalty of ``logistic`` and ``svm``, shrinkage of ``lda``, threshold of
 #: ``nearest_centroids`` (``mlp`` has none). On training donors of three studies, ``logistic``: real profiles alone do
 #: as well with .01; with synthetic ones added PAM50 does, and twelve classes and 22 tissues do better with .1.
@@ -42,9 +37,6 @@ FOLDS = 5
 DEALS, FEW = 3, 200
 #: Standard errors below the best accuracy within which a setting counts as just as accurate.
 TOLERANCE = 0.5
-METRICS = ("balanced_accuracy", "macro_f1", "auprc", "accuracy")
-#: Before the class in the name of its recall.
-RECALL = "recall_"
 
 
 class Network:

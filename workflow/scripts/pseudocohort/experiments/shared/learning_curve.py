@@ -12,7 +12,7 @@ from scipy.optimize import isotonic_regression
 
 from ...core.contracts import EVALUATION_KEYS
 from ...core.seeds import generator
-from .classifiers import RECALL
+from .estimators import RECALL
 from .statistics import FEWEST
 
 #: Metrics: real profiles that an arm saves; accuracy of twice as many real profiles, less the accuracy there is; number

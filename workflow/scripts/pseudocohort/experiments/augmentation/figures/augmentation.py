@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ....core.io import read_table
-from ...shared.classifiers import BEST
+from ...shared.estimators import BEST
 from ...shared.plan import task_titles
 from ...shared.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, dots, empty, order_of
 

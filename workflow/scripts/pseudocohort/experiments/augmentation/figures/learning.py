@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from ....core.io import read_table
-from ...shared.classifiers import RECALL
+from ...shared.estimators import RECALL
 from ...shared.learning_curve import classes_of
 from ...shared.plan import task_titles
 from ...shared.style import GREY, INK, LIGHT, empty

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from ....core.io import read_table
 from ...shared.style import GREEN, GREY, INK, PURPLE, SKY, YELLOW, colour_of, dots
-from ..score import NOT_TRAINED
+from ..names import NOT_TRAINED
 
 #: Curves of the first panel: arm, colour and name.
 BASELINES = {

@@ -1,0 +1,13 @@
+"""Names of classifiers and of their metrics, for tables, figures and verdicts, which need no classifier."""
+
+from __future__ import annotations
+
+#: Those that synthetic profiles are added to.
+CLASSIFIERS = ("logistic", "svm", "mlp")
+#: What a practitioner would use without synthetic profiles, the simplest first; each has one setting, chosen by inner
+#: cross-validation.
+BASELINES = ("nearest_centroids", "lda", "logistic", "svm")
+#: Estimator of the baseline that inner cross-validation chooses in each repeat.
+BEST = "best"
+#: Before the class in the name of its recall.
+RECALL = "recall_"
