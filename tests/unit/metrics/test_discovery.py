@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 from scipy import special, stats
+from sklearn.linear_model import LogisticRegression
 
 from pseudocohort.metrics.correlation import correlation_error
 from pseudocohort.metrics.discovery import (
     agreement,
+    attribution_overlap,
+    attributions,
     discovery,
     inverse_trigamma,
     moderated_t,
@@ -35,6 +40,29 @@ def cohort(n: int, seed: int, *, change: float = 1.5, genes: int = 200) -> tuple
     rng = np.random.default_rng(seed)
     classes = np.resize(["a", "b"], n)
     return rng.normal(size=(n, genes)) + (classes == "a")[:, None] * (np.arange(genes) < 20) * change, classes
+
+
+def test_attributions_are_shapley_values() -> None:
+    """Against the definition, over all orders of three genes: a gene not in a coalition is at its mean."""
+    x, classes = cohort(60, 3, genes=3)
+    model = LogisticRegression(C=0.01, class_weight="balanced", max_iter=500).fit(x, classes)
+    values = np.zeros_like(x)
+    for order in permutations(range(3)):
+        at = np.tile(x.mean(0), (len(x), 1))
+        for gene in order:
+            before = model.decision_function(at)
+            at[:, gene] = x[:, gene]
+            values[:, gene] += (model.decision_function(at) - before) / 6
+    np.testing.assert_allclose(attributions(x, classes), np.abs(values).mean(0), rtol=1e-8)
+
+
+def test_the_genes_of_a_classifier_are_found_again_where_they_are_the_same() -> None:
+    (x, classes), (fresh, _) = cohort(400, 1, genes=500), cohort(400, 2, genes=500)
+    assert attribution_overlap(x, x, classes, classes) == 1
+    shared = attribution_overlap(x, fresh, classes, classes)
+    shuffled = attribution_overlap(x, fresh, classes, np.random.default_rng(0).permutation(classes))
+    assert shared >= 0.4 and shuffled < 0.25  # twenty of fifty genes differ; by chance a tenth is shared
+    assert np.isnan(attribution_overlap(x[:, :99], x[:, :99], classes, classes))
 
 
 def test_moderated_t_is_limmas():

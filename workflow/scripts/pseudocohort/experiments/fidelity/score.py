@@ -26,7 +26,7 @@ from ...metrics.adversarial import adversarial_accuracy, matched_adversarial_acc
 from ...metrics.correlation import correlation_error, correlation_score, scored_genes
 from ...metrics.covariate_recovery import covariate_recovery
 from ...metrics.differential import differential_recovery
-from ...metrics.discovery import discovery
+from ...metrics.discovery import attribution_overlap, discovery
 from ...metrics.discriminator import discriminator_auc
 from ...metrics.memorisation import closer_to_train_share, memorisation_share
 from ...metrics.moments import frechet_distance, gene_marginals, maximum_mean_discrepancy
@@ -235,6 +235,7 @@ def compare(
     if sets is not None:
         out |= pathway_recovery(reality.x, stand_in.x, reality.classes, stand_in.classes, sets)
     if len(np.unique(stand_in.classes)) > 1:
+        out["attribution_overlap"] = attribution_overlap(reality.x, stand_in.x, reality.classes, stand_in.classes)
         out["tstr_balanced_accuracy"] = transferred_accuracy(stand_in.x, stand_in.classes, reality.x, reality.classes)
     return out
 
