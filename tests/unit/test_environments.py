@@ -135,6 +135,15 @@ def test_jobs_that_read_tables_alone_start_without_anndata(project_root):
     assert late.stdout.split() == [], late.stderr
 
 
+def test_verdicts_need_no_classifier(project_root):
+    code = (
+        "import sys; from pseudocohort.experiments.registry import experiments; "
+        "[e.load('verdict:verdict') for e in experiments().values()]; print(*{'sklearn', 'scipy.stats'} & {*sys.modules})"
+    )
+    late = imports_in(code, project_root)
+    assert late.returncode == 0 and late.stdout.split() == [], late.stderr
+
+
 @pytest.mark.parametrize("module", ["augmentation", "combination", "fidelity", "privacy", "interventions"])
 def test_evaluations_run_in_the_environment_without_torch(module, project_root):
     """Their rules name envs/base.yaml, which has no torch; only the classifier `mlp` asks for it, when it is used."""

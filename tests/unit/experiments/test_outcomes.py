@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pseudocohort.experiments.shared.outcomes import FIRST, SMALLEST, Outcome, decide
+from pseudocohort.experiments.shared.estimators import SMALLEST
+from pseudocohort.experiments.shared.outcomes import FIRST, Outcome, decide
 
 TABLES = 400
 

@@ -14,7 +14,8 @@ from ..experiments.fidelity import EXPERIMENT as FIDELITY
 from ..experiments.fidelity.verdict import MARGIN
 from ..experiments.privacy import EXPERIMENT as PRIVACY
 from ..experiments.privacy.evidence import FEWEST_COINS, Area, Bounds, Evidence, Objection, Result, evidence, judge
-from ..experiments.shared.outcomes import SMALLEST, Outcome
+from ..experiments.shared.estimators import SMALLEST
+from ..experiments.shared.outcomes import Outcome
 from ..generators.base.registry import generators
 from .measure import ADDED, ALONE, REAL, SYNTHETIC, TRAIN
 

@@ -2,7 +2,7 @@
 
 from ...core.settings import integer, many, mapping, number
 from ..description import Experiment, Figure
-from ..shared.outcomes import SMALLEST
+from ..shared.estimators import SMALLEST
 from ..shared.plan import GENERATORS, LEVEL
 
 _TASK = {

@@ -11,9 +11,9 @@ import pandas as pd
 
 from ...core.words import between, number, points
 from ...generators.base.registry import is_control
-from ..shared.estimators import BASELINES, BEST
+from ..shared.estimators import BASELINES, BEST, SMALLEST
 from ..shared.learning_curve import DOUBLED
-from ..shared.outcomes import SMALLEST, Finding, Outcome, decide
+from ..shared.outcomes import Finding, Outcome, decide
 from ..shared.plan import task_titles
 from ..shared.statistics import SHARED_SE, Interval, interval
 from ..shared.verdicts import Column, profiles_in_words, rows_with

@@ -9,7 +9,8 @@ import pandas as pd
 
 from ...core.words import between, number, points, words
 from ..shared import scales
-from ..shared.outcomes import SMALLEST, repeats_that_tell
+from ..shared.estimators import SMALLEST
+from ..shared.outcomes import repeats_that_tell
 from ..shared.statistics import Interval, interval
 from ..shared.verdicts import rows_with
 from .names import GROUPS, NOT_TRAINED

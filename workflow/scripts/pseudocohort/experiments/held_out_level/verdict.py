@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from ...core.words import between, number, words
-from ..shared.outcomes import SMALLEST
+from ..shared.estimators import SMALLEST
 from ..shared.statistics import interval
 from ..shared.verdicts import rows_with
 

@@ -1,4 +1,4 @@
-"""Names of classifiers and of their metrics, for tables, figures and verdicts, which need no classifier."""
+"""Names of classifiers and of their metrics, for plans, tables, figures and verdicts, which need no classifier."""
 
 from __future__ import annotations
 
@@ -11,3 +11,5 @@ BASELINES = ("nearest_centroids", "lda", "logistic", "svm")
 BEST = "best"
 #: Before the class in the name of its recall.
 RECALL = "recall_"
+#: Smallest gain that is worth having: one percentage point of balanced accuracy.
+SMALLEST = 0.01

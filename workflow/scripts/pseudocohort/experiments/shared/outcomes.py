@@ -9,10 +9,9 @@ from enum import StrEnum
 import numpy as np
 from scipy import special
 
+from .estimators import SMALLEST
 from .statistics import FEWEST, Interval, interval
 
-#: Smallest gain that is worth having: one percentage point of balanced accuracy.
-SMALLEST = 0.01
 #: Chance that the repeats asked for decide, if the truth is as estimated.
 POWER = 0.8
 #: Repeats asked for where the spread is not known yet, and the most that are ever asked for.

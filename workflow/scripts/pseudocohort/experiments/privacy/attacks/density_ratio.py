@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import logsumexp
 
 from ....metrics.neighbours import distance_blocks
 from ._base import Attack
@@ -19,6 +18,8 @@ def log_kernel_density(x: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
     Scott 1992, "Multivariate Density Estimation", chapter 6.
     """
+    from scipy.special import logsumexp  # the registry of attacks is read without scipy
+
     m, d = rows.shape
     width = m ** (-1 / (d + 4))
     out = np.empty(len(x))
