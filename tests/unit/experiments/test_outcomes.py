@@ -85,8 +85,9 @@ def test_copies_that_change_nothing_are_no() -> None:
 @pytest.mark.parametrize("gain", [0.0, 0.05, -0.05])
 @pytest.mark.parametrize("repeats", [3, 5, FIRST - 1])
 def test_few_equal_gains_do_not_decide(gain: float, repeats: int) -> None:
-    found = decide({"ddpm": [gain] * repeats}, headroom=[0.0] * repeats)
+    found = decide({"ddpm": [gain] * repeats}, headroom=[0.1] * repeats)
     assert (found.outcome, found.repeats) == (Outcome.CANNOT_TELL, FIRST)
+    assert decide({"ddpm": [gain] * repeats}, headroom=[0.0] * repeats).outcome == Outcome.NOTHING_TO_GAIN
     # Neither do they take a clear answer for another candidate away.
     assert decide({"ddpm": [gain] * repeats, "mvn": np.linspace(0.09, 0.11, repeats)}).outcome == Outcome.YES
 

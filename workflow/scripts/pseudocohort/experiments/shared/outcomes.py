@@ -70,8 +70,9 @@ def decide(
 
     ``nothing_to_gain``: the baseline is nearer to the ceiling than the smallest worthwhile gain, with confidence.
     ``no``: so is every candidate to 0, or below. ``yes``: the corrected interval of a candidate lies above 0.
-    ``cannot_tell``: none of these. Values that are equal in all of fewer than :data:`FIRST` repeats support neither
-    yes nor no: a score of few donors moves in steps, so that they do not say how far it spreads.
+    ``cannot_tell``: none of these. Gains that are equal in all of fewer than :data:`FIRST` repeats support neither
+    yes nor no: a score of few donors moves in steps, so that they do not say how far it spreads. A baseline that
+    reaches the ceiling in every repeat leaves nothing to gain there, however few these are.
 
     Parameters
     ----------
@@ -105,7 +106,7 @@ def decide(
 
     plain, strict = at(confidence), at(corrected)
     best = max(strict, key=lambda c: strict[c].mean)
-    if headroom is not None and _interval(headroom, confidence).high < smallest:
+    if headroom is not None and interval(headroom, confidence=confidence).high < smallest:
         return Finding(Outcome.NOTHING_TO_GAIN, best, strict[best], comparisons)
     highest = max(plain, key=lambda c: plain[c].high)
     if all(found.high < smallest for found in plain.values()):
