@@ -138,7 +138,8 @@ def test_jobs_that_read_tables_alone_start_without_anndata(project_root):
 def test_verdicts_need_no_classifier(project_root):
     code = (
         "import sys; from pseudocohort.experiments.registry import experiments; "
-        "[e.load('verdict:verdict') for e in experiments().values()]; print(*{'sklearn', 'scipy.stats'} & {*sys.modules})"
+        "[e.load('verdict:verdict') for e in experiments().values()]; "
+        "print(*{'sklearn', 'scipy.stats'} & {*sys.modules})"
     )
     late = imports_in(code, project_root)
     assert late.returncode == 0 and late.stdout.split() == [], late.stderr

@@ -117,7 +117,8 @@ def test_scans_need_neither_torch_nor_scipy():
     code = (
         "import sys; from pseudocohort.generators.base.registry import generators; "
         "from pseudocohort.experiments.registry import experiments; "
-        "assert len(generators()) > 15 and len(experiments()) > 7; sys.exit(bool({'torch', 'scipy'} & set(sys.modules)))"
+        "assert len(generators()) > 15 and len(experiments()) > 7; "
+        "sys.exit(bool({'torch', 'scipy'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(PACKAGE.parent)}).returncode == 0
 
