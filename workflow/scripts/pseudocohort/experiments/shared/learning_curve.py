@@ -144,7 +144,8 @@ class PowerLaw:
     """Inverse power law a - b n^-c of accuracy against the number of profiles.
 
     Figueroa et al. 2012, "Predicting sample size required for classification performance" (BMC Medical Informatics and
-    Decision Making 12:8), fitted by least squares weighted by the precision of each mean.
+    Decision Making 12:8), fitted by least squares weighted by the precision of each mean. For each exponent on a
+    grid the other two parameters are those of a bounded linear problem.
 
     Parameters
     ----------
