@@ -182,9 +182,11 @@ def attribution_overlap(
 ) -> float:
     """Share of the 50 genes with the largest :func:`attributions` in reality that are among those of the stand-in.
 
-    NaN with fewer than 100 genes, where chance alone shares half of them. By chance it is 50 over the number of genes.
+    By chance it is 50 over the number of genes. NaN with fewer than 100 genes, where that is half of them, and where one
+    of the two has a single class.
     """
-    if reality.shape[1] < 2 * TOP_GENES:
+    single = min(len(np.unique(reality_class)), len(np.unique(stand_in_class))) < 2
+    if single or reality.shape[1] < 2 * TOP_GENES:
         return float("nan")
     parts = ((reality, reality_class), (stand_in, stand_in_class))
     first, second = (set(np.argsort(-attributions(*part), kind="stable")[:TOP_GENES]) for part in parts)
