@@ -182,8 +182,8 @@ def attribution_overlap(
 ) -> float:
     """Share of the 50 genes with the largest :func:`attributions` in reality that are among those of the stand-in.
 
-    By chance it is 50 over the number of genes. NaN with fewer than 100 genes, where that is half of them, and where one
-    of the two has a single class.
+    By chance it is 50 over the number of genes. NaN with fewer than 100 genes, where that is half, and where one of the
+    two has a single class.
     """
     single = min(len(np.unique(reality_class)), len(np.unique(stand_in_class))) < 2
     if single or reality.shape[1] < 2 * TOP_GENES:
