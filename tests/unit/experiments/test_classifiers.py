@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import warnings
 
+import anndata as ad
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,6 +21,7 @@ from sklearn.neighbors import NearestCentroid
 from pseudocohort.core.errors import UserError
 from pseudocohort.core.seeds import derive
 from pseudocohort.experiments.shared import classifiers as c
+from pseudocohort.generators.space.means import fit_class_means
 
 ALL = tuple(dict.fromkeys((*c.CLASSIFIERS, *c.BASELINES)))
 
@@ -144,6 +147,31 @@ def test_shrunken_centroids_are_scikit_learns() -> None:
     np.testing.assert_allclose(model.predict_proba(x_test), softmax(-distance / 2, axis=1))
 
 
+def test_empirical_bayes_means_are_those_that_generators_are_fitted_with() -> None:
+    x, y = _gaussians(30, 80)
+    x, y = x[:24], y[:24].copy()
+    y[:9] = "a"  # unbalanced
+    obs = pd.DataFrame({"condition": y, "level": "bulk", "donor": np.arange(24).astype(str)})
+    profiles = ad.AnnData(x, obs=obs.set_index(obs["donor"].rename(None)))
+    reference = fit_class_means(profiles).of([(name, "bulk") for name in "abc"])
+    model = c.EmpiricalBayesMeans(10.0).fit(x, y, np.ones(24))
+    np.testing.assert_allclose(model.means, reference, atol=1e-8)
+    # Copies that share a row's weight change nothing.
+    twice = c.EmpiricalBayesMeans(10.0).fit(np.vstack([x, x]), np.concatenate([y, y]), np.full(48, 0.5))
+    np.testing.assert_allclose(twice.means, model.means)
+    # The class with fewest rows is drawn to the others most.
+    moved = [np.linalg.norm(m - x[y == k].mean(0)) for k, m in zip("abc", model.means, strict=True)]
+    assert np.argmax(moved) == np.argmin([(y == k).sum() for k in "abc"])
+
+
+def test_one_row_per_class_is_its_own_mean_to_empirical_bayes() -> None:
+    x, y = _gaussians(3, 50, gap=3)
+    x_test, y_test = _gaussians(60, 50, seed=1, gap=3)
+    found = c.fit_predict("empirical_bayes", x, y, None, x_test, 0)[0]
+    nearest = ((x_test[:, None] - x) ** 2).sum(2).argmin(1)
+    np.testing.assert_array_equal(found, y[nearest])
+
+
 def test_the_baseline_is_the_simplest_of_those_that_do_as_well() -> None:
     x, y = _gaussians(90, 60, gap=4)
     choices = c.choose_baseline(x, y, 0)
@@ -154,7 +182,7 @@ def test_the_baseline_is_the_simplest_of_those_that_do_as_well() -> None:
     shared = 5 * rng.normal(size=(120, 1))
     x = np.hstack([shared + 0.1 * rng.normal(size=(120, 1)) + 0.2 * (label == "b")[:, None], shared])
     best = c.choose_baseline(x, label, 0)[c.BEST]
-    assert best.name != "nearest_centroids" and best.accuracy > 0.8
+    assert best.name not in ("nearest_centroids", "empirical_bayes") and best.accuracy > 0.8
     assert c.choose_baseline(x[::60], label[::60], 0)[c.BEST].name == "logistic"  # too few rows to choose
 
 

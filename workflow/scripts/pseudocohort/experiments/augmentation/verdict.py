@@ -32,6 +32,7 @@ OTHERS = {
     "unlabeled": ("named", "The unlabelled profiles with labels of a mixture, without a generator"),
 }
 CLASSIFIER = {
+    "empirical_bayes": "nearest empirical-Bayes class means",
     "nearest_centroids": "nearest shrunken centroids",
     "lda": "shrunken linear discriminant analysis",
     "logistic": "logistic regression",

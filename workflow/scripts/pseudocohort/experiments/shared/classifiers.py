@@ -16,14 +16,16 @@ from sklearn.svm import LinearSVC
 
 from ...core.errors import UserError
 from ...core.seeds import derive
+from ...generators.space.means import predict_class_means
+from ...generators.space.variance_components import Classes
 from ...metrics.calibration import brier, calibration_error
 from .estimators import BASELINES, BEST, CLASSIFIERS, RECALL
 
 #: Setting where it is not chosen: inverse L2 penalty of ``logistic`` and ``svm``, shrinkage of ``lda``, threshold of
-#: ``nearest_centroids`` (``mlp`` has none). On training donors of three studies, ``logistic``: real profiles alone do
+#: ``nearest_centroids``, independent genes of ``empirical_bayes`` (``mlp`` has none). On training donors of three studies, ``logistic``: real profiles alone do
 #: as well with .01; with synthetic ones added PAM50 does, and twelve classes and 22 tissues do better with .1.
 #: ``svm``: PAM50 does better with .01 (50 profiles and synthetic ones: .68 against .65), the others alike.
-DEFAULTS = {"logistic": 0.1, "svm": 0.01, "mlp": 1.0, "lda": 0.5, "nearest_centroids": 0.5}
+DEFAULTS = {"logistic": 0.1, "svm": 0.01, "mlp": 1.0, "lda": 0.5, "nearest_centroids": 0.5, "empirical_bayes": 10.0}
 _PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 #: Settings of the inner cross-validation, the strongest regularisation first.
 GRIDS = {
@@ -31,7 +33,10 @@ GRIDS = {
     "svm": _PENALTIES,
     "lda": (1.0, 0.9, 0.7, 0.5, 0.2),
     "nearest_centroids": (4.0, 2.0, 1.0, 0.5, 0.25, 0.0),
+    "empirical_bayes": (2.0, 5.0, 10.0, 20.0, 50.0),
 }
+#: Classifiers whose setting is the one with the smallest logarithmic loss of those that are as accurate.
+_BY_LOSS = ("logistic", "empirical_bayes")
 FOLDS = 5
 #: Deals of the folds of fewer than `FEW` rows, whose accuracy depends on the deal.
 DEALS, FEW = 3, 200
@@ -129,6 +134,42 @@ class ShrunkenCentroids:
         return softmax(z @ centroids.T - (centroids**2).sum(1) / 2, axis=1)
 
 
+class EmpiricalBayesMeans:
+    """Nearest class mean, where means are best linear unbiased predictions (:mod:`....generators.space.means`).
+
+    A class of few rows is drawn towards the mean of all classes by as much as the variances within and between classes
+    ask for (Henderson 1975, Biometrics 31:423). These are the means that generators are fitted with: what a generator
+    gains over this classifier is not the gain of its class means.
+
+    Parameters
+    ----------
+    independent : float
+        Number of independent genes that all of them count as, since genes vary together; it changes probabilities
+        alone.
+    """
+
+    def __init__(self, independent: float) -> None:
+        self.independent = independent
+
+    def fit(self, x: np.ndarray, y: np.ndarray, sample_weight: np.ndarray) -> EmpiricalBayesMeans:
+        """Fit to rows `x` (n × genes) with labels `y`; the weights of a class sum to its number of rows."""
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        means, counts = _class_means(x, codes, sample_weight)
+        n, k = counts.sum(), len(counts)
+        share = sample_weight / n
+        spread = (share @ (x - share @ x) ** 2).mean() * n / (n - 1)
+        within = (share @ (x - means[codes]) ** 2).mean() * n / (n - k) if n - k > 1e-6 else 0.0
+        classes = Classes(means, counts, np.arange(k), np.zeros(k, dtype=int), np.array([False]))
+        self.means = predict_class_means(classes, np.array([within]), np.array([spread]))[:, 0]
+        self.variance = max(within or spread, 1e-12)
+        return self
+
+    def predict_proba(self, x: np.ndarray) -> np.ndarray:
+        """Class probabilities (n × classes)."""
+        scores = x @ self.means.T - (self.means**2).sum(1) / 2
+        return softmax(self.independent * scores / (x.shape[1] * self.variance), axis=1)
+
+
 class ShrunkenLda:
     """Linear discriminant analysis with equal class priors and the within-class covariance shrunk to the sphere.
 
@@ -175,20 +216,21 @@ def _class_means(x: np.ndarray, codes: np.ndarray, weight: np.ndarray) -> tuple[
 
 def make_classifier(
     name: str, *, seed: int, n_train: int, setting: float, genes: int
-) -> LogisticRegression | LinearSVC | Network | ShrunkenCentroids | ShrunkenLda:
+) -> LogisticRegression | LinearSVC | Network | ShrunkenCentroids | ShrunkenLda | EmpiricalBayesMeans:
     """Unfitted classifier.
 
     Parameters
     ----------
     name : str
-        ``logistic`` (multinomial, L2), ``svm`` (linear, squared hinge, one-vs-rest), ``mlp``, ``lda`` or
-        ``nearest_centroids``.
+        ``logistic`` (multinomial, L2), ``svm`` (linear, squared hinge, one-vs-rest), ``mlp``, ``lda``,
+        ``nearest_centroids`` or ``empirical_bayes``.
     seed : int
         Seed of what is random in it.
     n_train : int
         Training rows; decides the solver's iteration limit only.
     setting : float
-        Inverse penalty, against the sum of weighted losses, shrinkage or threshold; see :data:`DEFAULTS`.
+        Inverse penalty, against the sum of weighted losses, shrinkage, threshold or independent genes; see
+        :data:`DEFAULTS`.
     genes : int
         Number of genes, in whatever basis the rows are.
 
@@ -207,6 +249,8 @@ def make_classifier(
         return ShrunkenLda(setting, genes)
     if name == "nearest_centroids":
         return ShrunkenCentroids(setting)
+    if name == "empirical_bayes":
+        return EmpiricalBayesMeans(setting)
     known = dict.fromkeys((*CLASSIFIERS, *BASELINES))
     raise UserError(
         f"unknown classifier {name!r}", where="augmentation.classifiers", remedy=f"one of: {', '.join(known)}"
@@ -245,7 +289,9 @@ def _fit_scores(
     with warnings.catch_warnings():
         # One profile per class is a setting we ask for, not a regression problem.
         warnings.filterwarnings("ignore", message="The number of unique classes is greater than 50%")
-        model.fit(x, y, sample_weight=balanced_weights(y, weight))
+        # How many rows a class mean is of tells how far it is shrunk; the means themselves know no class frequencies.
+        weighted = weight if name == "empirical_bayes" else balanced_weights(y, weight)
+        model.fit(x, y, sample_weight=weighted)
     if name == "svm":
         scores = model.decision_function(x_test)
         if scores.ndim == 1:
@@ -275,8 +321,8 @@ def choose_setting(name: str, x: np.ndarray, y: np.ndarray, seed: int) -> Choice
     as well; a class of one row, which is never both trained on and held out, does not. Settings within
     :data:`TOLERANCE` standard errors of the best accuracy count as just as accurate: of a few dozen rows the best
     itself is mostly luck (Breiman et al. 1984, Classification and Regression Trees, section 3.4.3, who allow one). Of
-    those, the strongest is taken; for ``logistic`` the one whose held-out probabilities have the smallest logarithmic
-    loss: where classes are far apart every penalty is as accurate, and the strongest would leave probabilities near
+    those, the strongest is taken; for ``logistic`` and ``empirical_bayes`` the one whose held-out probabilities have
+    the smallest logarithmic loss: where classes are far apart every penalty is as accurate, and the strongest would leave probabilities near
     chance. Give it real rows only: synthetic rows derived from the real ones would leak between the folds. With fewer
     rows than two per class on average, and for ``mlp``, it is that of :data:`DEFAULTS`.
     """
@@ -296,7 +342,7 @@ def choose_setting(name: str, x: np.ndarray, y: np.ndarray, seed: int) -> Choice
     means, losses = found.T
     best = means.max()
     alike = np.flatnonzero(means >= best - TOLERANCE * _error(best, counts))
-    at = alike[losses[alike].argmin()] if name == "logistic" else alike[0]
+    at = alike[losses[alike].argmin()] if name in _BY_LOSS else alike[0]
     return Choice(name, grid[int(at)], float(means[at]))
 
 
@@ -380,7 +426,8 @@ def fit_predict(
     seed : int
         Seed.
     setting : float, optional
-        Inverse penalty, shrinkage or threshold; None = :func:`choose_setting` on the training rows.
+        Inverse penalty, shrinkage, threshold or independent genes; None = :func:`choose_setting` on the training
+        rows.
 
     Returns
     -------

@@ -97,11 +97,11 @@ def fit_class_means(profiles: ad.AnnData) -> ClassMeans:
     )
     spread = np.array([_spread(x[level == at], weight[level == at]) for at in range(len(levels))])
     squares, freedom = _within_classes(x, weight, list(groups.values()), classes)
-    predicted = _predicted(classes, _variance(squares, freedom), spread)
+    predicted = predict_class_means(classes, _variance(squares, freedom), spread)
     for _ in range(POOL_ITERATIONS if any(len(pool) > MIN_POOL for pool in pools) else 0):
         around = [_around_nearest(pool, predicted[:, at]) for at, pool in enumerate(pools)]
         more_squares, more_freedom = np.array(around).T
-        predicted = _predicted(classes, _variance(squares + more_squares, freedom + more_freedom), spread)
+        predicted = predict_class_means(classes, _variance(squares + more_squares, freedom + more_freedom), spread)
     out = ClassMeans(seen=set(groups))
     for c, name in enumerate(names):
         # A level with one condition does not tell how that differs from others.
@@ -151,8 +151,16 @@ def _variance(squares: np.ndarray, freedom: np.ndarray) -> np.ndarray:
     return (squares + PRIOR_FREEDOM * overall) / (freedom + PRIOR_FREEDOM)
 
 
-def _predicted(classes: Classes, within: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    """Mean of every condition at every level (conditions × levels × genes)."""
+def predict_class_means(classes: Classes, within: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """Mean of every condition at every level (conditions × levels × genes).
+
+    Parameters
+    ----------
+    classes : Classes
+        Observed means.
+    within, spread : ndarray (levels,)
+        Variance within classes, and of all profiles, averaged over genes.
+    """
     between = np.maximum(spread - within, MIN_BETWEEN_SHARE * spread)
     noise = within[classes.level] / classes.size
     predicted = predicted_means(classes, noise, contrast_covariance(classes, noise, between))
