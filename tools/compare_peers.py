@@ -44,7 +44,10 @@ from pseudocohort.core.seeds import derive
 
 REAL = "real"
 OURS = ("mvn", "copula", "ddpm", "flow", "unclip", "wgan_gp", "mvn_camda")
-PEERS = ("sdv_copula", "sdv_tvae", "smote", "avatar", "kernel_density", "forest_diffusion", "syng_bts")
+PEERS = (
+    "sdv_copula", "sdv_copula_per_class", "sdv_tvae", "smote", "avatar", "kernel_density", "arf", "syng_bts",
+    "forest_diffusion",
+)  # fmt: skip
 METHODS = (REAL, *(f"ours:{name}" for name in OURS), *PEERS)
 KEYS = ["dataset", "split", "method", "floors", "metric", "value"]
 

@@ -42,6 +42,7 @@ TABLES = {
         Column("discovery_recall", "recall", "high"),
         Column("discovery_false_share", "false share", "low"),
         Column("discovery_p_r", "adjusted p, ρ", "high"),
+        Column("attribution_overlap", "attributions", "high"),
         Column("set_calls", "sets called", "none", 1),
         Column("set_recall", "recall of sets", "high"),
         Column("set_false_share", "false share of sets", "low"),

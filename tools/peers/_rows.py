@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pandas as pd
 
 #: Draws until a class that is rarely drawn is given up.
@@ -35,3 +36,26 @@ def until_filled(draw: Callable[[int], pd.DataFrame], n_per_class: dict[str, int
         if not any(n > 0 for n in lacking.values()):
             return pd.concat(parts).set_index(column)
     raise RuntimeError(f"no profiles of {', '.join(k for k, n in lacking.items() if n > 0)} in {ROUNDS} draws")
+
+
+def per_class(
+    fit_sample: Callable[[pd.DataFrame, int], pd.DataFrame],
+    train: pd.DataFrame,
+    classes: np.ndarray,
+    n_per_class: dict[str, int],
+) -> pd.DataFrame:
+    """Rows of a model for each class; class as index.
+
+    Parameters
+    ----------
+    fit_sample : callable
+        Profiles of a class and how many to make, in; made profiles, out.
+    train : DataFrame (profiles × genes)
+    classes : ndarray of str (profiles,)
+    n_per_class : dict of int
+    """
+    parts = []
+    for name, n in n_per_class.items():
+        made = fit_sample(train[classes == name].reset_index(drop=True), n)
+        parts.append(made[train.columns].set_axis([name] * len(made), axis=0))
+    return pd.concat(parts)

@@ -16,7 +16,7 @@ from pseudocohort.experiments.shared.estimators import BEST
 from pseudocohort.experiments.shared.standardise import moderated_scale
 from pseudocohort.generators.fit.detection import DetectionLimits
 from pseudocohort.metrics.correlation import correlation_error, correlation_score
-from pseudocohort.metrics.discovery import discovery
+from pseudocohort.metrics.discovery import attribution_overlap, discovery
 from pseudocohort.metrics.discriminator import discriminator_auc
 from pseudocohort.metrics.moments import maximum_mean_discrepancy
 from pseudocohort.metrics.pathways import read_gene_sets, set_matrix
@@ -83,6 +83,7 @@ def _likeness(made: Cohort, train: Cohort, holdout: Cohort, seed: int, sets: np.
     out["correlation_error_within"] = correlation_error(reality.x, matched.x, *classes)
     with config_context(assume_finite=True, skip_parameter_validation=True):
         out["discriminator_auc"] = discriminator_auc(reality.x, matched.x, reality.donor, seed)
+    out["attribution_overlap"] = attribution_overlap(reality.x, matched.x, *classes)
     return out | discovery(reality.x, matched.x, *classes, sets=sets)
 
 

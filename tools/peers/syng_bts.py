@@ -20,14 +20,14 @@ def fit_sample(train: pd.DataFrame, classes: np.ndarray, n_per_class: dict[str, 
     """Values are log2 already, so that its own logarithm is off."""
     from syng_bts import generate
 
-    parts = []
-    for name, n in n_per_class.items():
-        own = train[classes == name].reset_index(drop=True)
+    from ._rows import per_class
+
+    def draw(own: pd.DataFrame, n: int) -> pd.DataFrame:
         # Batches of one row, a tenth of a small class, stop it: it normalises over the rows of a batch.
         batch = max(0.1, 4 / len(own))
         found = generate(
             own, new_size=n, model=MODEL, apply_log=False, batch_frac=batch, random_seed=seed, verbose="silent"
         )
-        made = found.generated_data
-        parts.append(made[train.columns].set_axis([name] * len(made), axis=0))
-    return pd.concat(parts)
+        return found.generated_data
+
+    return per_class(draw, train, classes, n_per_class)

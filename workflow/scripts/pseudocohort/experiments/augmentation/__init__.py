@@ -90,10 +90,10 @@ EXPERIMENT = Experiment(
         "Gain in balanced accuracy over the real profiles alone, with 95 % intervals over paired repeats. Right of "
         "the solid line synthetic profiles help; the dashed line is what all real profiles reach. Hollow marks are "
         "an oracle, whose generator has seen patients that the user does not have. The real profiles alone are used "
-        "by the best of four classifiers (nearest shrunken centroids, shrunken discriminant analysis, logistic "
-        "regression, linear support vector machine), each with its default setting or one chosen by inner "
-        "cross-validation, so that even copies can lose. Black: further real profiles without a generator. Every "
-        "repeat holds out other patients."
+        "by the best of five classifiers (nearest empirical-Bayes class means, nearest shrunken centroids, shrunken "
+        "discriminant analysis, logistic regression, linear support vector machine), each with its default setting "
+        "or one chosen by inner cross-validation, so that even copies can lose. Black: further real profiles without "
+        "a generator. Every repeat holds out other patients."
     )),
         Figure(name="learning", draw="figures.learning:figure", caption=(
         "What synthetic profiles are worth in real ones. Left: balanced accuracy on held-out donors against the "

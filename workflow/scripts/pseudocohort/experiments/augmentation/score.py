@@ -6,12 +6,13 @@ gain the generator's own:
 * One standardisation for all regimes, fitted on the n real rows only (:func:`moderated_scale`): the
   generator of an oracle may have seen more, but the classifier's owner has not. It is not per level, because tumour
   against normal may be the very task.
-* The baseline is the best that a practitioner would use without synthetic profiles: of nearest shrunken centroids,
-  shrunken discriminant analysis, logistic regression and a linear support vector machine, each with its default setting
-  or one chosen by inner cross-validation on the n real rows, the one whose mean over the repeats is largest on the
-  held-out donors, the same in every repeat. Choosing it on the held-out donors is in the baseline's favour; chosen on
-  a few dozen real rows it would be weaker, and every generator would gain by it. Synthetic rows regularise, and so does
-  a penalty or a threshold: what the latter give is no gain of a generator. A photocopier can therefore lose.
+* The baseline is the best that a practitioner would use without synthetic profiles: of nearest empirical-Bayes class
+  means (those that generators are fitted with), nearest shrunken centroids, shrunken discriminant analysis, logistic
+  regression and a linear support vector machine, each with its default setting or one chosen by inner cross-
+  validation on the n real rows, the one whose mean over the repeats is largest on the held-out donors, the same in
+  every repeat. Choosing it on the held-out donors is in the baseline's favour; chosen on a few dozen real rows it
+  would be weaker, and every generator would gain by it. Synthetic rows regularise, and so does a penalty or a
+  threshold: what the latter give is no gain of a generator. A photocopier can therefore lose.
 * A generator's profiles are added to each configured classifier, and to the baseline itself (estimator ``best``), with
   the baseline's setting: that difference is what sampling adds to what the baseline makes of the same rows.
 * Weights sum to the number of real rows, so that the penalty does not weaken as synthetic rows are added: adding copies

@@ -22,9 +22,10 @@ from ...metrics.calibration import brier, calibration_error
 from .estimators import BASELINES, BEST, CLASSIFIERS, RECALL
 
 #: Setting where it is not chosen: inverse L2 penalty of ``logistic`` and ``svm``, shrinkage of ``lda``, threshold of
-#: ``nearest_centroids``, independent genes of ``empirical_bayes`` (``mlp`` has none). On training donors of three studies, ``logistic``: real profiles alone do
-#: as well with .01; with synthetic ones added PAM50 does, and twelve classes and 22 tissues do better with .1.
-#: ``svm``: PAM50 does better with .01 (50 profiles and synthetic ones: .68 against .65), the others alike.
+#: ``nearest_centroids``, independent genes of ``empirical_bayes`` (``mlp`` has none). On training donors of three
+#: studies, ``logistic``: real profiles alone do as well with .01; with synthetic ones added PAM50 does, and twelve
+#: classes and 22 tissues do better with .1. ``svm``: PAM50 does better with .01 (50 profiles and synthetic ones: .68
+#: against .65), the others alike.
 DEFAULTS = {"logistic": 0.1, "svm": 0.01, "mlp": 1.0, "lda": 0.5, "nearest_centroids": 0.5, "empirical_bayes": 10.0}
 _PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 #: Settings of the inner cross-validation, the strongest regularisation first.
@@ -317,14 +318,14 @@ class Choice(NamedTuple):
 def choose_setting(name: str, x: np.ndarray, y: np.ndarray, seed: int) -> Choice:
     """Setting of a classifier by inner cross-validation over the rows given.
 
-    Held-out predictions of all folds are pooled into one balanced accuracy, so that classes of two or three rows count
-    as well; a class of one row, which is never both trained on and held out, does not. Settings within
+    Held-out predictions of all folds are pooled into one balanced accuracy, so that classes of two or three rows
+    count as well; a class of one row, which is never both trained on and held out, does not. Settings within
     :data:`TOLERANCE` standard errors of the best accuracy count as just as accurate: of a few dozen rows the best
     itself is mostly luck (Breiman et al. 1984, Classification and Regression Trees, section 3.4.3, who allow one). Of
     those, the strongest is taken; for ``logistic`` and ``empirical_bayes`` the one whose held-out probabilities have
-    the smallest logarithmic loss: where classes are far apart every penalty is as accurate, and the strongest would leave probabilities near
-    chance. Give it real rows only: synthetic rows derived from the real ones would leak between the folds. With fewer
-    rows than two per class on average, and for ``mlp``, it is that of :data:`DEFAULTS`.
+    the smallest logarithmic loss: where classes are far apart every penalty is as accurate, and the strongest would
+    leave probabilities near chance. Give it real rows only: synthetic rows derived from the real ones would leak
+    between the folds. With fewer rows than two per class on average, and for ``mlp``, it is that of :data:`DEFAULTS`.
     """
     y = np.asarray(y)
     classes, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
