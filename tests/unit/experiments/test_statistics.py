@@ -89,11 +89,19 @@ def test_two_values_give_no_interval_and_p_values_none_at_all() -> None:
         "mmd_over_level_shift": scales.REAL, "centroid_r": scales.CORRELATION, "pearson_delta": scales.CORRELATION,
         "pearson_delta_gain_over_see": scales.REAL, "mmd": scales.REAL, "brier": scales.POSITIVE,
         "real_profiles_saved": scales.REAL, "mmd_challenge": scales.REAL, "frechet_within": scales.POSITIVE,
-        "p_corrected": None, "precision": scales.SHARE, "a_new_metric": scales.REAL,
+        "em_kept": scales.CORRELATION, "em_used": scales.SHARE, "p_corrected": None, "precision": scales.SHARE, "a_new_metric": scales.REAL,
     }.items(),
 )  # fmt: skip
 def test_a_metrics_name_says_where_it_can_lie(metric: str, bounds: tuple[float, float] | None) -> None:
     assert scales.bounds(metric) == bounds
+
+
+def test_a_metric_whose_name_promises_too_much_does_not_stop_a_study(caplog) -> None:
+    rows = [{"metric": "a_share", "repeat": i, "value": value} for i, value in enumerate((-0.2, 0.3, 0.4, 0.5))]
+    summary = summarise(evaluation_table(rows)).iloc[0]
+    plain = stats.t.interval(0.95, 3, loc=0.25, scale=np.std([-0.2, 0.3, 0.4, 0.5], ddof=1) / 2)
+    assert (summary["ci_low"], summary["ci_high"]) == pytest.approx(plain)
+    assert "a_share: values from -0.2 to 0.5" in caplog.text
 
 
 def test_a_value_that_cannot_be_is_refused() -> None:

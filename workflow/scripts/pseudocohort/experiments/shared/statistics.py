@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -14,6 +15,8 @@ from ...core.contracts import EVALUATION_KEYS
 from ...core.errors import ContractError
 from ...core.io import evaluation_table
 from . import scales
+
+log = logging.getLogger(__name__)
 
 #: Keys that tell repeats of one measurement apart; summaries are over them.
 REPEAT_KEYS = ("repeat", "seed")
@@ -263,6 +266,18 @@ def corrected_maximum(
     return float(extreme / (permutations + 1))
 
 
+def _possible(metric: str, values: np.ndarray) -> tuple[float, float] | None:
+    """Bounds of a metric; any number where its values lie outside of what its name says, so that a study goes on."""
+    bounds = scales.bounds(metric)
+    if bounds and ((values < bounds[0] - 1e-6) | (values > bounds[1] + 1e-6)).any():
+        log.warning(
+            "%s: values from %g to %g, where %g to %g are possible by its name; its interval is that of any number",
+            metric, np.nanmin(values), np.nanmax(values), *bounds,
+        )  # fmt: skip
+        return scales.REAL
+    return bounds
+
+
 def summarise(long: pd.DataFrame) -> pd.DataFrame:
     """Mean with 95 % interval over the repeats of each measurement of a long evaluation table.
 
@@ -283,7 +298,7 @@ def summarise(long: pd.DataFrame) -> pd.DataFrame:
         metric = str(names[-1])
         if metric.endswith(SHARED_SE):
             continue
-        possible = scales.bounds(metric)
+        possible = _possible(metric, values)
         lines = {metric: interval(values, bounds=possible or scales.REAL)}
         if possible is None:
             lines[metric] = lines[metric]._replace(low=np.nan, high=np.nan)
