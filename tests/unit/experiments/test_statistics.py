@@ -89,7 +89,8 @@ def test_two_values_give_no_interval_and_p_values_none_at_all() -> None:
         "mmd_over_level_shift": scales.REAL, "centroid_r": scales.CORRELATION, "pearson_delta": scales.CORRELATION,
         "pearson_delta_gain_over_see": scales.REAL, "mmd": scales.REAL, "brier": scales.POSITIVE,
         "real_profiles_saved": scales.REAL, "mmd_challenge": scales.REAL, "frechet_within": scales.POSITIVE,
-        "em_kept": scales.CORRELATION, "em_used": scales.SHARE, "p_corrected": None, "precision": scales.SHARE, "a_new_metric": scales.REAL,
+        "em_kept": scales.CORRELATION, "em_used": scales.SHARE,
+        "p_corrected": None, "precision": scales.SHARE, "a_new_metric": scales.REAL,
     }.items(),
 )  # fmt: skip
 def test_a_metrics_name_says_where_it_can_lie(metric: str, bounds: tuple[float, float] | None) -> None:
