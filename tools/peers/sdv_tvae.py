@@ -12,7 +12,11 @@ TITLE = "SDV TVAE"
 SOURCE = "sdv 2.0.0 (Xu et al. 2019, NeurIPS)"
 LICENSE = "BSL 1.1, source available"
 EPOCHS = 300
-LIMITS = f"its defaults, {EPOCHS} epochs, on a CPU; a model for each class, since fitted to all it leaves out rare ones"
+MOST_GENES = 100
+LIMITS = (
+    f"the {MOST_GENES} most variable genes, since it fits a mixture to each; its defaults, {EPOCHS} epochs; a "
+    "model for each class, since fitted to all it leaves out rare ones"
+)
 ENVIRONMENT = "sdv"
 
 
