@@ -10,8 +10,8 @@ SOURCE = "arfpy 0.1.1 (Watson et al. 2023, AISTATS)"
 LICENSE = "MIT"
 MOST_GENES = 100
 LIMITS = (
-    f"the {MOST_GENES} most variable genes: with 900 it takes four CPU minutes a cohort; its defaults, 30 trees and leaves "
-    "of five profiles or more"
+    f"the {MOST_GENES} most variable genes: with 900 it takes four CPU minutes a cohort; its defaults, 30 trees and "
+    "leaves of five profiles or more"
 )
 ENVIRONMENT = "arf"
 
