@@ -48,7 +48,8 @@ def fit(
     profiles : AnnData or DataFrame
         Profiles × genes; all genes enter. In a DataFrame, columns that the next four name are annotation.
     condition : str, Series or sequence
-        Column, or condition of each profile: subtype, cancer, tissue; what :meth:`Cohort.sample` is asked for.
+        Column, or condition of each profile: subtype, cancer, tissue; what :meth:`Cohort.sample` is asked for. A Series
+        goes by its index, as those of donors and levels do; other values are in the order of the profiles.
     generator : str
         Name of a plug-in; :func:`pseudocohort.list_generators` lists them.
     donor : str, Series or sequence, optional

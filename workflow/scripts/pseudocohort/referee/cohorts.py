@@ -285,6 +285,11 @@ def _checked(cohort: Cohort) -> Cohort:
             where=cohort.where,
             remedy="leave out genes or profiles without values, or fill them in",
         )
+    _check_enough(cohort)
+    return cohort
+
+
+def _check_enough(cohort: Cohort) -> None:
     if cohort.donors < FEWEST:
         what = "profiles" if cohort.name == "synthetic" else "donors"
         raise UserError(
@@ -292,7 +297,6 @@ def _checked(cohort: Cohort) -> Cohort:
             where=cohort.where,
             remedy=f"nothing can be said of fewer than {FEWEST}",
         )
-    return cohort
 
 
 def unit_of(x: np.ndarray) -> str:
@@ -379,6 +383,7 @@ def _same_conditions(cohorts: dict[str, Cohort]) -> tuple[dict[str, Cohort], lis
         if strange.any():
             notes.append(f"{name}: {int(strange.sum())} profiles of other conditions than training's: left out")
             cohort = cohort.rows(~strange)
+            _check_enough(cohort)
         out[name] = cohort
     if lacking := sorted(known - set(cohorts["synthetic"].obs["condition"])):
         notes.append(f"the synthetic cohort has no profile of: {', '.join(lacking)}")
