@@ -1,9 +1,13 @@
+# make env    the environment alone (.venv)
 # make demo   the whole workflow on simulated data, in minutes, without any download
 # make test   the test suite
 # make test-slurm   the demo through profiles/slurm on a real Slurm of one node (root, Debian's slurmctld slurmd slurm-client munge)
 # make test-faults   a tiny study killed a hundred times (KILLS=100), damaged files, a full disk
 # make test-fast   a part of it, in about two minutes
 # make lint   ruff, snakefmt and snakemake --lint
+# make format   what ruff and snakefmt can mend themselves
+# make lock   exact pins from the ranges of pyproject.toml
+# make clean   removes results, logs and what was simulated
 # make bench-attacks   time and memory of the privacy battery at 20,000 profiles (ARGS="--candidates 2000 ..." for less)
 # make pages   the pages and tables of the documentation that are made from plug-ins
 # make check-dataset DATASET=name   what of a dataset would enter a study, before anything trains
@@ -12,11 +16,11 @@
 # make fuzz-readers   random and damaged files of every format into the readers (ARGS="--inputs 5000 --readers gct")
 # make bench-ingest   time and memory of reading large files
 # make bench-prepare   memory and time of quality control, harmonisation and checks, at growing numbers of samples
-# make bench-prdc     time and memory of the neighbour metrics beside scikit-learn's (ARGS="--samples 2000 5000")
+# make bench-prdc   time and memory of the neighbour metrics beside scikit-learn's (ARGS="--samples 2000 5000")
 # make bench-together   twenty small training sets trained as one beside one by one
 # make rehearse   the full study on simulated files of true upstream shape, scaled (ARGS="--scale 0.02 --genes 2000")
 # make compare-peers DATA_ROOT=folder   other people's generators and ours on the same matrices: docs/comparison.md
-# make bench-gpu      what a training step of each network costs on a GPU, beside the least that the GPU allows
+# make bench-gpu   what a training step of each network costs on a GPU, beside the least that the GPU allows
 # make bench-generators   training, sampling and memory of the generators, published presets beside ours
 # Each builds .venv from the lock file when needed. Options for Snakemake: make demo ARGS="-n"
 

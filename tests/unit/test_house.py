@@ -149,3 +149,10 @@ def test_nothing_outside_of_a_plugin_mentions_its_name(folder, project_root):
                 wrong.append(f"{path.relative_to(project_root)}: {name}")
     assert seen > 3
     assert not wrong, "\n".join(wrong)
+
+
+def test_make_help_names_every_target(project_root):
+    text = (project_root / "Makefile").read_text()
+    targets = re.search(r"^\.PHONY: (.*)$", text, re.M)[1].split()
+    assert len(targets) > 20
+    assert [name for name in targets if not re.search(rf"^# make {name} ", text, re.M)] == ["help"]

@@ -13,7 +13,7 @@ from pseudocohort.configuration import check_study, complete, schema, validate_c
 from pseudocohort.core.errors import UserError
 from pseudocohort.generators.base.registry import kind_of, settings_of
 from pseudocohort.plan.training_sets import training_sets
-from pseudocohort.study import conditions_of, read_datasets
+from pseudocohort.study import conditions_of, read_datasets, read_study
 
 STUDIES = ("demo", "breast", "paired", "gtex")
 
@@ -124,6 +124,9 @@ def test_every_config_key_is_documented(project_root):
         ({"interventions": {"generators": ["copy"]}}, "interventions.generators[0]", "one of: "),
         ({"combination": {"conditions": ["breast"]}}, "combination.conditions", "leave combination out"),
         ({"interventions": {"graph": ""}}, "interventions", "leave interventions out"),
+        ({"prepare": {"conditions": {"map": {False: "x"}}}}, "prepare.conditions.map", "put it in quotes"),
+        ({"prepare": {"conditions": {"map": {1: "x"}}}}, "prepare.conditions.map", "put it in quotes"),
+        ({"prepare": {"sources": {False: "x"}}}, "prepare.sources", "put it in quotes"),
         (
             {"privacy": {"generators": ["ddpm"]}, "augmentation": {"generators": ["mvn"]}, "generators": ["mvn"]},
             "privacy.generators", "add it",
@@ -135,6 +138,17 @@ def test_mistakes_name_field_value_and_remedy(study, changes, where, remedy):
         check(study(**changes))
     assert where in caught.value.where
     assert remedy in caught.value.remedy
+
+
+@pytest.mark.parametrize(("text", "number"), [("010", 8), ("1:30", 90), ("-0_17", -15)])
+def test_numbers_that_yaml_reads_otherwise_are_refused(tmp_path, text, number):
+    (tmp_path / "s.yaml").write_text(f"study: s\nseed: {text}\n")
+    with pytest.raises(UserError, match=f"{text} is read as {number} ") as caught:
+        read_study(tmp_path / "s.yaml")
+    assert "line 2, column 7" in caught.value.where
+    for good in ("0", "10", "-3", "1_000", "'010'", "0x1F"):
+        (tmp_path / "s.yaml").write_text(f"seed: {good}\n")
+        assert read_study(tmp_path / "s.yaml") == yaml.safe_load(f"seed: {good}")
 
 
 def test_a_study_without_tasks_is_shown_one(study):

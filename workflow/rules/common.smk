@@ -19,7 +19,7 @@ from pseudocohort.core.versions import code_version, folder_version
 from pseudocohort.experiments import registry as experiment_registry
 from pseudocohort.generators.base import registry as generator_registry
 from pseudocohort.plan import training_sets as plan
-from pseudocohort.study import conditions_of
+from pseudocohort.study import conditions_of, read_study
 
 put_before_installed(WORKFLOW / "scripts")
 
@@ -29,6 +29,8 @@ if not config.get("study"):
         {**yaml.safe_load((PROJECT / "config/demo.yaml").read_text()), **config}
     )
 try:
+    for path in filter(Path.is_file, map(Path, workflow.configfiles)):
+        read_study(path)  # of a key given twice, Snakemake keeps the last without a word
     config.update(configuration.complete(config, WORKFLOW / "schemas"))
     DATASETS = sources.check(
         configuration.check_study(config, WORKFLOW / "schemas", PROJECT)

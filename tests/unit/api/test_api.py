@@ -8,6 +8,7 @@ import json
 import os
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -470,3 +471,189 @@ def test_tables_as_people_have_them(real):
     ):
         with pytest.raises(pc.UserError, match=message):
             pc.fit(wrong, **told)
+
+
+def test_labels_with_an_index_go_by_it_or_are_refused(real):
+    told, labels = {"generator": "mvn", "random_state": 1}, real.obs["cancer"]
+    wanted = pc.fit(real, "cancer", **told).sample(5).X
+    turned = labels[::-1]
+    for same in (turned, turned.to_dict(), labels.reset_index(drop=True), turned.astype("category"), iter(labels)):
+        np.testing.assert_array_equal(pc.fit(real, same, **told).sample(5).X, wanted)
+    for other in (
+        labels.rename("x{}".format),
+        labels.rename(index={"P0003": "Q"}),
+        labels.reset_index(drop=True)[::-1],
+        {f"x{name}": label for name, label in labels.items()},
+    ):
+        with pytest.raises(UserError, match="other names than the profiles'"):
+            pc.fit(real, other, **told)
+    for none in (labels.to_frame(), labels.to_numpy()[:, None], set(labels), None, 5):
+        with pytest.raises(UserError, match="does not say the condition of each profile"):
+            pc.fit(real, none, **told)
+
+
+def test_labels_do_not_enter_as_a_gene(real):
+    table = real.to_df().assign(stage=np.resize([0, 1], real.n_obs))
+    with pytest.raises(UserError, match="would enter as a gene"):
+        pc.fit(table, table["stage"], generator="mvn")
+    assert pc.fit(table, "stage", generator="mvn").var.shape[0] == real.n_vars
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"log_offset": -1, "unit": "tpm"}, "added to no value"),
+        ({"log_offset": float("nan"), "unit": "tpm"}, "added to no value"),
+        ({"log_offset": "1", "unit": "tpm"}, "added to no value"),
+        ({"generator": ["mvn"]}, "unknown generator"),
+        ({"covariates": ["age"]}, "'inf' of sample 'P0001' is not a number"),
+        ({"covariates": "cancer"}, "cannot be the name of the condition"),
+    ],
+)
+def test_arguments_that_would_give_wrong_numbers_are_refused(real, arguments, message):
+    real = real.copy()
+    real.obs["age"] = np.r_[np.inf, np.arange(real.n_obs - 1)]
+    with pytest.raises(UserError, match=message):
+        pc.fit(real, "cancer", **({"generator": "mvn"} | arguments))
+
+
+def test_tables_with_names_that_become_equal_or_have_levels_are_refused(real):
+    table, labels = real.to_df(), list(real.obs["cancer"])
+    for names, message in (
+        ([1, "1", *range(2, real.n_obs)], "profile '1' occurs more than once"),
+        (pd.MultiIndex.from_product([["a"], range(real.n_obs)]), "names of profiles have several levels"),
+    ):
+        with pytest.raises(UserError, match=message):
+            pc.fit(table.set_axis(names), labels, generator="mvn")
+    with pytest.raises(UserError, match="names of genes have several levels"):
+        pc.fit(table.set_axis(pd.MultiIndex.from_product([["a"], table.columns]), axis=1), labels, generator="mvn")
+
+
+def test_a_file_that_stays_on_disk_is_the_same_cohort(real, tmp_path):
+    wanted = pc.fit(real, "cancer", generator="mvn").sample(5).X
+    packed = real.copy()
+    packed.X = sparse.csr_matrix(packed.X)
+    for name, data in (("dense", real), ("sparse", packed)):
+        data.write_h5ad(tmp_path / f"{name}.h5ad")
+        backed = ad.read_h5ad(tmp_path / f"{name}.h5ad", backed="r")
+        np.testing.assert_array_equal(pc.fit(backed, "cancer", generator="mvn").sample(5).X, wanted)
+
+
+def test_conditions_are_asked_for_in_any_type(real, flow):
+    counted = flow.sample(real.obs["cancer"].value_counts()).obs["cancer"].value_counts()
+    assert counted.to_dict() == dict.fromkeys(flow.conditions, 15)
+    numbered = pc.fit(real, list(map(float, pd.Categorical(real.obs["cancer"]).codes)), generator="mvn")
+    for wanted in ({1.0: 2}, {1: 2}, {"1 ": 2}, pd.DataFrame({"condition": [1.0, 1.0]})):
+        assert numbered.sample(wanted).obs["condition"].tolist() == ["1", "1"]
+    for wanted, message in (
+        ({1: 2, "1": 3}, "asked for twice"),
+        (pd.Series([1, 2], ["1", "1"]), "named twice"),
+        (pd.DataFrame([["1", "1"]], columns=["condition", "condition"]), "more than once"),
+    ):
+        with pytest.raises(UserError, match=message):
+            numbered.sample(wanted)
+    with pytest.raises(UserError, match="level 'tumour' is asked for, and the table has 'normal'"):
+        flow.sample(pd.DataFrame({"cancer": ["lung"], "level": ["normal"]}), level="tumour")
+
+
+def test_a_category_that_nobody_had_is_refused(real):
+    cohort = pc.fit(real, "cancer", generator="flow", settings=SHORT, covariates=["sex"])
+    assert cohort.fitted.effects.codings  # else it would have no effect in any case
+    wanted = pd.DataFrame({"cancer": ["lung"] * 2, "sex": ["female", None]})
+    assert cohort.sample(wanted).obs["sex"].tolist() == ["female", ""]
+    with pytest.raises(UserError, match="unknown sex 'Female'\n.*\n.*did you mean 'female'"):
+        cohort.sample(wanted.assign(sex="Female"))
+    other = real[:2].copy()
+    other.obs["sex"] = "f"
+    with pytest.raises(UserError, match="unknown sex 'f'"):
+        cohort.impute(other)
+
+
+def test_counts_are_not_taken_for_logarithms_when_they_are_completed(flow, real):
+    with pytest.raises(UserError, match="whole numbers, as counts are"):
+        flow.impute(ad.AnnData(np.round(real.X[:2]), obs=real.obs[:2], var=real.var))
+
+
+def test_nothing_outside_is_changed(real, tmp_path):
+    import torch
+
+    before, x, obs = torch.get_rng_state(), real.X.copy(), real.obs.copy()
+    cohort = pc.fit(real, "cancer", generator="flow", settings=SHORT)
+    cohort.sample(3)
+    cohort.impute(real[:2, :50])
+    cohort.save(tmp_path / "c")
+    pc.load(tmp_path / "c")
+    assert torch.equal(before, torch.get_rng_state())
+    np.testing.assert_array_equal(real.X, x)
+    pd.testing.assert_frame_equal(real.obs, obs)
+
+
+def test_saving_loses_nothing(flow, tmp_path):
+    flow.save(tmp_path / "project/cohort")  # a folder with the name of a part
+    (tmp_path / "project/notes.txt").write_text("x")
+    with pytest.raises(UserError, match="something else"):
+        flow.save(tmp_path / "project")
+    (tmp_path / "project/cohort/mine.txt").write_text("x")
+    with pytest.raises(UserError, match="something else, which a cohort would replace: mine.txt"):
+        flow.save(tmp_path / "project/cohort")
+    assert (tmp_path / "project/notes.txt").exists() and (tmp_path / "project/cohort/mine.txt").exists()
+    flow.save(tmp_path / "a")
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    flow.save(tmp_path / "link")
+    assert (tmp_path / "link").is_symlink() and pc.load(tmp_path / "link").genes.equals(flow.genes)
+    for path in (tmp_path / "project/notes.txt/c", tmp_path / ("x" * 300)):
+        with pytest.raises(UserError, match="cannot be written"):
+            flow.save(path)
+
+
+def test_a_cohort_of_another_form_is_refused_when_it_is_loaded(flow, real, tmp_path):
+    other = pc.fit(real[:, :50], "cancer", generator="flow", settings=SHORT)
+    other.save(tmp_path / "other")
+    flow.save(tmp_path / "good")
+    tried = 0
+
+    def refused(change):
+        nonlocal tried
+        shutil.rmtree(tmp_path / "bad", ignore_errors=True)
+        shutil.copytree(tmp_path / "good", tmp_path / "bad")
+        change(tmp_path / "bad")
+        with pytest.raises(UserError) as caught:
+            pc.load(tmp_path / "bad")
+        assert caught.value.remedy and "training rule" not in str(caught.value)
+        tried += 1
+
+    def without(part, key):
+        def change(folder):
+            file = folder / part / "metadata.json"
+            file.write_text(json.dumps({k: v for k, v in json.loads(file.read_text()).items() if k != key}))
+
+        return change
+
+    for part in ("model", "scale", "covariates", "detection", "library", "cohort"):
+        refused(lambda folder, part=part: shutil.rmtree(folder / part))
+        refused(lambda folder, part=part: (folder / part / "metadata.json").write_text("[]"))
+        for key in json.loads((tmp_path / "good" / part / "metadata.json").read_text()):
+            refused(without(part, key))
+    for part in ("model", "scale"):
+        refused(
+            lambda folder, part=part: (
+                shutil.rmtree(folder / part), shutil.copytree(tmp_path / "other" / part, folder / part)
+            )
+        )  # fmt: skip
+    refused(lambda folder: (folder / "history.tsv").write_bytes(b""))
+    assert tried > 25
+
+
+def test_the_map_takes_tables_and_refuses_what_it_cannot_draw(flow, real):
+    made = flow.sample(20)
+    table = real.to_df().assign(cancer=real.obs["cancer"])
+    assert pc.plot_map(table, made, "cancer").get_xlabel() == "PC1"
+    for wrong, message in ((table.where(table != table.iloc[0, 0]), "missing or infinite"), ([1], "no table")):
+        with pytest.raises(UserError, match=message):
+            pc.plot_map(wrong, made, "cancer")
+
+
+@pytest.mark.parametrize("profiles", [0, -1, 1.5, True])
+def test_an_example_has_a_number_of_profiles(profiles):
+    with pytest.raises(UserError, match="no number of profiles"):
+        pc.example(profiles)

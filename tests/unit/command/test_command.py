@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 import tomllib
 
 import anndata as ad
@@ -107,6 +110,9 @@ def test_fit_and_sample_go_from_files_to_files_as_the_interface_does(files, tmp_
         (["--generator", "floww"], "did you mean 'flow'"),
         (["--set", "colour=1"], "unknown key 'colour'"),
         (["--set", "colour"], "'colour' is not KEY=VALUE"),
+        (["--set", "steps=5", "--set", "steps=6"], "'steps' is given twice"),
+        (["--set", "steps=2020-13-45"], "'2020-13-45' is no value"),
+        (["--covariates", "sex=categorical", "sex=numeric"], "'sex' is given twice"),
         (["--unit", "log2"], "say what the values are"),
         (["--level", "tumor"], "did you mean 'tumour'"),
         (["--covariates", "height=numeric"], "no column 'height'"),
@@ -176,9 +182,9 @@ def test_studies_are_checked_and_handed_to_snakemake(name, target, project_root,
 
     def run(command):
         called.append(command)
-        return subprocess.CompletedProcess(command, 5 if "--fail" in command else 0)
+        return 5 if "--fail" in command else 0
 
-    monkeypatch.setattr(project.subprocess, "run", run)
+    monkeypatch.setattr(project, "wait_for", run)
     assert main([name, "config/demo.yaml", "--cores", "3", "--config", "seed=2", "--", "--keep-going"]) == 0
     (command,) = called
     assert command[1:3] == ["-m", "snakemake"] and command[-2:] == ["--", target] and "--keep-going" in command
@@ -233,3 +239,69 @@ def test_remedies_name_the_options_of_the_command(files, tmp_path, capsys):
     ):
         assert main(["fit", str(folder / given[0]), *given[1:], *common]) == 1
         assert message in capsys.readouterr().err
+
+
+def test_a_place_that_is_taken_is_said_before_the_work(files, tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").write_text("x")
+    for module in ("command.fit.read_profiles", "referee.command.audit"):
+        monkeypatch.setattr(f"pseudocohort.{module}", lambda *_, **__: pytest.fail("work was begun"))
+    fit = ["fit", str(files[0] / "counts.h5ad"), "--condition", "cancer", "--generator", "flow"]
+    audit = ["audit", "--train", "a.h5ad", "--synthetic", "b.h5ad"]
+    for command, place, message in (
+        (fit, "file", "something else"),
+        (fit, "file/o", "cannot be written"),
+        (fit, ".", "something else, which a cohort would replace: file"),
+        (audit, "file", "cannot be written"),
+    ):
+        assert main([*command, "--out", str(tmp_path / place)]) == 1
+        assert message in capsys.readouterr().err
+    assert [f.name for f in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("name", ["x.tsv.bz2", "x.parquet.gz", "x.h5ad.gz", "x.csv.old", "x", "x.gz"])
+def test_a_file_is_written_only_as_what_its_name_says(name, capsys):
+    assert main(["sample", "cohort", "--n", "2", "--out", name]) == 1
+    assert "unknown kind of file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("word", ["A=\N{SUPERSCRIPT TWO}", "A=-1", "A=1.5", "=2"])
+def test_a_number_of_profiles_is_a_whole_number(word, capsys):
+    assert main(["sample", "cohort", word, "--out", "x.tsv"]) == 1
+    assert "is not CONDITION=N" in capsys.readouterr().err
+
+
+def test_an_interrupted_run_may_end_by_itself(tmp_path):
+    """Ctrl-C reaches Snakemake too, which unlocks its folder and removes unfinished files; that takes time."""
+    child = "import pathlib, sys, time; f = pathlib.Path(sys.argv[1]); (f / 'on').touch(); time.sleep(1.5)"
+
+    def interrupt():
+        while not (tmp_path / "on").exists():
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        project.wait_for([sys.executable, "-c", f"{child}; (f / 'ended').touch()", str(tmp_path)])
+    thread.join()
+    assert (tmp_path / "ended").exists()
+
+
+def test_errors_of_files_are_no_traceback(monkeypatch, capsys):
+    def run(options):
+        raise PermissionError(13, "Permission denied", "mine.h5ad")
+
+    monkeypatch.setattr("pseudocohort.command.sample.run", run)
+    assert main(["sample", "cohort", "--out", "x.tsv"]) == 1
+    assert capsys.readouterr().err.startswith("Permission denied\n  where: mine.h5ad")
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(project_root, tmp_path):
+    environment = os.environ | {"PYTHONPATH": str(project_root / "workflow/scripts"), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "pseudocohort", "plan", "config/demo.yaml"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=project_root, env=environment
+    ) as process:
+        process.stdout.close()
+        said = process.stderr.read()
+    assert process.returncode == 1 and not said

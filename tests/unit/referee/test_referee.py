@@ -12,6 +12,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
@@ -186,7 +187,19 @@ def test_donors_who_differ_by_themselves_are_no_proof_of_a_leak():
         (lambda r: {"synthetic": r["synthetic"].iloc[:5]}, "5 profiles in synthetic"),
         (lambda r: {"donor": "person"}, "no column 'person'"),
         (lambda r: {"evaluations": ["likeness"]}, "no evaluation 'likeness'"),
+        (lambda r: {"evaluations": "likeness"}, "no evaluation 'likeness'"),
         (lambda r: {"synthetic": 3}, "a cohort cannot be int"),
+        (lambda r: {"random_state": -1}, "-1 is no seed"),
+        (lambda r: {"controls": "mvnn"}, "did you mean 'mvn'"),
+        (lambda r: {"donor": TRAIN["patient"]}, "donor is a Series, not the name of a column"),
+        (lambda r: {"holdout": HOLDOUT.iloc[:0]}, "0 donors in holdout"),
+        (lambda r: {"holdout": HOLDOUT.assign(subtype=["A"] * 5 + ["D"] * 115)}, "5 donors in holdout"),
+        (lambda r: {"synthetic": pd.concat([r["synthetic"], r["synthetic"][["subtype"]]], axis=1)}, "more than once"),
+        (lambda r: {"train": TRAIN.astype({"g0": "Float64"}).mask(TRAIN["g0"] > 8)}, "is nan"),
+        (
+            lambda r: {"train": ad.AnnData(TRAIN.iloc[:, :GENES].to_numpy(object), obs=TRAIN[["subtype", "patient"]])},
+            "values of the type object",
+        ),
     ],
 )  # fmt: skip
 def test_what_cannot_be_compared_is_refused(change, words):
@@ -243,6 +256,17 @@ def test_counts_are_scaled_to_a_million_and_logged():
     same, unit, _ = together(cohorts)
     assert unit.startswith("log2(counts per million")
     np.testing.assert_allclose((2 ** same["train"].x.astype(float) - 1).sum(1), 1e6, rtol=1e-4)
+
+
+def test_linear_values_below_0_are_said():
+    linear = {name: frame.copy() for name, frame in (("train", TRAIN), ("synthetic", HOLDOUT))}
+    for frame in linear.values():
+        frame.iloc[:, :GENES] = 2 ** frame.iloc[:, :GENES]
+    linear["synthetic"].iloc[:3, 0] = -1.0
+    cohorts = {name: read(frame, name, condition="subtype", donor="patient") for name, frame in linear.items()}
+    made, unit, notes = together(cohorts)
+    assert unit == "log2(value + 1)" and "synthetic: 3 values below 0 are taken for 0" in notes
+    assert (made["synthetic"].x[:3, 0] == 0).all() and not any(note.startswith("train:") for note in notes)
 
 
 def test_all_forms_of_a_cohort_are_read_alike(tmp_path):
@@ -334,3 +358,16 @@ def test_cohorts_as_people_have_them(tmp_path):
         read(ad.AnnData(obs=frame[["subtype", "patient"]]), "train", **told)
     with pytest.raises(UserError, match="MultiIndex"):
         read(frame.set_index(pd.MultiIndex.from_product([["a"], range(20)])), "train", **told)
+
+
+def test_a_file_that_stays_on_disk_and_other_orders_of_genes_are_read_alike(tmp_path):
+    told = {"condition": "subtype", "donor": "patient"}
+    data = ad.AnnData(TRAIN.iloc[:, :GENES].astype(np.float32), obs=TRAIN[["subtype", "patient"]])
+    wanted = read(data, "train", **told)
+    for name, x in (("dense", data.X), ("sparse", sparse.csr_matrix(data.X))):
+        ad.AnnData(x, obs=data.obs, var=data.var).write_h5ad(tmp_path / f"{name}.h5ad")
+        np.testing.assert_array_equal(
+            read(ad.read_h5ad(tmp_path / f"{name}.h5ad", backed="r"), "train", **told).x, wanted.x
+        )
+    turned, _, _ = together({"train": wanted, "synthetic": read(data[:, ::-1].copy(), "synthetic", **told)})
+    np.testing.assert_array_equal(turned["synthetic"].x, wanted.x)

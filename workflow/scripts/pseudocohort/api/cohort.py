@@ -13,13 +13,14 @@ import pandas as pd
 from scipy import sparse
 
 from ..core.errors import ContractError, UserError
-from ..core.io import atomic
+from ..core.io import atomic, check_writable
 from ..core.levels import FACTORS, LEVELS
-from ..core.seeds import derive
+from ..core.seeds import RandomState, derive, seed_of
 from ..core.validation import nearest
 from ..generators.base import registry
-from ..generators.base.serialization import load_state, save_state
-from ..generators.fit.fitted import Fitted
+from ..generators.base.serialization import METADATA, load_state, save_state, stored_as_expected
+from ..generators.fit.fitted import STORED, Fitted
+from ..ingest.h5ad import as_text
 from .inputs import Labels, add_covariates, as_anndata, column_of, levels_of, some
 
 if TYPE_CHECKING:
@@ -28,27 +29,34 @@ if TYPE_CHECKING:
 #: Folder of what is stored beside the model.
 _COHORT = "cohort"
 
-Request = int | Mapping[str, int] | pd.DataFrame
-RandomState = int | np.random.Generator | np.random.RandomState | None
+#: What is stored about a cohort, beside its genes and what it has seen.
+_ABOUT = ("condition", "covariates", "device", "random_state", "settings", "training_set", "unit")
+#: Values from which on whole numbers alone are no logarithms.
+_ENOUGH = 20
+
+Request = int | Mapping[str, int] | pd.Series | pd.DataFrame
 
 
-def seed_of(random_state: RandomState, default: int | None = None) -> int:
-    """Seed of a ``random_state`` as scikit-learn takes it; None is `default`, or a seed of the system.
+def check_place(path: str | Path) -> Path:
+    """Where a cohort can be stored, symbolic links resolved: a path that is free, an empty folder, or another cohort.
 
     Raises
     ------
     UserError
-        If it is none.
+        If there is something else, which would be lost, or one cannot write there.
     """
-    if random_state is None:
-        return default if default is not None else int(np.random.default_rng().integers(2**31))
-    if isinstance(random_state, np.random.Generator):
-        return int(random_state.integers(2**31))
-    if isinstance(random_state, np.random.RandomState):
-        return int(random_state.randint(2**31))
-    if not isinstance(random_state, int | np.integer) or isinstance(random_state, bool) or random_state < 0:
-        raise UserError(f"{random_state!r} is no seed", where="random_state", remedy="give a whole number from 0 on")
-    return int(random_state)
+    path = Path(path).resolve()
+    check_writable(path)
+    there = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
+    stored = (path / _COHORT / METADATA).is_file() and there <= {_COHORT, *STORED}
+    if path.exists() and not stored and (there or not path.is_dir()):
+        other = sorted(there - {_COHORT, *STORED}) or sorted(there)
+        raise UserError(
+            "there is something else, which a cohort would replace" + (f": {other[0]}" if other else ""),
+            where=str(path),
+            remedy="give the path of a folder that does not exist yet",
+        )
+    return path
 
 
 @dataclass(repr=False)
@@ -133,9 +141,10 @@ class Cohort:
 
         Parameters
         ----------
-        wanted : dict, int or DataFrame, optional
-            Profiles of each condition; or their number, shared out like the training profiles; or a row for each
-            profile, with a column for the condition and, where they are asked for, columns ``level`` and covariates.
+        wanted : dict, Series, int or DataFrame, optional
+            Profiles of each condition (a Series: as ``value_counts`` gives it); or their number, shared out like the
+            training profiles; or a row for each profile, with a column for the condition and, where they are asked for,
+            columns ``level`` and covariates.
             By default as many as the training profiles.
         level : str, optional
             Level of all profiles; needed where the training profiles have several.
@@ -253,13 +262,21 @@ class Cohort:
                 where="profiles",
                 remedy="give log2 expression on the scale of the training profiles; NaN where a gene is to be found",
             )
-        if np.isnan(x).all():
+        known = x[~np.isnan(x)]
+        if known.size >= _ENOUGH and known.any() and (known == np.round(known)).all():
+            raise UserError(
+                "all values are whole numbers, as counts are",
+                where="profiles",
+                remedy="give log2 expression on the scale of the training profiles: of counts, log2(CPM + 1)",
+            )
+        if not known.size:
             raise UserError("no gene has a value", where="profiles", remedy="give some; sample() makes whole profiles")
         obs = levels_of(given, level)
         obs["condition"] = column_of(given, condition, "condition")
         self._check_known(obs["condition"].unique(), obs["level"].unique())
         there = {name: kind for name, kind in self.about["covariates"].items() if name in given.obs}
         obs = add_covariates(obs, given, there)
+        self._check_categories(obs)
         clamped = np.full((given.n_obs, len(self.genes)), np.nan, dtype=np.float32)
         clamped[:, self.genes.get_indexer(given.var_names)] = x
         made = self.fitted.given(
@@ -283,7 +300,7 @@ class Cohort:
         Raises
         ------
         UserError
-            If there is something else at that path.
+            If there is something else at that path, or it cannot be written; another cohort is replaced.
 
         Examples
         --------
@@ -295,13 +312,7 @@ class Cohort:
         >>> bool((again.sample(5).X == cohort.sample(5).X).all())
         True
         """
-        path = Path(path)
-        if path.exists() and not (path / _COHORT).is_dir() and not (path.is_dir() and not any(path.iterdir())):
-            raise UserError(
-                "there is something else, which a cohort would replace",
-                where=str(path),
-                remedy="give the path of a folder that does not exist yet",
-            )
+        path = check_place(path)
         with atomic(path) as folder:
             folder.mkdir()
             self.fitted.save(folder)
@@ -326,12 +337,20 @@ class Cohort:
                 remedy="give the folder that save(), or pseudocohort fit --out, wrote",
             )
         try:
-            about = load_state(path / _COHORT, _COHORT)[1]
-            generator, genes, var, seen = (about.pop(name) for name in ("generator", "genes", "var", "seen"))
-            fitted = Fitted.load(path, generator)
+            with stored_as_expected(path):
+                about = load_state(path / _COHORT, _COHORT)[1]
+                generator, genes, var, seen = (about.pop(name) for name in ("generator", "genes", "var", "seen"))
+                if missing := [name for name in _ABOUT if name not in about]:
+                    raise KeyError(missing[0])
+                fitted = Fitted.load(path, generator)
+                if len(genes) != (size := len(next(iter(fitted.scaler.mean.values())))):
+                    raise ValueError(f"{len(genes)} genes are named, and the scale is of {size}")
+                cohort = cls(fitted, pd.DataFrame(var, index=pd.Index(genes, dtype=object)), pd.DataFrame(seen), about)
+                # Parts that do not belong together say so now, not at the first profile that is asked for.
+                fitted.sample(cohort._request(1, cohort.levels[0]), seed=0, device="cpu")
         except ContractError as error:
             raise UserError(error.what, where=error.where, remedy="fit and save the cohort again") from error
-        return cls(fitted, pd.DataFrame(var, index=pd.Index(genes, dtype=object)), pd.DataFrame(seen), about)
+        return cohort
 
     def _anndata(self, x: np.ndarray, obs: pd.DataFrame, layers: dict[str, np.ndarray] | None = None) -> ad.AnnData:
         told = {"unit": "log2 expression", "synthetic": True, "generator": self.generator}
@@ -355,24 +374,60 @@ class Cohort:
                     remedy=f"{nearest(unknown[0], known)}the cohort has: {', '.join(known)}",
                 )
 
+    def _check_categories(self, obs: pd.DataFrame) -> None:
+        """Categories of covariates are those of the training profiles: another one would have no effect."""
+        for coding in self.fitted.effects.codings:
+            known = coding.categories
+            if not known or coding.name not in obs:
+                continue
+            if unknown := [word for word in obs[coding.name].unique() if word and word not in known]:
+                raise UserError(
+                    f"unknown {coding.name} {unknown[0]!r}",
+                    where=f"covariates, {coding.name}",
+                    remedy=f"{nearest(unknown[0], known)}the cohort has: {', '.join(known)}; empty where it is missing",
+                )
+
     def _request(self, wanted: Request | None, level: str | None) -> pd.DataFrame:
         """Condition, level, its factors and covariates of each profile that is wanted."""
         name = self.about["condition"]
         if wanted is None:
             wanted = int(self.seen["profiles"].sum())
+        if isinstance(wanted, pd.Series):  # of value_counts()
+            if wanted.index.has_duplicates:
+                raise UserError("a condition is named twice", where="wanted", remedy="give one number for each")
+            wanted = wanted.to_dict()
         if isinstance(wanted, pd.DataFrame):
+            if wanted.columns.has_duplicates:
+                raise UserError(
+                    f"column {wanted.columns[wanted.columns.duplicated()][0]!r} occurs more than once",
+                    where="wanted",
+                    remedy="keep one of them",
+                )
             column = name if name in wanted else "condition"
             if column not in wanted:
                 raise UserError(
                     f"no column {name!r}", where="wanted", remedy="name the condition of each profile in that column"
                 )
-            table = pd.DataFrame({"condition": wanted[column].astype(str).to_numpy()})
-            if level is None and "level" in wanted:
-                table["level"] = wanted["level"].astype(str).to_numpy()
+            table = pd.DataFrame({"condition": as_text(wanted[column]).to_numpy()})
+            if "level" in wanted:
+                table["level"] = as_text(wanted["level"]).to_numpy()
+                if level is not None and (other := table["level"] != level).any():
+                    raise UserError(
+                        f"level {level!r} is asked for, and the table has {table['level'][other].iloc[0]!r}",
+                        where="level",
+                        remedy="leave level out, or that column",
+                    )
             given = ad.AnnData(obs=wanted.set_axis([str(i) for i in range(len(wanted))]))
         else:
             if isinstance(wanted, Mapping):
-                numbers = {str(condition): _number(n, condition) for condition, n in wanted.items()}
+                words = as_text(pd.Series(list(wanted), dtype=object))
+                if words.duplicated().any():
+                    raise UserError(
+                        f"condition {words[words.duplicated()].iloc[0]!r} is asked for twice",
+                        where="wanted",
+                        remedy="give one number for each condition",
+                    )
+                numbers = {w: _number(n, key) for w, (key, n) in zip(words, wanted.items(), strict=True)}
             else:
                 numbers = self._shared_out(_number(wanted, "profiles"), level)
             table = pd.DataFrame({"condition": np.repeat(list(numbers), list(numbers.values()))}, dtype=object)
@@ -387,6 +442,7 @@ class Cohort:
         table = table.join(factors, on="level")[["condition", *FACTORS, "level"]]
         kinds = self.about["covariates"]
         table = add_covariates(table, given, {c: kind for c, kind in kinds.items() if c in given.obs})
+        self._check_categories(table)
         missing = {c: np.nan if kind == "numeric" else "" for c, kind in kinds.items() if c not in given.obs}
         return table.assign(**missing)
 

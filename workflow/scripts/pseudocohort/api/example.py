@@ -13,7 +13,7 @@ import yaml
 from ..acquire.simulate.model import Model, make_model
 from ..acquire.simulate.observe import bulk_tpm, read_counts
 from ..core.errors import UserError
-from ..core.seeds import generator
+from ..core.seeds import RandomState, generator, seed_of
 
 _PARAMETERS = Path(__file__).resolve().parents[4] / "resources/demo_parameters.yaml"
 #: Reads of a sample over the simulated genes.
@@ -31,7 +31,7 @@ def _model(path: Path) -> Model:
     return make_model(yaml.safe_load(path.read_text()), seed=1)
 
 
-def example(profiles: int = 120, *, unit: str = "log2", random_state: int = 0) -> ad.AnnData:
+def example(profiles: int = 120, *, unit: str = "log2", random_state: RandomState = 0) -> ad.AnnData:
     """Simulated tumours of four cancers, each with two subtypes, from the structural causal model of the demo.
 
     Parameters
@@ -40,7 +40,7 @@ def example(profiles: int = 120, *, unit: str = "log2", random_state: int = 0) -
         Number, the cancers in turn.
     unit : {'log2', 'counts'}
         log2(TPM + 1), or read counts.
-    random_state : int
+    random_state : int, Generator or RandomState, optional
         The same cohort each time; the model behind it does not change.
 
     Returns
@@ -56,7 +56,9 @@ def example(profiles: int = 120, *, unit: str = "log2", random_state: int = 0) -
     """
     if unit not in ("log2", "counts"):
         raise UserError(f"unknown unit {unit!r}", where="unit", remedy="log2 or counts")
-    model, rng = _model(_PARAMETERS), generator(random_state, "example")
+    if not isinstance(profiles, int | np.integer) or isinstance(profiles, bool) or profiles < 1:
+        raise UserError(f"{profiles!r} is no number of profiles", where="profiles", remedy="a whole number from 1 on")
+    model, rng = _model(_PARAMETERS), generator(seed_of(random_state), "example")
     condition = np.arange(profiles) % len(model.conditions)
     subtype, sex = model.draw_subtypes(rng, profiles), rng.integers(0, 2, profiles)
     donors = model.draw_donors(rng, profiles) + (sex[:, None] - 0.5) * model.sex

@@ -6,15 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import anndata as ad
+import numpy as np
 import pandas as pd
 
 from ..core import logs
 from ..core.errors import UserError
 from ..core.levels import FACTORS
+from ..core.seeds import RandomState, seed_of
 from ..generators.base import registry
 from ..generators.fit import batch
 from ..prepare.log_scale import COUNTED
-from .cohort import Cohort, RandomState, seed_of
+from .cohort import Cohort
 from .inputs import Labels, training_profiles_of
 
 
@@ -25,7 +27,7 @@ def fit(
     generator: str,
     donor: Labels | None = None,
     level: Labels = "tumour",
-    covariates: Sequence[str] | Mapping[str, str] = (),
+    covariates: str | Sequence[str] | Mapping[str, str] | None = (),
     settings: Mapping[str, Any] | None = None,
     random_state: RandomState = 0,
     unit: str = "log2",
@@ -46,7 +48,8 @@ def fit(
     profiles : AnnData or DataFrame
         Profiles × genes; all genes enter. In a DataFrame, columns that the next four name are annotation.
     condition : str, Series or sequence
-        Column, or condition of each profile: subtype, cancer, tissue; what :meth:`Cohort.sample` is asked for.
+        Column, or condition of each profile: subtype, cancer, tissue; what :meth:`Cohort.sample` is asked for. A Series
+        goes by its index, as those of donors and levels do; other values are in the order of the profiles.
     generator : str
         Name of a plug-in; :func:`pseudocohort.list_generators` lists them.
     donor : str, Series or sequence, optional
@@ -104,7 +107,7 @@ def fit(
     kind = registry.describe(generator)
     if settings is not None and not isinstance(settings, Mapping):
         raise UserError(f"{settings!r} is no mapping of settings", where="settings", remedy="e.g. {'steps': 1000}")
-    chosen = dict(settings or {})
+    chosen = {key: value.item() if isinstance(value, np.generic) else value for key, value in (settings or {}).items()}
     kind.merged(chosen)
     if device not in ("auto", "cpu", "cuda"):
         raise UserError(f"unknown device {device!r}", where="device", remedy="one of: auto, cpu, cuda")
@@ -114,6 +117,7 @@ def fit(
             where="unit",
             remedy="give counts, with unit='counts'; or take a generator of log expression",
         )
+    covariates = [covariates] if isinstance(covariates, str) else () if covariates is None else covariates
     name = str(condition if isinstance(condition, str) else getattr(condition, "name", None) or "condition")
     if name in (*FACTORS, "level", "generator", *covariates):
         raise UserError(f"{name!r} cannot be the name of the condition", where="condition", remedy="rename the column")

@@ -9,7 +9,7 @@ from typing import Any
 import anndata as ad
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_numeric_dtype
+from pandas.api.types import is_list_like, is_numeric_dtype
 from scipy import sparse
 
 from ..core.errors import UserError
@@ -25,7 +25,7 @@ from ..prepare.log_scale import COUNTED, library_sizes, log2_expression, log_uni
 #: Declared units; ``log2`` is log2(x + 1) of any of them.
 UNITS = ("log2", "counts", "expected_counts", "tpm", "fpkm", "rsem", "cpm", "vst")
 #: A column of the profiles, or one value for each of them.
-Labels = str | Sequence[Any] | np.ndarray | pd.Series
+Labels = str | Sequence[Any] | Mapping[Any, Any] | np.ndarray | pd.Series
 #: Factors of a level where the profiles do not say them.
 _FACTORS_OF = {
     "cell": ("umi_3prime", "cell", "in_vitro"),
@@ -66,6 +66,7 @@ def as_anndata(data: Any, columns: Sequence[Any], layer: str | None = None, wher
         numbers.
     """
     if isinstance(data, ad.AnnData):
+        data = data.to_memory() if data.isbacked else data
         if layer is not None and layer not in data.layers:
             raise UserError(
                 f"no layer {layer!r}", where=where, remedy=f"layers: {', '.join(data.layers) or 'none'}; None takes X"
@@ -93,7 +94,7 @@ def as_anndata(data: Any, columns: Sequence[Any], layer: str | None = None, wher
                 where=where,
                 remedy="leave it out, or put the annotation into obs of an AnnData",
             )
-        x, var = values.to_numpy(), pd.DataFrame(index=values.columns.astype(str))
+        x, var = values.to_numpy(), pd.DataFrame(index=values.columns)
         if x.dtype == object:  # nullable numbers, or yes and no among them
             x = values.to_numpy(np.float64, na_value=np.nan)
     else:
@@ -117,6 +118,7 @@ def as_anndata(data: Any, columns: Sequence[Any], layer: str | None = None, wher
                 where=where,
                 remedy="give each one name: data.index = data.index.map('-'.join)",
             )
+        names = names.astype(str)  # 1 and "1" are one name
         if names.has_duplicates:
             raise UserError(
                 f"{what} {names[names.duplicated()][0]!r} occurs more than once",
@@ -124,20 +126,53 @@ def as_anndata(data: Any, columns: Sequence[Any], layer: str | None = None, wher
                 remedy="give each its own name"
                 + (" (AnnData: obs_names_make_unique)" if what == "profile" else ", or keep one of them"),
             )
-    out = ad.AnnData(x, obs=obs.copy(), var=var.copy())
-    out.obs_names, out.var_names = obs.index.astype(str), var.index.astype(str)
-    return out
+    named_as_text = [table.set_axis(table.index.astype(str)).copy() for table in (obs, var)]
+    return ad.AnnData(x, obs=named_as_text[0], var=named_as_text[1])
+
+
+def _one_by_one(values: Any, profiles: pd.Index, name: str, where: str) -> pd.Series:
+    """Values of each profile, in the profiles' order; those with an index are taken by it.
+
+    Raises
+    ------
+    UserError
+        If they are no list of values, or are of other profiles.
+    """
+    if isinstance(values, Mapping):
+        values = pd.Series(dict(values), dtype=object)
+    if not isinstance(values, pd.Series):
+        if not is_list_like(values, allow_sets=False) or getattr(values, "ndim", 1) != 1:
+            raise UserError(
+                f"a {type(values).__name__} does not say the {name} of each profile",
+                where=where,
+                remedy="give the name of a column, or a list with a value for each profile",
+            )
+        return pd.Series(values)
+    ids = values.index.astype(str)
+    if set(ids) >= set(profiles):
+        if ids.has_duplicates:
+            raise UserError(f"{name} names a profile twice", where=where, remedy="give one value for each")
+        return values.set_axis(ids)[profiles].reset_index(drop=True)
+    if list(values.index) != list(range(len(values))):
+        lacking = next(one for one in profiles if one not in set(ids))
+        raise UserError(
+            f"{name} is indexed by other names than the profiles': it has no {lacking!r}, and begins with {ids[0]!r}",
+            where=where,
+            remedy="give it the profiles' index; or, where it is in their order, take its values: .to_numpy()",
+        )
+    return values.reset_index(drop=True)
 
 
 def column_of(data: ad.AnnData, values: Labels, name: str, where: str = "profiles") -> pd.Series:
     """Values of a column of ``obs``, or those given one by one, by profile.
 
-    A Series whose index has the profiles' names is put into their order.
+    A Series, or mapping, whose index has the profiles' names is put into their order; one that is numbered from 0 on
+    is taken to be in that order; another one is refused.
 
     Raises
     ------
     UserError
-        If there is no such column, the number is wrong, or a value is missing.
+        If there is no such column, the index or number is wrong, or a value is missing.
     """
     if isinstance(values, str):
         if values not in data.obs:
@@ -149,12 +184,7 @@ def column_of(data: ad.AnnData, values: Labels, name: str, where: str = "profile
             )
         found = data.obs[values]
     else:
-        if isinstance(values, pd.Series) and set(values.index.astype(str)) >= set(data.obs_names):
-            values = values.set_axis(values.index.astype(str))
-            if values.index.has_duplicates:
-                raise UserError(f"{name} names a profile twice", where=where, remedy="give one value for each")
-            values = values[data.obs_names]
-        found = pd.Series(values).reset_index(drop=True)
+        found = _one_by_one(values, data.obs_names, name, where)
         if len(found) != data.n_obs:
             raise UserError(
                 f"{len(found)} values of {name} for {data.n_obs} profiles", where=where, remedy="give one for each"
@@ -231,6 +261,12 @@ def log2_values(data: ad.AnnData, unit: str, log_offset: float | None, where: st
     if unit not in UNITS:
         raise UserError(
             f"unknown unit {unit!r}", where=where, remedy=f"{nearest(unit, list(UNITS))}one of: {', '.join(UNITS)}"
+        )
+    if log_offset is not None and not (isinstance(log_offset, int | float | np.number) and 0 <= log_offset < np.inf):
+        raise UserError(
+            f"{log_offset!r} is added to no value",
+            where="log_offset",
+            remedy="a number from 0 on: log2(unit + 1) has 1",
         )
     x = sparse.csr_matrix(data.X) if sparse.issparse(data.X) else np.asarray(data.X)
     values = x.data if sparse.issparse(x) else x
@@ -333,6 +369,13 @@ def training_profiles_of(
     UserError
         For the first thing wrong.
     """
+    for labels in (condition, donor, level):
+        if isinstance(data, pd.DataFrame) and isinstance(labels, pd.Series) and labels.name in data.columns:
+            raise UserError(
+                f"column {labels.name!r} is annotation, and would enter as a gene",
+                where=where,
+                remedy=f"give the column's name, {labels.name!r}, in place of its values; or leave it out of the table",
+            )
     named = [*([covariates] if isinstance(covariates, str) else covariates), condition, level, *FACTORS]
     raw = as_anndata(data, [*named, donor], layer, where)
     if raw.n_obs < _FEWEST:

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import anndata as ad
 import numpy as np
+import pandas as pd
 from scipy import sparse
 from sklearn.decomposition import PCA
 
 from ..core.errors import UserError
-from .inputs import column_of
+from .inputs import as_anndata, column_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,7 +68,12 @@ def plot_history(cohort: Cohort, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def plot_map(real: ad.AnnData, synthetic: ad.AnnData, condition: str = "condition", ax: Axes | None = None) -> Axes:
+def plot_map(
+    real: ad.AnnData | pd.DataFrame,
+    synthetic: ad.AnnData | pd.DataFrame,
+    condition: str = "condition",
+    ax: Axes | None = None,
+) -> Axes:
     """Real and synthetic profiles on the first two principal components of the real ones, coloured by condition.
 
     Genes are standardised by the real profiles, as in the map of the report. Real profiles are dots, synthetic ones
@@ -75,10 +81,10 @@ def plot_map(real: ad.AnnData, synthetic: ad.AnnData, condition: str = "conditio
 
     Parameters
     ----------
-    real, synthetic : AnnData
+    real, synthetic : AnnData or DataFrame
         log2 expression; genes that both have are used, in the order of `real`.
     condition : str
-        Column of ``obs`` of both.
+        Column of ``obs`` (or of the tables) of both.
     ax : Axes, optional
         To draw into.
 
@@ -89,7 +95,7 @@ def plot_map(real: ad.AnnData, synthetic: ad.AnnData, condition: str = "conditio
     Raises
     ------
     UserError
-        If they share fewer than two genes, or a column is missing.
+        If they share fewer than two genes, a column is missing, or values are.
 
     Examples
     --------
@@ -100,6 +106,7 @@ def plot_map(real: ad.AnnData, synthetic: ad.AnnData, condition: str = "conditio
     >>> pc.plot_map(real, synthetic, "cancer").get_xlabel()
     'PC1'
     """
+    real, synthetic = as_anndata(real, [condition], where="real"), as_anndata(synthetic, [condition], where="synthetic")
     genes = real.var_names[real.var_names.isin(synthetic.var_names)]
     if len(genes) < 2 or real.n_obs < 2:
         raise UserError(
@@ -111,6 +118,9 @@ def plot_map(real: ad.AnnData, synthetic: ad.AnnData, condition: str = "conditio
         np.asarray(data.X.toarray() if sparse.issparse(data.X) else data.X, dtype=np.float64)
         for data in (real[:, genes], synthetic[:, genes])
     )
+    for where, values in (("real", x), ("synthetic", made)):
+        if not np.isfinite(values).all():
+            raise UserError("values are missing or infinite", where=where, remedy="leave out these genes or profiles")
     label, of_made = column_of(real, condition, "condition"), column_of(synthetic, condition, "condition", "synthetic")
     mean, sd = x.mean(0), x.std(0) + 0.1
     components = PCA(2, random_state=0).fit((x - mean) / sd)

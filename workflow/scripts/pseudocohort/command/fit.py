@@ -18,7 +18,7 @@ import pandas as pd
 
 from ..core.errors import UserError
 from ..core.levels import LEVELS
-from .project import setting
+from .project import settings_of
 
 EXAMPLE = (
     "pseudocohort fit expression.tsv.gz --samples samples.tsv --condition pam50 --donor patient \\\n"
@@ -125,8 +125,10 @@ def run(options: argparse.Namespace) -> None:
     UserError
         With what is wrong with the files or the arguments.
     """
+    from ..api.cohort import check_place
     from ..api.fit import fit
 
+    check_place(options.out)  # before the work, not after it
     profiles = with_labels(read_profiles(options), options)
     print(f"{profiles.n_obs} profiles x {profiles.n_vars} genes", file=sys.stderr)
     cohort = fit(
@@ -135,8 +137,8 @@ def run(options: argparse.Namespace) -> None:
         generator=options.generator,
         donor=options.donor,
         level=options.level,
-        covariates=dict(map(str, setting(item, "--covariates")) for item in options.covariates),
-        settings=dict(setting(item, "--set") for item in options.set),
+        covariates={key: str(kind) for key, kind in settings_of(options.covariates, "--covariates").items()},
+        settings=settings_of(options.set, "--set"),
         random_state=options.random_state,
         unit=options.unit,
         log_offset=options.log_offset,

@@ -6,6 +6,7 @@ import argparse
 import importlib
 import importlib.util
 import logging
+import os
 import sys
 
 from .. import __version__
@@ -84,6 +85,17 @@ def main(arguments: list[str] | None = None) -> int:
         return int(options.run(options) or 0)
     except UserError as error:
         print(error, file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        if not error.filename:
+            raise
+        print(
+            f"{error.strerror}\n  where: {error.filename}\n  remedy: give the path of a file that you may use",
+            file=sys.stderr,
+        )
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -57,8 +57,25 @@ def setting(item: str, where: str = "--config") -> tuple[str, Any]:
         raise UserError(f"{item!r} is not KEY=VALUE", where=where, remedy=f"e.g. {where} data_root=FOLDER")
     try:
         return key, yaml.safe_load(value)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError, ValueError) as error:  # ValueError: of a date that is none
         raise UserError(f"{value!r} is no value", where=f"{where} {key}", remedy="put it in quotes") from error
+
+
+def settings_of(items: list[str], where: str) -> dict[str, Any]:
+    """Values of ``KEY=VALUE`` by key.
+
+    Raises
+    ------
+    UserError
+        If one is none, or a key is given twice.
+    """
+    out: dict[str, Any] = {}
+    for item in items:
+        key, value = setting(item, where)
+        if key in out:
+            raise UserError(f"{key!r} is given twice", where=where, remedy="give it once")
+        out[key] = value
+    return out
 
 
 def merge(config: dict[str, Any], own: Mapping[str, Any], where: str) -> None:
@@ -130,4 +147,21 @@ def snakemake(options: argparse.Namespace, target: str, *further: str) -> int:
         *(["--dry-run"] if options.dry_run else []), *further, *options.rest,
         "--configfile", *map(str, options.study), *(["--config", *changed] if changed else []), "--", target,
     ]  # fmt: skip
-    return 1 if subprocess.run(command).returncode else 0
+    return 1 if wait_for(command) else 0
+
+
+def wait_for(command: list[str]) -> int:
+    """Run a command; its exit code. Ctrl-C reaches it as well, and it is given the time to end by itself.
+
+    Snakemake killed at once would leave the folder locked and unfinished files behind.
+    """
+    interrupted = False
+    with subprocess.Popen(command) as process:
+        while process.returncode is None:
+            try:
+                process.wait()
+            except KeyboardInterrupt:
+                interrupted = True
+    if interrupted:
+        raise KeyboardInterrupt
+    return process.returncode

@@ -42,7 +42,7 @@ def wanted_of(words: list[str]) -> dict[str, int]:
     out: dict[str, int] = {}
     for word in words:
         name, _, number = word.rpartition("=")
-        if not name or not number.isdigit() or name in out:
+        if not name or not number.isdecimal() or name in out:
             raise UserError(
                 f"{word!r} is not CONDITION=N" if name not in out else f"{name!r} is given twice",
                 where="conditions", remedy="e.g. LumA=100 Basal=50",
@@ -51,9 +51,28 @@ def wanted_of(words: list[str]) -> dict[str, int]:
     return out
 
 
+def format_of(path: Path) -> str:
+    """What a file is to be, by the end of its name; tables of text may be packed.
+
+    Raises
+    ------
+    UserError
+        If the name does not say it.
+    """
+    packed = path.suffix == ".gz" and Path(path.stem).suffix in (".tsv", ".csv")
+    suffix = Path(path.stem).suffix if packed else path.suffix
+    if suffix not in _FORMATS:
+        raise UserError(
+            f"unknown kind of file {suffix!r}",
+            where="--out",
+            remedy=f"one of: {', '.join(_FORMATS)}, .tsv.gz, .csv.gz",
+        )
+    return suffix
+
+
 def write(profiles: ad.AnnData, path: Path, condition: str, *, counts: bool) -> None:
     """Write profiles in one rename, in the format of the file's name."""
-    suffix = next(s for s in reversed(path.suffixes) if s in _FORMATS)
+    suffix = format_of(path)
     with atomic(path) as temporary:
         if suffix == ".h5ad":
             profiles.write_h5ad(temporary, compression="gzip")
@@ -77,10 +96,7 @@ def run(options: argparse.Namespace) -> None:
     """
     from ..api.cohort import load
 
-    if not any(s in _FORMATS for s in options.out.suffixes):
-        raise UserError(
-            f"unknown kind of file {options.out.suffix!r}", where="--out", remedy=f"one of: {', '.join(_FORMATS)}"
-        )
+    format_of(options.out)
     if options.wanted and options.n is not None:
         raise UserError("both --n and conditions are given", where="arguments", remedy="give one of them")
     wanted = wanted_of(options.wanted) if options.wanted else options.n

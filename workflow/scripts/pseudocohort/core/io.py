@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -50,6 +50,42 @@ def full_disk_said(path: str | Path, kept: str = "nothing half-written is left")
         ) from error
 
 
+@contextmanager
+def _unwritable_said(path: Path) -> Iterator[None]:
+    """Turn an error of the file system about a path to write into an error for people."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"cannot be written: {os.strerror(error.errno or errno.EIO)}",
+            where=str(path),
+            remedy="give a path in a folder that you may write to, and where nothing else stands",
+        ) from error
+
+
+def check_writable(path: str | Path) -> None:
+    """Make the folder that `path` shall lie in, and see whether one can write there: before long work, not after it.
+
+    Raises
+    ------
+    UserError
+        If one cannot.
+    """
+    path = Path(path)
+    with _unwritable_said(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.name:
+            raise IsADirectoryError(errno.EISDIR, "")
+        with suppress(FileNotFoundError):
+            _temporary(path).lstat()  # a name may be too long
+        if not os.access(path.parent, os.W_OK):
+            raise PermissionError(errno.EACCES, "")
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
 def _sweep(path: Path) -> None:
     """Remove what killed processes have left of `path`, which may have filled the disk; a living one keeps its own."""
     for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
@@ -69,17 +105,24 @@ def _sweep(path: Path) -> None:
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
-    """Temporary path beside `path`, renamed onto it when the block ends well and removed when it does not."""
+    """Temporary path beside `path`, renamed onto it when the block ends well and removed when it does not.
+
+    Raises
+    ------
+    UserError
+        If the disk is full, or `path` cannot be written.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    check_writable(path)
     _sweep(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = _temporary(path)
     try:
         with full_disk_said(path):
             yield temporary
         if temporary.is_dir() and path.is_dir():
             shutil.rmtree(path)
-        temporary.replace(path)
+        with _unwritable_said(path):
+            temporary.replace(path)
     finally:
         if temporary.is_dir():
             shutil.rmtree(temporary, ignore_errors=True)

@@ -124,7 +124,7 @@ def pick(plugins: dict[str, Any], name: str, kind: str, where: str) -> Any:
     UserError
         If there is none.
     """
-    if name not in plugins:
+    if not isinstance(name, str) or name not in plugins:
         raise UserError(
             f"unknown {kind} {name!r}",
             where=where,

@@ -78,6 +78,23 @@ _Validator = jsonschema.validators.extend(
 )
 
 
+def _check_keys(instance: Any, where: str, path: list[Any]) -> None:
+    """Refuse keys that are no text: a label ``NO`` or ``1`` that YAML read as false or a number would fit nothing."""
+    if isinstance(instance, Mapping):
+        for key, value in instance.items():
+            if not isinstance(key, str):
+                raise UserError(
+                    f"the key {key!r} is no text, but a {type(key).__name__}",
+                    where=f"{where}: {field(path) or 'top level'}",
+                    remedy="put it in quotes as it is meant: YAML reads NO, yes, on and off as true or false, 1 as a "
+                    "number, 2020-01-01 as a date",
+                )
+            _check_keys(value, where, [*path, key])
+    elif isinstance(instance, list):
+        for i, value in enumerate(instance):
+            _check_keys(value, where, [*path, i])
+
+
 def validate(instance: Any, schema: Mapping[str, Any] | Path, where: str, within: str = "") -> None:
     """Check `instance` against a JSON Schema (draft 2020-12), given as a mapping or as a YAML file.
 
@@ -97,6 +114,7 @@ def validate(instance: Any, schema: Mapping[str, Any] | Path, where: str, within
     """
     if isinstance(schema, Path):
         schema = yaml.safe_load(schema.read_text(encoding="utf-8"))
+    _check_keys(instance, where, [within] if within else [])
     errors = _Validator(schema).iter_errors(instance)
     first = min(errors, key=lambda e: list(map(str, e.path)), default=None)
     if first is None:

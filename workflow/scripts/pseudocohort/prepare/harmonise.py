@@ -130,7 +130,7 @@ def covariate(name: str, kind: str, datasets: list[ad.AnnData]) -> pd.Series:
     if kind == "categorical":
         return values
     numbers = pd.to_numeric(values, errors="coerce")
-    if (wrong := (numbers.isna() & (values != "")).to_numpy()).any():
+    if (wrong := (~np.isfinite(numbers) & (values != "")).to_numpy()).any():
         first = int(wrong.argmax())
         raise UserError(
             f"{values.iloc[first]!r} of sample {values.index[first]!r} is not a number",

@@ -13,7 +13,7 @@ import pandas as pd
 from .. import __version__
 from ..core.errors import UserError
 from ..core.io import write_json, write_table
-from ..core.seeds import derive
+from ..core.seeds import RandomState, derive, seed_of
 from . import measure, verdicts
 from .cohorts import Cohort, Given, read, together
 from .measure import REAL, SYNTHETIC, TRAIN
@@ -96,7 +96,7 @@ def audit(
     donor: str | None = None,
     evaluations: Sequence[str] = EVALUATIONS,
     controls: Sequence[str] | None = None,
-    random_state: int = 0,
+    random_state: RandomState = 0,
 ) -> Audit:
     """Judge a synthetic cohort, whoever made it: is it like patients, is it of use, does it give them away?
 
@@ -123,7 +123,7 @@ def audit(
     controls : sequence of str, optional
         Simple generators that are fitted to the training profiles and judged beside the cohort; default: all controls
         that need nothing else. ``()``: none.
-    random_state : int
+    random_state : int, Generator or RandomState, optional
         Seed.
 
     Returns
@@ -147,6 +147,9 @@ def audit(
     >>> found.verdicts["privacy"]["status"], len(found.copies)
     ('no', 40)
     """
+    evaluations = [evaluations] if isinstance(evaluations, str) else evaluations
+    controls = [controls] if isinstance(controls, str) else controls
+    random_state = seed_of(random_state)
     for name in evaluations:
         if name not in EVALUATIONS:
             raise UserError(f"no evaluation {name!r}", where="evaluations", remedy=f"one of: {', '.join(EVALUATIONS)}")

@@ -111,7 +111,15 @@ def read(given: Given, name: str, *, condition: str | None, donor: str | None) -
     """
     where = f"{name}: {given}" if isinstance(given, str | Path) else name
     donor = None if name == "synthetic" else donor
+    for what, column in (("condition", condition), ("donor", donor)):
+        if not isinstance(column, str | None):
+            raise UserError(
+                f"{what} is a {type(column).__name__}, not the name of a column",
+                where=what,
+                remedy="put the values into a column of each cohort, and give its name",
+            )
     if isinstance(given, ad.AnnData):
+        given = given.to_memory() if given.isbacked else given
         cohort = _of_matrix(name, where, given.X, given.obs_names, given.var_names, given.obs, condition, donor)
     elif isinstance(given, pd.DataFrame):
         cohort = _of_frame(name, where, given, condition, donor)
@@ -199,13 +207,23 @@ def _joined(path: Path, samples: pd.DataFrame, where: str) -> tuple[Matrix, pd.D
 
 def _of_frame(name: str, where: str, frame: pd.DataFrame, condition: str | None, donor: str | None) -> Cohort:
     columns = [c for c in (condition, donor) if c and c in frame]
+    for column in columns:
+        if list(frame.columns).count(column) > 1:
+            raise UserError(f"column {column!r} occurs more than once", where=where, remedy="keep one of them")
     values = frame.drop(columns=columns).infer_objects()  # a table that was turned (.T) holds objects
     numbers = values.select_dtypes(include=["number", "bool"])
     left_out = [str(c) for c in values.columns if c not in numbers]
     if not numbers.shape[1]:
         raise UserError("no column holds numbers", where=where, remedy="give a profile per row and a gene per column")
     cohort = _of_matrix(
-        name, where, numbers.to_numpy(np.float32), frame.index, numbers.columns, frame[columns], condition, donor
+        name,
+        where,
+        numbers.to_numpy(np.float64, na_value=np.nan),
+        frame.index,
+        numbers.columns,
+        frame[columns],
+        condition,
+        donor,
     )
     if left_out:
         shown = ", ".join(left_out[:3]) + (f" and {len(left_out) - 3} more" if len(left_out) > 3 else "")
@@ -244,6 +262,8 @@ def _of_matrix(
     else:
         table["donor"] = index if donor is None else _column(obs, donor, name, where)
     x = x.toarray() if sparse.issparse(x) else np.asarray(x)
+    if x.dtype.kind not in "biuf":
+        raise UserError(f"values of the type {x.dtype}, not numbers", where=where, remedy="convert them to floats")
     names = pd.Index([re.sub(r"^(ENS[A-Z]*G\d{11})\.\d+$", r"\1", str(g)) for g in genes], dtype=object)
     no_genes = names.str.strip().str.match(NO_GENES).astype(bool)
     notes = [f"{name}: set aside as no genes: {', '.join(names[no_genes][:5])}"] if no_genes.any() else []
@@ -265,6 +285,11 @@ def _checked(cohort: Cohort) -> Cohort:
             where=cohort.where,
             remedy="leave out genes or profiles without values, or fill them in",
         )
+    _check_enough(cohort)
+    return cohort
+
+
+def _check_enough(cohort: Cohort) -> None:
     if cohort.donors < FEWEST:
         what = "profiles" if cohort.name == "synthetic" else "donors"
         raise UserError(
@@ -272,7 +297,6 @@ def _checked(cohort: Cohort) -> Cohort:
             where=cohort.where,
             remedy=f"nothing can be said of fewer than {FEWEST}",
         )
-    return cohort
 
 
 def unit_of(x: np.ndarray) -> str:
@@ -359,6 +383,7 @@ def _same_conditions(cohorts: dict[str, Cohort]) -> tuple[dict[str, Cohort], lis
         if strange.any():
             notes.append(f"{name}: {int(strange.sum())} profiles of other conditions than training's: left out")
             cohort = cohort.rows(~strange)
+            _check_enough(cohort)
         out[name] = cohort
     if lacking := sorted(known - set(cohorts["synthetic"].obs["condition"])):
         notes.append(f"the synthetic cohort has no profile of: {', '.join(lacking)}")
@@ -384,7 +409,9 @@ def _one_unit(cohorts: dict[str, Cohort]) -> tuple[dict[str, Cohort], str]:
         x = np.maximum(cohort.x.astype(np.float64), 0)
         if counts:
             x *= 1e6 / np.maximum(x.sum(1, keepdims=True), 1)
-        out[name] = replace(cohort, x=np.log2(x + 1).astype(np.float32))
+        below = int((cohort.x < 0).sum())
+        notes = [*cohort.notes, f"{name}: {below:,} values below 0 are taken for 0"] if below else cohort.notes
+        out[name] = replace(cohort, x=np.log2(x + 1).astype(np.float32), notes=notes)
     return out, "log2(counts per million of these genes + 1)" if counts else "log2(value + 1)"
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..core import logs
 from ..core.errors import UserError
+from ..core.io import check_writable
 from .auditing import EVALUATIONS, audit
 
 EXAMPLE = "pseudocohort audit --train a.h5ad --synthetic b.tsv --holdout c.h5ad --condition pam50 --out folder"
@@ -59,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
     """Judge a synthetic cohort, whoever made it: likeness, use and privacy, with a report."""
     logs.configure()
     try:
+        check_writable(args.out / "report.html")  # before the work, not after it
         found = audit(
             **{role: _files(getattr(args, role), role) for role in ROLES},
             condition=args.condition, donor=args.donor, controls=args.controls,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,25 @@ from ...core.errors import ContractError
 from ...core.io import atomic
 
 ARRAYS, METADATA = "arrays.safetensors", "metadata.json"
+
+
+@contextmanager
+def stored_as_expected(path: str | Path) -> Iterator[None]:
+    """Turn what goes wrong when an object is made of stored state of another form into an error for people.
+
+    Raises
+    ------
+    ContractError
+        If a key is missing, or a value is not what it was.
+    """
+    try:
+        yield
+    except (AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
+        raise ContractError(
+            f"damaged, or stored by another version: {type(error).__name__}: {str(error)[:200]}",
+            where=str(path),
+            remedy="delete the folder and run the training rule again",
+        ) from error
 
 
 def save_state(path: str | Path, name: str, arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> None:
@@ -43,7 +64,7 @@ def load_state(path: str | Path, name: str) -> tuple[dict[str, np.ndarray], dict
             where=str(path),
             remedy="delete the folder and run the training rule again",
         ) from error
-    stored = metadata.pop("name", None)
+    stored = metadata.pop("name", None) if isinstance(metadata, dict) else metadata
     if stored != name:
         raise ContractError(f"holds {stored!r}, not {name!r}", where=str(path), remedy="train the generator again")
     return arrays, metadata

@@ -197,9 +197,10 @@ class NetworkGenerator(Generator):
             *inputs.columns,
             held_out=held_out_rows(labelled, self.settings.get("validation", 0.0), derive(seed, "held out")),
         )
-        torch.manual_seed(derive(seed, "weights"))
-        network = self.build(self.space.dim, len(self.conditions), inputs.tables)
-        modules = {"network": network, **self.critics()}
+        with torch.random.fork_rng(devices=[]):  # the caller's random numbers stay as they were
+            torch.manual_seed(derive(seed, "weights"))
+            network = self.build(self.space.dim, len(self.conditions), inputs.tables)
+            modules = {"network": network, **self.critics()}
         modules = {name: module.to(self.device) for name, module in modules.items()}
         return Start(modules, batches, derive(seed, "training"))
 
@@ -316,7 +317,8 @@ class NetworkGenerator(Generator):
         space = {k.removeprefix("space/"): v for k, v in arrays.items() if k.startswith("space/")}
         out.space = space_of(out.settings["components"]).from_state(space, metadata["space"])
         weights = {k.removeprefix("network/"): v for k, v in arrays.items() if k.startswith("network/")}
-        out.network = out.build(out.space.dim, len(out.conditions), out.stored_tables(weights))
+        with torch.random.fork_rng(devices=[]):
+            out.network = out.build(out.space.dim, len(out.conditions), out.stored_tables(weights))
         out.network.load_state_dict({name: torch.as_tensor(weight) for name, weight in weights.items()})
         out.network.requires_grad_(False).eval()
         moments = {k.removeprefix("moments/"): v for k, v in arrays.items() if k.startswith("moments/")}

@@ -15,7 +15,7 @@ from ...core.seeds import derive
 from ...prepare.scale import Scaler
 from ..base import registry
 from ..base.generator import Generator
-from ..base.serialization import load_state, save_state
+from ..base.serialization import load_state, save_state, stored_as_expected
 from .counts import LibrarySizes, counts_of
 from .covariates import CovariateEffects
 from .detection import DetectionLimits
@@ -24,6 +24,9 @@ from .per_condition import PerCondition, load_model
 HISTORY = "history.tsv"
 #: Names under which the parts are stored.
 _PARTS = {"scaler": "scale", "effects": "covariates", "limits": "detection", "library": "library"}
+
+#: All that :meth:`Fitted.save` writes into a folder.
+STORED = ("model", *_PARTS.values(), HISTORY)
 
 
 @dataclass
@@ -121,14 +124,16 @@ class Fitted:
         Raises
         ------
         UserError
-            If there is no such generator, or the folder is missing or damaged.
+            If there is no such generator, or the folder is missing, damaged or of another version.
         """
         kinds = {"scaler": Scaler, "effects": CovariateEffects, "limits": DetectionLimits, "library": LibrarySizes}
-        parts = {
-            attribute: kinds[attribute].from_state(*load_state(folder / name, name))
-            for attribute, name in _PARTS.items()
-        }
-        model = load_model(folder / "model", registry.get(generator))
-        if (folder / HISTORY).is_file():
-            model.history = read_table(folder / HISTORY)
+        kind = registry.get(generator)
+        with stored_as_expected(folder):
+            parts = {
+                attribute: kinds[attribute].from_state(*load_state(folder / name, name))
+                for attribute, name in _PARTS.items()
+            }
+            model = load_model(folder / "model", kind)
+            if (folder / HISTORY).is_file():
+                model.history = read_table(folder / HISTORY)
         return cls(generator, model, **parts)

@@ -72,8 +72,9 @@ class DPDDPM(DDPM):
             self.device,
         )
         self.noise_multiplier = self._budget(batches.rate)
-        torch.manual_seed(derive(seed, "weights"))
-        network = self.build(self.space.dim, len(self.conditions), {}).to(self.device)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive(seed, "weights"))
+            network = self.build(self.space.dim, len(self.conditions), {}).to(self.device)
         run = self._descend(network, batches, key, derive(seed, "training"), checkpoint)
         self.keep(run.results()[0], batches)
         self.history = None  # a loss would be an exact statistic of the training donors
