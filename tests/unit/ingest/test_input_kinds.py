@@ -22,6 +22,7 @@ from support.in_memory import check_unit, ingest_dataset, map_genes, select_cond
 from pseudocohort import study
 from pseudocohort.core.errors import UserError
 from pseudocohort.ingest.delimited import open_delimited, read_delimited
+from pseudocohort.ingest.features import genes_among
 from pseudocohort.ingest.gct import read_gct
 from pseudocohort.ingest.h5ad import read_h5ad
 from pseudocohort.ingest.matrix import Matrix, read_all
@@ -812,3 +813,23 @@ def test_donors_and_conditions_that_differ_in_capitals_blanks_or_zeros_only_are_
     donors, conditions = spelled_alike(obs)
     assert donors.endswith("'007', '7'; 'P1', 'p1'") and conditions.endswith("'Tumor', 'tumor'")
     assert spelled_alike(obs.iloc[[0, 2, 4, 5]]) == []
+
+
+@pytest.mark.parametrize("offset", [None, 1.0])
+def test_fpkm_that_are_called_tpm_are_a_warning(offset):
+    tpm = alike(1, p=12_500)
+    fpkm = tpm * np.random.default_rng(1).uniform(0.3, 0.75, (12, 1))
+    for x, unit, warned in ((tpm, "tpm", False), (0.8 * tpm, "tpm", False), (fpkm, "tpm", True), (fpkm, "fpkm", False)):
+        check = UnitCheck(unit, offset, "file")
+        check.add(matrix_of(x if offset is None else np.log2(x + 1)), "samples")
+        check.verdict()
+        assert any("FPKM" in warning for warning in check.warnings) == warned
+
+
+@pytest.mark.parametrize(
+    "types",
+    [["", "", "Antibody Capture"], ["gene_expression", "gene_expression", "antibody_capture"], ["RNA", "RNA", "ADT"]],
+)
+def test_antibodies_are_no_genes_however_the_types_are_written(types):
+    keep, others = genes_among(pd.Series(types), "file")
+    assert keep.tolist() == [True, True, False] and sum(others.values()) == 1

@@ -212,7 +212,7 @@ class H5adRows:
         return pd.DataFrame(table, index=index)
 
     def _old_frame(self, frame: pd.DataFrame, element: h5py.Dataset | h5py.Group) -> pd.DataFrame:
-        """Annotation as anndata wrote it until 0.6: the first field is the index, categories have their names in uns."""
+        """Annotation as anndata wrote it until 0.6: the first field is the index, names of categories are in uns."""
         named = element.attrs.get("_index", "")
         named = next((name for name in (named, "index", "_index") if name in frame), None)
         if named is None and isinstance(element, h5py.Group):

@@ -28,6 +28,8 @@ COUNTED = ("counts", "expected_counts")
 MILLION = ("tpm", "cpm")
 #: Genes of a matrix that holds about a whole transcriptome.
 TRANSCRIPTOME = 12_000
+#: Spread of the sums of samples, as a share of their mean, that TPM of so many genes seldom have.
+UNEVEN = 0.1
 #: Reads of a library of a bulk sample below which another unit is likelier.
 SHALLOW = 1e5
 #: What cells are commonly scaled to, by its power of ten.
@@ -484,6 +486,13 @@ class UnitCheck:
         if self.genes >= TRANSCRIPTOME and median < 3e5:
             self.warnings.append(
                 f"{self.genes:,} genes sum to {median:.3g}, a small part of a million: another unit or logarithm?"
+            )
+        # A part of the genes holds about the same share of TPM in every sample; sums of FPKM vary with the library.
+        uneven = len(sums) > 2 and float(sums.std() / sums.mean()) > UNEVEN
+        if self.unit == "tpm" and self.genes >= TRANSCRIPTOME and uneven and sums.max() < 0.95e6:
+            self.warnings.append(
+                f"{self.genes:,} genes sum to {sums.min():.3g} in one sample and to {sums.max():.3g} in another, "
+                "and TPM of all genes to a million: are these FPKM? They can be converted (unit fpkm, convert tpm)"
             )
         whole = "a whole transcriptome" if median > 0.9e6 else f"{median / 1e4:.1f} % of the transcriptome"
         return f"; samples sum to {median:.4g}: {whole}"
