@@ -215,7 +215,7 @@ class UnitCheck:
         if not may or (np.abs(thousands - np.round(thousands)) > 0.1).any():
             self.dotted = None
             return
-        whole = int((values > 0).sum()) - len(fractions)
+        whole = int((values > 1).sum()) - len(fractions)  # 1 may be a floor
         self.dotted = (self.dotted[0] + len(fractions), self.dotted[1] + whole)
 
     def _rows(self, count: int, by: str) -> np.ndarray:
