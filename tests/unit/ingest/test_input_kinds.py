@@ -21,12 +21,13 @@ from support.in_memory import check_unit, ingest_dataset, map_genes, select_cond
 
 from pseudocohort import study
 from pseudocohort.core.errors import UserError
-from pseudocohort.ingest.delimited import read_delimited
+from pseudocohort.ingest.delimited import open_delimited, read_delimited
+from pseudocohort.ingest.features import genes_among
 from pseudocohort.ingest.gct import read_gct
 from pseudocohort.ingest.h5ad import read_h5ad
-from pseudocohort.ingest.matrix import Matrix
+from pseudocohort.ingest.matrix import Matrix, read_all
 from pseudocohort.ingest.missing import is_absent
-from pseudocohort.ingest.samples import read_samples, spelled_otherwise
+from pseudocohort.ingest.samples import read_samples, spelled_alike, spelled_otherwise
 from pseudocohort.ingest.tenx import read_tenx
 from pseudocohort.ingest.text import look_at
 from pseudocohort.ingest.units import UnitCheck
@@ -705,3 +706,130 @@ def test_a_unit_that_does_not_fit_names_the_other_matrices_of_an_h5ad(tmp_path):
         ingest_dataset(row, conditions={"min_donors": 1})
     assert "the file also holds counts: name one under 'layer'" in caught.value.remedy
     assert ingest_dataset(row | {"layer": "counts"}, conditions={"min_donors": 1}).n_obs == 12
+
+
+@pytest.mark.parametrize("sparse_x", [False, True])
+def test_an_h5ad_of_anndata_0_6_keeps_its_ids_its_labels_and_its_raw_counts(tmp_path, sparse_x):
+    x, path = values(4, 3, 1), tmp_path / "old.h5ad"
+    with h5py.File(path, "w") as file:
+        file["X"] = np.log1p(x)
+        file["raw.X"] = x
+        if sparse_x:
+            del file["raw.X"]
+            group, csr = file.create_group("raw.X"), sparse.csr_matrix(x)
+            group["data"], group["indices"], group["indptr"] = csr.data, csr.indices, csr.indptr
+            group.attrs["h5sparse_format"], group.attrs["h5sparse_shape"] = "csr", x.shape
+        rows = [(f"s{i}".encode(), f"p{i}".encode(), code) for i, code in enumerate([1, 0, 1, -1])]
+        file["obs"] = np.array(rows, dtype=[("index", "S4"), ("patient", "S4"), ("type", "i1")])
+        file["var"] = file["raw.var"] = np.array([(f"g{j}".encode(),) for j in range(3)], dtype=[("names", "S4")])
+        file["uns/type_categories"] = np.array([b"tumour", b"normal"])
+    matrix = read_h5ad(path, layer="raw")
+    np.testing.assert_array_equal(matrix.x.toarray() if sparse_x else matrix.x, x)
+    assert list(matrix.samples) == ["s0", "s1", "s2", "s3"] and list(matrix.genes) == ["g0", "g1", "g2"]
+    assert list(matrix.obs["type"]) == ["normal", "tumour", "normal", ""]
+
+
+def test_an_h5ad_without_encodings_keeps_its_ids(tmp_path):
+    obs = pd.DataFrame({"patient": ["a", "b"]}, index=pd.Index(["s0", "s1"], name="sample"))
+    ad.AnnData(values(2, 3, 1), obs=obs, var=pd.DataFrame(index=list("xyz"))).write_h5ad(tmp_path / "a.h5ad")
+    with h5py.File(tmp_path / "a.h5ad", "a") as file:
+        for name in ("encoding-type", "encoding-version"):
+            del file["obs"].attrs[name]
+    assert list(read_h5ad(tmp_path / "a.h5ad").samples) == ["s0", "s1"]
+
+
+@pytest.mark.parametrize("start", [0, 1])
+@pytest.mark.parametrize("kind", ["entrez", "symbol_entrez", "symbol"])
+def test_row_numbers_are_never_taken_for_entrez_ids(table, kind, start):
+    with pytest.raises(UserError, match="row numbers"):
+        map_genes(toy([str(i) for i in range(start, start + 20)]), kind, "first", table)
+
+
+def test_a_second_row_of_a_gene_never_becomes_another_gene_that_has_its_name_as_an_alias(table):
+    assert map_ids(pd.Series(["NEDD4-2"]), "symbol", table)[0] == table.by_symbol["NEDD4L"]
+    ids = ["NEDD4", "NEDD4-1", "NEDD4-2", "NKX2-1", "MGAT1", "MGAT1.2"]  # as scanpy and pandas number them
+    mapped = map_ids(pd.Series(ids), "symbol", table)
+    assert list(mapped) == [table.by_symbol[s] if s in table.current else "" for s in ids]
+
+
+def test_probes_of_a_microarray_are_named(table):
+    for ids in (["1007_s_at", "200000_at", "AFFX-BioB-3_at"], ["ILMN_1343291", "ILMN_1343295"], ["A_23_P100001"]):
+        with pytest.raises(UserError, match="probes of a microarray"):
+            map_genes(toy(ids), "symbol", "first", table)
+
+
+@given(**SHAPES, text=st.sampled_from(['kinase, ""alpha"", beta', 'a ""b""', '""', "x, y", '"",""']))
+@settings(max_examples=20)
+def test_doubled_quotes_and_separators_within_quotes_stay_in_their_field(tmp_path_factory, n, p, seed, text):
+    x = values(n, p, seed)
+    lines = [",".join(["gene", "description", *(f"s{i}" for i in range(n))])]
+    lines += [",".join([f'"g{j}, {text}"', f'"{text}"', *(f'"{v:g}"' for v in x[:, j])]) for j in range(p)]
+    path = tmp_path_factory.mktemp("m") / "m.csv"
+    path.write_text("\n".join(lines) + "\n")
+    source = open_delimited(path, format="csv", orientation="genes_by_samples")
+    matrix = read_all(source, np.arange(1, n + 1))
+    frame = pd.read_csv(path, index_col=0)
+    assert list(matrix.genes) == list(frame.index)
+    np.testing.assert_array_equal(matrix.x, frame.iloc[:, 1:].to_numpy().T)
+
+
+def test_a_lone_quote_is_part_of_its_field(tmp_path):
+    (tmp_path / "m.tsv").write_text('gene\tdescription\ts0\ts1\n"G1\t5 end\t1\t2\nG2\t"x\t3\t4\n')
+    source = open_delimited(tmp_path / "m.tsv", format="tsv", orientation="genes_by_samples")
+    matrix = read_all(source, np.array([1, 2]))
+    assert list(matrix.genes) == ['"G1', "G2"] and matrix.x.tolist() == [[1, 3], [2, 4]]
+
+
+def test_a_stray_separator_in_one_row_never_shifts_the_names_of_a_sample_table(tmp_path):
+    (tmp_path / "s.tsv").write_text("id\tpatient\ttype\ns1\tp1\tA\ns2\tp2\tA\tB\ns3\tp3\tB\n")
+    with pytest.raises(UserError, match="4 fields, where the header and line 2 have 3") as caught:
+        read_samples(tmp_path / "s.tsv")
+    assert caught.value.where.endswith("line 3")
+
+
+def test_points_between_thousands_are_refused_and_three_decimals_are_not():
+    counts = np.random.default_rng(1).lognormal(6, 1.5, (12, 300)).round().clip(1, 999_999)
+    dotted = np.where(counts >= 1000, np.round(counts / 1000, 3), counts)
+    for unit in ("expected_counts", "rsem", "fpkm"):
+        for block in (dotted, dotted.astype(np.float32)):
+            with pytest.raises(UserError, match="between thousands"):
+                check_unit(matrix_of(block), unit, None, "file")
+        assert check_unit(matrix_of(counts), unit, None, "file")
+        assert check_unit(matrix_of(np.round(counts / 1000, 3).clip(1)), unit, None, "file")
+        assert check_unit(matrix_of(np.round(counts / 7, 3)), unit, None, "file")
+
+
+def test_a_sample_table_is_read_by_its_name_in_capitals_and_another_separator_is_explained(tmp_path):
+    (tmp_path / "S.CSV").write_text("id,patient\ns1,p1\n")
+    assert read_samples(tmp_path / "S.CSV").to_numpy().tolist() == [["s1", "p1"]]
+    (tmp_path / "s.txt").write_text("id,patient\ns1,p1\n")
+    with pytest.raises(UserError, match="comma-separated") as caught:
+        read_samples(tmp_path / "s.txt")
+    assert "named .csv" in caught.value.remedy
+
+
+def test_donors_and_conditions_that_differ_in_capitals_blanks_or_zeros_only_are_said():
+    obs = pd.DataFrame({"donor": ["007", "7", "p1", "P1", "70", "a b"], "condition": ["Tumor", "tumor", *"abcd"]})
+    donors, conditions = spelled_alike(obs)
+    assert donors.endswith("'007', '7'; 'P1', 'p1'") and conditions.endswith("'Tumor', 'tumor'")
+    assert spelled_alike(obs.iloc[[0, 2, 4, 5]]) == []
+
+
+@pytest.mark.parametrize("offset", [None, 1.0])
+def test_fpkm_that_are_called_tpm_are_a_warning(offset):
+    tpm = alike(1, p=12_500)
+    fpkm = tpm * np.random.default_rng(1).uniform(0.3, 0.75, (12, 1))
+    for x, unit, warned in ((tpm, "tpm", False), (0.8 * tpm, "tpm", False), (fpkm, "tpm", True), (fpkm, "fpkm", False)):
+        check = UnitCheck(unit, offset, "file")
+        check.add(matrix_of(x if offset is None else np.log2(x + 1)), "samples")
+        check.verdict()
+        assert any("FPKM" in warning for warning in check.warnings) == warned
+
+
+@pytest.mark.parametrize(
+    "types",
+    [["", "", "Antibody Capture"], ["gene_expression", "gene_expression", "antibody_capture"], ["RNA", "RNA", "ADT"]],
+)
+def test_antibodies_are_no_genes_however_the_types_are_written(types):
+    keep, others = genes_among(pd.Series(types), "file")
+    assert keep.tolist() == [True, True, False] and sum(others.values()) == 1

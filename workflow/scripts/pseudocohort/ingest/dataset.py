@@ -35,6 +35,7 @@ from .samples import (
     judge_samples,
     keep_samples,
     read_samples,
+    spelled_alike,
     spelled_otherwise,
     unmet,
 )  # fmt: skip
@@ -306,7 +307,7 @@ def open_dataset(row: dict[str, Any], conditions: dict[str, Any]) -> Ingestion:
     if dropped[NOT_ANNOTATED]:
         left_out[NOT_ANNOTATED] = [str(i) for i in source.samples[~source.samples.isin(table.index)]]
     renamed = _renamed(annotated["condition"], obs["condition"])
-    notes = _notes(source, table) + unmet(annotated["condition"], conditions)
+    notes = _notes(source, table) + spelled_alike(obs) + unmet(annotated["condition"], conditions)
     return Ingestion(row, source, obs, dropped, left_out, renamed, notes)
 
 

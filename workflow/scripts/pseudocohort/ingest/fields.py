@@ -166,7 +166,13 @@ def layout_of(path: str | Path, separator: str) -> Layout:
     return Layout([name.strip() for name in names], skip, trailing)
 
 
-def check_delimiter(fields: list[str], header: str, separator: str, where: str) -> None:
+def check_delimiter(
+    fields: list[str],
+    header: str,
+    separator: str,
+    where: str,
+    remedy: str = "declare the right format (tsv or csv) in the dataset sheet, or convert the file",
+) -> None:
     """Refuse a header of a single field.
 
     Raises
@@ -180,7 +186,7 @@ def check_delimiter(fields: list[str], header: str, separator: str, where: str) 
         raise UserError(
             f"one column only with the delimiter {NAMES[separator]!r}{hint}",
             where=where,
-            remedy="declare the right format (tsv or csv) in the dataset sheet, or convert the file",
+            remedy=remedy,
         )
 
 
@@ -198,7 +204,12 @@ def _rows(lines: list[str], separator: str, where: str) -> list[tuple[int, list[
 
 
 def read_frame(
-    path: str | Path, separator: str, expected: str = "a table of text", *, single: bool = False
+    path: str | Path,
+    separator: str,
+    expected: str = "a table of text",
+    *,
+    single: bool = False,
+    remedy: str = "write it with the delimiter that is expected",
 ) -> pd.DataFrame:
     """A small table (samples, a sheet, aliases), all columns as text without blanks at the ends.
 
@@ -212,6 +223,8 @@ def read_frame(
         What the file is to be, for messages.
     single : bool
         A table of one column is none with the wrong separator.
+    remedy : str
+        What to do about the wrong separator.
 
     Raises
     ------
@@ -222,12 +235,22 @@ def read_frame(
     lines = [line + "\n" for line in read_text(path, expected).split("\n")]
     header, first, start, _ = _top(iter(lines), separator)
     if not (single and header.strip()):
-        check_delimiter(split(header, separator), header, separator, f"{where}, line {start + 1}")
+        check_delimiter(split(header, separator), header, separator, f"{where}, line {start + 1}", remedy)
     rows = _rows(lines[start:], separator, where)
     fields, body = rows[0][1], [(n + start, row) for n, row in rows[1:] if any(cell.strip() for cell in row)]
     if not body:
         raise UserError("no line after the header", where=where, remedy="fetch the file again")
     names, _ = fit(fields, _most_telling([row for _, row in body], len(fields)), where)
+    if names[0] == "" and len(names) > len(fields):
+        # R writes a field more in every line; one in some lines is a stray separator, and all names would shift.
+        lacking = next((number for number, row in body if len(row) < len(names)), 0)
+        if lacking:
+            more = next(number for number, row in body if len(row) > len(fields))
+            raise UserError(
+                f"{len(names)} fields, where the header and line {lacking} have {len(fields)} or fewer",
+                where=f"{where}, line {more}",
+                remedy="correct the line: a separator too many, or a text with one that has to be in quotes",
+            )
     names = [name.strip() for name in names]
     names[0] = names[0] or ROW_NAMES
     if repeated := {name for name in names if names.count(name) > 1}:

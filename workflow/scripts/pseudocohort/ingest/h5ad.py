@@ -148,9 +148,10 @@ class H5adRows:
     def _values(self, layer: str) -> tuple[Any, str]:
         """The matrix, still in the file if it can be read by rows, and which annotation holds its genes."""
         layers = sorted(self.file["layers"]) if isinstance(self.file.get("layers"), h5py.Group) else []
-        known = [name for name, there in (("X", "X" in self.file), ("raw", "raw/X" in self.file)) if there] + layers
+        raw, raw_genes = ("raw/X", "raw/var") if "raw/X" in self.file else ("raw.X", "raw.var")  # until anndata 0.6
+        known = [name for name, there in (("X", "X" in self.file), ("raw", raw in self.file)) if there] + layers
         self.others = [name for name in known if name != layer]
-        key, genes = {"X": ("X", "var"), "raw": ("raw/X", "raw/var")}.get(layer, (f"layers/{layer}", "var"))
+        key, genes = {"X": ("X", "var"), "raw": (raw, raw_genes)}.get(layer, (f"layers/{layer}", "var"))
         element = self.file.get(key)
         null = isinstance(element, h5py.Dataset) and element.shape in (None, ())
         if element is None or null or (layer not in known):
@@ -191,9 +192,7 @@ class H5adRows:
             if not isinstance(element, h5py.Group) or version != "0.2.0":
                 frame = read_elem(element)
                 if not isinstance(frame, pd.DataFrame):
-                    frame = pd.DataFrame.from_records(frame)
-                    named = next((c for c in ("index", "_index") if c in frame), None)
-                    frame = frame.set_index(named) if named else frame
+                    frame = self._old_frame(pd.DataFrame.from_records(frame), element)
                 table = {str(c): as_text(frame[c]).to_numpy() for c in frame}
                 return pd.DataFrame(table, index=pd.Index(as_text(frame.index).to_numpy(), dtype=object))
             names = element.attrs["_index"]
@@ -211,6 +210,18 @@ class H5adRows:
             except BROKEN as error:
                 self.unreadable[column] = str(error).split("\n")[0][:120]
         return pd.DataFrame(table, index=index)
+
+    def _old_frame(self, frame: pd.DataFrame, element: h5py.Dataset | h5py.Group) -> pd.DataFrame:
+        """Annotation as anndata wrote it until 0.6: the first field is the index, names of categories are in uns."""
+        named = element.attrs.get("_index", "")
+        named = next((name for name in (named, "index", "_index") if name in frame), None)
+        if named is None and isinstance(element, h5py.Group):
+            raise KeyError("it does not say which of its columns is the index")
+        for column in frame:
+            names = self.file.get(f"uns/{column}_categories")
+            if isinstance(names, h5py.Dataset) and names.ndim == 1 and frame[column].dtype.kind in "iu":
+                frame[column] = pd.Categorical.from_codes(frame[column].to_numpy(), as_text(names[()]))
+        return frame.set_index(frame.columns[0] if named is None else named)
 
     def blocks(self, wanted: np.ndarray) -> Iterator[Matrix]:
         """Blocks of the profiles at the positions `wanted`, with all genes."""

@@ -177,11 +177,16 @@ def parse_lines(buffer, start, end, separator, place, single, out, spans, notes,
                     begin = i
                     continue
                 i = begin
-            quoted = buffer[i] == 34
-            if quoted:
-                i += 1
-                while buffer[i] != 34 and buffer[i] != 10:
-                    i += 1
+            if buffer[i] == 34:
+                closed = i + 1
+                while buffer[closed] != 10:
+                    if buffer[closed] == 34:
+                        if buffer[closed + 1] != 34:
+                            break
+                        closed += 1  # two within quotes are one
+                    closed += 1
+                # A lone one is text.
+                i = closed if buffer[closed] == 34 else i + 1
             while buffer[i] != separator and buffer[i] != 10:
                 i += 1
             last = buffer[i] == 10

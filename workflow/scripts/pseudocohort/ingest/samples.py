@@ -37,7 +37,13 @@ def read_samples(path: str | Path) -> pd.DataFrame:
     UserError
         If it is missing, empty, no text, or has a single column.
     """
-    return read_frame(path, SEPARATORS["csv" if ".csv" in Path(path).suffixes else "tsv"], "a sample table")
+    comma = ".csv" in map(str.lower, Path(path).suffixes)
+    return read_frame(
+        path,
+        SEPARATORS["csv" if comma else "tsv"],
+        "a sample table",
+        remedy="a sample table named .csv is comma-separated, any other tab-separated: rename or convert it",
+    )
 
 
 def column_of(table: pd.DataFrame, row: dict[str, Any], key: str, where: str) -> pd.Series:
@@ -153,6 +159,22 @@ def spelled_otherwise(ids: Iterable[str], names: Iterable[str]) -> str:
                 f"{i!r} in the matrix may be {of[within]!r} in the table: write them alike, by cutting the longer ones"
             )
     return ""
+
+
+def spelled_alike(obs: pd.DataFrame) -> list[str]:
+    """Donors and conditions that differ from others only in capitals, blanks or zeros in front, in words."""
+    notes = []
+    for column, what in (("donor", "donors"), ("condition", "conditions")):
+        of: dict[str, list[str]] = {}
+        for name in sorted(obs[column].astype(str).unique()):
+            key = re.sub(r"(?<![\d.])0+(?=\d)", "", re.sub(r"[\s_]+", "", name.casefold()))
+            of.setdefault(key, []).append(name)
+        alike = [names for names in of.values() if len(names) > 1]
+        if alike:
+            more = f" and {len(alike) - 3:,} more" if len(alike) > 3 else ""
+            some = "; ".join(", ".join(map(repr, names)) for names in alike[:3])
+            notes.append(f"{what} that differ only in capitals, blanks or zeros count as different: {some}{more}")
+    return notes
 
 
 def context_of(table: pd.DataFrame, row: dict[str, Any], where: str) -> pd.Series:

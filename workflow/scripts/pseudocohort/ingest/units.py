@@ -28,6 +28,8 @@ COUNTED = ("counts", "expected_counts")
 MILLION = ("tpm", "cpm")
 #: Genes of a matrix that holds about a whole transcriptome.
 TRANSCRIPTOME = 12_000
+#: Spread of the sums of samples, as a share of their mean, that TPM of so many genes seldom have.
+UNEVEN = 0.1
 #: Reads of a library of a bulk sample below which another unit is likelier.
 SHALLOW = 1e5
 #: What cells are commonly scaled to, by its power of ten.
@@ -38,6 +40,8 @@ BASES = {"natural (ln)": np.e, "decimal (log10)": 10.0}
 OFFSETS, ZEROS, FLOOR_SLACK = (1.0, 0.5, 0.1, 0.01, 0.001, 1e-6), 0.01, 0.01
 #: Samples whose values are taken back and summed, genes whose centring is looked at, values looked at for wholeness.
 PROBED_SAMPLES, PROBED_GENES, PROBED_VALUES = 256, 64, 20_000
+#: Fewest fractions, and the share of values that are whole, from which on points are taken for those of thousands.
+FEWEST_DOTTED, WHOLE_BESIDE = 20, 0.1
 #: Fold by which means of samples may differ before depth is suspected.
 DEPTH_FOLD = 1.9
 ADVICE = "expected counts (RSEM, Salmon, kallisto) are declared as expected_counts, counts per million as cpm"
@@ -146,6 +150,8 @@ class UnitCheck:
         self.warnings: list[str] = []
         self.values = self.negative = 0
         self.all_whole = True
+        # Fractions and whole values as long as they may be thousands with a point; None once they cannot be.
+        self.dotted: tuple[int, int] | None = (0, 0)
         self.sums: list[np.ndarray] = []
         self.other_sums: dict[str, list[np.ndarray]] = {name: [] for name in BASES}
         self.logs: list[np.ndarray] = []
@@ -192,10 +198,25 @@ class UnitCheck:
                     where=f"{self.where}, {bad[1]}",
                     remedy="declare log_offset if the values are logarithms, or correct the value",
                 )
+            self._add_dotted(values)
             if self.unit in WHOLE:
                 self._add_whole(block, values, largest, by)
         if self.unit not in (*WHOLE, "vst") or (self._log and self.unit in COUNTED):
             self._add_sums(block, by)
+
+    def _add_dotted(self, values: np.ndarray) -> None:
+        """Whether numbers may be written as 1.309, which some countries read as 1309: three decimals, none below 1."""
+        if self.dotted is None or self.unit in WHOLE:
+            return
+        values = np.ravel(values)
+        fractions = values[values != np.round(values)].astype(np.float64)
+        thousands = fractions * 1000
+        may = self.largest < 1000 and (fractions > 1).all()
+        if not may or (np.abs(thousands - np.round(thousands)) > 0.1).any():
+            self.dotted = None
+            return
+        whole = int((values > 1).sum()) - len(fractions)  # 1 may be a floor
+        self.dotted = (self.dotted[0] + len(fractions), self.dotted[1] + whole)
 
     def _rows(self, count: int, by: str) -> np.ndarray:
         """Samples of a block that are summed: some, evenly spaced, the same ones in all blocks of genes."""
@@ -313,6 +334,13 @@ class UnitCheck:
             return self._verdict_log()
         if self.unit in WHOLE:
             return f"whole numbers up to {self.largest:.6g}: {WHOLE[self.unit]}"
+        fractions, whole = self.dotted or (0, 0)
+        if fractions >= FEWEST_DOTTED and whole > WHOLE_BESIDE * (fractions + whole):
+            raise self._refuse(
+                f"{whole:,} values are whole, and the other {fractions:,} lie above 1 and have three decimals: "
+                "points seem to stand between thousands",
+                "write numbers without signs between thousands (1309, not 1.309)",
+            )
         if self.largest < 25 and self.genes >= FEWEST_FOR_SUMS:
             raise self._refuse(
                 f"declared linear {self.unit}, but the largest of all values is {self.largest:.4g}: "
@@ -458,6 +486,13 @@ class UnitCheck:
         if self.genes >= TRANSCRIPTOME and median < 3e5:
             self.warnings.append(
                 f"{self.genes:,} genes sum to {median:.3g}, a small part of a million: another unit or logarithm?"
+            )
+        # A part of the genes holds about the same share of TPM in every sample; sums of FPKM vary with the library.
+        uneven = len(sums) > 2 and float(sums.std() / sums.mean()) > UNEVEN
+        if self.unit == "tpm" and self.genes >= TRANSCRIPTOME and uneven and sums.max() < 0.95e6:
+            self.warnings.append(
+                f"{self.genes:,} genes sum to {sums.min():.3g} in one sample and to {sums.max():.3g} in another, "
+                "and TPM of all genes to a million: are these FPKM? They can be converted (unit fpkm, convert tpm)"
             )
         whole = "a whole transcriptome" if median > 0.9e6 else f"{median / 1e4:.1f} % of the transcriptome"
         return f"; samples sum to {median:.4g}: {whole}"

@@ -33,6 +33,12 @@ PART_OF_GENE = re.compile(
 )
 #: Open reading frames of a chromosome, which some files write in capitals: C1ORF112.
 FRAME = re.compile(r"^(C(?:\d+|X|Y))ORF(\d+\w*)$")
+#: What pandas, R and scanpy put behind the second of two equal names.
+REPEATED = re.compile(r"^(.+)[.-]\d{1,2}$")
+#: Probes of microarrays: Affymetrix, Illumina, Agilent, methylation.
+PROBE = re.compile(r"^(?:\d+(?:_[a-z])?_at|AFFX-.*|ILMN_\d+|A_\d+_P\d+|cg\d{8})$")
+#: So many ids that count up from 0 or 1 are no accident.
+COUNTING = 10
 #: Symbol and Entrez id together: TCGA's ``TP53|7157``, DepMap's ``TP53 (7157)``.
 PAIR = re.compile(r"^(?P<symbol>[^|(]*?)\s*[|(]\s*(?P<entrez>\d+)(?:\.0)?\s*\)?$")
 NUMBER = re.compile(r"^(\d+)(?:\.0|_at)?$")
@@ -93,7 +99,7 @@ def map_and_compare(ids: pd.Series, kind: str, table: GeneTable) -> tuple[pd.Ser
     alone = bare.str.extract(NUMBER, expand=False)
     symbol = parts["symbol"].where(parts["entrez"].notna(), bare)
     by_symbol = _by_symbol(symbol, table)
-    by_entrez = parts["entrez"].fillna(alone).map(table.by_entrez).fillna("")
+    by_entrez = parts["entrez"].where(parts["entrez"].notna(), alone).map(table.by_entrez).fillna("")
     named = by_entrez.map(table.genes["symbol"]).fillna("")
     current = symbol.isin(table.current) & (named != symbol)
     mapped = by_symbol.where(current | (by_entrez == ""), by_entrez)
@@ -103,7 +109,28 @@ def map_and_compare(ids: pd.Series, kind: str, table: GeneTable) -> tuple[pd.Ser
 def _by_symbol(symbols: pd.Series, table: GeneTable) -> pd.Series:
     frames = ~symbols.isin(table.by_symbol.index) & symbols.str.match(FRAME)
     symbols = symbols.where(~frames, symbols.str.replace(FRAME, r"\1orf\2", regex=True))
-    return symbols.map(table.by_symbol).fillna("")
+    # NEDD4-2 beside NEDD4 is its second row or NEDD4L, of which it is an alias: it does not say which.
+    base = symbols.str.extract(REPEATED, expand=False)
+    doubtful = base.isin(set(symbols)) & base.isin(table.current) & ~symbols.isin(table.current)
+    return symbols.where(~doubtful, "").map(table.by_symbol).fillna("")
+
+
+def _refuse_row_numbers(ids: pd.Series, where: str) -> None:
+    """Refuse ids that count the rows, of which many are Entrez ids of some gene.
+
+    Raises
+    ------
+    UserError
+        Saying so.
+    """
+    if len(ids) < COUNTING or ids.iloc[0] not in ("0", "1") or not ids.str.fullmatch(r"\d{1,9}").all():
+        return
+    if (np.diff(ids.astype(int)) == 1).all():
+        raise UserError(
+            f"the gene ids count from {ids.iloc[0]} to {ids.iloc[-1]}: these are row numbers",
+            where=where,
+            remedy="write the table with the ids of the genes in its first column (pandas: set_index, or index=False)",
+        )
 
 
 def ensembl_in(text: str) -> str:
@@ -135,6 +162,11 @@ def _not_known(unknown: pd.Series, other: pd.Series, total: int, kind: str, tabl
         )
     what = f"{len(unknown)} of {total} gene ids are not known as {kind}; the first is {unknown.iloc[0]!r}"
     some = unknown.iloc[:2000]
+    if some.str.match(PROBE).mean() > 0.5:
+        return (
+            f"{what}: these are probes of a microarray, not genes",
+            "give a matrix of genes: take the probes of each gene together, by the annotation of the platform",
+        )
     if some.str.contains(PART_OF_GENE).mean() > 0.5:
         return (
             f"{what}: these are transcripts or exons, not genes",
@@ -213,10 +245,12 @@ def gene_map(adata: ad.AnnData, kind: str, rule: str, table: GeneTable) -> GeneM
     Raises
     ------
     UserError
-        If fewer than half of the ids are known, or values on log scale are to be summed.
+        If ids are row numbers, fewer than half of them are known, or values on log scale are to be summed.
     """
     ids = adata.var["source_id"].astype(str).reset_index(drop=True)
     source = adata.uns["pseudocohort"]
+    where = f"{source['source']} (dataset {source['dataset']!r})"
+    _refuse_row_numbers(ids.str.strip(), where)
     set_aside = ids.str.strip().str.match(NO_GENES).to_numpy()
     mapped, disagrees = map_and_compare(ids, kind, table)
     target = mapped.to_numpy(dtype=str)
@@ -225,7 +259,7 @@ def gene_map(adata: ad.AnnData, kind: str, rule: str, table: GeneTable) -> GeneM
     other = _unlike(ids[unknown], kind, table)
     if unknown.sum() > 0.5 * (~set_aside).sum():
         what, remedy = _not_known(ids[unknown], other, int((~set_aside).sum()), kind, table)
-        raise UserError(what, where=f"{source['source']} (dataset {source['dataset']!r})", remedy=remedy)
+        raise UserError(what, where=where, remedy=remedy)
     known = np.flatnonzero(target != "")
     repeated = len(known) - len(np.unique(target[known]))
     if repeated and rule == "sum" and "log_offset" in source:
