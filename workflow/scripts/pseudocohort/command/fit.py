@@ -47,9 +47,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of text files (default: genes_by_samples)",
     )  # fmt: skip
     parser.add_argument("--layer", default="X", help="layer of an h5ad (default: X)")
-    parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="settings of the generator")
-    parser.add_argument("--random-state", type=int, default=0, metavar="SEED", help="seed of all random choices (default: 0)")
-    parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"], help="where networks are trained (default: auto)")
+    parser.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="settings of the generator"
+    )
+    parser.add_argument(
+        "--random-state", type=int, default=0, metavar="SEED", help="seed of all random choices (default: 0)"
+    )
+    parser.add_argument(
+        "--device", default="auto", choices=["auto", "cpu", "cuda"], help="where networks are trained (default: auto)"
+    )
 
 
 def read_profiles(options: argparse.Namespace) -> ad.AnnData:

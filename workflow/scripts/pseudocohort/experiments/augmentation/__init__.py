@@ -99,7 +99,7 @@ EXPERIMENT = Experiment(
         "Synthetic profiles compared with more real profiles. Left: balanced accuracy on held-out donors against the "
         "number of real profiles, alone (black, with its interval) and with synthetic profiles of the generator "
         "that gained most in each regime. A point above the black line is a gain; its horizontal distance to the line "
-        "is the number of real profiles that would gain as much. Middle: gain against the number of synthetic profiles. "
+        "is the number of real profiles that gain as much. Middle: gain against the number of synthetic profiles. "
         "Right: gain in the recall of each class; the class with the lowest recall without it is at the top. Grey "
         "squares: the Gaussian (``mvn``) of the same profiles. The best of several generators is shown, and "
         "its interval is not corrected for that; the answer above is."

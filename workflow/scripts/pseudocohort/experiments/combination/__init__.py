@@ -9,7 +9,7 @@ COMPOSING = {"$ref": "#/$defs/composing"}
 EXPERIMENT = Experiment(
     name="combination",
     title="Cell level and tissue level",
-    summary="Classifiers of k tissue profiles per condition with the cell level, without it, with permuted labels of the lines.",
+    summary="Classifiers of k tissue profiles per condition with the cell level, without it, or with permuted labels.",
     question="What are cell lines worth for tissues, without any label and with a few?",
     order=4,
     documentation="methods.md#evaluations",
@@ -81,7 +81,7 @@ EXPERIMENT = Experiment(
         "number of unlabelled patients, with no labelled patient. Per condition: recall. Then one panel per generator."
     )),
         Figure(name="levels", draw="figures.levels:figure", inputs="plan:level_files", caption=(
-        "Tissue and cell lines of the conditions compared, on two principal components. As measured, the levels are far "
+        "Tissue and cell lines of the conditions compared, on two principal components. As measured, the levels lie "
         "apart; scaled by level, lines should lie near tissue of their own condition. Last panel: tissue generated "
         "without any labelled tissue profile."
     )),

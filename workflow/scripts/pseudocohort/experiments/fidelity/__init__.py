@@ -47,8 +47,8 @@ EXPERIMENT = Experiment(
     )),
         Figure(name="map", draw="figures.map:figure", inputs="plan:map_files", caption=(
         "Real and synthetic profiles of one training set on the first two principal components of the real "
-        "training profiles, coloured by condition; tumours are filled, normals hollow. Synthetic points should have the "
-        "same position and spread as the real ones. Rest the pointer on a point to see its sample."
+        "training profiles, coloured by condition; tumours are filled, normals hollow. Synthetic points should have "
+        "the same position and spread as the real ones. Rest the pointer on a point to see its sample."
     )),
         Figure(
             name="training", draw="figures.training:figure", inputs="plan:model_files", when="plan:has_loss_curves",
