@@ -140,7 +140,7 @@ def test_combination_leads_with_what_lines_are_worth_without_labels():
     assert found["status"] == "yes" and "without a single labelled one" in found["answer"]
     assert [(label, text.split()[0]) for label, text in found["facts"]] == [
         ("Balanced accuracy", ".80"), ("Chance", ".50"), ("Best without unlabelled patients", ".65"),
-        ("With wrong names of the lines", ".60"), ("With all labels", ".90"),
+        ("With permuted labels of the lines", ".60"), ("With all labels", ".90"),
     ]  # fmt: skip
     assert "mvn, reaches .80 and loses to logistic regression" in all_of(found)
     assert any("50: .65; 100: .70" in p for p in found["points"])

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("profiles", type=Path, help="file of profiles, or a 10x folder")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--generator", required=True, help="see docs/generators")
-    parser.add_argument("--condition", required=True, metavar="COLUMN", help="what profiles are asked for by: subtype")
+    parser.add_argument("--condition", required=True, metavar="COLUMN", help="condition of each profile, e.g. subtype")
     parser.add_argument("--samples", metavar="TABLE", help="sample table: TSV or CSV")
     parser.add_argument("--sample-column", metavar="COLUMN", help="ids in the sample table (default: the first column)")
     parser.add_argument("--donor", metavar="COLUMN", help="donor of each profile (default: each its own)")
@@ -47,9 +47,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of text files (default: genes_by_samples)",
     )  # fmt: skip
     parser.add_argument("--layer", default="X", help="layer of an h5ad (default: X)")
-    parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="settings")
-    parser.add_argument("--random-state", type=int, default=0, metavar="SEED", help="(default: 0)")
-    parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"], help="(default: auto)")
+    parser.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="settings of the generator"
+    )
+    parser.add_argument(
+        "--random-state", type=int, default=0, metavar="SEED", help="seed of all random choices (default: 0)"
+    )
+    parser.add_argument(
+        "--device", default="auto", choices=["auto", "cpu", "cuda"], help="where networks are trained (default: auto)"
+    )
 
 
 def read_profiles(options: argparse.Namespace) -> ad.AnnData:

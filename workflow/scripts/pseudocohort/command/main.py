@@ -16,11 +16,11 @@ from ..core.logs import FORMAT
 PACKAGE = __package__.rpartition(".")[0]
 #: Commands, the modules that have them, and what they do.
 COMMANDS = {
-    "check": ("command.check", "what of a dataset would enter a study"),
-    "plan": ("command.plan", "what a study would download and train"),
-    "fit": ("command.fit", "fit a generator on a cohort and store it"),
+    "check": ("command.check", "show what of a dataset would enter a study"),
+    "plan": ("command.plan", "show what a study would download and train"),
+    "fit": ("command.fit", "fit a generator to a file of profiles and store it"),
     "sample": ("command.sample", "draw synthetic profiles from a stored cohort"),
-    "audit": ("referee.command", "judge anybody's synthetic cohort: likeness, use and privacy"),
+    "audit": ("referee.command", "test any synthetic cohort: likeness, use and privacy"),
     "intervene": ("command.intervene", "answer a study's questions about interventions and targets"),
     "report": ("command.report", "run a study, up to its report"),
 }
@@ -42,7 +42,7 @@ def parser(command: str = "") -> argparse.ArgumentParser:
     form = argparse.RawDescriptionHelpFormatter
     out = argparse.ArgumentParser(
         "pseudocohort",
-        description="Synthetic transcriptomic cohorts: make them, and measure what they are good for.",
+        description="Make synthetic transcriptomic cohorts, and test their likeness, use and privacy.",
         epilog=f"Each command has its own --help, with an example. {EXIT_CODES}",
         formatter_class=form,
     )

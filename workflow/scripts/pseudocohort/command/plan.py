@@ -16,7 +16,7 @@ EXAMPLE = "pseudocohort plan config/full.yaml"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     add_study(parser)
-    parser.add_argument("--like", metavar="STUDY", help="reckon time, memory and disk by a study that has run here")
+    parser.add_argument("--like", metavar="STUDY", help="estimate time, memory and disk from a study that has run here")
     parser.add_argument("--jobs", action="store_true", help="list the jobs as well (snakemake --dry-run)")
 
 

@@ -22,9 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("cohort", type=Path, help="folder that pseudocohort fit wrote")
     parser.add_argument("wanted", nargs="*", metavar="CONDITION=N", help="profiles of each condition")
-    parser.add_argument("--n", type=int, help="number of profiles, shared out like the training profiles")
+    parser.add_argument(
+        "--n", type=int, help="number of profiles, with conditions in the proportions of the training profiles"
+    )
     parser.add_argument("--out", type=Path, required=True, help=f"file to write: {', '.join(_FORMATS)}")
-    parser.add_argument("--level", help="where the training profiles have several")
+    parser.add_argument("--level", help="level of the profiles, if the training profiles have several")
     parser.add_argument(
         "--counts", action="store_true", help="integer counts: a layer of an h5ad, or the table's values"
     )

@@ -1,4 +1,4 @@
-"""The command ``audit``: files in, a folder with the page, the table and the verdicts out."""
+"""Test a synthetic cohort against real profiles, and write a folder with the page, the table and the answers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--donor", help="column of the donor; without it every profile is a donor of its own")
     parser.add_argument(
         "--controls", nargs="*", default=None, metavar="GENERATOR",
-        help="simple generators to judge beside it (default: all; none named: none)",
+        help="simple generators to test beside it (default: all; without names: none)",
     )  # fmt: skip
     parser.add_argument(
         "--evaluations",

@@ -89,20 +89,20 @@ EXPERIMENT = Experiment(
         Figure(name="augmentation", draw="figures.augmentation:figure", caption=(
         "Gain in balanced accuracy over the real profiles alone, with 95 % intervals over paired repeats. Right of "
         "the solid line synthetic profiles help; the dashed line is what all real profiles reach. Hollow marks are "
-        "an oracle, whose generator has seen patients that the user does not have. The real profiles alone are used "
-        "by the best of five classifiers (nearest empirical-Bayes class means, nearest shrunken centroids, shrunken "
+        "an oracle: its generator has seen patients whom the user does not have. The baseline on real profiles alone "
+        "is the best of five classifiers (nearest empirical-Bayes class means, nearest shrunken centroids, shrunken "
         "discriminant analysis, logistic regression, linear support vector machine), each with its default setting "
-        "or one chosen by inner cross-validation, so that even copies can lose. Black: further real profiles without "
-        "a generator. Every repeat holds out other patients."
+        "or one chosen by inner cross-validation; so even copies can do worse than it. Black: more real profiles, no "
+        "generator. Every repeat holds out other patients."
     )),
         Figure(name="learning", draw="figures.learning:figure", caption=(
-        "What synthetic profiles are worth in real ones. Left: balanced accuracy on held-out donors against the "
+        "Synthetic profiles compared with more real profiles. Left: balanced accuracy on held-out donors against the "
         "number of real profiles, alone (black, with its interval) and with synthetic profiles of the generator "
-        "that gained most in each regime; a point above the black line is a gain, and its distance to the line to "
-        "the right is how many real profiles it stands for. Middle: gain against the number of synthetic profiles. "
-        "Right: gain in the recall of each class, the class that is found worst without help at the top. Grey "
-        "squares: the Gaussian (``mvn``) of the same profiles. The best of several generators is shown: read its "
-        "interval with that in mind; the answer above allows for it."
+        "that gained most in each regime. A point above the black line is a gain; its horizontal distance to the line "
+        "is the number of real profiles that gain as much. Middle: gain against the number of synthetic profiles. "
+        "Right: gain in the recall of each class; the class with the lowest recall without it is at the top. Grey "
+        "squares: the Gaussian (``mvn``) of the same profiles. The best of several generators is shown, and "
+        "its interval is not corrected for that; the answer above is."
     )),
     ),
 )  # fmt: skip

@@ -31,7 +31,7 @@ EXPERIMENT = Experiment(
     },
     figures=(Figure(name="camda", draw="figures.camda:figure", caption=(
         "Five folds by donor; a generator gives as many profiles as it saw. Left: accuracy on held-out patients of "
-        "a classifier trained on synthetic profiles. Dashed line: real profiles. A photocopier scores as well as "
-        "they do, so read the last panel with it."
+        "a classifier trained on synthetic profiles. Dashed line: real profiles. Copies of the training set (``copy``) "
+        "score as well, so read it together with the last panel."
     )),),
 )  # fmt: skip

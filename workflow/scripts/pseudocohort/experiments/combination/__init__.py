@@ -9,7 +9,7 @@ COMPOSING = {"$ref": "#/$defs/composing"}
 EXPERIMENT = Experiment(
     name="combination",
     title="Cell level and tissue level",
-    summary="Classifiers of k tissue profiles per condition with the cell level, without it, with wrong names.",
+    summary="Classifiers of k tissue profiles per condition with the cell level, without it, or with permuted labels.",
     question="What are cell lines worth for tissues, without any label and with a few?",
     order=4,
     documentation="methods.md#evaluations",
@@ -75,15 +75,15 @@ EXPERIMENT = Experiment(
     },
     figures=(
         Figure(name="combination", draw="figures.combination:figure", caption=(
-        "Balanced accuracy on held-out patients, dealt anew in each draw. What cell lines are worth: lines and "
-        "unlabelled patients against the best that does without either, by number of labelled patients; the dashed "
+        "Balanced accuracy on held-out patients, who are drawn anew in each draw. What cell lines are worth: lines and "
+        "unlabelled patients against the best methods without either, by number of labelled patients; the dashed "
         "grey curve is the negative control, in which the labels of the lines are permuted. Size of the pool: by "
-        "number of unlabelled patients, with no label at all. Per condition: recall. Then each generator by itself."
+        "number of unlabelled patients, with no labelled patient. Per condition: recall. Then one panel per generator."
     )),
         Figure(name="levels", draw="figures.levels:figure", inputs="plan:level_files", caption=(
-        "Tissue and cell lines of the conditions compared on two principal components. As measured, the levels lie "
-        "apart; scaled by level, lines should lie with tissue of their own condition. Last: tissue generated "
-        "without a single labelled tissue profile."
+        "Tissue and cell lines of the conditions compared, on two principal components. As measured, the levels lie "
+        "apart; scaled by level, lines should lie near tissue of their own condition. Last panel: tissue generated "
+        "without any labelled tissue profile."
     )),
     ),
 )  # fmt: skip

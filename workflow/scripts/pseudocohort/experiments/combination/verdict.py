@@ -107,7 +107,7 @@ def _facts(accuracy: pd.DataFrame, best: str, k: float, ceiling: float, chance: 
     name, value = _best_of(at, "best_without_pool")
     if name:
         facts.append(("Best without unlabelled patients", f"{number(value)} ({words(name)})"))
-    facts.append(("With wrong names of the lines", number(_mean(at, generator=best, regime="permuted"))))
+    facts.append(("With permuted labels of the lines", number(_mean(at, generator=best, regime="permuted"))))
     if np.isfinite(ceiling):
         facts.append(("With all labels", number(ceiling)))
     return facts

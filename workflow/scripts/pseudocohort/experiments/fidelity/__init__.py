@@ -42,20 +42,20 @@ EXPERIMENT = Experiment(
     figures=(
         Figure(name="fidelity", draw="figures.fidelity:figure", caption=(
         "Each synthetic cohort against held-out donors; the dashed line is real data against other real data of "
-        "the same size. A photocopier (``copy``) is perfect in all panels but the last, the share of memorised "
-        "profiles: read them together."
+        "the same size. A generator that copies its training set (``copy``) is perfect in all panels except the last, "
+        "the share of memorised profiles, so read the panels together."
     )),
         Figure(name="map", draw="figures.map:figure", inputs="plan:map_files", caption=(
         "Real and synthetic profiles of one training set on the first two principal components of the real "
-        "training profiles, coloured by condition, tumours filled and normals hollow. Clouds should lie where the real "
-        "ones lie, and be as wide. A point says which sample it is where the pointer rests."
+        "training profiles, coloured by condition; tumours are filled, normals hollow. Synthetic points should have "
+        "the same position and spread as the real ones. Rest the pointer on a point to see its sample."
     )),
         Figure(
             name="training", draw="figures.training:figure", inputs="plan:model_files", when="plan:has_loss_curves",
             caption=(
-        "Loss curves of the generators with a training loop, on the first training set. A Wasserstein distance "
-        "that levels off and a denoising loss that falls slowly are as they should be; the losses of a GAN say "
-        "little about quality."
+        "Loss curves of the generators with a training loop, on the first training set. Good training shows a "
+        "Wasserstein distance that levels off, or a denoising loss that falls slowly. The losses of a GAN say little "
+        "about quality."
     ),
         ),
     ),

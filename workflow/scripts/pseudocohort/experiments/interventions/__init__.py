@@ -57,10 +57,10 @@ EXPERIMENT = Experiment(
     figures=(Figure(name="interventions", draw="figures.interventions:figure", caption=(
         "Agreement of predicted with known changes after a do-intervention, by operator. DO|G, in blue, and the "
         "operators named with a graph use the given, a corrupted or a shuffled one; the others use none. ``see`` "
-        "asks what goes along with the gene's change: by the covariance, or, as ``see_<generator>``, by a trained "
-        "generator whose gene is clamped. What goes along with a gene is not yet what follows from it. "
-        "Pairs: correlation of predicted with own normals, both less the class mean. Targets: how much better a "
-        "ranking finds the dependencies of the own lineage than those of others; a list that is the same for all "
-        "gets 0."
+        "is association with the gene's change: from the covariance, or, as ``see_<generator>``, from a trained "
+        "generator whose gene is clamped. Association is not an effect. "
+        "Pairs: correlation of predicted normals with the patients' own, both less the class mean. Targets: AUROC of a "
+        "ranking for dependencies of the own lineage less that for other lineages; a ranking that is the same for "
+        "all lineages gets 0."
     )),),
 )  # fmt: skip

@@ -35,7 +35,7 @@ EXPERIMENT = Experiment(
     figures=(Figure(name="lacan", draw="figures.lacan:figure", caption=(
         "Metrics of Lacan et al. in their spaces (linear expression) and in ours (logarithms). Left: accuracy on "
         "held-out donors of their network, trained on synthetic profiles. Dashed lines: real profiles. Hollow dots "
-        "are against training profiles, as published: there a photocopier has a coverage of 1; full ones are "
-        "against donors that no model has seen."
+        "are against training profiles, as published, where copies of the training set have a coverage of 1. Filled "
+        "dots are against donors whom no model has seen."
     )),),
 )  # fmt: skip

@@ -70,26 +70,26 @@ EXPERIMENT = Experiment(
     },
     figures=(
         Figure(name="privacy", draw="figures.privacy:figure", caption=(
-        "AUC of each attack that tells training donors from donors left out by coin toss: .5 is a guess, 1 finds "
-        "every member. The column ``control`` is the largest value where no candidate was in the training set. "
-        "Nearest-neighbour attacks alone miss total leaks."
+        "AUC of each attack at separating training donors from donors left out at random: .5 is chance, 1 finds "
+        "every member. The column ``control`` is the largest value in the negative control (no candidate was in the "
+        "training set). Nearest-neighbour attacks alone can miss a complete leak."
     )),
         Figure(name="frontier", draw="figures.frontier:figure", caption=(
-        "Use against leakage, of the same cohorts. Up: how well a classifier that learned the conditions from a "
-        "generator's profiles tells those of donors whom the generator never saw; the dashed line is a classifier "
-        "that learned from the generator's own training donors. Right: how well the best attack of the battery "
-        "tells those donors from others; bars are intervals over coins. The best place is the upper left; the "
-        "shaded part is where the release gate (``release.max_auc_high``) lets a cohort pass, if its whole bar "
-        "lies there. The best of several attacks lies above .5 by chance alone. A square is a private generator: "
-        "filled with the ε that its ledger bears out, empty where something exact voids it."
+        "Use against leakage, of the same cohorts. Vertical: balanced accuracy, on donors whom the generator never "
+        "saw, of a classifier trained on the synthetic profiles; the dashed line is a classifier trained on the "
+        "generator's own training donors. Horizontal: AUC of the best attack of the battery at finding those donors; "
+        "bars are intervals over coins. The best position is the upper left. A cohort passes this bound of the "
+        "release gate (``release.max_auc_high``) if its whole bar lies in the shaded part. "
+        "The best of several attacks lies above .5 by chance alone. A square is a private generator, "
+        "filled if its ledger supports the stated ε, hollow if an exact value voids it."
     )),
         Figure(
             name="leakage", draw="figures.leakage:figure", when="plan:varies_training_or_release",
             caption=(
-        "What more training and more synthetic profiles give away: AUC of the attack that does best at each point, "
-        "by generator. Solid: attacks on the cohort. Dashed: with the model in hand (``privacy.white_box``). 1 on "
+        "Leakage against training length and number of synthetic profiles: AUC of the best attack at each point, by "
+        "generator. Solid: attacks on the cohort. Dashed: with the model in hand (``privacy.white_box``). 1 on "
         "the x axes is the audit itself: the configured length, and as many profiles as there were members. Grey "
-        "line: .5, a guess; light grey: generators of which no attack reaches .58 at any point. The best of "
+        "line: .5, chance; light grey: generators of which no attack reaches .58 at any point. The best of "
         "several attacks lies a little above .5 by chance alone."
     ),
         ),

@@ -58,13 +58,13 @@ def draw(summary: pd.DataFrame) -> Figure:
 
     for generator, (arm, colour, label) in BASELINES.items():
         plot(first, generator, arm, colour, label)
-    plot(first, "em", "permuted", GREY, "lines with wrong names (mixture)", dashed=True)
+    plot(first, "em", "permuted", GREY, "lines, labels permuted (mixture)", dashed=True)
     first.set_title("What cell lines are worth")
     for ax, generator in zip(panels, made, strict=True):
         plot(ax, generator, "both", colour_of(generator), "generator: both levels")
         plot(ax, "em_logistic", "both", INK, "no generator: mixture + logistic")
         plot(ax, generator, "tissue_only", YELLOW, "generator: patients only")
-        plot(ax, generator, "permuted", GREY, "lines with wrong names", dashed=True)
+        plot(ax, generator, "permuted", GREY, "lines, labels permuted", dashed=True)
         ax.set_title(generator)
     for ax in (first, *panels):
         if len(ceiling):
@@ -104,7 +104,7 @@ def _pool_sizes(ax, rows: pd.DataFrame) -> None:
 
 def _recalls(ax, rows: pd.DataFrame, k: float) -> None:
     """Recall of each condition by the mixture, with right and with wrong names."""
-    arms = (("both" if k else "cell_only", GREEN, "right names"), ("permuted", GREY, "wrong names"))
+    arms = (("both" if k else "cell_only", GREEN, "true labels"), ("permuted", GREY, "permuted labels"))
     names = sorted(set(rows["metric"]))
     for step, (arm, colour, label) in enumerate(arms):
         for y, metric in enumerate(names):
@@ -137,7 +137,7 @@ def _ablation(ax, table: pd.DataFrame, made: list[str], k: float) -> None:
             ax.axvline(float(value.iloc[0]), color=colour, linewidth=0.9, linestyle=(0, (4, 3)), label=label)
     names = {
         "tissue_only": "tissue only",
-        "permuted": "both, wrong names",
+        "permuted": "both, labels permuted",
         "cell_only": "lines, no labelled patient",
         "both": "both, scaled by level",
     }

@@ -8,7 +8,7 @@ _REPEATS = Capabilities(covariates=False)
 
 COPY = Description(
     name="copy",
-    summary="photocopier: training profiles as they are",
+    summary="copies of the training profiles",
     source="control; Heusel et al. 2017 use the training set as a reference in the same way",
     implementation="model:Copy",
     capabilities=_REPEATS,
