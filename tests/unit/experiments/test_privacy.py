@@ -18,7 +18,7 @@ from support.privacy import GENES, draw, toy_space
 
 from pseudocohort.core.contracts import check_evaluation
 from pseudocohort.core.errors import ContractError, UserError
-from pseudocohort.experiments.privacy.attacks import ATTACKS, AttackSpace, attack_space
+from pseudocohort.experiments.privacy.attacks import ATTACKS, REQUIRED, AttackSpace, attack_space
 from pseudocohort.experiments.privacy.attacks._gaussian import ShrunkGaussian, ledoit_wolf_intensity
 from pseudocohort.experiments.privacy.attacks._space import expressed
 from pseudocohort.experiments.privacy.attacks._subspaces import residual_norm, span_axes
@@ -35,7 +35,7 @@ from pseudocohort.experiments.privacy.score import donor_scores, privacy, tied_s
 from pseudocohort.experiments.shared.inputs import ScoreInputs
 from pseudocohort.experiments.shared.statistics import corrected_maximum, delong
 from pseudocohort.generators.base import registry
-from pseudocohort.metrics.copies import copied_donors
+from pseudocohort.metrics.copies import _in_part, copied_donors, count_copies, disguised_copies
 from pseudocohort.plan.members import members
 from pseudocohort.plan.training_sets import training_sets
 
@@ -512,6 +512,87 @@ def test_copies_are_told_from_profiles_of_other_donors() -> None:
     exact, near = copied_donors(made, train, donors)
     assert exact[:5].all() and not near[:5].any()
     assert near[5:].all() and not exact[5:].any()
+
+
+DISGUISES = {
+    "another logarithm": lambda x, other, rng: x * np.log(2) - 1,
+    "a shift of each profile": lambda x, other, rng: x + rng.choice([-3, 3], (len(x), 1)),
+    "a factor of each profile": lambda x, other, rng: x * rng.choice([0.6, 1.5], (len(x), 1)),
+    "square roots": lambda x, other, rng: np.sqrt(x.clip(0)) * 2.8,
+    "ranks": lambda x, other, rng: x.argsort(1).argsort(1) / x.shape[1],
+    "half of the genes": lambda x, other, rng: np.where(rng.random(x.shape[1]) < 0.5, x, other),
+    "half of each profile's genes, with noise": lambda x, other, rng: np.where(
+        rng.random(x.shape) < 0.5, x + 0.05 * rng.normal(size=x.shape), other
+    ),
+    "one gene far away": lambda x, other, rng: np.where(np.arange(x.shape[1]) == 7, 1e4, x),
+}
+
+
+@pytest.mark.parametrize("disguise", DISGUISES)
+def test_copies_on_another_scale_or_in_part_are_told_from_profiles_of_other_donors(disguise: str) -> None:
+    rng = np.random.default_rng(0)
+    (train, _), (other, _) = draw(rng, 120), draw(rng, 120)
+    donors = np.arange(120).astype(str)
+    made = other.astype(np.float64)
+    made[:10] = DISGUISES[disguise](train[:10].astype(np.float64), made[:10], rng)
+    exact, near = copied_donors(made, train, donors)
+    found = exact | near | disguised_copies(made, train, donors)
+    assert found[:10].all() and not found[10:].any()
+    assert sum(count_copies(made, train, donors)) == 10
+    assert count_copies(other, train, donors) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("twins", [4, 120])
+@pytest.mark.parametrize("noise", [1e-6, 0.2])
+def test_a_donor_under_two_names_hides_no_copy(twins: int, noise: float) -> None:
+    rng = np.random.default_rng(1)
+    (x, _), (other, _) = draw(rng, 120), draw(rng, 40)
+    train = np.concatenate([x, x[:twins] + noise * rng.normal(size=(twins, GENES))])
+    donors = np.arange(len(train)).astype(str)
+    exact, near = copied_donors(np.concatenate([x[:4] + 1e-6, other]), train, donors)
+    assert exact[:4].all() and not exact[4:].any() and not near.any()
+    exact, near = copied_donors(np.concatenate([x[:4] + 0.3 * rng.normal(size=(4, GENES)), other]), train, donors)
+    assert near[:4].all() and not near[4:].any() and not exact.any()
+
+
+def test_profiles_of_little_depth_are_no_copies_of_the_one_donor_of_little_depth() -> None:
+    rng = np.random.default_rng(3)
+    (train, _), (other, _) = draw(rng, 12, genes=400), draw(rng, 30, genes=400)
+    for rows, shares in ((train, [0.7] + [0.2] * 11), (other, [0.75] * 30)):
+        rows[rng.random(rows.shape) < np.array(shares)[:, None]] = 0
+    made, z = ((x - train.mean(0)) / train.std(0) for x in (other, train))
+    assert not _in_part(made, z, np.arange(12)).any()
+
+
+def test_two_donors_of_a_rare_condition_are_not_one() -> None:
+    rng = np.random.default_rng(2)
+    (train, _), (other, _) = draw(rng, 60), draw(rng, 20)
+    train[:2] += 10 * rng.normal(size=GENES)
+    made = np.concatenate([other, [train[:2].mean(0) + rng.normal(size=GENES)]])
+    exact, near = copied_donors(made, train, np.arange(60).astype(str))
+    assert not exact.any() and not near.any()
+
+
+def test_an_attack_that_failed_is_no_attack_without_anything_to_go_by(cohort, monkeypatch) -> None:
+    profiles, plan, synthetic = cohort
+    monkeypatch.setitem(ATTACKS, "monte_carlo", lambda space, *, seed: np.full(len(space.candidates), np.nan))
+    table = _table(profiles, plan, synthetic, attacks=["monte_carlo"])
+    assert "not_run_failed_scores_are_not_finite" in set(table["metric"])
+    rows = [
+        {"repeat": 0, "estimator": name, "metric": metric, "value": value}
+        for name in REQUIRED
+        for metric, value in (("auc", 0.5), ("auc_low", 0.45), ("auc_high", 0.55))
+    ]
+    whole = pd.DataFrame(rows).assign(generator="toy", regime="audit", task=None, level="tumour")
+    name = REQUIRED[0]
+    missing = {}
+    for reason in ("not_run_the_synthetic_rows_span_the_whole_space", "not_run_failed_scores_are_not_finite"):
+        table = whole.copy()
+        own = (table["estimator"] == name) & (table["metric"] == "auc")
+        table.loc[own, "value"] = np.nan
+        table = pd.concat([table, table[own].assign(metric=reason, value=1.0)])
+        missing[reason] = evidence(table, "toy").missing
+    assert list(missing.values()) == [(), (name,)]
 
 
 def test_rates_over_coins_are_those_of_counting() -> None:

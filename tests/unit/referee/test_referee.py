@@ -168,6 +168,42 @@ def test_without_a_reference_attacks_that_need_one_are_named_and_not_run():
     assert not (found.table["generator"] == "real").any()
 
 
+def test_a_single_copy_in_disguise_is_counted_and_refused():
+    made = patients(75, "o", 14).drop(columns="patient")
+    made.iloc[0, :GENES] = 0.8 * TRAIN.iloc[0, :GENES] + 1
+    made.iloc[1, : GENES // 2] = TRAIN.iloc[1, : GENES // 2]
+    found = audit(train=TRAIN, synthetic=made, condition="subtype", donor="patient")
+    count = found.table[found.table["evaluation"] == "copies"].set_index("metric")["value"]
+    assert count.to_dict() == {"exact_copies": 0, "near_copies": 0, "disguised_copies": 2}
+    verdict = found.verdicts["privacy"]
+    assert verdict["status"] == "no"
+    assert "2 of 75 synthetic profiles are training profiles on another scale or in part" in verdict["answer"]
+
+
+def test_copies_of_held_out_donors_are_refused_though_no_attack_finds_members():
+    made = patients(75, "o", 14).drop(columns="patient")
+    made.iloc[:3, :GENES] = HOLDOUT.iloc[:3, :GENES].to_numpy()
+    verdict = audit(**ROLES, synthetic=made, **ATTACKS_ONLY).verdicts["privacy"]
+    assert verdict["status"] == "no" and "3 of 75 synthetic profiles copy held-out donors" in verdict["answer"]
+
+
+@pytest.mark.parametrize(
+    ("change", "unseen"),
+    [
+        (lambda made: made.assign(subtype=np.where(np.arange(len(made)) < 3, None, made["subtype"])), "3 profiles"),
+        (lambda made: made.assign(**{f"new{i}": float(i) for i in range(9)}), "9 of its 89 genes"),
+    ],
+)
+def test_a_cohort_of_which_a_part_was_not_seen_may_not_be_shared(change, unseen, monkeypatch):
+    """Whatever is left out of an audit could be copies; all else speaks for the cohort here."""
+    monkeypatch.setattr("pseudocohort.referee.verdicts.judge", lambda found, bounds: ())
+    monkeypatch.setattr("pseudocohort.referee.verdicts._shift", lambda floor: False)
+    made = patients(75, "o", 14).drop(columns="patient")
+    assert audit(**ROLES, synthetic=made, **ATTACKS_ONLY).verdicts["privacy"]["status"] == "yes"
+    verdict = audit(**ROLES, synthetic=change(made), **ATTACKS_ONLY).verdicts["privacy"]
+    assert verdict["status"] == "cannot_tell" and unseen in verdict["answer"]
+
+
 def test_donors_who_differ_by_themselves_are_no_proof_of_a_leak():
     moved = HOLDOUT.copy()
     moved.iloc[:, :GENES] += np.random.default_rng(5).normal(0, 0.8, GENES)

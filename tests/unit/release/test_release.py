@@ -219,6 +219,21 @@ def test_gate_refuses_what_the_mean_area_does_not_show(options, said):
         decide(SILENT, **options)
 
 
+@pytest.mark.parametrize("kind", ["exact", "near", "disguised"])
+def test_gate_looks_for_copies_in_the_very_cohort_and_refuses_one(kind):
+    rng = np.random.default_rng(0)
+    x = rng.normal(8, 1, (40, 120)).astype(np.float32)
+    training = ad.AnnData(x[:30], obs=pd.DataFrame({"donor": [f"d{i}" for i in range(30)]}, index=map(str, range(30))))
+    one = {"exact": x[0], "near": x[0] + 0.2 * rng.normal(size=120), "disguised": 0.7 * x[0] + 1}[kind]
+    cohort = gate.Cohort.of(ad.AnnData(np.vstack([x[30:], one]).astype(np.float32)), training)
+    assert gate.Cohort.of(ad.AnnData(x[30:]), training) == gate.Cohort(10, 30, 0, 0, 0)
+    assert {k: getattr(cohort, f"{k}_copies") for k in ("exact", "near", "disguised")} == {
+        k: int(k == kind) for k in ("exact", "near", "disguised")
+    }
+    with pytest.raises(UserError, match="copies of training donors"):
+        decide(SILENT, cohort=cohort)
+
+
 def test_two_coins_are_no_evidence():
     with pytest.raises(UserError, match="2 coins; a release needs 3"):
         decide({name: values[:2] for name, values in SILENT.items()})

@@ -160,6 +160,7 @@ def audit(
     cohorts, unit, notes = together(cohorts)
     trained, made, held_out, known = (cohorts.get(name) for name in given)
     copies, near = measure.exact_copies(made, trained)
+    disguised = measure.disguised(made, trained)
     not_run = measure.attacks_without(known)[1] if held_out is not None and "privacy" in evaluations else []
     stand_ins = {SYNTHETIC: made}
     if held_out is not None:
@@ -177,6 +178,9 @@ def audit(
         synthetic=len(made),
         conditions=trained.obs["condition"].nunique(),
         not_run=not_run,
+        unseen=made.unseen,
+        disguised=disguised,
+        of_holdout=0 if held_out is None else measure.copies_in_all(made, held_out),
     )
     judged = {
         "privacy": lambda: {"privacy": verdicts.privacy_verdict(summary, privacy)},
@@ -193,7 +197,11 @@ def audit(
     counted = pd.DataFrame(
         [
             {"generator": SYNTHETIC, "metric": metric, "value": value, "evaluation": "copies"}
-            for metric, value in (("exact_copies", len(copies)), ("near_copies", near))
+            for metric, value in (
+                ("exact_copies", len(copies)),
+                ("near_copies", near),
+                ("disguised_copies", disguised),
+            )  # fmt: skip
         ]
     )
     table = pd.concat([*tables, counted], ignore_index=True)

@@ -62,6 +62,8 @@ class Cohort:
         File, or what was given in its place.
     notes : list of str
         What was left out of it.
+    unseen : list of str
+        Profiles and genes that are in it and were not looked at: a verdict does not hold for them.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Cohort:
     obs: pd.DataFrame
     where: str
     notes: list[str] = field(default_factory=list)
+    unseen: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.x)
@@ -81,7 +84,8 @@ class Cohort:
 
     def rows(self, keep: np.ndarray) -> Cohort:
         """The profiles at `keep` (mask or row numbers)."""
-        return replace(self, x=self.x[keep], obs=self.obs.iloc[np.arange(len(self))[keep]], notes=list(self.notes))
+        return replace(self, x=self.x[keep], obs=self.obs.iloc[np.arange(len(self))[keep]],
+                       notes=list(self.notes), unseen=list(self.unseen))  # fmt: skip
 
     def profiles(self) -> ad.AnnData:
         """The cohort as the experiments take profiles; ids are ``<name>:<id>``."""
@@ -140,6 +144,7 @@ def read(given: Given, name: str, *, condition: str | None, donor: str | None) -
         if absent:
             more = f" and {len(absent) - 3} more" if len(absent) > 3 else ""
             cohort.notes.append(f"{name}: not in its sample table, and left out: {', '.join(absent[:3])}{more}")
+            cohort.unseen.append(f"{len(absent)} columns that its sample table does not list")
     else:
         raise UserError(
             f"a cohort cannot be {type(given).__name__}",
@@ -278,6 +283,7 @@ def _checked(cohort: Cohort) -> Cohort:
         note = f"{cohort.name}: {int(absent.sum())} profiles without a condition or donor are left out"
         cohort = cohort.rows(~absent)
         cohort.notes.append(note)
+        cohort.unseen.append(f"{int(absent.sum())} profiles without a condition")
     if len(cohort) and not np.isfinite(cohort.x).all():
         row, gene = np.argwhere(~np.isfinite(cohort.x))[0]
         raise UserError(
@@ -346,6 +352,9 @@ def together(cohorts: dict[str, Cohort]) -> tuple[dict[str, Cohort], str, list[s
         if len(common) < max(len(genes), len(cohort.genes)):
             notes.append(f"{name}: {len(common)} of its {len(cohort.genes)} genes are in common with training")
         genes = common
+    if unseen := len(cohorts["synthetic"].genes) - len(genes):
+        what = f"{unseen} of its {len(cohorts['synthetic'].genes)} genes, which another cohort lacks"
+        cohorts["synthetic"] = replace(cohorts["synthetic"], unseen=[*cohorts["synthetic"].unseen, what])
     cohorts = {
         name: replace(c, x=np.ascontiguousarray(c.x[:, c.genes.get_indexer(genes)]), genes=genes)
         for name, c in cohorts.items()

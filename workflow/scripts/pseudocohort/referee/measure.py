@@ -30,7 +30,7 @@ from ..experiments.shared.inputs import ScoreInputs
 from ..experiments.shared.standardise import moderated_scale
 from ..experiments.shared.statistics import held_out_standard_error
 from ..generators.base.registry import generators
-from ..metrics.copies import copied_donors
+from ..metrics.copies import copied_donors, count_copies, disguised_copies
 from ..metrics.neighbours import distance_blocks
 from ..metrics.sizes import donor_halves, matched_subset
 from ..prepare.scale import Scaler
@@ -72,6 +72,18 @@ def fit_control(name: str, train: Cohort, wanted: pd.Series, seed: int) -> Cohor
         )
     obs = pd.DataFrame({"condition": wanted.to_numpy(), "donor": made.obs_names}, index=made.obs_names)
     return Cohort("synthetic", np.asarray(made.X, np.float32), train.genes, obs, name)
+
+
+def disguised(synthetic: Cohort, train: Cohort) -> int:
+    """Number of synthetic profiles that are a training profile on another scale or in part, and not as it is."""
+    given = synthetic.x, train.x, train.obs["donor"].to_numpy()
+    exact, near = copied_donors(*given)
+    return int((disguised_copies(*given) & ~exact & ~near).sum())
+
+
+def copies_in_all(synthetic: Cohort, real: Cohort) -> int:
+    """Number of synthetic profiles that are a profile of these donors: as it is, on another scale or in part."""
+    return sum(count_copies(synthetic.x, real.x, real.obs["donor"].to_numpy()))
 
 
 def exact_copies(synthetic: Cohort, train: Cohort) -> tuple[pd.DataFrame, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,12 @@ class Given:
     conditions : int
     not_run : list of str
         Attacks that were not run for want of the attacker's reference.
+    unseen : list of str
+        Profiles and genes of the cohort that were not looked at.
+    disguised : int
+        Synthetic profiles that are a training profile on another scale or in part.
+    of_holdout : int
+        Synthetic profiles that are copies of held-out donors.
     """
 
     holdout: int
@@ -53,6 +59,9 @@ class Given:
     synthetic: int
     conditions: int
     not_run: list[str]
+    unseen: list[str] = field(default_factory=list)
+    disguised: int = 0
+    of_holdout: int = 0
 
 
 def _verdict(
@@ -85,6 +94,15 @@ def _of_copies(given: Given) -> str:
         kind = "lies next to one training donor and far from all others" if near == 1 else (
             "lie each next to one training donor and far from all others")  # fmt: skip
         parts.append(f"{near} {'more ' if parts else f'of {given.synthetic} synthetic profiles '}{kind}.")
+    if disguised := given.disguised:
+        kind = "is a training profile" if disguised == 1 else "are training profiles"
+        more = "more " if parts else f"of {given.synthetic} synthetic profiles "
+        parts.append(f"{disguised} {more}{kind} on another scale or in part.")
+    if given.of_holdout:
+        parts.append(
+            f"{given.of_holdout} of {given.synthetic} synthetic profiles copy held-out donors, whom the generator is "
+            "said never to have seen: no attack can be judged by them."
+        )
     return " ".join(parts)
 
 
@@ -105,7 +123,7 @@ def privacy_verdict(given: Given, long: pd.DataFrame | None) -> dict[str, Any]:
 
     "No": copies of training profiles are in it; or an attack finds training donors beyond the bounds, and the best of
     all attacks is beyond chance, corrected for their number, and beyond what attacks find in real profiles of others.
-    "Yes": no interval reaches beyond the bounds, and the least battery of attacks was run.
+    "Yes": no interval reaches beyond the bounds, the least battery of attacks was run, and all of the cohort was seen.
     """
     question = PRIVACY.question
     copied = _of_copies(given)
@@ -154,6 +172,13 @@ def privacy_verdict(given: Given, long: pd.DataFrame | None) -> dict[str, Any]:
         )
         if given.not_run:
             advice = "Give a reference: real profiles of further donors, as an attacker may have. " + advice
+        return _verdict(question, Outcome.CANNOT_TELL, answer, advice, sentences)
+    if given.unseen:
+        answer = (
+            f"Cannot tell: no attack found the training donors, but of the cohort {' and '.join(given.unseen)} were "
+            "not looked at; they may be copies."
+        )
+        advice = "Take them out of the cohort that is shared, or give what they lack, and audit it again."
         return _verdict(question, Outcome.CANNOT_TELL, answer, advice, sentences)
     answer = (
         f"No attack found the training donors: at most {_area(best)} ({words(best.name)}){beside}. That is absence of "

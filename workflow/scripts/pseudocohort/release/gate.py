@@ -17,7 +17,7 @@ import pandas as pd
 from ..core.errors import UserError
 from ..core.words import number
 from ..experiments.privacy.evidence import Bounds, Evidence, evidence, judge
-from ..metrics.copies import copied_donors
+from ..metrics.copies import count_copies
 from .inputs import not_audited
 
 #: Share by which a cohort may have more profiles per training profile than the largest one that was attacked.
@@ -32,13 +32,15 @@ class Cohort:
     training_profiles: int
     exact_copies: int
     near_copies: int
+    disguised_copies: int = 0
 
     @classmethod
     def of(cls, released: ad.AnnData, training: ad.AnnData) -> Cohort:
         """Compare the released profiles with the training profiles (both log2, genes in one order)."""
         donors = training.obs["donor"].astype(str).to_numpy()
-        exact, near = copied_donors(np.asarray(released.X), np.asarray(training.X), donors)
-        return cls(released.n_obs, training.n_obs, int(exact.sum()), int(near.sum()))
+        return cls(
+            released.n_obs, training.n_obs, *count_copies(np.asarray(released.X), np.asarray(training.X), donors)
+        )
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,10 @@ def of_cohort(cohort: Cohort, found: Evidence | None) -> list[str]:
     if cohort.exact_copies or cohort.near_copies:
         sentences.append(
             f"The cohort holds {cohort.exact_copies} exact and {cohort.near_copies} near copies of training donors."
+        )
+    if cohort.disguised_copies:
+        sentences.append(
+            f"The cohort holds {cohort.disguised_copies} copies of training donors on another scale or in part."
         )
     if found and found.most_synthetic is not None:
         ratio = cohort.profiles / max(cohort.training_profiles, 1)

@@ -62,6 +62,7 @@ EXPERIMENT = Experiment(
     columns={
         "auc": "AUC", "tpr_at_fpr_0.1": "TPR at FPR .1", "tpr_at_fpr_0.01": "TPR at FPR .01",
         "tpr_at_fpr_0.01_high": "TPR at FPR .01, at most", "exact_copies": "Exact copies", "near_copies": "Near copies",
+        "disguised_copies": "Disguised copies",
         "auc_bound": "AUC proved", "tpr_bound": "TPR at FPR .01 proved", "tied_share": "Tied", "max_auc": "Largest AUC",
         "p_corrected": "Corrected p", "epsilon_lower_bound": "ε lower bound", "epsilon_ceiling": "ε detectable",
         "members": "Members",

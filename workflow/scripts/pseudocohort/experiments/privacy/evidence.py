@@ -21,6 +21,8 @@ MIN_NON_MEMBERS = round(1 / FALSE_POSITIVE_RATE)
 TPR = f"tpr_at_fpr_{FALSE_POSITIVE_RATE:g}"
 #: Level at which a proved bound counts as broken: over all attacks (Bonferroni), and over all coins.
 ALPHA = 0.05
+#: What an attack's row begins with where it failed: that is no reason of the cohort's why it had nothing to go by.
+FAILED = "not_run_failed_"
 #: Regimes of attacks that have a say, by what is put before the attack's name.
 SAY = {"audit": "", "shadow": "shadow ", "release_size": "larger release: "}
 
@@ -97,7 +99,7 @@ class Evidence:
     p_corrected : float or None
         Smallest p-value of the battery over the coins, corrected for attacks and coins; None if the table has none.
     copies : int
-        Rows of the audited cohorts that are exact or near copies of a member.
+        Rows of the audited cohorts that are exact, near or disguised copies of a member.
     levels : tuple of str
         Levels of the profiles attacked.
     members, synthetic : float or None
@@ -195,7 +197,7 @@ def _found(pooled: pd.DataFrame, name: str) -> Area:
 def _missing(audit: pd.DataFrame, coins: int) -> tuple[str, ...]:
     """Required attacks without an area, and without a reason why they had nothing to go by, in some coin."""
     auc = audit[(audit["metric"] == "auc") & audit["value"].notna()]
-    excused = audit[audit["metric"].str.startswith("not_run_")]
+    excused = audit[audit["metric"].str.startswith("not_run_") & ~audit["metric"].str.startswith(FAILED)]
     told = pd.concat([auc, excused]).groupby("estimator")["repeat"].nunique()
     return tuple(name for name in REQUIRED if told.get(name, 0) < coins)
 
@@ -256,9 +258,7 @@ def evidence(table: pd.DataFrame, generator: str) -> Evidence | None:
                 parts.append(of)
                 results.append(Result(before + name, _area(of), _area(against), found))
     conditions, small = _conditions(own[regime == "condition"])
-    copies = audit[
-        ((audit["estimator"] == "copies") & audit["metric"].isin(["exact_copies", "near_copies"])).to_numpy()
-    ]
+    copies = audit[((audit["estimator"] == "copies") & audit["metric"].str.endswith("_copies")).to_numpy()]
     bounds = zip(battery.get("epsilon_lower_bound", ()), battery.get("epsilon_ceiling", ()), strict=True)
     levels = sorted({part for level in audit["level"].dropna().astype(str) for part in level.split("+")})
     outside = pooled.loc[(pooled["metric"] == "non_members").to_numpy(), "value"]

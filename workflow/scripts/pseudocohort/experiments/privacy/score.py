@@ -22,7 +22,7 @@ import pandas as pd
 from ...core.errors import ContractError, UserError
 from ...core.io import evaluation_table
 from ...core.seeds import derive
-from ...metrics.copies import copied_donors
+from ...metrics.copies import count_copies
 from ...metrics.memorisation import closer_to_train_share
 from ..shared.classifiers import transferred_accuracy
 from ..shared.inputs import ScoreInputs
@@ -129,10 +129,14 @@ class _Split:
                 )
 
     def copies(self) -> dict[str, float]:
-        """Numbers of synthetic rows that are exact and near copies of a member's profile."""
-        n = len(self.members)
-        exact, near = copied_donors(self.space.synthetic, self.space.candidates[:n], self.donors[:n])
-        return {"exact_copies": float(exact.sum()), "near_copies": float(near.sum())}
+        """Numbers of synthetic rows that are exact, near and disguised copies of a member's profile."""
+        space, n = self.space, len(self.members)
+        # In log2 units, which the order of a row's genes is of.
+        made, members = ((x * space.scale + space.centre) for x in (space.synthetic, space.candidates[:n]))
+        found = count_copies(made, members, self.donors[:n])
+        return {
+            name: float(k) for name, k in zip(("exact_copies", "near_copies", "disguised_copies"), found, strict=True)
+        }
 
     def genotype_agreement(self, further: Collection[str]) -> np.ndarray:
         """Agreement of the candidates' genotype-driven genes with the nearest synthetic row's (:mod:`.genotype`)."""
@@ -164,8 +168,8 @@ def _attack(name: str, split: _Split, seed: int) -> np.ndarray | str:
     except CannotRun as reason:
         return str(reason)
     except np.linalg.LinAlgError as error:
-        return f"linear algebra failed ({error})"
-    return scores if np.isfinite(scores).all() else "scores are not finite"
+        return f"failed: linear algebra ({error})"
+    return scores if np.isfinite(scores).all() else "failed: scores are not finite"
 
 
 def _measures(scores: np.ndarray, member: np.ndarray) -> dict[str, float]:

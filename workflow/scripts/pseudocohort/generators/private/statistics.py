@@ -76,6 +76,13 @@ class DonorProfiles:
         norm = np.sqrt(np.bincount(self.donor, (x**2).sum(1)))[self.donor]
         return x * np.minimum(1.0, radius / np.maximum(norm, 1e-300))[:, None]
 
+    def summed(self, x: np.ndarray) -> np.ndarray:
+        """Sum over donors of rows `x` (:meth:`clipped`), a donor's k rows over sqrt(k).
+
+        Rows that are cut together to one length may point one way: their plain sum would be sqrt(k) times as long.
+        """
+        return (x / np.sqrt(np.bincount(self.donor))[self.donor][:, None]).sum(0)
+
 
 @dataclass
 class PrivateStatistics:

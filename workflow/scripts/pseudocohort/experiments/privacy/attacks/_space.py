@@ -25,7 +25,7 @@ class AttackSpace:
     """What an attacker has: candidate profiles, a reference of the same population and the synthetic cohort.
 
     Rows are profiles, columns the same standardised genes; conditions are public labels of the rows. There is no
-    membership in it, so that no attack can use it. Columns times `scale` are in log2 units again, but for the mean.
+    membership in it, so that no attack can use it. Columns times `scale`, plus `centre`, are in log2 units again.
     """
 
     candidates: np.ndarray
@@ -35,6 +35,7 @@ class AttackSpace:
     reference_condition: np.ndarray
     synthetic_condition: np.ndarray
     scale: np.ndarray | float = 1.0
+    centre: np.ndarray | float = 0.0
 
 
 def expressed(reference: np.ndarray) -> np.ndarray:
@@ -72,4 +73,4 @@ def attack_space(
     sd = np.maximum(sd, max(SD_FLOOR * float(np.median(sd)), 1e-6))
     scaled = ((np.asarray(x, dtype=np.float64)[:, genes] - mean) / sd for x in (candidates, reference, synthetic))
     labels = (np.asarray(x, dtype=str) for x in (candidate_condition, reference_condition, synthetic_condition))
-    return AttackSpace(*scaled, *labels, scale=sd)
+    return AttackSpace(*scaled, *labels, scale=sd, centre=mean)

@@ -197,7 +197,7 @@ class DPComponents(Generator):
         components, genes = basis.axes.shape
         # The mean profile, beyond the components.
         limit = s["mean_radius"] * np.sqrt(genes)
-        total = donors.clipped(residuals, limit).sum(0)
+        total = donors.summed(donors.clipped(residuals, limit))
         noised, sd = made.release("mean profile", total, limit, f"residuals cut to {s['mean_radius']:g}")
         shift = noised / made.total
         self.shift = shrunk(shift - (shift @ basis.axes.T) @ basis.axes, sd / made.total)
