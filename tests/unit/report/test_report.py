@@ -185,10 +185,10 @@ def test_fidelity_compares_intervals():
 
 
 def test_fidelity_seldom_says_yes_where_the_best_of_many_is_just_too_far():
-    """Ten generators at the margin: the best by chance was called close in most tables; and real halves vary."""
+    """Six generators at the margin: the best by chance was called close in most tables; and real halves vary."""
     rng, said = np.random.default_rng(0), []
-    for _ in range(60):
-        spread = {"real": rng.normal(0.5, 0.05, 5)} | {f"g{i}": rng.normal(0.6, 0.03, 5) for i in range(10)}
+    for _ in range(30):
+        spread = {"real": rng.normal(0.5, 0.05, 5)} | {f"g{i}": rng.normal(0.6, 0.03, 5) for i in range(6)}
         rows = [
             row
             for generator, area in spread.items()
@@ -281,7 +281,7 @@ def folds_table(deals, rng):
 
 def test_folds_dealt_anew_do_not_show_a_difference_that_is_not_there():
     rng = np.random.default_rng(0)
-    said = [camda_verdict(folds_table(6, rng), {"camda": {"folds": 5}}) for _ in range(60)]
+    said = [camda_verdict(folds_table(6, rng), {"camda": {"folds": 5}}) for _ in range(40)]
     wrong = sum(found["status"] == "yes" for found in said)
     assert stats.binomtest(wrong, len(said), 0.025, alternative="greater").pvalue > 1e-3
     unclear = next(found for found in said if found["status"] == "cannot_tell")

@@ -9,7 +9,7 @@ import pandas as pd
 from ...core.words import between, number
 from ...generators.base.registry import is_control
 from ..shared import scales
-from ..shared.outcomes import interval_that_decides, repeats_that_tell
+from ..shared.outcomes import repeats_that_tell
 from ..shared.statistics import interval
 from ..shared.verdicts import Column, rows_with, triple
 
@@ -51,8 +51,8 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
     )
     above = {g: _above(auc[g], auc["real"]) for g in ordered}
     corrected = 1 - 0.05 / len(ordered)
-    close = [g for g in ordered if any(interval_that_decides(v, corrected).high < MARGIN for v in above[g])]
-    far = all(interval_that_decides(v).low > MARGIN for both in above.values() for v in both)
+    close = [g for g in ordered if any(interval(v, confidence=corrected).high < MARGIN for v in above[g])]
+    far = all(interval(v).low > MARGIN for both in above.values() for v in both)
     best = (close or ordered)[0]
     real = means.loc["real"]
     found = interval(auc[best], bounds=scales.SHARE)
