@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 import numpy as np
 from scipy import special
@@ -143,6 +144,13 @@ def _unknown_spread(values: Sequence[float]) -> bool:
     return there < FEWEST or (there < FIRST and _equal(values))
 
 
+@lru_cache
+def _quantiles(confidence: float, power: float) -> np.ndarray:
+    """Quantiles of Student's t and of the power, added, by number of repeats."""
+    freedom = np.maximum(np.arange(MOST + 1) - 1, 1)
+    return special.stdtrit(freedom, 0.5 + confidence / 2) + special.ndtri(power)
+
+
 def repeats_that_tell(
     values: Sequence[float],
     distance: float,
@@ -173,8 +181,7 @@ def repeats_that_tell(
     if _unknown_spread(x):
         return FIRST
     n = np.arange(len(x) + 1, MOST + 1)
-    half = special.stdtrit(n - 1, 0.5 + confidence / 2) + special.ndtri(power)
-    enough = half * np.hypot(x.std(ddof=1) / np.sqrt(n), shared_se) < distance
+    enough = _quantiles(confidence, power)[n] * np.hypot(x.std(ddof=1) / np.sqrt(n), shared_se) < distance
     return int(n[enough.argmax()]) if enough.any() else None
 
 
