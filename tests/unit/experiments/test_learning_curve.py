@@ -121,10 +121,10 @@ def test_the_power_law_is_found_and_extrapolated() -> None:
     sizes = np.array([10, 25, 50, 100, 200])
     truth = 0.9 - 0.6 * sizes**-0.5
     alone = pd.DataFrame(truth + 0.004 * rng.normal(size=(12, 5)), columns=sizes)
-    found = extrapolate(power_laws(alone), lambda law: law.at(400))
+    found = extrapolate(power_laws(alone), lambda law: law.at(400), repeats=12)
     assert found.identified and found.value == pytest.approx(0.87, abs=0.01)
     assert found.low <= 0.87 <= found.high and found.high - found.low < 0.05
-    needed = extrapolate(power_laws(alone), lambda law: law.needed(0.86), number=True)
+    needed = extrapolate(power_laws(alone), lambda law: law.needed(0.86), repeats=12, number=True)
     assert needed.identified and needed.low <= 225 <= needed.high
     exact = PowerLaw(sizes, truth, np.full(5, 0.01))
     assert exact.needed(0.87) == pytest.approx(400, rel=0.02) and exact.at(800) == pytest.approx(
@@ -136,10 +136,33 @@ def test_the_power_law_is_found_and_extrapolated() -> None:
 def test_what_the_curve_does_not_say_is_not_identified() -> None:
     rng = np.random.default_rng(6)
     flat = pd.DataFrame(0.7 + 0.02 * rng.normal(size=(10, 5)), columns=[10, 25, 50, 100, 200])
-    assert not extrapolate(power_laws(flat), lambda law: law.needed(0.8), number=True).identified
+    assert not extrapolate(power_laws(flat), lambda law: law.needed(0.8), repeats=10, number=True).identified
     rising = pd.DataFrame(np.tile([0.5, 0.6, 0.7], (10, 1)) + 0.01 * rng.normal(size=(10, 3)), columns=[10, 20, 40])
-    lost = extrapolate(power_laws(rising), lambda law: law.at(80))
+    lost = extrapolate(power_laws(rising), lambda law: law.at(80), repeats=10)
     assert not lost.identified and np.isnan(lost.value)
+
+
+@pytest.mark.parametrize("repeats", [3, 5, 10])
+def test_the_interval_of_an_extrapolation_has_its_coverage(repeats: int) -> None:
+    """Percentiles of a bootstrap of three repeats missed the truth in 44 of 100 tables, of five in 19."""
+    rng, sizes, covered, tables = np.random.default_rng(repeats), np.array([10, 20, 40, 80, 160]), 0, 25
+
+    def truth(n):
+        return 0.9 - 0.4 * (np.asarray(n) / 10) ** -0.6
+
+    for table in range(tables):
+        values = truth(sizes) + rng.normal(0, 0.01, (repeats, 1)) + rng.normal(0, 0.015, (repeats, 5))
+        laws = power_laws(pd.DataFrame(values, columns=sizes), table)
+        found = extrapolate(laws, lambda law: law.at(100) - law.at(50), repeats=repeats)
+        covered += found.low <= truth(100) - truth(50) <= found.high
+        assert not extrapolate(laws, lambda law: law.needed(0.85), repeats=5, number=True).identified
+    assert stats.binomtest(covered, tables, 0.95, alternative="less").pvalue > 1e-3
+
+
+def test_repeats_without_any_size_do_not_break_the_power_law() -> None:
+    values = np.full((12, 5), np.nan)
+    values[:3] = 0.9 - 0.6 * np.array([10, 25, 50, 100, 200]) ** -0.5
+    assert len(power_laws(pd.DataFrame(values, columns=[10, 25, 50, 100, 200]))) > 1
 
 
 def _table() -> pd.DataFrame:

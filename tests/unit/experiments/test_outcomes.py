@@ -127,6 +127,52 @@ def test_where_the_patients_limit_more_of_them_are_asked_for() -> None:
     assert found.outcome == Outcome.CANNOT_TELL and found.repeats is None and found.donors > 10
 
 
+def test_repeats_asked_for_allow_for_candidates_that_spread_more() -> None:
+    """A candidate near 0 that spreads little does not make one that spreads much decide: both have to be excluded."""
+    rng = np.random.default_rng(4)
+
+    def scaled(mean: float, sd: float) -> np.ndarray:
+        x = rng.normal(size=10)
+        return (x - x.mean()) / x.std(ddof=1) * sd + mean
+
+    asked = decide({"ddpm": scaled(0.002, 0.01), "gan": scaled(0.0, 0.05)}).repeats
+    assert asked is not None
+    told = [
+        decide({"ddpm": rng.normal(0.002, 0.01, asked), "gan": rng.normal(0.0, 0.05, asked)}).outcome
+        for _ in range(TABLES)
+    ]
+    decided = TABLES - told.count(Outcome.CANNOT_TELL)
+    assert stats.binomtest(decided, TABLES, 0.75, alternative="less").pvalue > 1e-3
+
+
+def test_a_candidate_without_values_is_left_out() -> None:
+    nothing, good = [np.nan] * 5, [0.05, 0.06, 0.055, 0.05, 0.052]
+    assert (decide({"gan": nothing, "ddpm": good}).outcome, decide({"gan": nothing, "ddpm": good}).best) == (
+        Outcome.YES,
+        "ddpm",
+    )
+    small = [0.001, 0.0, 0.0005, 0.0, 0.001]
+    assert decide({"gan": nothing, "ddpm": small}).outcome == Outcome.NO
+    assert decide({"gan": nothing}).outcome == Outcome.CANNOT_TELL
+
+
+def test_a_gain_too_small_to_matter_is_no_yes_beside_one_that_is_open() -> None:
+    small, wide = [0.004, 0.0041, 0.0039, 0.004, 0.0042], [0.0, 0.2, -0.2, 0.1, -0.1]
+    assert decide({"mvn": small}).outcome == Outcome.NO
+    assert decide({"mvn": small, "ddpm": wide}).outcome == Outcome.CANNOT_TELL
+
+
+def test_a_clear_gain_above_the_ceiling_is_a_yes() -> None:
+    gains, none_left = {"ddpm": [0.03, 0.031, 0.029, 0.03]}, [0.001, 0.0, 0.002, 0.001]
+    assert decide(gains, headroom=none_left).outcome == Outcome.YES
+    assert decide({"ddpm": [0.03, -0.02, 0.0, 0.01]}, headroom=none_left).outcome == Outcome.NOTHING_TO_GAIN
+
+
+def test_what_repeats_share_may_be_unknown() -> None:
+    gains = {"ddpm": [0.0, 0.03, -0.02, 0.01]}
+    assert decide(gains, shared_se={"ddpm": np.nan}) == decide(gains)
+
+
 def test_what_makes_no_sense_is_refused() -> None:
     with pytest.raises(ValueError, match="no candidates"):
         decide({})

@@ -55,7 +55,7 @@ def curves(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
             asked[-1, ENOUGH] = _enough(ceiling - SHORTFALL)
         keys, laws = best.iloc[0][ARM].to_dict(), power_laws(alone, seed)
         for (n, metric), statistic in asked.items():
-            value, low, high, _ = extrapolate(laws, statistic, number=metric == ENOUGH)
+            value, low, high, _ = extrapolate(laws, statistic, repeats=len(alone), number=metric == ENOUGH)
             found = {"metric": metric, "value": value, "ci_low": low, "ci_high": high, "n": len(alone)}
             rows.append({**keys, "n_real": n, **found})
     return evaluation_table(rows, summary=True)

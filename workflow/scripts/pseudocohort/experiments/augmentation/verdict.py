@@ -13,7 +13,7 @@ from ...core.words import between, number, points
 from ...generators.base.registry import is_control
 from ..shared.estimators import BASELINES, BEST, SMALLEST
 from ..shared.learning_curve import DOUBLED
-from ..shared.outcomes import Finding, Outcome, decide
+from ..shared.outcomes import Finding, Outcome, decide, interval_that_decides
 from ..shared.plan import task_titles
 from ..shared.statistics import SHARED_SE, Interval, interval
 from ..shared.verdicts import Column, profiles_in_words, rows_with
@@ -53,7 +53,7 @@ class _Setting:
     baseline: str
     ceiling: float
     finding: Finding
-    control: tuple[str, float] | None
+    control: tuple[str, Interval] | None
     without_generator: float
 
     @property
@@ -74,7 +74,7 @@ def _candidates(gains: pd.DataFrame) -> dict[str, np.ndarray]:
 
 def _shared_errors(rows: pd.DataFrame) -> dict[str, float]:
     """Standard errors of gains that repeats share, by generator and classifier."""
-    return {name: float(np.sqrt(np.mean(v**2))) for name, v in _candidates(rows).items()}
+    return {name: float(np.sqrt(np.nanmean(v**2))) for name, v in _candidates(rows).items() if np.isfinite(v).any()}
 
 
 def _best_baseline(plain: pd.DataFrame) -> str:
@@ -97,8 +97,12 @@ def _settings(table: pd.DataFrame, smallest: float) -> Iterator[_Setting]:
         both = _candidates(rows_with(gains, **at, regime=regime))
         # A control is never the best generator; where nothing else was run, it is what was asked about.
         mine = {name: v for name, v in both.items() if not trained or name.split("|")[0] in trained}
-        controls = {name: float(np.mean(v)) for name, v in both.items() if name not in mine}
         errors = _shared_errors(rows_with(shared, **at, regime=regime))
+        controls = {
+            name: interval_that_decides(v, 1 - 0.05 / (len(both) * len(keys)), errors.get(name, 0.0))
+            for name, v in both.items()
+            if name not in mine and np.isfinite(v).any()
+        }
         finding = decide(
             mine,
             smallest=smallest,
@@ -107,7 +111,7 @@ def _settings(table: pd.DataFrame, smallest: float) -> Iterator[_Setting]:
             comparisons=len(mine) * len(keys),
         )
         others = rows_with(gains, **at, regime=OTHERS.get(regime, ("none",))[0]).groupby("estimator")["value"].mean()
-        best = max(controls, key=controls.get) if controls else None
+        best = max(controls, key=lambda name: controls[name].mean) if controls else None
         yield _Setting(
             task, int(n), regime, float(alone.mean()), _best_baseline(none), float(ceiling.mean()), finding,
             (best, controls[best]) if best else None,
@@ -126,6 +130,15 @@ def _gain(setting: _Setting) -> str:
     return f"{points(setting.finding.gain.mean)} points{between(low, high, points)}"
 
 
+def _shown(gain: Interval) -> str:
+    return f"{points(gain.mean)}{between(gain.low, gain.high, points)}"
+
+
+def _as_points(smallest: float) -> str:
+    """The smallest worthwhile gain in words."""
+    return f"{100 * smallest:g} point{'s' * (smallest > SMALLEST)}"
+
+
 def _possible(gain: Interval, alone: float) -> tuple[float, float, float]:
     """Mean and limits of a gain; balanced accuracy is between 0 and 1."""
     low, high = np.clip([gain.low, gain.high], -alone, 1 - alone)
@@ -136,7 +149,9 @@ def _what_would_tell(setting: _Setting, repeats: int) -> str:
     """How many repeats or donors would decide, with the line that asks for them."""
     finding = setting.finding
     if finding.repeats:
-        return f"{finding.repeats} repeats would tell: set augmentation.repeats: {finding.repeats} (now {repeats})."
+        # Not every repeat need have given a number.
+        asked = int(np.ceil(finding.repeats * max(repeats / finding.gain.n, 1))) if finding.gain.n else finding.repeats
+        return f"{asked} repeats would tell: set augmentation.repeats: {asked} (now {repeats})."
     if finding.donors:
         return f"More repeats would not tell: about {finding.donors:.1f} times as many held-out donors would be needed."
     return "Several hundred repeats would not tell: the gain is close to the smallest that counts."
@@ -151,17 +166,17 @@ def _sentence(setting: _Setting, title: str, repeats: int, smallest: float) -> s
     )
     said = {
         Outcome.YES: "Gain: {0} adds {1}.",
-        Outcome.NO: "No gain of {2} point or more: at most {0}, {1}.",
+        Outcome.NO: "No gain of {2} or more; the highest upper limit is that of {0}: {1}.",
         Outcome.CANNOT_TELL: "Cannot tell yet: {0} adds {1}.",
         Outcome.NOTHING_TO_GAIN: "Nothing to gain: the real profiles alone reach the ceiling.",
     }[finding.outcome]
     text += f"{HONEST[setting.regime].capitalize()}: " + said.format(
-        _name(finding.best), _gain(setting), f"{100 * smallest:g}"
+        _name(finding.best), _gain(setting), _as_points(smallest)
     )
     if finding.outcome == Outcome.CANNOT_TELL:
         text += " " + _what_would_tell(setting, repeats)
     if setting.control and setting.control[0].split("|")[0] != finding.best.split("|")[0]:
-        text += f" Best control, {_name(setting.control[0])}: {points(setting.control[1])}."
+        text += f" Best control, {_name(setting.control[0])}: {points(setting.control[1].mean)}."
     if np.isfinite(setting.without_generator):
         text += f" {OTHERS[setting.regime][1]}: {points(setting.without_generator)}."
     return text
@@ -187,7 +202,7 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
     found = list(_settings(table, smallest))
     if not found:
         answer = "Cannot tell: no regime that a user with few patients could use was run."
-        return {"status": "unclear", "answer": answer, "advice": "Add same_n to augmentation.regimes."}
+        return {"status": "cannot_tell", "answer": answer, "advice": "Add same_n to augmentation.regimes."}
     repeats = int(table.loc[table["metric"] == GAIN, "repeat"].nunique())
     sentences = [_sentence(s, titles.get(s.task, s.task), repeats, smallest) for s in found]
     sentences += _oracles(table, titles)
@@ -197,18 +212,15 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
         "needs no correction."
     )
     of = {outcome: [s for s in found if s.finding.outcome == outcome] for outcome in Outcome}
-    wins = of[Outcome.YES]
+    wins, best = of[Outcome.YES], _setting_of_the_answer(found)
     if wins:
-        best = max(wins, key=lambda s: s.finding.gain.mean)
         # A gain here and there, or one that the same profiles give without any generator, is no plain yes.
         plain = 2 * len(wins) > len(found) and not _as_much(best.without_generator, best, smallest)
         status = "yes" if plain else "unclear"
     elif len(of[Outcome.NOTHING_TO_GAIN]) == len(found):
-        best, status = found[0], str(Outcome.NOTHING_TO_GAIN)
-    elif of[Outcome.CANNOT_TELL]:
-        best, status = max(of[Outcome.CANNOT_TELL], key=lambda s: s.finding.gain.mean), str(Outcome.CANNOT_TELL)
+        status = str(Outcome.NOTHING_TO_GAIN)
     else:
-        best, status = max(of[Outcome.NO], key=lambda s: s.finding.gain.high), "no"
+        status = str(Outcome.CANNOT_TELL if of[Outcome.CANNOT_TELL] else Outcome.NO)
     title = titles.get(best.task, best.task)
     return {
         "status": status,
@@ -218,6 +230,17 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
         "notes": _beside(best),
         "points": sentences,
     }
+
+
+def _setting_of_the_answer(found: list[_Setting]) -> _Setting:
+    """Setting that the answer is about: of those with the outcome that decides, the one with the largest gain."""
+    for outcome in (Outcome.YES, Outcome.CANNOT_TELL, Outcome.NO, Outcome.NOTHING_TO_GAIN):
+        of = [s for s in found if s.finding.outcome == outcome]
+        if of and outcome == Outcome.NOTHING_TO_GAIN:
+            return of[0]
+        if of:
+            return max(of, key=lambda s: np.nan_to_num(s.finding.gain[2 if outcome == Outcome.NO else 0], nan=-np.inf))
+    raise ValueError("no settings")
 
 
 def _answer(best: _Setting, status: str, share: tuple[int, int], title: str, smallest: float) -> str:
@@ -230,10 +253,11 @@ def _answer(best: _Setting, status: str, share: tuple[int, int], title: str, sma
             f"{profiles_in_words(best.n)} ({title}), by {_name(best.finding.best)}."
         )
     return {
-        "cannot_tell": f"Cannot tell yet: {where}, a gain of {100 * smallest:g} point or more is neither shown nor "
+        "cannot_tell": f"Cannot tell yet: {where}, a gain of {_as_points(smallest)} or more is neither shown nor "
         "excluded.",
         "nothing_to_gain": "Nothing to gain: the real profiles alone already reach what all of them do.",
-        "no": f"No: a gain of {100 * smallest:g} point or more over the real profiles alone is excluded.",
+        "no": f"No: a gain of {_as_points(smallest)} or more over the real profiles alone is excluded"
+        f"{', but not for controls' if _control_gains(best, smallest) else ''}.",
     }[status]
 
 
@@ -248,6 +272,11 @@ def _facts(best: _Setting, title: str) -> list[tuple[str, str]]:
     ]
 
 
+def _control_gains(best: _Setting, smallest: float) -> bool:
+    """Whether a control has a clear gain that is worth having, where what is no control has none."""
+    return bool(best.control and best.control[1].low > 0 and best.control[1].mean >= smallest)
+
+
 def _as_much(simple: float, best: _Setting, smallest: float) -> bool:
     """Whether something simpler gains what the best generator gains, less what is not worth having."""
     return bool(simple > best.finding.gain.mean - smallest)
@@ -258,17 +287,21 @@ def _advice(best: _Setting, status: str, repeats: int, smallest: float) -> str:
     if best.finding.outcome == Outcome.YES:
         mine, only = best.finding.best.partition("|")[0], "" if status == "yes" else ", but only"
         if _as_much(best.without_generator, best, smallest):
-            much = "more" if best.without_generator > best.finding.gain.mean else f"as much as {mine}"
+            more = best.without_generator > best.finding.gain.mean
+            much = f"{'at least ' if more else ''}as much as {mine}"
             who = OTHERS[best.regime][1]
             return (
                 f"Use no generator: {who[0].lower()}{who[1:]}, gain {much} ({points(best.without_generator)} points)."
             )
-        if best.control and _as_much(best.control[1], best, smallest):
+        if best.control and _as_much(best.control[1].mean, best, smallest):
             simple = best.control[0].partition("|")[0]
             return f"Augment with {simple}, which gains as much as {mine}{only} in settings like this one."
         return f"Augment with {mine}{only} in settings like this one."
     if status == "cannot_tell":
         return f"Do not rely on augmentation yet. {_what_would_tell(best, repeats)}"
+    if best.control and _control_gains(best, smallest):
+        simple = best.control[0].partition("|")[0]
+        return f"Use {simple}, a control: it gains {_shown(best.control[1])} points."
     mine = "one real profile per class" if best.n == 0 else "your real profiles"
     return f"Do not augment: {CLASSIFIER[best.baseline]} on {mine} alone does as well."
 
@@ -277,7 +310,7 @@ def _beside(best: _Setting) -> list[str]:
     """What controls and the source profiles gain in the setting of the answer."""
     notes = []
     if best.control:
-        notes.append(f"The best control, {_name(best.control[0])}, gains {points(best.control[1])} points there.")
+        notes.append(f"The best control, {_name(best.control[0])}, gains {points(best.control[1].mean)} points there.")
     if np.isfinite(best.without_generator):
         notes.append(f"{OTHERS[best.regime][1]}, gain {points(best.without_generator)} points there.")
     return notes
@@ -288,14 +321,15 @@ def overview(table: pd.DataFrame, config: dict[str, Any]) -> list[Column]:
     found = list(_settings(table, config["augmentation"].get("worthwhile", SMALLEST)))
     if not found:
         return []
-    best = max(found, key=lambda s: (s.finding.outcome == Outcome.YES, s.finding.gain.mean))
+    best = _setting_of_the_answer(found)
     at = {"task": best.task, "n_real": best.n, "regime": best.regime}
     errors = _shared_errors(rows_with(table, metric=GAIN + SHARED_SE, **at))
     values: dict[str, tuple[float, float, float]] = {}
     for candidate, gain in _candidates(rows_with(table, metric=GAIN, **at)).items():
         name = candidate.partition("|")[0]
         mine = _possible(interval(gain, shared_se=errors.get(candidate, 0.0)), best.alone)
-        values[name] = max(values.get(name, mine), mine)
+        if np.isfinite(mine[0]):
+            values[name] = max(values.get(name, mine), mine)
     where = f"{task_titles(config).get(best.task, best.task)}, {best.where}"
     return [
         Column(

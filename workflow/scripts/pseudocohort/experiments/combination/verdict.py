@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 from ...core.words import between, number, points, words
 from ..shared import scales
 from ..shared.estimators import SMALLEST
-from ..shared.outcomes import repeats_that_tell
+from ..shared.outcomes import interval_that_decides, repeats_that_tell
 from ..shared.statistics import Interval, interval
 from ..shared.verdicts import rows_with
 from .names import GROUPS, NOT_TRAINED
@@ -46,7 +47,7 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
 
     The cell level helps if logistic regression on the labels that lines give, or a generator, is above labelled
     patients alone (at k = 0: above chance), above itself without lines and above itself with wrong names: the intervals
-    over splits, corrected for the number of methods, lie above 0.
+    over splits, corrected for the number of methods and of k, lie above 0.
     """
     accuracy = table[(table["metric"] == "balanced_accuracy") & table["task"].isna()]
     made = [g for g in dict.fromkeys(accuracy["generator"]) if g not in NOT_TRAINED]
@@ -58,18 +59,25 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
     evidence = _evidence(table)
     points_of_page += evidence + _pool(table) + _recalls(table, ks)
     methods = ["em_logistic", *made]
-    wins, excluded, repeats = _wins(table, accuracy, methods, ks)
+    judged = _judge(table, accuracy, methods, ks)
+    wins, repeats = judged.wins, judged.repeats
     draws = int(accuracy["repeat"].nunique())
     chance = 1 / len(_conditions(table)) if _conditions(table) else 0.0
     if not wins:
-        told = {"status": "no" if excluded else "cannot_tell", "points": points_of_page}
+        told: dict[str, Any] = {"status": "no" if judged.excluded else "cannot_tell", "points": points_of_page}
         if ks:
             at = accuracy[(accuracy["n_real"] == ks[0]) & (accuracy["regime"] == _arm(ks[0]))]
             means = at[at["generator"].isin(methods)].groupby("generator")["value"].mean()
             told["facts"] = _facts(accuracy, means.idxmax(), ks[0], ceiling, chance) if len(means) else []
-        if excluded:
+        if judged.excluded:
             told["answer"] = "No: the cell level gains no point over the patients alone, whatever uses it."
             told["advice"] = "Leave the cell lines out here; further labelled patients are what helps."
+            if not judged.no_gain:
+                told["answer"] = "No: the cell level gains no point over the patients alone, or over wrong names."
+                told["advice"] = "Leave the cell lines out here: what is gained does not come from their names."
+            return told
+        if not judged.measured:
+            told["answer"] = "Cannot tell: nothing was measured both with the cell lines and with wrong names of them."
             return told
         told["answer"] = "Cannot tell yet: a gain from the cell level is neither shown nor excluded."
         told["advice"] = (
@@ -131,7 +139,7 @@ def _generators(table: pd.DataFrame, accuracy: pd.DataFrame, made: list[str], k:
     if not gain.n:
         return []
     verb = "adds to" if gain.low > 0 else "loses to" if gain.high < 0 else "does as well as"
-    if verb == "does as well as" and gain.low < -PARITY:
+    if verb == "does as well as" and not gain.low >= -PARITY:
         verb = "is not told yet from"
     return [
         f"The best generator, {best}, reaches {number(value[best])} and {verb} logistic regression on the labels "
@@ -139,43 +147,71 @@ def _generators(table: pd.DataFrame, accuracy: pd.DataFrame, made: list[str], k:
     ]
 
 
-def _wins(
-    table: pd.DataFrame, accuracy: pd.DataFrame, candidates: list[str], ks: list[float]
-) -> tuple[list[tuple[float, str]], bool, int | None]:
-    """(k, method) with a clear gain over patients alone and over wrong names; whether a worthwhile one is excluded.
+@dataclass(frozen=True)
+class _Judged:
+    """What all methods at all k support.
 
-    And, of the method and k that need fewest, how many draws would tell; None where no number would.
+    Attributes
+    ----------
+    wins : list of (k, method)
+        With a clear gain over patients alone and over wrong names.
+    measured : bool
+        Whether anything could be judged.
+    excluded, no_gain : bool
+        Whether every method lacks a worthwhile gain over one of these; whether each lacks it over patients alone.
+    repeats : int or None
+        Draws that would tell, of the method and k that need fewest; None where no number would.
     """
-    wins, excluded, judged, enough = [], True, 0, []
-    confidence = 1 - 0.05 / max(len(candidates), 1)
+
+    wins: list[tuple[float, str]]
+    measured: bool
+    excluded: bool
+    no_gain: bool
+    repeats: int | None
+
+
+def _judge(table: pd.DataFrame, accuracy: pd.DataFrame, candidates: list[str], ks: list[float]) -> _Judged:
+    """Gains of each method at each k over patients alone and over wrong names."""
+    wins, yes, no, excluded = [], [], [], []
+    confidence = 1 - 0.05 / max(len(candidates) * len(ks), 1)
+    chance = 1 / max(len(_conditions(table)), 2)
     for k in ks:
         at = table[(table["n_real"] == k) & (table["regime"] == _arm(k))]
         for g in candidates:
-            chance = 1 / max(len(_conditions(table)), 2)
             gain = (
                 rows_with(at, generator=g, metric="gain_over_real_only")["value"]
                 if k
                 else rows_with(accuracy, generator=g, n_real=k, regime=_arm(k))["value"] - chance
             )
-            control, alone = (
+            alone, control = (
                 rows_with(at, generator=g, metric=metric)["value"]
-                for metric in ("both_minus_permuted", "both_minus_tissue_only")
+                for metric in ("both_minus_tissue_only", "both_minus_permuted")
             )
             if gain.isna().all() or control.isna().all():
                 continue
-            judged += 1
-            needed = [(v, interval(v, confidence=confidence)) for v in (gain, control, alone) if v.notna().any()]
-            excluded &= any(bool(found.high < SMALLEST) for _, found in needed)
-            if all(found.low > 0 for _, found in needed):
+            needed = [v for v in (gain, alone, control) if v.notna().any()]
+            # One of them is enough for a no, so that their number is corrected for there.
+            plain = 1 - 0.05 / len(needed)
+            low = [interval_that_decides(v, plain).high < SMALLEST for v in needed]
+            excluded.append((any(low), any(low[:-1])))
+            open_ = [v for v in needed if not interval_that_decides(v, confidence).low > 0]
+            if not open_:
                 wins.append((k, g))
-            draws = [
-                repeats_that_tell(v, max(found.mean, SMALLEST - found.mean), confidence=confidence)
-                for v, found in needed
-                if not found.low > 0
-            ]
-            if draws and None not in draws:
-                enough.append(max(draws))
-    return wins, excluded and judged > 0, min(enough, default=None)
+            yes.append([repeats_that_tell(v, float(v.mean()), confidence=confidence) for v in open_])
+            no.append([repeats_that_tell(v, SMALLEST - float(v.mean()), confidence=plain) for v in needed])
+            if any(low):
+                no[-1] = [0]
+    shown = [max(n for n in each if n) for each in yes if each and None not in each]
+    fewest = [min((n for n in each if n is not None), default=None) for each in no]
+    if fewest and None not in fewest and max(n or 0 for n in fewest):
+        shown.append(max(n or 0 for n in fewest))
+    return _Judged(
+        wins,
+        bool(excluded),
+        bool(excluded) and all(one for one, _ in excluded),
+        bool(excluded) and all(gain for _, gain in excluded),
+        min(shown, default=None),
+    )
 
 
 def _conditions(table: pd.DataFrame) -> set[str]:

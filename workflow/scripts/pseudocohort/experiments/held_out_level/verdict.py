@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from ...core.words import between, number, words
+from ...core.words import between, count, number, words
 from ..shared.estimators import SMALLEST
+from ..shared.outcomes import interval_that_decides, repeats_that_tell
 from ..shared.statistics import interval
 from ..shared.verdicts import rows_with
 
@@ -25,13 +27,21 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
     baselines = ("real", "level_shift", "pan_mean", "ridge_map", "nearest_type", "coral", "standardised_cells")
     made = [g for g in dict.fromkeys(table["generator"]) if g not in baselines]
     tissue = "pseudobulk" not in set(table["level"]) or len(set(table["level"])) > 1
-    sentences, wins, excluded, tried = [], [], [], 0
-    for level in sorted(set(table["level"]), key=lambda name: name == "pseudobulk"):
+    levels = sorted(set(table["level"]), key=lambda name: name == "pseudobulk")
+    compared = [
+        (level, metric)
+        for level in levels
+        for metric in IN_WORDS
+        if {"real", "level_shift"} <= set(rows_with(table, level=level, metric=metric)["generator"])
+    ]
+    corrected = 1 - 0.05 / max(len(made) * len(compared), 1)
+    sentences, wins, excluded, needed = [], [], [], []
+    for level in levels:
         at = table[table["level"] == level]
         for metric, said in IN_WORDS.items():
-            means = rows_with(at, metric=metric).groupby("generator")["value"].mean()
-            if "real" not in means:
+            if (level, metric) not in compared:
                 continue
+            means = rows_with(at, metric=metric).groupby("generator")["value"].mean()
             simple = means.drop(["real", *made], errors="ignore")
             best = simple.idxmin() if metric == "mmd" else simple.idxmax()
             text = (
@@ -39,41 +49,49 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
                 f"shift {number(means['level_shift'])}, real profiles of other donors {number(means['real'])}."
             )
             for g in made:
-                over = interval(
-                    rows_with(at, generator=g, metric=f"{metric}_over_level_shift")["value"],
-                    confidence=1 - 0.05 / max(len(made), 1),
-                )
+                gain = rows_with(at, generator=g, metric=f"{metric}_over_level_shift")["value"]
+                over = interval_that_decides(gain, corrected)
                 permuted = interval(rows_with(at, generator=g, metric=f"{metric}_over_permuted")["value"])
                 text += (
-                    f" {g}: {number(means[g])}, better than the level shift by {number(over.mean)}"
+                    f" {g}: {number(means.get(g, np.nan))}, better than the level shift by {number(over.mean)}"
                     f"{between(over.low, over.high, number)}, than itself with permuted labels by "
                     f"{number(permuted.mean)}{between(permuted.low, permuted.high, number)}."
                 )
-                tried += 1
-                excluded.append(over.high < SMALLEST)
+                excluded.append(interval_that_decides(gain).high < SMALLEST)
+                needed.append(repeats_that_tell(gain, max(over.mean, SMALLEST - over.mean), confidence=corrected))
                 # Without the labels a cautious guess can be close to everything: right labels have to find it, too.
                 found = interval(rows_with(at, generator=g, metric="detection_auc_over_permuted")["value"]).low > 0
                 if over.low > 0 and found:
                     wins.append((level, metric, g, means, over))
             sentences.append(text)
-    if not made or not tried:
+    if not excluded:
         return {
-            "status": "unclear",
-            "answer": "Cannot tell: no generator was asked for a condition never seen.",
+            "status": "cannot_tell",
+            "answer": "Cannot tell: no generator was compared with an additive level shift.",
             "points": sentences,
         }
-    conditions = int(rows_with(table, metric="centroid_r", generator="level_shift").groupby("level").size().max())
+    conditions = count(
+        int(rows_with(table, metric="centroid_r", generator="level_shift").groupby("level").size().max()), "condition"
+    )
     tissue_wins = [w for w in wins if w[0] != "pseudobulk"] if tissue else wins
     if not tissue_wins:
-        level = sorted(set(table["level"]), key=lambda name: name == "pseudobulk")[0]
+        level = levels[0]
         means = rows_with(table, level=level, metric="centroid_r").groupby("generator")["value"].mean()
-        g = means[made].idxmax()
+        means = means.reindex([*means.index.union(made), "level_shift", "real"]).groupby(level=0).first()
+        g = means[made].fillna(-np.inf).idxmax()
         status = "unclear" if wins else "no" if all(excluded) else "cannot_tell"
         found = interval(rows_with(table, level=level, metric="centroid_r", generator=g)["value"])
+        said = {
+            "no": "No: not better than an additive level shift",
+            "cannot_tell": "Cannot tell yet: better than an additive level shift is neither shown nor excluded",
+            "unclear": "Not better than an additive level shift where tissue was hidden, as far as can be told",
+        }[status]
+        advice = "Use the additive level shift: it needs no generator."
+        if status == "cannot_tell" and (fewest := min((n for n in needed if n), default=None)):
+            advice += f" {fewest} conditions or more would tell."
         return {
             "status": status,
-            "answer": f"{'No: not' if status == 'no' else 'Not clearly'} better than an additive level shift, over "
-            f"{conditions} conditions.",
+            "answer": f"{said}, over {conditions}.",
             "facts": [
                 (
                     "Correlation of centroids",
@@ -82,14 +100,14 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
                 ("Additive level shift", number(means["level_shift"])),
                 ("Real profiles of other donors", number(means["real"])),
             ],
-            "advice": "Use the additive level shift: it needs no generator.",
+            "advice": advice,
             "points": sentences,
         }
     level, metric, g, means, over = tissue_wins[0]
     won = [IN_WORDS[m] for at, m, name, *_ in tissue_wins if (at, name) == (level, g)]
     return {
         "status": "unclear",
-        "answer": f"In part: over {conditions} conditions hidden at level {level} one by one, {g} beats the additive "
+        "answer": f"In part: over {conditions} hidden at level {level} one by one, {g} beats the additive "
         f"level shift in {' and '.join(won)}.",
         "facts": [
             (

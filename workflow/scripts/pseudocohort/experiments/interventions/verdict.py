@@ -8,7 +8,8 @@ import pandas as pd
 
 from ...core.words import between, number, words
 from ..shared import scales
-from ..shared.statistics import interval
+from ..shared.estimators import SMALLEST
+from ..shared.statistics import Interval, interval
 
 
 def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
@@ -39,14 +40,25 @@ def _shown(v: Any) -> str:
     return f"{number(v.mean)}{between(v.low, v.high, number)}"
 
 
+def _outcome(found: Interval, nothing: float = 0.0) -> str:
+    """Yes above `nothing`, no where a worthwhile difference from it is excluded, else it cannot be told."""
+    if found.low > nothing:
+        return "yes"
+    return "no" if found.high < nothing + SMALLEST else "cannot_tell"
+
+
 def _targets(table: pd.DataFrame) -> dict[str, Any]:
     metric, kind = "matched_minus_mismatched", "regulators"
     ours = _of(table, "expression_difference", metric, kind)
     p = _of(table, "expression_difference", "permutation_p", kind).mean
-    yes = ours.low > 0 and p <= 0.05
+    status = _outcome(ours)
+    if status == "yes" and not p <= 0.05:
+        status = "cannot_tell"
+    yes = status == "yes"
+    found = {"yes": "better than", "no": "no better than", "cannot_tell": "not clearly better than"}[status]
     answer = (
         "Targets: regulators ranked by expression against other conditions find the dependencies of their own lineage "
-        f"{'better' if yes else 'no more reliably'} than those of others."
+        f"{found} those of others."
     )
     facts = [
         ("AUROC, own less other lineages", _shown(ours)),
@@ -65,26 +77,25 @@ def _targets(table: pd.DataFrame) -> dict[str, Any]:
     rest = _of(table, "expression_difference", metric, "non_regulators")
     if rest.n:
         points.append(f"Genes that are no regulators, by expression: {_shown(rest)}; that ranking is not to be used.")
-    return {"status": "yes" if yes else "no", "answer": answer, "facts": facts, "advice": advice, "points": points}
+    return {"status": status, "answer": answer, "facts": facts, "advice": advice, "points": points}
 
 
 def _translate(table: pd.DataFrame) -> dict[str, Any]:
     r2, rank = _of(table, "translate", "r2"), _of(table, "identity", "own_rank")
     first = _of(table, "identity", "own_first")
-    failed = [
-        c for c in sorted(set(table["regime"]) - {"all"}) if not _of(table, "translate", "r2", regime=c).low > 0
-    ]  # fmt: skip
-    yes = r2.low > 0
-    answer = (
-        f"A patient's own normal is predicted from the tumour {'beyond' if yes else 'no better than'} the class mean"
-    )
-    answer += f", but not for {', '.join(failed)}." if failed and yes else "."
+    by_condition = {c: _of(table, "translate", "r2", regime=c) for c in sorted(set(table["regime"]) - {"all"})}
+    failed = [c for c, v in by_condition.items() if v.n and not v.low > 0]
+    status = _outcome(r2)
+    yes = status == "yes"
+    found = {"yes": "beyond", "no": "no better than", "cannot_tell": "not clearly better than"}[status]
+    answer = f"A patient's own normal is predicted from the tumour {found} the class mean"
+    answer += f"; not shown for {', '.join(failed)}." if failed and yes else "."
     facts = [
         (
             "Own normal, variance explained",
-            f"{100 * r2.mean:.1f} % [{100 * r2.low:.1f}, {100 * r2.high:.1f}]; the class mean explains 0 %",
+            f"{_percent(r2.mean)} %{between(r2.low, r2.high, _percent)}; the class mean explains 0 %",
         ),
-        ("Own normal found among others", f"mean rank {number(rank.mean)}, first in {100 * first.mean:.0f} %"),
+        ("Own normal found among others", f"mean rank {number(rank.mean)}, first in {number(100 * first.mean, 0)} %"),
     ]
     advice = "Treat a translated profile as personal data: it can be traced to its patient."
     advice = advice if yes else f"Use the class mean instead of translations. {advice}"
@@ -101,13 +112,17 @@ def _translate(table: pd.DataFrame) -> dict[str, Any]:
         linked, first = _of(table, "translate", "own_rank"), _of(table, "translate", "own_first")
         points.append(
             f"From its translation alone a patient's own normal is found at mean rank {_shown(linked)}, first in "
-            f"{100 * first.mean:.0f} %: translated profiles link persons, whatever membership attacks say."
+            f"{number(100 * first.mean, 0)} %: translated profiles link persons, whatever membership attacks say."
         )
         points.append(
             "Membership attacks on translated profiles, with the patient's normal in hand: strongest "
             f"{words(strongest)}, AUC {_shown(auc)} over {auc.n} deals (.5 is a guess; best of several, not corrected)."
         )
-    return {"status": "yes" if yes else "no", "answer": answer, "facts": facts, "advice": advice, "points": points}
+    return {"status": status, "answer": answer, "facts": facts, "advice": advice, "points": points}
+
+
+def _percent(share: float) -> str:
+    return number(100 * share, 1)
 
 
 def _perturbations(table: pd.DataFrame) -> dict[str, Any]:
@@ -116,9 +131,11 @@ def _perturbations(table: pd.DataFrame) -> dict[str, Any]:
     see = _of(table, "see", "pearson")
     ours = _of(table, "linear_pathways", "pearson")
     wins = ours.n > 0 and ours.low > best.high
+    status = "yes" if wins else "no" if not ours.n or ours.high < best.low else "cannot_tell"
+    found = {"yes": "the linear predictor beats", "no": "nothing beats", "cannot_tell": "nothing clearly beats"}[status]
     answer = (
-        f"Measured perturbations: DO|G was asked {asked:.0f} and refused {refused:.0f}; "
-        f"{'the linear predictor beats' if wins else 'nothing beats'} the mean of the other perturbations."
+        f"Measured perturbations: DO|G was asked {number(asked, 0)} and refused {number(refused, 0)}; "
+        f"{found} the mean of the other perturbations."
     )
     facts = [
         ("Correlation, mean of the others", _shown(best)),
@@ -137,7 +154,7 @@ def _perturbations(table: pd.DataFrame) -> dict[str, Any]:
         for name in table["generator"].unique()
         if _of(table, name, "pearson").n
     ]
-    return {"status": "yes" if wins else "no", "answer": answer, "facts": facts, "advice": advice, "points": points}
+    return {"status": status, "answer": answer, "facts": facts, "advice": advice, "points": points}
 
 
 def _dependencies(table: pd.DataFrame) -> dict[str, Any]:
@@ -149,10 +166,14 @@ def _dependencies(table: pd.DataFrame) -> dict[str, Any]:
     lines = _of(table, "own_expression", "lines").mean
     kind, name = ("regulators", "regulator") if found["own_expression", "regulators"].n else ("all_genes", "gene")
     own = found["own_expression", kind]
-    yes = own.low > 0.5
+    status = _outcome(own, 0.5)
+    found_words = {
+        "yes": "better than chance",
+        "no": "no better than chance",
+        "cannot_tell": "not clearly better than chance",
+    }
     answer = (
-        f"Over {lines:.0f} lines, a {name}'s own expression tells those that depend on it "
-        f"{'better than chance' if yes else 'no better than chance'}."
+        f"Over {number(lines, 0)} lines, a {name}'s own expression tells those that depend on it {found_words[status]}."
     )
     facts = [
         (f"AUROC, own expression, {words(kind)}", _shown(own)),
@@ -165,7 +186,7 @@ def _dependencies(table: pd.DataFrame) -> dict[str, Any]:
         for (name, kind), v in found.items()
         if v.n
     ]
-    return {"status": "yes" if yes else "no", "answer": answer, "facts": facts, "points": points}
+    return {"status": status, "answer": answer, "facts": facts, "points": points}
 
 
 def _effects(table: pd.DataFrame) -> dict[str, Any]:
@@ -186,29 +207,30 @@ def _effects(table: pd.DataFrame) -> dict[str, Any]:
     base = f"pearson_delta_gain_over_{best_free}"
     given, corrupted = (by_operator.get(f"do_g ({kind} graph)") for kind in ("given", "corrupted"))
     if given is None:
-        return {"status": "unclear", "answer": "No causal operator was run.", "points": sentences}
+        return {"status": "cannot_tell", "answer": "Cannot tell: no causal operator was run.", "points": sentences}
     advantage = {
         kind: interval(
             gains[(gains["metric"] == base) & (gains["generator"] == "do_g") & (gains["estimator"] == kind)]["value"]
         )
         for kind in ("given", "corrupted")
     }
-    better = advantage["given"].low > 0
-    answer = (
-        f"With the right regulatory graph DO|G predicts changes {'better' if better else 'no better'} than without."
-    )
+    status = _outcome(advantage["given"])
+    better = status == "yes"
+    found = {"yes": "better", "no": "no better", "cannot_tell": "not clearly better"}[status]
+    answer = f"With the right regulatory graph DO|G predicts changes {found} than without."
     facts = [
         ("Correlation, right graph", f"{_shown(given)} (DO|G)"),
         ("Correlation, no graph", f"{_shown(free[best_free])} ({words(best_free)})"),
     ]
     advice = "Use DO|G where you trust the graph, and what goes along with the gene (SEE) elsewhere."
     if not better:
-        advice = "Use what goes along with the gene (SEE): the graph adds nothing here."
-    status = "yes" if advantage["given"].low > 0 else "unclear"
+        adds = "adds nothing here" if status == "no" else "is not shown to add anything here"
+        advice = f"Use what goes along with the gene (SEE): the graph {adds}."
     if corrupted is not None:
         holds = advantage["corrupted"].low > 0
-        answer += " With a corrupted graph it "
-        answer += "still does." if holds else "does not: the prediction is as good as the graph."
+        if better:
+            answer += " With a corrupted graph it "
+            answer += "still does." if holds else "does not: the prediction is as good as the graph."
         facts.insert(1, ("Correlation, corrupted graph", _shown(corrupted)))
-        status = "yes" if status == "yes" and holds else "unclear"
+        status = "unclear" if better and not holds else status
     return {"status": status, "answer": answer, "facts": facts, "advice": advice, "points": sentences}

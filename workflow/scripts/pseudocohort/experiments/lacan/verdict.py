@@ -8,6 +8,7 @@ import pandas as pd
 
 from ...core.words import number
 from ...generators.base.registry import is_control
+from ..shared.folds import shared_by_deals
 from ..shared.outcomes import decide
 from ..shared.verdicts import over_a_baseline
 
@@ -31,12 +32,14 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
         )
     if not deep or "mvn" not in names:
         return {
-            "status": "unclear",
+            "status": "cannot_tell",
             "answer": "Cannot tell: no trained generator, or no Gaussian to compare it with.",
             "points": sentences,
         }
     accuracy = {g: wide["z_log", g, "reverse_accuracy"] for g in [*names, "real"]}
-    finding = decide({g: accuracy[g] - accuracy["mvn"] for g in deep})
+    gains = {g: accuracy[g] - accuracy["mvn"] for g in deep}
+    folds = config.get("lacan", {}).get("folds", 5)
+    finding = decide(gains, shared_se={g: shared_by_deals(v, folds) for g, v in gains.items()})
     means = {g: float(values.mean()) for g, values in accuracy.items()}
     notes = []
     if "copy" in names:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...core.words import between, number, words
+from ...core.words import between, count, number, words
 from ..shared import scales
 from ..shared.statistics import Interval, interval
 from ..shared.verdicts import Column, rows_with, triple
@@ -31,7 +31,7 @@ def _sentence(generator: str, found: Evidence, objections: tuple[Objection, ...]
     if found.auc_bound is not None:
         proved = f" Its ledger proves that no attack has an AUC above {number(found.auc_bound)}."
     why = f" {objections[0].text}" if objections else ""
-    why += f" And {len(objections) - 1} more reason(s)." if len(objections) > 1 else ""
+    why += f" And {count(len(objections) - 1, 'further reason')}." if len(objections) > 1 else ""
     return f"{generator}: {state}; best attack {words(best.name)}, AUC {best.audit}{p}{control}.{why}{proved}"
 
 
@@ -41,6 +41,11 @@ def _use(table: pd.DataFrame, generator: str) -> tuple[Interval, float]:
     use = rows_with(audit, metric="tstr_balanced_accuracy")["value"]
     members = rows_with(audit, metric="members_balanced_accuracy")["value"]
     return interval(use, bounds=scales.SHARE), float(members.mean()) if len(members) else np.nan
+
+
+def _most_useful(table: pd.DataFrame, generators: list[str]) -> str:
+    """Generator whose audited cohort teaches most about other donors; the first where that was not measured."""
+    return max(generators, key=lambda g: np.nan_to_num(_use(table, g)[0].mean, nan=-1.0))
 
 
 def _judged(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, tuple[Evidence, tuple[Objection, ...]]]:
@@ -140,12 +145,13 @@ def _facts(
         guess += number(max(controls))
     facts.append(("A guess", guess))
     if passing:
-        use, members = _use(table, passing[0])
+        shared = _most_useful(table, passing)
+        use, members = _use(table, shared)
         if use.n and np.isfinite(members):
             facts.append(
                 (
                     "Use",
-                    f"a classifier trained on {passing[0]} reaches {number(use.mean)}"
+                    f"a classifier trained on {shared} reaches {number(use.mean)}"
                     f"{between(use.low, use.high, number)}, on its training donors {number(members)}",
                 )
             )
@@ -161,14 +167,15 @@ def _advice(
 ) -> str:
     """What may be shared at what cost, or what would tell."""
     if passing:
-        best = max(passing, key=lambda g: np.nan_to_num(_use(table, g)[0].mean, nan=-1.0))
+        best = _most_useful(table, passing)
         use, members = _use(table, best)
         claim = judged[best][0].claim
         private = f" at ε = {np.ceil(round(100 * claim[0], 6)) / 100:g}" if claim and claim[0] is not None else ""
         text = f"{best}{private} may be shared"
         if use.n and np.isfinite(members):
             less = 100 * (members - use.mean)
-            text += f" and costs {less:.0f} points of balanced accuracy" if less >= 0.5 else " and costs no accuracy"
+            cost = count(round(less), "point")
+            text += f" and costs {cost} of balanced accuracy" if less >= 0.5 else " and costs no accuracy"
         return f"{text}. " + ("Do not share the other cohorts." if leaking or unclear else "")
     text = "Do not share these cohorts."
     if not unclear:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,25 @@ def fold_members(
     split = StratifiedGroupKFold(settings["folds"], shuffle=True, random_state=seed)
     train, test = list(split.split(np.zeros(len(inside)), condition, inside["donor"].astype(str)))[fold]
     return pd.concat([rows(obs, inside.index[train], "train"), rows(obs, inside.index[test], "test")])
+
+
+def shared_by_deals(values: Sequence[float], folds: int) -> float:
+    """Standard error of a mean over folds that further deals of the same donors do not make smaller.
+
+    Folds of one deal test different donors. Those of a second deal test the same donors again: taken as further
+    independent values they would show a difference where there is none, as often as one likes (Nadeau & Bengio 2003,
+    Machine Learning 52:239). So the standard error of the mean stays that of one deal.
+
+    Parameters
+    ----------
+    values : sequence of float
+        One value per fold and deal (NaN dropped).
+    folds : int
+        Folds of a deal.
+    """
+    x = np.asarray(values, dtype=float)
+    x = x[~np.isnan(x)]
+    return float(x.std(ddof=1) * np.sqrt(max(1 / folds - 1 / len(x), 0))) if len(x) > 1 else 0.0
 
 
 def fold_request(roles: Roles, rng: np.random.Generator) -> pd.DataFrame:

@@ -24,6 +24,8 @@ BOOTSTRAPS = 400
 #: Fewest sizes that a power law of three parameters is fitted to, and the largest ratio of the upper to the lower limit
 #: of a number of profiles that still says something.
 FEWEST_SIZES, LARGEST_RATIO = 4, 10.0
+#: Fewest repeats for a number of profiles: of fewer, those whose interval looks narrow enough are mostly wrong.
+FEWEST_FOR_NUMBER = 10
 #: Exponents of a power law, and how often the grid of them is narrowed to the neighbours of the best.
 DECAY, REFINEMENTS = (0.05, 3.0), 4
 
@@ -127,11 +129,18 @@ class ResampledCurves:
         value, *drawn = [curve.saved(self.n, float(gain[rows].mean())) for curve, rows in pairs]
         if not drawn:
             return Estimate(value, np.nan, np.nan)
-        # Percentiles of few repeats are too narrow, as a normal interval with a plug-in variance is beside Student's t.
-        freedom = len(gain) - 1
-        widen = np.sqrt(len(gain) / freedom) * special.stdtrit(freedom, 0.975) / special.ndtri(0.975)
+        widen = _widening(len(gain))
         low, high = (value + widen * (q - value) for q in np.quantile(drawn, [0.025, 0.975]))
         return Estimate(value, float(low), float(high))
+
+
+def _widening(repeats: int) -> float:
+    """By what to widen the percentiles of a bootstrap of few repeats.
+
+    They are too narrow, as a normal interval with a plug-in variance is beside Student's t.
+    """
+    freedom = repeats - 1
+    return float(np.sqrt(repeats / freedom) * special.stdtrit(freedom, 0.975) / special.ndtri(0.975))
 
 
 def _column_means(x: np.ndarray) -> np.ndarray:
@@ -218,7 +227,7 @@ def power_laws(alone: pd.DataFrame, seed: int = 0) -> list[PowerLaw]:
     list of PowerLaw
         Empty with fewer than four sizes or three repeats.
     """
-    alone = alone.dropna(axis=1, thresh=FEWEST)
+    alone = alone.dropna(axis=1, thresh=FEWEST).dropna(how="all")
     if alone.shape[1] < FEWEST_SIZES or len(alone) < FEWEST:
         return []
     a, sizes = alone.to_numpy(dtype=float), alone.columns.to_numpy(dtype=float)
@@ -233,7 +242,9 @@ def power_laws(alone: pd.DataFrame, seed: int = 0) -> list[PowerLaw]:
     return [law(rows) for rows in (np.arange(len(a)), *draws)]
 
 
-def extrapolate(laws: list[PowerLaw], statistic: Callable[[PowerLaw], float], *, number: bool = False) -> Estimate:
+def extrapolate(
+    laws: list[PowerLaw], statistic: Callable[[PowerLaw], float], *, repeats: int, number: bool = False
+) -> Estimate:
     """What the power law of a learning curve says, with a bootstrap interval over repeats.
 
     Parameters
@@ -242,23 +253,33 @@ def extrapolate(laws: list[PowerLaw], statistic: Callable[[PowerLaw], float], *,
         :func:`power_laws` of the curve.
     statistic : callable
         The number asked for, of a law.
+    repeats : int
+        Repeats that the curve is of.
     number : bool
         It is a number of profiles, which may differ by orders of magnitude.
 
     Returns
     -------
     Estimate
-        Not identified (all NaN) without laws, and a number of profiles whose interval spans more than a factor of ten
-        or has no upper limit.
+        Not identified (all NaN) without laws, and a number of profiles of fewer than ten repeats, or whose interval
+        spans more than a factor of ten or has no upper limit.
     """
     lost = Estimate(np.nan, np.nan, np.nan, False)
-    if not laws:
+    if not laws or (number and repeats < FEWEST_FOR_NUMBER):
         return lost
     value, *drawn = map(statistic, laws)
     low, high = np.quantile(drawn, [0.025, 0.975], method="nearest")
-    if not np.isfinite([value, low, high]).all() or (number and high > LARGEST_RATIO * max(low, 1)):
+    if not np.isfinite([value, low, high]).all() or (number and min(value, low) <= 0):
         return lost
-    return Estimate(value, float(min(low, value)), float(max(high, value)))
+    # Numbers of profiles are widened by a factor: they may differ by orders of magnitude, and are above 0.
+    scale = np.log(value) if number else value
+    low, high = ((np.log(q) if number else q) for q in (min(low, value), max(high, value)))
+    low, high = (float(scale + _widening(repeats) * (q - scale)) for q in (low, high))
+    if not number:
+        return Estimate(value, low, high)
+    if high > np.log(LARGEST_RATIO) + max(low, 0):
+        return lost
+    return Estimate(value, float(np.exp(low)), float(np.exp(high)))
 
 
 def classes_of(table: pd.DataFrame) -> int:

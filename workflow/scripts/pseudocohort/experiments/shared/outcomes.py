@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 import numpy as np
 from scipy import special
@@ -68,11 +69,13 @@ def decide(
 ) -> Finding:
     """Outcome for the best of several candidates, from their gains in each repeat.
 
-    ``nothing_to_gain``: the baseline is nearer to the ceiling than the smallest worthwhile gain, with confidence.
-    ``no``: so is every candidate to 0, or below. ``yes``: the corrected interval of a candidate lies above 0.
-    ``cannot_tell``: none of these. Gains that are equal in all of fewer than :data:`FIRST` repeats support neither
-    yes nor no: a score of few donors moves in steps, so that they do not say how far it spreads. A baseline that
-    reaches the ceiling in every repeat leaves nothing to gain there, however few these are.
+    ``no``: every candidate is nearer to 0 than the smallest worthwhile gain, or below 0, with confidence. ``yes``: the
+    corrected interval of a candidate of which that is not known lies above 0. ``nothing_to_gain``: the baseline is
+    nearer to the ceiling than the smallest worthwhile gain, with confidence, and no candidate passes it.
+    ``cannot_tell``: none of these. A candidate without any value is left out. Gains that are equal in all of fewer than
+    :data:`FIRST` repeats support neither yes nor no: a score of few donors moves in steps, so that they do not say how
+    far it spreads. A baseline that reaches the ceiling in every repeat leaves nothing to gain there, however few these
+    are.
 
     Parameters
     ----------
@@ -97,28 +100,35 @@ def decide(
     """
     if not gains or smallest <= 0:
         raise ValueError("no candidates" if not gains else f"smallest worthwhile gain {smallest}, not above 0")
-    shared = shared_se or {}
+    shared = {c: se if np.isfinite(se) else 0.0 for c, se in (shared_se or {}).items()}
     comparisons = comparisons or len(gains)
     corrected = 1 - (1 - confidence) / comparisons
+    known = {c: v for c, v in gains.items() if np.isfinite(np.asarray(v, dtype=float)).any()}
+    if not known:
+        lost = Interval(np.nan, np.nan, np.nan, 0)
+        return Finding(Outcome.CANNOT_TELL, next(iter(gains)), lost, comparisons, FIRST)
 
     def at(level: float) -> dict[str, Interval]:
-        return {c: _interval(v, level, shared.get(c, 0.0)) for c, v in gains.items()}
+        return {c: interval_that_decides(v, level, shared.get(c, 0.0)) for c, v in known.items()}
 
     plain, strict = at(confidence), at(corrected)
     best = max(strict, key=lambda c: strict[c].mean)
-    if headroom is not None and interval(headroom, confidence=confidence).high < smallest:
+    # What is shown to be too small to matter is no gain, whatever is not known of others.
+    winners = [c for c in strict if strict[c].low > 0 and not plain[c].high < smallest]
+    if headroom is not None and not winners and interval(headroom, confidence=confidence).high < smallest:
         return Finding(Outcome.NOTHING_TO_GAIN, best, strict[best], comparisons)
     highest = max(plain, key=lambda c: plain[c].high)
     if all(found.high < smallest for found in plain.values()):
         return Finding(Outcome.NO, highest, plain[highest], comparisons)
-    if winners := [c for c in strict if strict[c].low > 0]:
+    if winners:
         best = max(winners, key=lambda c: strict[c].mean)
         return Finding(Outcome.YES, best, strict[best], comparisons)
-    repeats, donors = _what_would_tell(gains[best], smallest, corrected, shared.get(best, 0.0))
+    repeats = _repeats_that_decide(known, smallest, confidence, corrected, shared)
+    donors = None if repeats else _donors_that_decide(known[best], smallest, corrected, shared.get(best, 0.0))
     return Finding(Outcome.CANNOT_TELL, best, strict[best], comparisons, repeats, donors)
 
 
-def _interval(values: Sequence[float], confidence: float, shared_se: float = 0.0) -> Interval:
+def interval_that_decides(values: Sequence[float], confidence: float = 0.95, shared_se: float = 0.0) -> Interval:
     """Interval of the mean, without limits where few values that are all equal would give one of width 0."""
     found = interval(values, confidence=confidence, shared_se=shared_se)
     return found._replace(low=np.nan, high=np.nan) if 0 < found.n < FIRST and _equal(values) else found
@@ -128,10 +138,28 @@ def _equal(values: Sequence[float]) -> bool:
     return bool(np.nanstd(values) <= 1e-12)
 
 
+def _unknown_spread(values: Sequence[float]) -> bool:
+    """Whether too few values, or few equal ones, show no spread."""
+    there = int(np.isfinite(np.asarray(values, dtype=float)).sum())
+    return there < FEWEST or (there < FIRST and _equal(values))
+
+
+@lru_cache
+def _quantiles(confidence: float, power: float) -> np.ndarray:
+    """Quantiles of Student's t and of the power, added, by number of repeats."""
+    freedom = np.maximum(np.arange(MOST + 1) - 1, 1)
+    return special.stdtrit(freedom, 0.5 + confidence / 2) + special.ndtri(power)
+
+
 def repeats_that_tell(
-    values: Sequence[float], distance: float, *, confidence: float = 0.95, shared_se: float = 0.0
+    values: Sequence[float],
+    distance: float,
+    *,
+    confidence: float = 0.95,
+    shared_se: float = 0.0,
+    power: float = POWER,
 ) -> int | None:
-    """Number of repeats with which half the interval is shorter than `distance`, with a chance of 80 %.
+    """Number of repeats with which half the interval is shorter than `distance`, with a chance of `power`.
 
     None where up to :data:`MOST` would not do; :data:`FIRST` where too few values, or few equal ones, show no spread.
 
@@ -145,29 +173,69 @@ def repeats_that_tell(
         Two-sided level.
     shared_se : float
         Standard error that the repeats share.
+    power : float
+        The chance.
     """
     x = np.asarray(values, dtype=float)
     x = x[~np.isnan(x)]
-    if len(x) < FEWEST or (len(x) < FIRST and _equal(x)):
+    if _unknown_spread(x):
         return FIRST
     n = np.arange(len(x) + 1, MOST + 1)
-    half = special.stdtrit(n - 1, 0.5 + confidence / 2) + special.ndtri(POWER)
-    enough = half * np.hypot(x.std(ddof=1) / np.sqrt(n), shared_se) < distance
+    enough = _quantiles(confidence, power)[n] * np.hypot(x.std(ddof=1) / np.sqrt(n), shared_se) < distance
     return int(n[enough.argmax()]) if enough.any() else None
 
 
-def _what_would_tell(
-    gains: Sequence[float], smallest: float, confidence: float, shared_se: float
-) -> tuple[int | None, float | None]:
-    """Number of repeats, or else factor of held-out donors, at which an interval would lie on one side.
+def _repeats_that_decide(
+    gains: Mapping[str, Sequence[float]],
+    smallest: float,
+    confidence: float,
+    corrected: float,
+    shared: Mapping[str, float],
+) -> int | None:
+    """Number of repeats that would give yes for one candidate, or no for all of them, whichever is less.
+
+    For the latter the chance is that of all candidates together (at least; by Bonferroni).
+    """
+    means = {c: float(np.nanmean(v)) for c, v in gains.items()}
+    spread_known = [c for c, v in gains.items() if not _unknown_spread(v)]
+    if not spread_known:
+        return FIRST
+    yes = [
+        repeats_that_tell(gains[c], means[c], confidence=corrected, shared_se=shared.get(c, 0.0)) for c in spread_known
+    ]
+    power = 1 - (1 - POWER) / len(gains)
+    no = [
+        repeats_that_tell(v, smallest - means[c], confidence=confidence, shared_se=shared.get(c, 0.0), power=power)
+        for c, v in gains.items()
+    ]
+    needed = [n for n in yes if n] + ([max(n for n in no if n)] if None not in no else [])
+    return min(needed, default=None)
+
+
+def _donors_that_decide(gains: Sequence[float], smallest: float, confidence: float, shared_se: float) -> float | None:
+    """Factor of held-out donors at which the interval of very many repeats would lie on one side.
 
     The distance to cover is that of the mean from 0, or from the smallest worthwhile gain, whichever is larger.
     """
     mean = float(np.nanmean(gains))
     distance = max(mean, smallest - mean)
-    repeats = repeats_that_tell(gains, distance, confidence=confidence, shared_se=shared_se)
-    if repeats:
-        return repeats, None
     z = special.ndtri(0.5 + confidence / 2) + special.ndtri(POWER)
     # With many repeats, only what they share is left; it falls with the root of the number of donors.
-    return None, float((z * shared_se / distance) ** 2) if z * shared_se > distance else None
+    return float((z * shared_se / distance) ** 2) if z * shared_se > distance else None
+
+
+def donors_that_tell(gain: Interval, comparisons: int = 1, smallest: float = SMALLEST) -> float:
+    """How many times as many donors would decide with a chance of 80 %, were the gain and its spread as estimated.
+
+    Parameters
+    ----------
+    gain : Interval
+        Of which the donors make all of the spread; at 95 %, corrected for `comparisons`.
+    comparisons : int
+        Number of comparisons.
+    smallest : float
+        Smallest worthwhile gain.
+    """
+    distance = max(gain.mean, smallest - gain.mean)
+    z = float(special.ndtri(1 - 0.025 / comparisons))
+    return float(((gain.high - gain.mean) * (1 + special.ndtri(POWER) / z) / distance) ** 2)

@@ -20,7 +20,7 @@ import pandas as pd
 
 from ...core.words import between, number, points
 from ..registry import experiments
-from .outcomes import Finding, Outcome
+from .outcomes import MOST, Finding, Outcome, donors_that_tell
 from .statistics import Interval
 
 NOT_RUN = {"status": "not_run", "answer": "Not part of this study."}
@@ -97,8 +97,13 @@ def over_a_baseline(finding: Finding, accuracy: Mapping[str, float], baseline: s
     elif finding.outcome == Outcome.NO:
         answer = f"No: profiles of no generator train a classifier that is a point better than those of {baseline}."
         advice = f"Use {baseline}: it is as good, and simpler."
+    elif np.isfinite(gain.low):
+        advice = "Folds dealt anew hold the same donors and would not tell"
+        times = donors_that_tell(gain, finding.comparisons)
+        advice += f": about {times:.1f} times as many donors would." if times < MOST else "."
+        advice += f" Until then use {baseline}, the simpler one."
     elif finding.repeats:
-        advice = f"{finding.repeats} folds would tell (now {gain.n}): set more {setting}."
+        advice = f"{finding.repeats} folds would tell more (now {gain.n}): set more {setting}."
     over = f"{points(gain.mean)} points{between(gain.low, gain.high, points)}, {gain.n} dependent folds"
     return {
         "status": str(finding.outcome),
