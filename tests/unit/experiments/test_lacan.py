@@ -179,7 +179,7 @@ def test_verdict_table_and_figure_show_the_control_and_the_ceiling(scored: pd.Da
     named = pd.concat([scored, scored[scored["generator"] == "copy"].replace({"generator": {"copy": "ddpm"}})])
     named = named.replace({"generator": {"independent": "mvn"}})
     said = verdicts({"lacan": named}, {})["questions"]["lacan"]
-    assert "those of mvn" in said["answer"] and said["notes"][0].startswith("A photocopier reaches")
+    assert "those of mvn" in said["answer"] and said["notes"][0].startswith("The control copy reaches")
     assert len(said["points"]) == 3
     summary = summarise(named)
     table = summary_table(describe("lacan"), summary)

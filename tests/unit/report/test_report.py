@@ -239,7 +239,7 @@ def test_combination_does_not_say_no_gain_over_patients_where_wrong_names_do_as_
     table = combination_table(0.2)
     table.loc[table["metric"] == "both_minus_permuted", "value"] -= 0.2
     found = answer("combination", table)
-    assert found["status"] == "no" and "or over wrong names" in found["answer"]
+    assert found["status"] == "no" and "or over permuted labels" in found["answer"]
     unmeasured = answer("combination", table[table["metric"] != "both_minus_permuted"])
     assert unmeasured["status"] == "cannot_tell" and "too small" not in all_of(unmeasured)
 

@@ -48,7 +48,7 @@ CAPTIONS = {
     "gate lets a cohort pass. Grey ring: the same attack on real profiles of other donors in the cohort's place, which "
     "gives nobody away. Grey cross: on the training profiles themselves, which give everybody away.",
     "likeness": "The cohort and simple generators, fitted to the same training profiles, against held-out donors; the "
-    "dashed line is real profiles against real profiles. A photocopier is perfect in all panels but the last.",
+    "dashed line is real profiles against real profiles. Copies are perfect in all panels but the last.",
 }
 
 

@@ -307,7 +307,7 @@ def likeness_verdict(given: Given, table: pd.DataFrame | None) -> dict[str, Any]
     question = FIDELITY.question
     if table is None:
         answer = "Cannot tell: there are no held-out donors to compare with, and likeness to the training profiles "
-        answer += "is what a photocopier has."
+        answer += "is what copies have."
         if given.holdout:
             answer = f"Cannot tell: {given.holdout} held-out donors are too few to cut into halves."
         return _verdict(question, Outcome.CANNOT_TELL, answer, "Give profiles of 20 or more held-out donors (holdout).")

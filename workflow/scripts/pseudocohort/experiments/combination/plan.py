@@ -1,4 +1,4 @@
-"""Training sets of the combination: k tissue profiles per condition, the cell level, both, or both with wrong names."""
+"""Training sets of the combination: k tissue profiles per condition, the cell level, both, both with permuted labels."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def training_sets(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def members(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) -> pd.DataFrame:
-    """k real tissue profiles per condition, the cell level, both, or both with wrong names of the lines' conditions.
+    """k real tissue profiles per condition, the cell level, both, or both with permuted conditions of the lines.
 
     Held-out patients are dealt anew in each draw. All other patients are there without label: those of conditions that
     are not compared as well (``unlabeled: all``), as nobody knows which these are, or only those of the conditions

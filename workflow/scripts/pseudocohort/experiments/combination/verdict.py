@@ -46,8 +46,8 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
     """Verdict on the cell level from the long table.
 
     The cell level helps if logistic regression on the labels that lines give, or a generator, is above labelled
-    patients alone (at k = 0: above chance), above itself without lines and above itself with wrong names: the intervals
-    over splits, corrected for the number of methods and of k, lie above 0.
+    patients alone (at k = 0: above chance), above itself without lines and above itself with permuted labels: the
+    intervals over splits, corrected for the number of methods and of k, lie above 0.
     """
     accuracy = table[(table["metric"] == "balanced_accuracy") & table["task"].isna()]
     made = [g for g in dict.fromkeys(accuracy["generator"]) if g not in NOT_TRAINED]
@@ -73,11 +73,11 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
             told["answer"] = "No: the cell level gains no point over the patients alone, whatever uses it."
             told["advice"] = "Leave the cell lines out here; further labelled patients are what helps."
             if not judged.no_gain:
-                told["answer"] = "No: the cell level gains no point over the patients alone, or over wrong names."
+                told["answer"] = "No: the cell level gains no point over the patients alone, or over permuted labels."
                 told["advice"] = "Leave the cell lines out here: what is gained does not come from their names."
             return told
         if not judged.measured:
-            told["answer"] = "Cannot tell: nothing was measured both with the cell lines and with wrong names of them."
+            told["answer"] = "Cannot tell: nothing was measured both with the lines and with permuted labels of them."
             return told
         told["answer"] = "Cannot tell yet: a gain from the cell level is neither shown nor excluded."
         told["advice"] = (
@@ -154,7 +154,7 @@ class _Judged:
     Attributes
     ----------
     wins : list of (k, method)
-        With a clear gain over patients alone and over wrong names.
+        With a clear gain over patients alone and over permuted labels.
     measured : bool
         Whether anything could be judged.
     excluded, no_gain : bool
@@ -171,7 +171,7 @@ class _Judged:
 
 
 def _judge(table: pd.DataFrame, accuracy: pd.DataFrame, candidates: list[str], ks: list[float]) -> _Judged:
-    """Gains of each method at each k over patients alone and over wrong names."""
+    """Gains of each method at each k over patients alone and over permuted labels."""
     wins, yes, no, excluded = [], [], [], []
     confidence = 1 - 0.05 / max(len(candidates) * len(ks), 1)
     chance = 1 / max(len(_conditions(table)), 2)
@@ -233,7 +233,8 @@ def _at(accuracy: pd.DataFrame, made: list[str], k: float) -> str:
     for g in ("em", "em_logistic", *made):
         found = interval(rows_with(at, generator=g, regime=_arm(k))["value"], bounds=scales.SHARE)
         if found.n:
-            parts.append(f"{words(g)} {_shown(found)}, wrong names {number(_mean(at, generator=g, regime='permuted'))}")
+            permuted = number(_mean(at, generator=g, regime="permuted"))
+            parts.append(f"{words(g)} {_shown(found)}, permuted labels {permuted}")
     return f"{text}: {'; '.join(parts)}."
 
 

@@ -43,5 +43,5 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
     means = {g: float(values.mean()) for g, values in accuracy.items()}
     notes = []
     if "copy" in names:
-        notes = [f"A photocopier reaches {number(means['copy'], 3)}: the metric asks for nothing new."]
+        notes = [f"The control copy reaches {number(means['copy'], 3)}: the metric asks for nothing new."]
     return over_a_baseline(finding, means, "mvn", "lacan.repeats") | {"notes": notes, "points": sentences}

@@ -103,7 +103,7 @@ def _pool_sizes(ax, rows: pd.DataFrame) -> None:
 
 
 def _recalls(ax, rows: pd.DataFrame, k: float) -> None:
-    """Recall of each condition by the mixture, with right and with wrong names."""
+    """Recall of each condition by the mixture, with right and with permuted labels."""
     arms = (("both" if k else "cell_only", GREEN, "true labels"), ("permuted", GREY, "permuted labels"))
     names = sorted(set(rows["metric"]))
     for step, (arm, colour, label) in enumerate(arms):
