@@ -1,4 +1,4 @@
-"""Training sets of the combination: k tissue profiles per condition, the cell level, both, both with permuted labels."""
+"""Training sets of the combination: k tissue profiles per condition, the cell level, both, both permuted."""
 
 from __future__ import annotations
 
