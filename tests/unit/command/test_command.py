@@ -279,11 +279,14 @@ def test_an_interrupted_run_may_end_by_itself(tmp_path):
             time.sleep(0.05)
         os.kill(os.getpid(), signal.SIGINT)
 
+    # A test run in the background of a shell ignores Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     thread = threading.Thread(target=interrupt)
     thread.start()
     with pytest.raises(KeyboardInterrupt):
         project.wait_for([sys.executable, "-c", f"{child}; (f / 'ended').touch()", str(tmp_path)])
     thread.join()
+    signal.signal(signal.SIGINT, before)
     assert (tmp_path / "ended").exists()
 
 

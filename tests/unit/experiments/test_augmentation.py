@@ -183,6 +183,8 @@ def test_real_rows_have_no_augmentation_ceiling_and_majority(profiles: ad.AnnDat
         assert few < ceiling - 0.1
         # With all rows drawn, "none" is the ceiling.
         assert every == pytest.approx(ceiling, abs=0.05)
+    ceilings = {e: mean(table, "balanced_accuracy", regime="ceiling", estimator=e) for e in (*BASELINES, BEST)}
+    assert ceilings[BEST] == max(ceilings.values())
     assert len(table[table["metric"] == "majority_rate"]) == 2
     config = _config(n_real=[0, 12, -1], repeats=2)
     rows = training_sets(config)

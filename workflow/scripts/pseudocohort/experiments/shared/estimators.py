@@ -6,7 +6,7 @@ from __future__ import annotations
 CLASSIFIERS = ("logistic", "svm", "mlp")
 #: What a practitioner would use without synthetic profiles, the simplest first; each has one setting, chosen by inner
 #: cross-validation.
-BASELINES = ("empirical_bayes", "nearest_centroids", "lda", "logistic", "svm")
+BASELINES = ("nearest_centroids", "lda", "logistic", "svm", "empirical_bayes")
 #: Estimator of the baseline that inner cross-validation chooses in each repeat.
 BEST = "best"
 #: Before the class in the name of its recall.
