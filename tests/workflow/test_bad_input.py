@@ -112,6 +112,6 @@ def test_config_typo_stops_before_anything_runs(project, snakemake):
 def test_a_key_given_twice_stops_before_anything_runs(project, snakemake):
     folder = project()
     (folder / "mine.yaml").write_text(STUDY + "seed: 1\nseed: 2\n")
-    done = snakemake(folder, "-n", "--configfile", "mine.yaml", check=False)
+    done = snakemake(folder, "--cores", "1", "--configfile", "mine.yaml", check=False)
     assert done.returncode != 0 and "key 'seed' is given twice" in done.stderr and "mine.yaml, line" in done.stderr
     assert "Traceback" not in done.stderr

@@ -150,8 +150,9 @@ class UnitCheck:
         self.warnings: list[str] = []
         self.values = self.negative = 0
         self.all_whole = True
-        # Fractions and whole values as long as they may be thousands with a point; None once they cannot be.
-        self.dotted: tuple[int, int] | None = (0, 0)
+        # Fractions, those of them with a third decimal, and whole values, as long as they may be thousands with a
+        # point; None once they cannot be.
+        self.dotted: tuple[int, int, int] | None = (0, 0, 0)
         self.sums: list[np.ndarray] = []
         self.other_sums: dict[str, list[np.ndarray]] = {name: [] for name in BASES}
         self.logs: list[np.ndarray] = []
@@ -215,8 +216,10 @@ class UnitCheck:
         if not may or (np.abs(thousands - np.round(thousands)) > 0.1).any():
             self.dotted = None
             return
+        third = int((np.abs(thousands / 10 - np.round(thousands / 10)) > 0.01).sum())
         whole = int((values > 1).sum()) - len(fractions)  # 1 may be a floor
-        self.dotted = (self.dotted[0] + len(fractions), self.dotted[1] + whole)
+        fraction_count, third_count, whole_count = self.dotted
+        self.dotted = (fraction_count + len(fractions), third_count + third, whole_count + whole)
 
     def _rows(self, count: int, by: str) -> np.ndarray:
         """Samples of a block that are summed: some, evenly spaced, the same ones in all blocks of genes."""
@@ -334,8 +337,9 @@ class UnitCheck:
             return self._verdict_log()
         if self.unit in WHOLE:
             return f"whole numbers up to {self.largest:.6g}: {WHOLE[self.unit]}"
-        fractions, whole = self.dotted or (0, 0)
-        if fractions >= FEWEST_DOTTED and whole > WHOLE_BESIDE * (fractions + whole):
+        fractions, third, whole = self.dotted or (0, 0, 0)
+        # Nine of ten thousands have a third decimal; values in quarters have none.
+        if fractions >= FEWEST_DOTTED and third > fractions / 2 and whole > WHOLE_BESIDE * (fractions + whole):
             raise self._refuse(
                 f"{whole:,} values are whole, and the other {fractions:,} lie above 1 and have three decimals: "
                 "points seem to stand between thousands",
