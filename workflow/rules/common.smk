@@ -30,7 +30,9 @@ if not config.get("study"):
     )
 try:
     for path in filter(Path.is_file, map(Path, workflow.configfiles)):
-        read_study(path)  # of a key given twice, Snakemake keeps the last without a word
+        read_study(
+            path
+        )  # of a key given twice, Snakemake keeps the last without a word
     config.update(configuration.complete(config, WORKFLOW / "schemas"))
     DATASETS = sources.check(
         configuration.check_study(config, WORKFLOW / "schemas", PROJECT)
