@@ -29,10 +29,9 @@ if not config.get("study"):
         {**yaml.safe_load((PROJECT / "config/demo.yaml").read_text()), **config}
     )
 try:
+    # Of a key given twice, Snakemake keeps the last without a word.
     for path in filter(Path.is_file, map(Path, workflow.configfiles)):
-        read_study(
-            path
-        )  # of a key given twice, Snakemake keeps the last without a word
+        read_study(path)
     config.update(configuration.complete(config, WORKFLOW / "schemas"))
     DATASETS = sources.check(
         configuration.check_study(config, WORKFLOW / "schemas", PROJECT)
