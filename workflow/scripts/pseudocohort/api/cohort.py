@@ -31,7 +31,7 @@ _COHORT = "cohort"
 
 #: What is stored about a cohort, beside its genes and what it has seen.
 _ABOUT = ("condition", "covariates", "device", "random_state", "settings", "training_set", "unit")
-#: Values from which on whole numbers alone are no logarithms.
+#: Genes of a profile from which on whole numbers alone are no logarithms; a few genes may be set to whole ones.
 _ENOUGH = 20
 
 Request = int | Mapping[str, int] | pd.Series | pd.DataFrame
@@ -263,7 +263,8 @@ class Cohort:
                 remedy="give log2 expression on the scale of the training profiles; NaN where a gene is to be found",
             )
         known = x[~np.isnan(x)]
-        if known.size >= _ENOUGH and known.any() and (known == np.round(known)).all():
+        most_genes = (~np.isnan(x)).sum(1).max(initial=0)
+        if most_genes >= _ENOUGH and known.any() and (known == np.round(known)).all():
             raise UserError(
                 "all values are whole numbers, as counts are",
                 where="profiles",
