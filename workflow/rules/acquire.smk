@@ -17,6 +17,7 @@ rule simulate:
         "logs/simulate/{simulation}.log",
     benchmark:
         "benchmarks/simulate/{simulation}.tsv"
+    localrule: True
     conda:
         "../../envs/base.yaml"
     threads: 1
