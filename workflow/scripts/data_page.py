@@ -1,15 +1,11 @@
 """Write the data page: what entered the study, before anything is trained."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pseudocohort import __version__
 from pseudocohort.core import io, logs
 from pseudocohort.report import page
 from pseudocohort.report.data_section import data_section, read_tables, render_page
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 logs.configure(snakemake.log[0])
 given = snakemake.input

@@ -2,16 +2,12 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pseudocohort import __version__
 from pseudocohort.core import contracts, io, logs
 from pseudocohort.report import page
 from pseudocohort.report.cost import costs
 from pseudocohort.report.data_section import data_section, read_tables
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 logs.configure(snakemake.log[0])
 given, config = snakemake.input, snakemake.params.config

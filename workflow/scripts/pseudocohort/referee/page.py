@@ -90,7 +90,7 @@ def likeness_figure(fidelity: pd.DataFrame) -> Figure:
     """The figure of the experiment on fidelity, of an audit."""
     from ..experiments.fidelity.figures.fidelity import draw
 
-    return draw(fidelity)
+    return draw(fidelity, {})
 
 
 def _svg(figure: Figure, name: str) -> Markup:

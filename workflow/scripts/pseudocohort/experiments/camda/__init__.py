@@ -29,7 +29,7 @@ EXPERIMENT = Experiment(
         "correlation_score_within": "γ within", "mmd": "MMD", "discriminator_auc": "Discriminator AUC",
         "memorisation_share": "Memorised", "closer_to_train_share": "Closer to train",
     },
-    figures=(Figure(name="camda", draw="figures.camda:figure", caption=(
+    figures=(Figure(name="camda", draw="figures.camda:draw", caption=(
         "Five folds by donor; a generator gives as many profiles as it saw. Left: accuracy on held-out patients of "
         "a classifier trained on synthetic profiles. Dashed line: real profiles. Copies of the training set (``copy``) "
         "score as well, so read it together with the last panel."

@@ -32,7 +32,7 @@ EXPERIMENT = Experiment(
         "aa_truth_half": "AA truth half", "aa_synthetic_half": "AA synthetic half", "correlation_score": "γ pooled",
         "correlation_score_within": "γ within", "frechet": "Fréchet",
     },
-    figures=(Figure(name="lacan", draw="figures.lacan:figure", caption=(
+    figures=(Figure(name="lacan", draw="figures.lacan:draw", caption=(
         "Metrics of Lacan et al. in their spaces (linear expression) and in ours (logarithms). Left: accuracy on "
         "held-out donors of their network, trained on synthetic profiles. Dashed lines: real profiles. Hollow dots "
         "are against training profiles, as published, where copies of the training set have a coverage of 1. Filled "

@@ -11,7 +11,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ....core.io import read_table
 from ...shared.estimators import BEST
 from ...shared.plan import task_titles
 from ...shared.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, dots, empty, order_of
@@ -39,9 +38,9 @@ def shown(summary: pd.DataFrame) -> pd.DataFrame:
     return summary[(summary["estimator"] == means.idxmax()) & ~real | (summary["estimator"] == BEST) & real]
 
 
-def draw(summary: pd.DataFrame, titles: dict[str, str]) -> Figure:
+def draw(summary: pd.DataFrame, config: dict[str, Any]) -> Figure:
     """Figure from the summary table of augmentation (the most synthetic profiles)."""
-    table = shown(summary)
+    table, titles = shown(summary), task_titles(config)
     gains = table[table["metric"] == "balanced_accuracy_gain"]
     tasks = list(dict.fromkeys(table["task"].dropna()))
     sizes = sorted(set(gains["n_real"].dropna()))
@@ -102,8 +101,3 @@ def draw(summary: pd.DataFrame, titles: dict[str, str]) -> Figure:
     handles.append(Line2D([], [], color=GREY, linestyle=(0, (4, 3)), label="all real profiles"))
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), fontsize=8)
     return figure
-
-
-def figure(files: dict[str, list[str]], config: dict[str, Any]) -> Figure:
-    """Figure from the files that its description names."""
-    return draw(read_table(files["summary"][0]), task_titles(config))

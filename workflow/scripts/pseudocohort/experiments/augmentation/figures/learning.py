@@ -12,7 +12,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from ....core.io import read_table
 from ...shared.estimators import RECALL
 from ...shared.learning_curve import classes_of
 from ...shared.plan import task_titles
@@ -112,9 +111,9 @@ def _classes(ax: Axes, table: pd.DataFrame, gains: pd.DataFrame, pairs: list[tup
     ax.set_xlabel("gain in recall, points")
 
 
-def draw(summary: pd.DataFrame, titles: dict[str, str]) -> Figure:
+def draw(summary: pd.DataFrame, config: dict[str, Any]) -> Figure:
     """Figure from the summary table of augmentation."""
-    summary = shown(summary)
+    summary, titles = shown(summary), task_titles(config)
     tasks = list(dict.fromkeys(summary["task"].dropna()))
     figure, axes = plt.subplots(
         len(tasks), 3, figsize=(10.4, 3.5 * len(tasks)), squeeze=False, width_ratios=(1.25, 1, 1)
@@ -138,8 +137,3 @@ def draw(summary: pd.DataFrame, titles: dict[str, str]) -> Figure:
         row[1].set_title(f"{size}: more synthetic ones", fontsize=8.5)
         row[2].set_title(f"{size}: by class (alone)", fontsize=8.5)
     return figure
-
-
-def figure(files: dict[str, list[str]], config: dict[str, Any]) -> Figure:
-    """Figure from the files that its description names."""
-    return draw(read_table(files["summary"][0]), task_titles(config))

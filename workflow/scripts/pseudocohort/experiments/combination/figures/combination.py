@@ -9,7 +9,6 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ....core.io import read_table
 from ...shared.style import GREEN, GREY, INK, PURPLE, SKY, YELLOW, colour_of, dots
 from ..names import NOT_TRAINED
 
@@ -32,7 +31,7 @@ def _curve(table: pd.DataFrame, generator: str, arm: str) -> pd.DataFrame:
     return rows[rows["regime"].isin(wanted) & (rows["n_real"] >= 0)].sort_values("n_real")
 
 
-def draw(summary: pd.DataFrame) -> Figure:
+def draw(summary: pd.DataFrame, config: dict[str, Any]) -> Figure:
     """Figure from the summary table of combination."""
     table = summary[(summary["metric"] == "balanced_accuracy") & summary["task"].isna()]
     made = [g for g in dict.fromkeys(table["generator"]) if g not in NOT_TRAINED]
@@ -146,8 +145,3 @@ def _ablation(ax, table: pd.DataFrame, made: list[str], k: float) -> None:
     ax.set_title(f"What the generator saw, and how levels were aligned ({int(k)} per condition)")
     ax.set_xlabel("balanced accuracy")
     ax.legend(fontsize=7.5, loc="center left", bbox_to_anchor=(1.0, 0.5))
-
-
-def figure(files: dict[str, list[str]], config: dict[str, Any]) -> Figure:
-    """Figure from the files that its description names."""
-    return draw(read_table(files["summary"][0]))

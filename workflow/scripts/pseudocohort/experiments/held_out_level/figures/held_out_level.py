@@ -10,7 +10,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ....core.io import read_table
 from ...shared.style import GREY, INK, colour_of, name_points
 
 METRICS = {
@@ -22,7 +21,7 @@ METRICS = {
 BASELINES = ("pan_mean", "nearest_type", "ridge_map", "coral", "standardised_cells", "level_shift")
 
 
-def draw(summary: pd.DataFrame) -> Figure:
+def draw(summary: pd.DataFrame, config: dict[str, Any]) -> Figure:
     """Figure from the summary table of the held-out level: a row per hidden level, a column per metric."""
     levels = sorted(summary["level"].dropna().unique(), key=lambda name: name == "pseudobulk")
     present = dict.fromkeys(summary["generator"])
@@ -61,8 +60,3 @@ def _panel(ax: Axes, table: pd.DataFrame, methods: list[str]) -> None:
         dots = single[(single["generator"] == method) & (single["regime"] == "combined")]
         points = ax.scatter(dots["value"], np.full(len(dots), y - 0.12), marker="|", color=colour, alpha=0.45, s=25)
         name_points(points, dots["task"])
-
-
-def figure(files: dict[str, list[str]], config: dict[str, Any]) -> Figure:
-    """Figure from the files that its description names."""
-    return draw(read_table(files["summary"][0]))

@@ -10,7 +10,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ....core.io import read_table
 from ...shared.style import BLUE, GREEN, GREY, INK, ORANGE, empty, order_of, spread
 
 USE, CEILING = "tstr_balanced_accuracy", "members_balanced_accuracy"
@@ -63,8 +62,9 @@ def _labels(ax: Axes, table: pd.DataFrame, low: float, high: float) -> None:
             )  # fmt: skip
 
 
-def draw(summary: pd.DataFrame, *, bound: float) -> Figure:
-    """Figure from the summary table of privacy; `bound` is the release gate's."""
+def draw(summary: pd.DataFrame, config: dict[str, Any]) -> Figure:
+    """Figure from the summary table of privacy, and the bound of the release gate."""
+    bound = config["release"]["max_auc_high"]
     table = points(summary)
     figure, ax = plt.subplots(figsize=(7.6, 2.6 + 0.15 * len(table)))
     if table.empty:
@@ -103,8 +103,3 @@ def draw(summary: pd.DataFrame, *, bound: float) -> Figure:
     ax.set_xlabel("AUC of the attack that does best  (left is better; .5 is a guess)")
     ax.set_ylabel("balanced accuracy of conditions\nof other donors (up is better)")
     return figure
-
-
-def figure(files: dict[str, list[str]], config: dict[str, Any]) -> Figure:
-    """Figure from the files that its description names."""
-    return draw(read_table(files["summary"][0]), bound=config["release"]["max_auc_high"])

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ....core.io import read_table
 from ...shared.style import CYCLE, GREY, LIGHT, empty, order_of, spread
 
 #: Regime, axis, and the regimes at a factor of 1 (the audit itself).
@@ -42,7 +41,7 @@ def curves(summary: pd.DataFrame, regime: str) -> pd.DataFrame:
     return table.groupby(["generator", "white_box", "factor"], as_index=False)["value"].max()
 
 
-def draw(summary: pd.DataFrame) -> Figure:
+def draw(summary: pd.DataFrame, config: dict[str, Any]) -> Figure:
     """Figure from the summary table of privacy."""
     figure, axes = plt.subplots(1, 2, figsize=(8.8, 3.9), sharey=True)
     for ax, (regime, label) in zip(axes, PANELS, strict=True):
@@ -81,8 +80,3 @@ def draw(summary: pd.DataFrame) -> Figure:
     axes[0].set_ylabel("AUC of the best attack")
     axes[0].set_ylim(0.45, 1.02)
     return figure
-
-
-def figure(files: dict[str, list[str]], config: dict[str, Any]) -> Figure:
-    """Figure from the files that its description names."""
-    return draw(read_table(files["summary"][0]))
