@@ -47,7 +47,6 @@ from ..shared.classifiers import (
 from ..shared.estimators import BASELINES, BEST
 from ..shared.inputs import ScoreInputs
 from ..shared.plan import in_task, task_label
-from ..shared.split_guard import Members, check_no_leak
 from ..shared.standardise import moderated_scale, plain_scale
 from ..shared.statistics import SHARED_SE, held_out_standard_error
 
@@ -120,9 +119,8 @@ class _Study:
 
     def __init__(self, given: ScoreInputs) -> None:
         self.profiles, self.settings, self.study, self.seed = given.profiles, given.settings, given.study, given.seed
-        self.members = Members(given.profiles, given.members)
-        rows = given.training_sets.to_dict("records")
-        self.rows = [{**r, "n_real": int(r["n_real"]), "repeat": int(r["repeat"])} for r in rows]
+        self.members = given.index
+        self.rows = [{**r, "n_real": int(r["n_real"]), "repeat": int(r["repeat"])} for r in given.rows]
         self.real = {(r["task"], r["n_real"], r["repeat"]): r for r in self.rows if r["regime"] == "same_n"}
         self._draws: dict[tuple[str, int, int], _Draw] = {}
         self._chosen: dict[tuple[str, int, str], tuple[bool, float]] = {}
@@ -314,8 +312,6 @@ def _other_rows(plan: _Study, row: dict[str, Any], draw: _Draw) -> tuple[np.ndar
     rows, _ = plan.members.of(row["training_set"], "train")
     real, _ = plan.members.of(plan.real[row["task"], row["n_real"], row["repeat"]]["training_set"], "train")
     rows = np.setdiff1d(rows, real)
-    if not len(rows):
-        return None
     labels = plan.labels(rows, row)
     keep = np.isin(labels, np.unique(draw.y))
     rows, labels = rows[keep], labels[keep]
@@ -361,10 +357,7 @@ def _synthetic_rows(plan: _Study, synthetic: Mapping[str, ad.AnnData], generator
             )
         labels = task_label(profiles.obs, plan.task(row)).to_numpy(dtype=object)
         # One oracle model serves every n of its task and repeat: what it has seen does not depend on n.
-        serves = [row["n_real"]]
-        if row["regime"] == "oracle":
-            serves = plan.settings["n_real"]
-        for n_real in serves:
+        for n_real in plan.settings["n_real"] if row["regime"] == "oracle" else [row["n_real"]]:
             draw = plan.draw(row["task"], n_real, row["repeat"])
             x = draw.scale(profiles.X[:most])
             for m in plan.settings["n_synthetic"]:
@@ -401,7 +394,6 @@ def augmentation(given: ScoreInputs) -> pd.DataFrame:
         If a held-out donor was trained on, real rows are missing from the plan, or there are too few synthetic rows.
     """
     if "plan" not in given.shared:
-        check_no_leak(given.profiles, given.members)
         given.shared["plan"] = _Study(given)
     plan = given.shared["plan"]
     return evaluation_table(

@@ -16,7 +16,7 @@ from ..shared.learning_curve import DOUBLED
 from ..shared.outcomes import Finding, Outcome, decide, interval_that_decides
 from ..shared.plan import task_titles
 from ..shared.statistics import SHARED_SE, Interval, interval
-from ..shared.verdicts import Column, profiles_in_words, rows_with
+from ..shared.verdicts import Column, profiles_in_words, rows_with, triple
 from .curves import curves
 
 GAIN, ACCURACY = "balanced_accuracy_gain", "balanced_accuracy"
@@ -126,12 +126,7 @@ def _name(candidate: str) -> str:
 
 def _gain(setting: _Setting) -> str:
     """The gain with its interval, which ends where balanced accuracy does."""
-    _, low, high = _possible(setting.finding.gain, setting.alone)
-    return f"{points(setting.finding.gain.mean)} points{between(low, high, points)}"
-
-
-def _shown(gain: Interval) -> str:
-    return f"{points(gain.mean)}{between(gain.low, gain.high, points)}"
+    return _possible(setting.finding.gain, setting.alone).said(points, " points")
 
 
 def _as_points(smallest: float) -> str:
@@ -139,10 +134,10 @@ def _as_points(smallest: float) -> str:
     return f"{100 * smallest:g} point{'s' * (smallest > SMALLEST)}"
 
 
-def _possible(gain: Interval, alone: float) -> tuple[float, float, float]:
-    """Mean and limits of a gain; balanced accuracy is between 0 and 1."""
+def _possible(gain: Interval, alone: float) -> Interval:
+    """A gain with limits where it can lie: balanced accuracy is between 0 and 1."""
     low, high = np.clip([gain.low, gain.high], -alone, 1 - alone)
-    return gain.mean, float(low), float(high)
+    return gain._replace(low=float(low), high=float(high))
 
 
 def _what_would_tell(setting: _Setting, repeats: int) -> str:
@@ -301,7 +296,7 @@ def _advice(best: _Setting, status: str, repeats: int, smallest: float) -> str:
         return f"Do not rely on augmentation yet. {_what_would_tell(best, repeats)}"
     if best.control and _control_gains(best, smallest):
         simple = best.control[0].partition("|")[0]
-        return f"Use {simple}, a control: it gains {_shown(best.control[1])} points."
+        return f"Use {simple}, a control: it gains {best.control[1].said(points)} points."
     mine = "one real profile per class" if best.n == 0 else "your real profiles"
     return f"Do not augment: {CLASSIFIER[best.baseline]} on {mine} alone does as well."
 
@@ -327,7 +322,7 @@ def overview(table: pd.DataFrame, config: dict[str, Any]) -> list[Column]:
     values: dict[str, tuple[float, float, float]] = {}
     for candidate, gain in _candidates(rows_with(table, metric=GAIN, **at)).items():
         name = candidate.partition("|")[0]
-        mine = _possible(interval(gain, shared_se=errors.get(candidate, 0.0)), best.alone)
+        mine = triple(_possible(interval(gain, shared_se=errors.get(candidate, 0.0)), best.alone))
         if np.isfinite(mine[0]):
             values[name] = max(values.get(name, mine), mine)
     where = f"{task_titles(config).get(best.task, best.task)}, {best.where}"

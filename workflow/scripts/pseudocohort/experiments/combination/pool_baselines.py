@@ -17,7 +17,7 @@ from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
 from ...generators.fit.naming import one_per_donor
 from ...generators.space.axes import leading_axes
 from ...generators.space.label_em import Named, Source, name_pool
-from ..held_out_level.baselines import PENALTIES
+from ..shared.between_levels import ridge_inverse
 from ..shared.classifiers import fit_predict
 from . import baselines as base
 from . import names
@@ -116,14 +116,7 @@ def ridge_map(draw: Draw, test: np.ndarray) -> Scores:
         return base.nearest_mean_scores(test, d), draw.conditions
     t = base.class_means(draw.x, draw.y, draw.conditions) - centre
     gram = d @ d.T
-    unit, eye = np.trace(gram) / len(gram), np.eye(len(gram))
-
-    def left_out(penalty: float) -> float:
-        hat = gram @ np.linalg.inv(gram + penalty * unit * eye)
-        return float((((t - hat @ t) / (1 - np.diag(hat))[:, None]) ** 2).sum())
-
-    penalty = min(PENALTIES, key=left_out)
-    means = gram @ np.linalg.inv(gram + penalty * unit * eye) @ t
+    means = gram @ ridge_inverse(gram, t) @ t
     return base.nearest_mean_scores(test - centre, means), draw.conditions
 
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...core.words import between, number, points, words
+from ...core.words import number, points, words
 from ..shared import scales
 from ..shared.estimators import SMALLEST
 from ..shared.outcomes import interval_that_decides, repeats_that_tell
-from ..shared.statistics import Interval, interval
+from ..shared.statistics import interval
 from ..shared.verdicts import rows_with
 from .names import GROUPS, NOT_TRAINED
 
@@ -36,10 +36,6 @@ def _arm(k: float) -> str:
 
 def _mean(table: pd.DataFrame, **keys: Any) -> float:
     return float(rows_with(table, **keys)["value"].mean())
-
-
-def _shown(found: Interval) -> str:
-    return f"{number(found.mean)}{between(found.low, found.high, number)}"
 
 
 def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
@@ -106,12 +102,12 @@ def _facts(accuracy: pd.DataFrame, best: str, k: float, ceiling: float, chance: 
     """Balanced accuracy on held-out patients: of the best method, and what it is to be read against."""
     at = accuracy[accuracy["n_real"] == k]
     found = interval(rows_with(at, generator=best, regime=_arm(k))["value"], bounds=scales.SHARE)
-    facts = [("Balanced accuracy", f"{_shown(found)} on held-out patients ({_called(best)})")]
+    facts = [("Balanced accuracy", f"{found.said()} on held-out patients ({_called(best)})")]
     if not k and chance:
         facts.append(("Chance", number(chance)))
     if k:
         alone = interval(rows_with(at, generator="real", regime="tissue_only")["value"], bounds=scales.SHARE)
-        facts.append(("Labelled patients alone", _shown(alone)))
+        facts.append(("Labelled patients alone", alone.said()))
     name, value = _best_of(at, "best_without_pool")
     if name:
         facts.append(("Best without unlabelled patients", f"{number(value)} ({words(name)})"))
@@ -143,7 +139,7 @@ def _generators(table: pd.DataFrame, accuracy: pd.DataFrame, made: list[str], k:
         verb = "is not told yet from"
     return [
         f"The best generator, {best}, reaches {number(value[best])} and {verb} logistic regression on the labels "
-        f"that the lines gave ({points(gain.mean)} points{between(gain.low, gain.high, points)})."
+        f"that the lines gave ({gain.said(points, ' points')})."
     ]
 
 
@@ -234,7 +230,7 @@ def _at(accuracy: pd.DataFrame, made: list[str], k: float) -> str:
         found = interval(rows_with(at, generator=g, regime=_arm(k))["value"], bounds=scales.SHARE)
         if found.n:
             permuted = number(_mean(at, generator=g, regime="permuted"))
-            parts.append(f"{words(g)} {_shown(found)}, permuted labels {permuted}")
+            parts.append(f"{words(g)} {found.said()}, permuted labels {permuted}")
     return f"{text}: {'; '.join(parts)}."
 
 

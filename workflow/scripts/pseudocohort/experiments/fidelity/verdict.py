@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from ...core.words import between, number
+from ...core.words import number
 from ...generators.base.registry import is_control
 from ..shared import scales
 from ..shared.outcomes import repeats_that_tell
@@ -57,7 +57,7 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
     real = means.loc["real"]
     found = interval(auc[best], bounds=scales.SHARE)
     facts = [
-        ("Discriminator AUC", f"{number(found.mean)}{between(found.low, found.high, number)} ({best})"),
+        ("Discriminator AUC", f"{found.said()} ({best})"),
         ("Real against real", number(real["discriminator_auc"])),
         ("Coverage", f"{number(new.loc[best, 'coverage'])} (real {number(real['coverage'])})"),
     ]

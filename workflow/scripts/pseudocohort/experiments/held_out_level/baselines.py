@@ -12,23 +12,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from sklearn.covariance import ledoit_wolf_shrinkage
 
+from ..shared.between_levels import centroids, ridge_inverse, shrunk_noise
 from ..shared.standardise import plain_scale
-
-#: Penalties of the ridge map, in units of the mean squared length of a contrast.
-PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
-
-
-def donor_weight(donors: np.ndarray) -> np.ndarray:
-    """Weight of each profile: a donor weighs 1, shared by its profiles."""
-    _, codes = np.unique(donors, return_inverse=True)
-    return 1.0 / np.bincount(codes)[codes]
-
-
-def centroids(x: np.ndarray, labels: np.ndarray, weight: np.ndarray, conditions: np.ndarray) -> np.ndarray:
-    """Weighted means of conditions (conditions × genes)."""
-    return np.stack([np.average(x[labels == c], axis=0, weights=weight[labels == c]) for c in conditions])
 
 
 def pearson(a: np.ndarray, b: np.ndarray) -> float:
@@ -88,11 +74,7 @@ class Seen:
 
     def dress(self, mean: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
         """`n` draws around `mean` with the shrunk pooled covariance within conditions."""
-        residuals = self.residuals
-        shrinkage = float(ledoit_wolf_shrinkage(residuals, assume_centered=True))
-        correlated = rng.standard_normal((n, len(residuals))) @ residuals / np.sqrt(len(residuals))
-        independent = rng.standard_normal((n, len(mean))) * np.sqrt(np.mean(residuals**2))
-        return mean + np.sqrt(1 - shrinkage) * correlated + np.sqrt(shrinkage) * independent
+        return mean + shrunk_noise(self.residuals, n, rng)
 
 
 def pan_mean(seen: Seen, condition: str, n: int, rng: np.random.Generator) -> np.ndarray:
@@ -113,18 +95,8 @@ def ridge_map(seen: Seen, condition: str, n: int, rng: np.random.Generator) -> n
     is d D' (D D' + a I)^-1 T.
     """
     d, t = seen.source_means - seen.source_means.mean(0), seen.means - seen.means.mean(0)
-    gram = d @ d.T
-    unit = np.trace(gram) / len(gram)
-    eye = np.eye(len(gram))
-
-    def left_out_error(penalty: float) -> float:
-        hat = gram @ np.linalg.inv(gram + penalty * unit * eye)
-        left_out = (t - hat @ t) / (1 - np.diag(hat))[:, None]  # leave-one-out residuals of a linear smoother
-        return float((left_out**2).sum())
-
-    penalty = min(PENALTIES, key=left_out_error)
     new = seen.source_mean(condition) - seen.source_means.mean(0)
-    contrast = new @ d.T @ np.linalg.inv(gram + penalty * unit * eye) @ t
+    contrast = new @ d.T @ ridge_inverse(d @ d.T, t) @ t
     return seen.dress(seen.means.mean(0) + contrast, n, rng)
 
 

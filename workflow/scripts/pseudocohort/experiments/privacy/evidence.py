@@ -134,6 +134,11 @@ class Evidence:
     most_synthetic: float | None = None
     missing: tuple[str, ...] = ()
 
+    @property
+    def best(self) -> Result:
+        """The attack with the largest area."""
+        return max(self.attacks, key=lambda attack: attack.audit.auc)
+
 
 @dataclass(frozen=True)
 class Objection:
@@ -141,6 +146,11 @@ class Objection:
 
     text: str
     proven: bool
+
+
+def in_words(p: float) -> str:
+    """A p-value in words."""
+    return "p < .001" if p < 0.001 else f"p = {number(p, 3)}"
 
 
 def _area(rows: pd.DataFrame) -> Area:

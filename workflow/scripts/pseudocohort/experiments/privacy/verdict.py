@@ -7,25 +7,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...core.words import between, count, number, words
+from ...core.words import count, number, words
 from ..shared import scales
 from ..shared.statistics import Interval, interval
 from ..shared.verdicts import Column, rows_with, triple
-from .evidence import FEWEST_COINS, MIN_NON_MEMBERS, Bounds, Evidence, Objection, Result, evidence, judge
+from .evidence import FEWEST_COINS, MIN_NON_MEMBERS, Bounds, Evidence, Objection, evidence, in_words, judge
 
-
-def _p(value: float) -> str:
-    return "< .001" if value < 0.001 else f"= {number(value, 3)}"
+#: By generator: the evidence, and what speaks against a release of its cohort.
+Judged = dict[str, tuple[Evidence, tuple[Objection, ...]]]
 
 
 def _sentence(generator: str, found: Evidence, objections: tuple[Objection, ...]) -> str:
     """What was found about one generator."""
-    best = max(found.attacks, key=lambda attack: attack.audit.auc)
+    best = found.best
     state = "the gate lets it pass"
     if objections:
         proven = any(objection.proven for objection in objections)
         state = "members are found" if proven else "it cannot be ruled out that members are found"
-    p = "" if found.p_corrected is None else f"; corrected p {_p(found.p_corrected)}"
+    p = "" if found.p_corrected is None else f"; corrected {in_words(found.p_corrected)}"
     control = f"; the same attack without members {number(best.control.auc)}" if np.isfinite(best.control.auc) else ""
     proved = ""
     if found.auc_bound is not None:
@@ -48,15 +47,11 @@ def _most_useful(table: pd.DataFrame, generators: list[str]) -> str:
     return max(generators, key=lambda g: np.nan_to_num(_use(table, g)[0].mean, nan=-1.0))
 
 
-def _judged(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, tuple[Evidence, tuple[Objection, ...]]]:
+def _judged(table: pd.DataFrame, config: dict[str, Any]) -> Judged:
     """Evidence of each generator, and what speaks against a release of its cohort."""
     bounds = Bounds.of(config.get("release", {}))
     found = {g: evidence(table, g) for g in dict.fromkeys(table.loc[table["metric"] == "auc", "generator"])}
     return {g: (f, judge(f, bounds)) for g, f in found.items() if f is not None}
-
-
-def _best(found: Evidence) -> Result:
-    return max(found.attacks, key=lambda attack: attack.audit.auc)
 
 
 def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
@@ -113,9 +108,9 @@ def _and(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _notes(kind: str, names: list[str], judged: dict[str, tuple[Evidence, tuple[Objection, ...]]]) -> str:
+def _notes(kind: str, names: list[str], judged: Judged) -> str:
     """Generators that leak, the worst first, or those of which it is not known."""
-    best = {g: _best(judged[g][0]) for g in names}
+    best = {g: judged[g][0].best for g in names}
     worst = sorted(names, key=lambda g: -best[g].audit.auc)
     named = ", ".join(f"{g} (AUC {number(best[g].audit.auc)}, {words(best[g].name)})" for g in worst)
     return f"Members are found in the cohorts of {named}." if kind == "no" else f"Not shown for {named}."
@@ -123,21 +118,21 @@ def _notes(kind: str, names: list[str], judged: dict[str, tuple[Evidence, tuple[
 
 def _facts(
     table: pd.DataFrame,
-    judged: dict[str, tuple[Evidence, tuple[Objection, ...]]],
+    judged: Judged,
     passing: list[str],
     leaking: list[str],
 ) -> list[tuple[str, str]]:
     """The largest area of what may be shared, or of all; what a guess has; what the shared cohort is still good for."""
     of = passing or leaking or list(judged)
-    generator = max(of, key=lambda g: _best(judged[g][0]).audit.auc)
-    best = _best(judged[generator][0])
+    generator = max(of, key=lambda g: judged[g][0].best.audit.auc)
+    best = judged[generator][0].best
     facts = [
         (
             "Best attack on what may be shared" if passing else "Best attack",
             f"AUC {best.audit} ({words(best.name)} on {generator})",
         )
     ]
-    controls = [_best(found).control.auc for found, _ in judged.values()]
+    controls = [found.best.control.auc for found, _ in judged.values()]
     controls = [c for c in controls if np.isfinite(c)]
     guess = ".5"
     if controls:
@@ -151,8 +146,7 @@ def _facts(
             facts.append(
                 (
                     "Use",
-                    f"a classifier trained on {shared} reaches {number(use.mean)}"
-                    f"{between(use.low, use.high, number)}, on its training donors {number(members)}",
+                    f"a classifier trained on {shared} reaches {use.said()}, on its training donors {number(members)}",
                 )
             )
     return facts
@@ -160,7 +154,7 @@ def _facts(
 
 def _advice(
     table: pd.DataFrame,
-    judged: dict[str, tuple[Evidence, tuple[Objection, ...]]],
+    judged: Judged,
     passing: list[str],
     leaking: list[str],
     unclear: list[str],
@@ -195,7 +189,7 @@ def _what_would_tell(found: Evidence, objections: tuple[Objection, ...]) -> str:
 def overview(table: pd.DataFrame, config: dict[str, Any]) -> list[Column]:
     """Leakage of each generator, and what the same cohorts teach about other donors."""
     judged = _judged(table, config)
-    area = {g: _best(found).audit for g, (found, _) in judged.items()}
+    area = {g: found.best.audit for g, (found, _) in judged.items()}
     use = {g: _use(table, g) for g in judged}
     members = [m for _, m in use.values() if np.isfinite(m)]
     classes = max((len(found.conditions) + len(found.small_conditions) for found, _ in judged.values()), default=0)

@@ -13,6 +13,11 @@ from ...core.seeds import derive
 from .plan import Roles, generators_of, in_proportion, rows
 
 
+def folds_of(config: dict[str, Any], experiment: str) -> int:
+    """Folds of a deal."""
+    return config.get(experiment, {}).get("folds", 5)
+
+
 def fold_sets(config: dict[str, Any], experiment: str) -> Iterator[dict[str, Any]]:
     """A training set per fold and deal."""
     settings = config[experiment]

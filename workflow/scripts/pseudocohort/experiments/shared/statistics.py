@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +14,7 @@ from scipy import special
 from ...core.contracts import EVALUATION_KEYS
 from ...core.errors import ContractError
 from ...core.io import evaluation_table
+from ...core.words import between, number
 from . import scales
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,10 @@ class Interval(NamedTuple):
     low: float
     high: float
     n: int
+
+    def said(self, form: Callable[[float], str] = number, unit: str = "") -> str:
+        """In words: the mean in a form, with its unit, and the limits where there are any."""
+        return f"{form(self.mean)}{unit}{between(self.low, self.high, form)}"
 
 
 class Auc(NamedTuple):

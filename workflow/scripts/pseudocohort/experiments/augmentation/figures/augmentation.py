@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from ...shared.estimators import BEST
 from ...shared.plan import task_titles
-from ...shared.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, dots, empty, order_of
+from ...shared.style import BLUE, DASHED, GREEN, GREY, INK, ORANGE, PURPLE, dots, empty, order_of
 
 REGIMES = {
     "same_n": (BLUE, "same patients only"),
@@ -80,9 +80,7 @@ def draw(summary: pd.DataFrame, config: dict[str, Any]) -> Figure:
                 ax.annotate("none of these classes", at, xycoords=x, fontsize=8, ha="right", va="center")
             ax.axvline(0, color=INK, linewidth=1)
             if len(ceiling):
-                ax.axvline(
-                    100 * (float(ceiling["value"].iloc[0]) - none), color=GREY, linewidth=1, linestyle=(0, (4, 3))
-                )
+                ax.axvline(100 * (float(ceiling["value"].iloc[0]) - none), color=GREY, linewidth=1, linestyle=DASHED)
             title = f"{titles.get(task, task)}, {size_of(n)} (alone: {none:.2f})"
             ax.set_title(fill(title, 52), fontsize=8.5)
             ax.set_xlabel("gain in balanced accuracy, points" if i == len(tasks) - 1 else "")
@@ -98,6 +96,6 @@ def draw(summary: pd.DataFrame, config: dict[str, Any]) -> Figure:
         if (gains["regime"] == regime).any():
             marker = WITHOUT_GENERATOR[regime][1]
             handles.append(Line2D([], [], marker=marker, linestyle="", color=INK, label=label))
-    handles.append(Line2D([], [], color=GREY, linestyle=(0, (4, 3)), label="all real profiles"))
+    handles.append(Line2D([], [], color=GREY, linestyle=DASHED, label="all real profiles"))
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), fontsize=8)
     return figure

@@ -15,7 +15,7 @@ from matplotlib.ticker import NullLocator
 from ...shared.estimators import RECALL
 from ...shared.learning_curve import classes_of
 from ...shared.plan import task_titles
-from ...shared.style import GREY, INK, LIGHT, empty
+from ...shared.style import DASHED, GREY, INK, LIGHT, empty
 from .augmentation import REGIMES, shown
 
 ACCURACY, GAIN = "balanced_accuracy", "balanced_accuracy_gain"
@@ -55,7 +55,7 @@ def _curve(ax: Axes, table: pd.DataFrame, pairs: list[tuple[str, str]], classes:
     ax.plot(x, alone["value"], color=INK, marker="o", markersize=3, linewidth=1.8, label="real profiles alone")
     ceiling = table.loc[(table["metric"] == ACCURACY) & (table["regime"] == "ceiling"), "value"]
     if len(ceiling):
-        ax.axhline(float(ceiling.iloc[0]), color=GREY, linestyle=(0, (4, 3)), linewidth=1, label="all real profiles")
+        ax.axhline(float(ceiling.iloc[0]), color=GREY, linestyle=DASHED, linewidth=1, label="all real profiles")
     for i, (regime, generator) in enumerate(pairs):
         own = accuracy[(accuracy["regime"] == regime) & (accuracy["generator"] == generator)]
         own = own[own["n_synthetic"] == own["n_synthetic"].max()].sort_values("n_real")

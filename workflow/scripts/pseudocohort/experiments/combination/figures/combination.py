@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ...shared.style import GREEN, GREY, INK, PURPLE, SKY, YELLOW, colour_of, dots
+from ...shared.style import DASHED, GREEN, GREY, INK, PURPLE, SKY, YELLOW, colour_of, dots
 from ..names import NOT_TRAINED
 
 #: Curves of the first panel: arm, colour and name.
@@ -67,7 +67,7 @@ def draw(summary: pd.DataFrame, config: dict[str, Any]) -> Figure:
         ax.set_title(generator)
     for ax in (first, *panels):
         if len(ceiling):
-            ax.axhline(float(ceiling["value"].iloc[0]), color=INK, linewidth=0.8, linestyle=(0, (4, 3)))
+            ax.axhline(float(ceiling["value"].iloc[0]), color=INK, linewidth=0.8, linestyle=DASHED)
         ax.set_xticks(range(len(ks)), [f"{int(k)}" for k in ks])
         ax.set_xlabel("labelled patients per condition")
         ax.legend(fontsize=7, loc="center right", bbox_to_anchor=(1.0, 0.38))
@@ -133,7 +133,7 @@ def _ablation(ax, table: pd.DataFrame, made: list[str], k: float) -> None:
     for name, (arm, colour, label) in BASELINES.items():
         value = at.loc[(at["generator"] == name) & (at["regime"] == arm), "value"]
         if len(value) and name != "best_without_pool":
-            ax.axvline(float(value.iloc[0]), color=colour, linewidth=0.9, linestyle=(0, (4, 3)), label=label)
+            ax.axvline(float(value.iloc[0]), color=colour, linewidth=0.9, linestyle=DASHED, label=label)
     names = {
         "tissue_only": "tissue only",
         "permuted": "both, labels permuted",

@@ -10,7 +10,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ...shared.style import GREY, INK, colour_of, name_points
+from ...shared.style import DASHED, GREY, INK, colour_of, name_points
+from ..names import BASELINES
 
 METRICS = {
     "centroid_r": "centroid correlation",
@@ -18,7 +19,6 @@ METRICS = {
     "mmd": "MMD (lower is better)",
     "coverage": "coverage",
 }
-BASELINES = ("pan_mean", "nearest_type", "ridge_map", "coral", "standardised_cells", "level_shift")
 
 
 def draw(summary: pd.DataFrame, config: dict[str, Any]) -> Figure:
@@ -46,7 +46,7 @@ def _panel(ax: Axes, table: pd.DataFrame, methods: list[str]) -> None:
     overall, single = table[table["task"].isna()], table[table["task"].notna()]
     ceiling = overall.loc[(overall["generator"] == "real") & (overall["regime"] == "combined"), "value"]
     if len(ceiling):
-        ax.axvline(float(ceiling.iloc[0]), color=INK, linewidth=0.9, linestyle=(0, (4, 3)))
+        ax.axvline(float(ceiling.iloc[0]), color=INK, linewidth=0.9, linestyle=DASHED)
     for y, method in enumerate(methods):
         colour = INK if method in BASELINES else colour_of(method)
         for regime, shift, shade in (("permuted", 0.22, GREY), ("combined", -0.12, colour)):
