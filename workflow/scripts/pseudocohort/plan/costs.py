@@ -21,11 +21,6 @@ _COLUMNS = ("s", "cpu_time", "max_rss")
 def measured(folder: Path) -> pd.DataFrame:
     """Jobs of a folder of benchmark files.
 
-    Parameters
-    ----------
-    folder : Path
-        ``benchmarks/<study>``.
-
     Returns
     -------
     DataFrame
@@ -71,13 +66,6 @@ def _evaluation(config: dict[str, Any], experiment: str, generator: str) -> tupl
 
 def per_set(root: Path, study: str) -> pd.DataFrame:
     """What a training set took in a study that has run.
-
-    Parameters
-    ----------
-    root : Path
-        Folder with ``benchmarks/<study>`` and ``results/<study>``.
-    study : str
-        Its name.
 
     Returns
     -------
@@ -125,13 +113,6 @@ def estimate(config: dict[str, Any], unit: pd.DataFrame) -> pd.DataFrame:
     """What a planned study would take, if each of its training sets took what it did in a measured one.
 
     A generator that was not measured counts as the mean of the rule's others in that experiment, or in all.
-
-    Parameters
-    ----------
-    config : dict
-        The planned study.
-    unit : DataFrame
-        :func:`per_set` of the measured one.
 
     Returns
     -------

@@ -25,14 +25,6 @@ def request(
 
     Parameters
     ----------
-    row : dict
-        Row of the training-set table.
-    members : DataFrame
-        Members of that training set.
-    obs : DataFrame
-        ``obs`` of the harmonised profiles.
-    config : dict
-        The study's configuration.
     private : bool
         For a generator with differential privacy: what is asked of it must not depend on who is a member.
     covariates : mapping of str, optional

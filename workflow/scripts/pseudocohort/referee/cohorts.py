@@ -319,11 +319,6 @@ def unit_of(x: np.ndarray) -> str:
 def together(cohorts: dict[str, Cohort]) -> tuple[dict[str, Cohort], str, list[str]]:
     """Cohorts with the same genes in one unit, and what that unit is.
 
-    Parameters
-    ----------
-    cohorts : dict of Cohort
-        ``train`` and ``synthetic``, and what else there is.
-
     Returns
     -------
     cohorts : dict of Cohort

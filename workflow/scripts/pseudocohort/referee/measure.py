@@ -158,13 +158,6 @@ def use(cohorts: dict[str, Cohort], train: Cohort, holdout: Cohort, seed: int) -
     support vector machine, with the setting, that inner cross-validation on the training profiles prefers; it is the
     same whatever it is taught by. Standard errors are over held-out donors, those of differences paired.
 
-    Parameters
-    ----------
-    cohorts : dict of Cohort
-        Synthetic cohorts by generator.
-    train, holdout : Cohort
-    seed : int
-
     Returns
     -------
     DataFrame

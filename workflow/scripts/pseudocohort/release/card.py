@@ -52,13 +52,6 @@ def _area(area: Area) -> dict[str, float | None]:
 def fidelity(summary: pd.DataFrame, generator: str) -> list[dict[str, Any]]:
     """Measures of fidelity of a generator beside those of real data in its place, over all conditions.
 
-    Parameters
-    ----------
-    summary : DataFrame
-        Fidelity summary (``tables/fidelity_summary.tsv``).
-    generator : str
-        Its name.
-
     Raises
     ------
     ContractError

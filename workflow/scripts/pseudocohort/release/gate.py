@@ -100,12 +100,6 @@ def decide(
     ----------
     table : DataFrame or None
         Long privacy table; None if the study has no privacy evaluation.
-    generator : str
-        The generator released.
-    bounds : Bounds
-        What the study allows.
-    cohort : Cohort
-        The cohort to be released.
     override : str
         Reason for releasing against the evidence, or without any; empty for none.
 

@@ -66,12 +66,8 @@ def data_section(
 
     Parameters
     ----------
-    quality : dict
-        Quality reports by dataset.
     study : dict
         Report of the study's checks (``prepared/quality/_study.json``).
-    conditions, identity, sources, signal : DataFrame
-        ``prepared/conditions.tsv``, ``identity.tsv``, ``sources.tsv`` and ``source_signal.tsv``.
     """
     samples = {name: r["samples"] for name, r in quality.items() if "labels" in r.get("samples", {})}
     checks = [

@@ -84,30 +84,8 @@ def render(
 
     Parameters
     ----------
-    config : dict
-        The study's configuration.
-    verdicts : dict
-        Content of ``tables/verdicts.json``.
-    summaries : dict of DataFrame
-        Summary tables by evaluation.
-    figures : dict of Path
-        SVG files by name.
-    data : DataSection
-        What entered, what was left out, what looks wrong.
-    conditions : DataFrame
-        ``prepared/conditions.tsv``.
-    donors, genes : DataFrame
-        Held-out donors and gene space.
-    generators : list of dict
-        ``name``, ``summary``, ``reference`` of each generator.
     further : dict of dict
         Files that the further tables of experiments are made from, by experiment and name.
-    software, machine
-        Provenance.
-    cost : DataFrame
-        What training and sampling took (:func:`.cost.costs`).
-    version : str
-        Of pseudocohort.
     docs : str
         Folder of the documentation, from the page; empty: its pages are named, not linked.
     """

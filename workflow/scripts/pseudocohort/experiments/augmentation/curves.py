@@ -26,14 +26,6 @@ from ..shared.learning_curve import (
 def curves(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     """Summary rows that read augmentation against the learning curve of real profiles alone.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Long evaluation table of augmentation: all generators and the rows of real profiles alone (regime ``none``,
-        estimator ``best``).
-    seed : int
-        Seed of the bootstraps.
-
     Returns
     -------
     DataFrame

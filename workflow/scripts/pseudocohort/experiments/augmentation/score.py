@@ -373,13 +373,10 @@ def _synthetic_rows(plan: _Study, synthetic: Mapping[str, ad.AnnData], generator
 def augmentation(given: ScoreInputs) -> pd.DataFrame:
     """Score classifiers trained on n real and m synthetic profiles on held-out real ones.
 
-    Parameters
-    ----------
-    given : ScoreInputs
-        Of the generator ``real``: no augmentation (regime ``none``; estimator ``best`` is the baseline), every real
-        training profile (``ceiling``, n_real -1), real profiles from outside the task as weak extra rows
-        (``stacking``), unlabelled ones with labels of a mixture (``named``), and ``majority_rate``. The classifiers of
-        real rows are fitted by the first of several scores and shared.
+    Of the generator ``real``: no augmentation (regime ``none``; estimator ``best`` is the baseline), every real
+    training profile (``ceiling``, n_real -1), real profiles from outside the task as weak extra rows (``stacking``),
+    unlabelled ones with labels of a mixture (``named``), and ``majority_rate``. The classifiers of real rows are fitted
+    by the first of several scores and shared.
 
     Returns
     -------

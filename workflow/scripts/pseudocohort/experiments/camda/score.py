@@ -100,11 +100,8 @@ def discriminative_f1(train: np.ndarray, made: np.ndarray, test: np.ndarray, see
 def camda(given: ScoreInputs) -> pd.DataFrame:
     """Score one generator, or real profiles (``generator="real"``), in every fold.
 
-    Parameters
-    ----------
-    given : ScoreInputs
-        Of the generator ``real``: classifiers trained on the real profiles of the four folds; for the metrics of
-        likeness, one half of the held-out fold against the other.
+    Of the generator ``real``: classifiers trained on the real profiles of the four folds; for the metrics of likeness,
+    one half of the held-out fold against the other.
 
     Returns
     -------

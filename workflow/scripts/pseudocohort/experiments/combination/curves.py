@@ -11,12 +11,7 @@ from ..shared.learning_curve import by_size, saved_rows
 def curves(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     """Summary rows of :data:`SAVED`, in profiles per condition, of the arms that have both levels.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Long evaluation table of the combination; ``chance`` of the ceiling's rows is where the curve starts.
-    seed : int
-        Seed of the bootstraps.
+    Curves start at ``chance`` of the ceiling's rows.
     """
     accuracy = table[table["metric"] == "balanced_accuracy"]
     real = accuracy[(accuracy["generator"] == "real") & (accuracy["regime"] == "tissue_only")]

@@ -342,11 +342,8 @@ def _paired(plan: _Study) -> None:
 def combination(given: ScoreInputs) -> pd.DataFrame:
     """Score few-shot classifiers helped by the cell level, on held-out tissue.
 
-    Parameters
-    ----------
-    given : ScoreInputs
-        Profiles of both levels; a member's condition is the (merged or permuted) label. Of the generator ``real`` all
-        baselines: ``real`` (k real profiles; ``ceiling``: all of them), :data:`.names.BASELINES`.
+    A member's condition is the (merged or permuted) label. Of the generator ``real`` all baselines: ``real`` (k real
+    profiles; ``ceiling``: all of them), :data:`.names.BASELINES`.
 
     Returns
     -------

@@ -161,12 +161,8 @@ def score(hidden: _Hidden, made: np.ndarray, rng: np.random.Generator) -> dict[s
 def held_out_level(given: ScoreInputs) -> pd.DataFrame:
     """Score profiles of conditions that a generator never saw at the level that it generates.
 
-    Parameters
-    ----------
-    given : ScoreInputs
-        Profiles of both levels; the settings with ``tissue_level`` and ``cell_level`` of ``combination``. Of the
-        generator ``real`` the ceiling (real profiles of other donors of the hidden condition) and the baselines of
-        :mod:`.baselines`.
+    Of the generator ``real`` the ceiling (real profiles of other donors of the hidden condition) and the baselines of
+    :mod:`.baselines`.
 
     Returns
     -------

@@ -29,15 +29,6 @@ def score(
 ) -> pd.DataFrame | None:
     """Evaluation table over genes; None if fewer than ten lines have a dependency.
 
-    Parameters
-    ----------
-    lines : Lines
-    dependencies : Dependencies
-    regulators : set of str
-        Symbols of regulators, scored by themselves.
-    study : str
-    seed : int
-
     Returns
     -------
     DataFrame or None

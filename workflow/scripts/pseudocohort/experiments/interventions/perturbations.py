@@ -32,12 +32,8 @@ def score(
 
     Parameters
     ----------
-    study : Study
     effects : DataFrame
         Genes by perturbed genes, symbols. Asked are the perturbed genes that were measured themselves.
-    name : str
-        Of the study, for the table.
-    seed : int
     gene_sets : dict of set of str, optional
         Pathways, by which perturbed genes are embedded for the linear predictor.
 

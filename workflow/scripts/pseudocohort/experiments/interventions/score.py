@@ -93,8 +93,6 @@ def interventions(
 
     Parameters
     ----------
-    profiles : AnnData
-        Harmonised profiles; the tissue-level profiles of the training donors are used.
     donors : DataFrame
         ``donor``, ``dataset``, ``split``.
     graph : DataFrame or dict of DataFrame
@@ -103,10 +101,8 @@ def interventions(
     truth : DataFrame
         ``gene``, ``condition``, ``target``, ``delta``; optionally ``context`` (tumour or normal) and ``value`` (what
         the gene was set to, log2 units).
-    study : str
     settings : dict
         ``n_genes`` regulators and ``n_leaves`` genes without targets at most; ``max_depth`` of descendants (0 = any).
-    seed : int
     generators : dict of callable, optional
         By name, generators that can clamp genes; each is a further SEE, ``see_<name>``, not bound to a linear one,
         and in spaces of up to :data:`MOST_HELD` genes a further DO|G, ``do_g_<name>``.

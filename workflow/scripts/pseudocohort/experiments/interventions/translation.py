@@ -34,13 +34,6 @@ ALL = "all"
 def score(profiles: ad.AnnData, *, study: str, seed: int) -> pd.DataFrame:
     """Evaluation table of TRANSLATE and its baselines.
 
-    Parameters
-    ----------
-    profiles : AnnData
-        log2 expression with ``donor``, ``dataset``, ``condition`` and ``level``.
-    study : str
-    seed : int
-
     Returns
     -------
     DataFrame

@@ -76,12 +76,8 @@ def space(name: str, x: np.ndarray, obs: pd.DataFrame) -> Transform:
 def lacan(given: ScoreInputs) -> pd.DataFrame:
     """Score one generator, or real profiles (``generator="real"``), in every fold and space.
 
-    Parameters
-    ----------
-    given : ScoreInputs
-        As many synthetic profiles of each condition and level as were trained on. Of the generator ``real``: the
-        network trained on the training profiles themselves; for the metrics of likeness, held-out against training
-        profiles, and one half of the held-out donors against the other.
+    Of the generator ``real``: the network trained on the training profiles themselves; for the metrics of likeness,
+    held-out against training profiles, and one half of the held-out donors against the other.
 
     Returns
     -------

@@ -227,15 +227,7 @@ def _conditions(rows: pd.DataFrame) -> tuple[tuple[tuple[str, str, Area], ...], 
 
 
 def evidence(table: pd.DataFrame, generator: str) -> Evidence | None:
-    """Privacy evidence of a generator; None if no attack was run on it.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Long privacy table (``tables/privacy.tsv``).
-    generator : str
-        Its name.
-    """
+    """Privacy evidence of a generator; None if no attack was run on it."""
     own = table[(table["generator"] == generator).to_numpy()]
     regime = own["regime"].astype(str).to_numpy()
     audit, control, pooled = (own[regime == name] for name in ("audit", "negative_control", "pooled"))
@@ -309,15 +301,7 @@ def _of_attack(attack: Result, bounds: Bounds) -> list[Objection]:
 
 
 def judge(found: Evidence, bounds: Bounds) -> tuple[Objection, ...]:
-    """All that speaks against releasing a generator's cohort; empty if nothing does.
-
-    Parameters
-    ----------
-    found : Evidence
-        Of the audits.
-    bounds : Bounds
-        What the study allows.
-    """
+    """All that speaks against releasing a generator's cohort; empty if nothing does."""
     objections = [objection for attack in found.attacks for objection in _of_attack(attack, bounds)]
     proved = np.inf if found.auc_bound is None else found.auc_bound
     for condition, attack, area in found.conditions:

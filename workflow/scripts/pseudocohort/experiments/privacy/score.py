@@ -53,12 +53,6 @@ FALSE_POSITIVE_RATE = 0.1
 def donor_scores(scores: np.ndarray, donors: np.ndarray) -> np.ndarray:
     """Mean score of each donor's profiles, donors in order of their names.
 
-    Parameters
-    ----------
-    scores : ndarray (profiles,) or (profiles, attacks)
-    donors : ndarray (profiles,)
-        Names of the profiles' donors.
-
     Returns
     -------
     ndarray (donors,) or (donors, attacks)

@@ -57,12 +57,7 @@ def _judged(table: pd.DataFrame, config: dict[str, Any]) -> Judged:
 def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
     """Verdict on sharing from the long table: "yes" for what the release gate would let pass, and for nothing else.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Long privacy table.
-    config : dict
-        The bounds of the gate are those of its section ``release``, where there is one.
+    The bounds are those of the section ``release``, where there is one.
     """
     judged = _judged(table, config)
     if not judged:

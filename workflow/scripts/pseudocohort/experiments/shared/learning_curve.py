@@ -215,12 +215,7 @@ def _fit_linear(basis: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndar
 def power_laws(alone: pd.DataFrame, seed: int = 0) -> list[PowerLaw]:
     """Power law of a learning curve, then those of resampled repeats.
 
-    Parameters
-    ----------
-    alone : DataFrame (repeats × sizes)
-        Accuracy of real profiles alone.
-    seed : int
-        Seed of the bootstrap.
+    `alone` is the accuracy of real profiles alone (repeats × sizes).
 
     Returns
     -------

@@ -24,12 +24,6 @@ def deal(obs: pd.DataFrame, *, seed: int, experiment: str, repeat: int) -> pd.Da
     obs : DataFrame
         ``obs`` of the harmonised profiles with the columns ``split`` and ``genes``
         (:func:`.plan.with_split`).
-    seed : int
-        Master seed.
-    experiment : str
-        Experiments have splits of their own.
-    repeat : int
-        Number of the split.
 
     Returns
     -------

@@ -132,13 +132,6 @@ def over_a_baseline(
 def verdicts(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str, Any]:
     """Answers by question, and the overview of generators; a question whose experiment was not run says so.
 
-    Parameters
-    ----------
-    tables : dict of DataFrame
-        Long evaluation tables by experiment.
-    config : dict
-        The study's configuration.
-
     Returns
     -------
     dict

@@ -18,13 +18,7 @@ _LINE = 0.16
 
 
 def points(summary: pd.DataFrame) -> pd.DataFrame:
-    """One row per generator: ``leakage`` and ``use`` with intervals, and the ``epsilon`` claimed.
-
-    Parameters
-    ----------
-    summary : DataFrame
-        Summary table of privacy.
-    """
+    """One row per generator: ``leakage`` and ``use`` with intervals, and the ``epsilon`` claimed."""
     audit = summary[summary["regime"].astype(str) == "audit"]
     leakage = audit[(audit["estimator"] == "battery") & (audit["metric"] == "max_auc")].set_index("generator")
     use = audit[audit["metric"] == USE].set_index("generator")
