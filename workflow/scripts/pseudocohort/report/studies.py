@@ -47,6 +47,5 @@ def render_studies(studies: list[dict[str, Any]], version: str) -> str:
         for name, experiment in experiments().items()
         if any(s["questions"].get(name, {}).get("status", "not_run") != "not_run" for s in studies)
     ]
-    return (
-        environment().get_template("studies.html").render(studies=studies, asked=asked, status=STATUS, version=version)
-    )
+    template = environment().get_template("studies.html")
+    return template.render(studies=studies, asked=asked, status=STATUS, version=version)
