@@ -12,6 +12,7 @@ from scipy.special import log_softmax
 
 from ..shared.between_levels import centroids, donor_weight
 from ..shared.standardise import plain_scale
+from ..shared.statistics import row_correlation
 
 #: Weight of one cell line when its profiles are stacked on real tissue profiles.
 STACKING_WEIGHT = 0.1
@@ -126,10 +127,7 @@ def nearest_mean_scores(x: np.ndarray, means: np.ndarray) -> np.ndarray:
 
 def centroid_correlation(means: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Pearson correlation over genes of each class mean with the true one, both minus their mean over classes."""
-    a, b = means - means.mean(0), truth - truth.mean(0)
-    a, b = a - a.mean(1, keepdims=True), b - b.mean(1, keepdims=True)
-    norm = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    return np.divide((a * b).sum(1), norm, out=np.zeros(len(a)), where=norm > 0)
+    return row_correlation(means - means.mean(0), truth - truth.mean(0))
 
 
 def class_means(x: np.ndarray, y: np.ndarray, conditions: np.ndarray) -> np.ndarray:

@@ -55,12 +55,12 @@ class Network:
     ----------
     seed : int
         Seed of initialisation, batches and dropout.
-    steps, batch, hidden : int
-        Gradient steps, rows per step, hidden units.
     """
 
-    def __init__(self, seed: int, *, steps: int = 300, batch: int = 64, hidden: int = 128) -> None:
-        self.seed, self.steps, self.batch, self.hidden = seed, steps, batch, hidden
+    STEPS, BATCH, HIDDEN = 300, 64, 128
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
 
     def fit(self, x: np.ndarray, y: np.ndarray, sample_weight: np.ndarray) -> Network:
         """Fit to rows `x` (n × genes) with labels `y`."""
@@ -73,14 +73,14 @@ class Network:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             self.model = torch.nn.Sequential(
-                torch.nn.Linear(x.shape[1], self.hidden),
+                torch.nn.Linear(x.shape[1], self.HIDDEN),
                 torch.nn.ReLU(),
                 torch.nn.Dropout(0.3),
-                torch.nn.Linear(self.hidden, len(self.classes_)),
+                torch.nn.Linear(self.HIDDEN, len(self.classes_)),
             )
             optimiser = torch.optim.AdamW(self.model.parameters(), lr=1e-3, weight_decay=1e-2)
-            for _ in range(self.steps):
-                rows = torch.as_tensor(rng.choice(len(x), size=self.batch, p=share))
+            for _ in range(self.STEPS):
+                rows = torch.as_tensor(rng.choice(len(x), size=self.BATCH, p=share))
                 loss = torch.nn.functional.cross_entropy(self.model(data[rows]), target[rows])
                 optimiser.zero_grad()
                 loss.backward()

@@ -64,7 +64,6 @@ def decide(
     smallest: float = SMALLEST,
     headroom: Sequence[float] | None = None,
     shared_se: Mapping[str, float] | None = None,
-    confidence: float = 0.95,
     comparisons: int | None = None,
 ) -> Finding:
     """Outcome for the best of several candidates, from their gains in each repeat.
@@ -87,8 +86,6 @@ def decide(
         Ceiling less baseline, one value per repeat.
     shared_se : mapping of str to float, optional
         Standard error of each candidate's gain that its repeats share (the held-out patients).
-    confidence : float
-        Level before the correction.
     comparisons : int, optional
         Number of comparisons that the level of ``yes`` is corrected for, where these candidates are not all that are
         looked at; default: the number of candidates.
@@ -102,6 +99,7 @@ def decide(
         raise ValueError("no candidates" if not gains else f"smallest worthwhile gain {smallest}, not above 0")
     shared = {c: se if np.isfinite(se) else 0.0 for c, se in (shared_se or {}).items()}
     comparisons = comparisons or len(gains)
+    confidence = 0.95
     corrected = 1 - (1 - confidence) / comparisons
     known = {c: v for c, v in gains.items() if np.isfinite(np.asarray(v, dtype=float)).any()}
     if not known:
@@ -224,18 +222,11 @@ def _donors_that_decide(gains: Sequence[float], smallest: float, confidence: flo
     return float((z * shared_se / distance) ** 2) if z * shared_se > distance else None
 
 
-def donors_that_tell(gain: Interval, comparisons: int = 1, smallest: float = SMALLEST) -> float:
+def donors_that_tell(gain: Interval, comparisons: int) -> float:
     """How many times as many donors would decide with a chance of 80 %, were the gain and its spread as estimated.
 
-    Parameters
-    ----------
-    gain : Interval
-        Of which the donors make all of the spread; at 95 %, corrected for `comparisons`.
-    comparisons : int
-        Number of comparisons.
-    smallest : float
-        Smallest worthwhile gain.
+    The donors make all of the spread of the gain, whose interval is at 95 %, corrected for so many comparisons.
     """
-    distance = max(gain.mean, smallest - gain.mean)
+    distance = max(gain.mean, SMALLEST - gain.mean)
     z = float(special.ndtri(1 - 0.025 / comparisons))
     return float(((gain.high - gain.mean) * (1 + special.ndtri(POWER) / z) / distance) ** 2)
