@@ -31,6 +31,7 @@ from ..experiments.shared.estimators import BEST
 from ..experiments.shared.inputs import ScoreInputs
 from ..experiments.shared.standardise import moderated_scale
 from ..experiments.shared.statistics import held_out_standard_error
+from ..experiments.shared.tables import rows_with
 from ..generators.base.registry import generators
 from ..metrics.copies import copied_donors, count_copies
 from ..metrics.sizes import donor_halves, matched_subset
@@ -302,5 +303,5 @@ def with_intervals(long: pd.DataFrame) -> pd.DataFrame:
                 continue
             low, high = (values.get(f"{metric}{end}", np.nan) for end in ("_low", "_high"))
             rows.append({**own, "metric": metric, "value": value, "ci_low": low, "ci_high": high})
-    members = long.loc[(long["metric"] == "members") & (long["regime"] == "audit"), "value"]
+    members = rows_with(long, metric="members", regime="audit")["value"]
     return _summary(rows).assign(n=members.iloc[0] if len(members) else np.nan)

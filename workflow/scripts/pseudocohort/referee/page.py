@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from .. import __version__
 from ..core.words import words
-from ..experiments.shared.verdicts import rows_with
+from ..experiments.shared.tables import rows_with
 from ..report.page import STATUS, inline_svg, write
 from ..report.tables import Cell, Table, plain_table, value_cell
 from ..report.templating import environment

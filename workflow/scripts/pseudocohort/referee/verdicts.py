@@ -26,7 +26,7 @@ from ..experiments.privacy.evidence import (
 )
 from ..experiments.shared.estimators import SMALLEST
 from ..experiments.shared.outcomes import Outcome
-from ..experiments.shared.verdicts import rows_with
+from ..experiments.shared.tables import rows_with
 from ..generators.base.registry import generators
 from .measure import ADDED, ALONE, REAL, SYNTHETIC, TRAIN
 

@@ -21,6 +21,7 @@ from ..core.validation import validate
 from ..core.words import between, number, words
 from ..experiments.privacy.attacks import ATTACKS
 from ..experiments.privacy.evidence import Area, Evidence
+from ..experiments.shared.tables import rows_with
 from ..generators.base.ledger import FALSE_POSITIVE_RATE
 from .gate import Decision
 from .statements import DOES_NOT_SAY, LICENCE_UNKNOWN, LIMITS, METRICS, PRIVATE_SAYS, SAYS
@@ -66,7 +67,7 @@ def fidelity(summary: pd.DataFrame, generator: str) -> list[dict[str, Any]]:
         )
 
     def cell(name: str, metric: str) -> dict[str, float | None]:
-        row = overall[(overall["generator"] == name) & (overall["metric"] == metric)]
+        row = rows_with(overall, generator=name, metric=metric)
         values = row.iloc[0] if len(row) else {"value": np.nan, "ci_low": np.nan, "ci_high": np.nan}
         return {k: _finite(values[c]) for k, c in (("value", "value"), ("low", "ci_low"), ("high", "ci_high"))}
 

@@ -21,6 +21,7 @@ from ..shared.learning_curve import (
     power_laws,
     saved_rows,
 )
+from ..shared.tables import rows_with
 
 
 def curves(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
@@ -41,7 +42,7 @@ def curves(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
         alone = by_size(best, classes)
         gains = own[(own["metric"] == "balanced_accuracy_gain") & (own["n_real"] >= 0) & (own["regime"] != "none")]
         rows += saved_rows(alone, gains, zero=classes, chance=1 / classes, seed=seed)
-        ceiling = accuracy[(accuracy["regime"] == "ceiling") & (accuracy["estimator"] == BEST)]["value"].mean()
+        ceiling = rows_with(accuracy, regime="ceiling", estimator=BEST)["value"].mean()
         asked = {(int(n), DOUBLED): _doubled(float(n) or float(classes)) for n in sorted(best["n_real"].unique())}
         if np.isfinite(ceiling):
             asked[-1, ENOUGH] = _enough(ceiling - SHORTFALL)

@@ -16,7 +16,8 @@ from ..shared.learning_curve import DOUBLED
 from ..shared.outcomes import Finding, Outcome, decide, interval_that_decides
 from ..shared.plan import task_titles
 from ..shared.statistics import SHARED_SE, Interval, interval
-from ..shared.verdicts import Column, profiles_in_words, rows_with, triple
+from ..shared.tables import rows_with
+from ..shared.verdicts import Column, profiles_in_words, triple
 from .curves import curves
 
 GAIN, ACCURACY = "balanced_accuracy_gain", "balanced_accuracy"
@@ -180,7 +181,7 @@ def _sentence(setting: _Setting, title: str, repeats: int, smallest: float) -> s
 def _doubled(table: pd.DataFrame, setting: _Setting) -> str:
     """What twice as many real profiles would add; empty where the learning curve does not say."""
     summary = curves(table[table["task"] == setting.task])
-    rows = summary[(summary["metric"] == DOUBLED) & (summary["n_real"] == setting.n)]
+    rows = rows_with(summary, metric=DOUBLED, n_real=setting.n)
     if rows.empty or not np.isfinite(rows.iloc[0]["value"]):
         return ""
     row = rows.iloc[0]
@@ -341,7 +342,7 @@ def overview(table: pd.DataFrame, config: dict[str, Any]) -> list[Column]:
 
 def _oracles(table: pd.DataFrame, titles: dict[str, str]) -> list[str]:
     """What generators that saw all training donors gain, which is no answer for a user with few patients."""
-    gains = table[(table["metric"] == GAIN) & (table["regime"] == "oracle")]
+    gains = rows_with(table, metric=GAIN, regime="oracle")
     out = []
     for (task, n), at in gains.groupby(["task", "n_real"], sort=False):
         candidates = _candidates(at)

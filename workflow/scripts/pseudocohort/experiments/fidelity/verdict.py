@@ -11,7 +11,8 @@ from ...generators.base.registry import is_control
 from ..shared import scales
 from ..shared.outcomes import repeats_that_tell
 from ..shared.statistics import interval
-from ..shared.verdicts import Column, rows_with, triple
+from ..shared.tables import rows_with
+from ..shared.verdicts import Column, triple
 
 #: How much easier to tell from patients than other patients are synthetic profiles may be, in AUC.
 MARGIN = 0.1

@@ -11,7 +11,7 @@ from ...core.words import count, number, words
 from ..shared.estimators import SMALLEST
 from ..shared.outcomes import interval_that_decides, repeats_that_tell
 from ..shared.statistics import interval
-from ..shared.verdicts import rows_with
+from ..shared.tables import rows_with
 from .names import BASELINES
 
 #: What a generated condition is compared by, in words.

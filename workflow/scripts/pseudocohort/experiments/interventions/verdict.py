@@ -10,6 +10,7 @@ from ...core.words import number, words
 from ..shared import scales
 from ..shared.estimators import SMALLEST
 from ..shared.statistics import Interval, interval
+from ..shared.tables import rows_with
 
 
 def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
@@ -31,7 +32,7 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _of(table: pd.DataFrame, generator: str, metric: str, estimator: str = "", regime: str = "all") -> Interval:
-    rows = table[(table["generator"] == generator) & (table["metric"] == metric) & (table["regime"] == regime)]
+    rows = rows_with(table, generator=generator, metric=metric, regime=regime)
     rows = rows[rows["estimator"] == estimator] if estimator else rows
     return interval(rows["value"], bounds=scales.bounds(metric) or scales.REAL)
 
@@ -101,7 +102,7 @@ def _translate(table: pd.DataFrame) -> dict[str, Any]:
         for name in ("translate", "plain_shift", "bures")
         if (table["generator"] == name).any()
     ]
-    attacks = table[(table["task"] == "translate_attacked") & (table["metric"] == "auc")]
+    attacks = rows_with(table, task="translate_attacked", metric="auc")
     if len(attacks):
         strongest = attacks.groupby("estimator")["value"].mean().idxmax()
         auc = interval(attacks.loc[attacks["estimator"] == strongest, "value"], bounds=scales.SHARE)
@@ -202,9 +203,7 @@ def _effects(table: pd.DataFrame) -> dict[str, Any]:
     if given is None:
         return {"status": "cannot_tell", "answer": "Cannot tell: no causal operator was run.", "points": sentences}
     advantage = {
-        kind: interval(
-            gains[(gains["metric"] == base) & (gains["generator"] == "do_g") & (gains["estimator"] == kind)]["value"]
-        )
+        kind: interval(rows_with(gains, metric=base, generator="do_g", estimator=kind)["value"])
         for kind in ("given", "corrupted")
     }
     status = _outcome(advantage["given"])

@@ -13,6 +13,7 @@ from scipy import special
 
 from ...core.words import between, number, words
 from ..shared.statistics import interval
+from ..shared.tables import rows_with
 from .attacks import REQUIRED
 from .pooled import FALSE_POSITIVE_RATE, FEWEST_COINS, FEWEST_OF_CONDITION
 
@@ -186,7 +187,7 @@ def _disproved(bounds: tuple[tuple[float, float], ...], claim: float) -> bool:
 
 
 def _claim(audit: pd.DataFrame) -> tuple[float | None, float] | None:
-    ledger = audit[(audit["estimator"] == "ledger").to_numpy()]
+    ledger = rows_with(audit, estimator="ledger")
     by_metric = {metric: rows["value"] for metric, rows in ledger.groupby("metric")}
     if "guarantee" not in by_metric:
         return None
@@ -195,12 +196,12 @@ def _claim(audit: pd.DataFrame) -> tuple[float | None, float] | None:
 
 
 def _auc_bound(audit: pd.DataFrame) -> float | None:
-    bounds = audit.loc[((audit["estimator"] == "ledger") & (audit["metric"] == "auc_bound")).to_numpy(), "value"]
+    bounds = rows_with(audit, estimator="ledger", metric="auc_bound")["value"]
     return float(bounds.max()) if len(bounds) else None
 
 
 def _found(pooled: pd.DataFrame, name: str) -> Area:
-    rows = pooled[(pooled["estimator"] == name).to_numpy()].set_index("metric")["value"]
+    rows = rows_with(pooled, estimator=name).set_index("metric")["value"]
     return Area(*(float(rows.get(f"{TPR}{end}", np.nan)) for end in ("", "_low", "_high")))
 
 
@@ -228,7 +229,7 @@ def _conditions(rows: pd.DataFrame) -> tuple[tuple[tuple[str, str, Area], ...], 
 
 def evidence(table: pd.DataFrame, generator: str) -> Evidence | None:
     """Privacy evidence of a generator; None if no attack was run on it."""
-    own = table[(table["generator"] == generator).to_numpy()]
+    own = rows_with(table, generator=generator)
     regime = own["regime"].astype(str).to_numpy()
     audit, control, pooled = (own[regime == name] for name in ("audit", "negative_control", "pooled"))
     # An attack that could not run has no area and a metric that says why: it is no evidence, for or against.
@@ -237,7 +238,7 @@ def evidence(table: pd.DataFrame, generator: str) -> Evidence | None:
     if not names:
         return None
     coins = int(audit.loc[audit["metric"] == "auc", "repeat"].nunique())
-    battery_rows = audit[(audit["estimator"] == "battery").to_numpy()]
+    battery_rows = rows_with(audit, estimator="battery")
     battery = {m: rows.sort_values("repeat")["value"] for m, rows in battery_rows.groupby("metric", sort=False)}
 
     def mean(metric: str) -> float | None:
@@ -263,7 +264,7 @@ def evidence(table: pd.DataFrame, generator: str) -> Evidence | None:
     copies = audit[((audit["estimator"] == "copies") & audit["metric"].str.endswith("_copies")).to_numpy()]
     bounds = zip(battery.get("epsilon_lower_bound", ()), battery.get("epsilon_ceiling", ()), strict=True)
     levels = sorted({part for level in audit["level"].dropna().astype(str) for part in level.split("+")})
-    outside = pooled.loc[(pooled["metric"] == "non_members").to_numpy(), "value"]
+    outside = rows_with(pooled, metric="non_members")["value"]
     return Evidence(
         attacks=tuple(results),
         coins=coins,

@@ -10,7 +10,8 @@ import pandas as pd
 from ...core.words import count, number, words
 from ..shared import scales
 from ..shared.statistics import Interval, interval
-from ..shared.verdicts import Column, rows_with, triple
+from ..shared.tables import rows_with
+from ..shared.verdicts import Column, triple
 from .evidence import FEWEST_COINS, MIN_NON_MEMBERS, Bounds, Evidence, Objection, evidence, in_words, judge
 
 #: By generator: the evidence, and what speaks against a release of its cohort.

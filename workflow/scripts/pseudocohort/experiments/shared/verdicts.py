@@ -62,14 +62,6 @@ def triple(found: Interval) -> tuple[float, float, float]:
     return found.mean, found.low, found.high
 
 
-def rows_with(table: pd.DataFrame, **keys: Any) -> pd.DataFrame:
-    """Rows with the given keys; None asks for an empty key."""
-    keep = np.ones(len(table), dtype=bool)
-    for key, value in keys.items():
-        keep &= (table[key].isna() if value is None else table[key] == value).to_numpy()
-    return table[keep]
-
-
 def profiles_in_words(n: float) -> str:
     """Number of real profiles in words."""
     return {0: "one real profile per class", -1: "all real profiles"}.get(int(n), f"{int(n)} real profiles")

@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from ...shared.estimators import BEST
 from ...shared.plan import task_titles
 from ...shared.style import BLUE, DASHED, GREEN, GREY, INK, ORANGE, PURPLE, dots, empty, order_of
+from ...shared.tables import rows_with
 
 REGIMES = {
     "same_n": (BLUE, "same patients only"),
@@ -52,18 +53,14 @@ def draw(summary: pd.DataFrame, config: dict[str, Any]) -> Figure:
         len(tasks), len(sizes), figsize=(3.2 + 3.4 * len(sizes), height), squeeze=False, sharey=True, sharex="row"
     )
     for i, task in enumerate(tasks):
-        ceiling = table[
-            (table["task"] == task) & (table["regime"] == "ceiling") & (table["metric"] == "balanced_accuracy")
-        ]
+        ceiling = rows_with(table, task=task, regime="ceiling", metric="balanced_accuracy")["value"]
         for j, n in enumerate(sizes):
             ax = axes[i, j]
-            here = gains[(gains["task"] == task) & ((gains["n_real"] == n) | (gains["regime"] == "oracle"))]
-            here = here[(here["regime"] != "oracle") | (here["n_real"] == n)]
+            here = rows_with(gains, task=task, n_real=n)
             if here.empty:
                 empty(ax, "not run")
                 continue
-            none = table[(table["task"] == task) & (table["regime"] == "none") & (table["n_real"] == n)]
-            none = float(none.loc[none["metric"] == "balanced_accuracy", "value"].iloc[0])
+            none = rows_with(table, task=task, regime="none", n_real=n, metric="balanced_accuracy")["value"].iloc[0]
             for y, generator in enumerate(generators):
                 rows = here[here["generator"] == generator]
                 for k, (regime, (colour, _)) in enumerate(REGIMES.items()):
@@ -80,7 +77,7 @@ def draw(summary: pd.DataFrame, config: dict[str, Any]) -> Figure:
                 ax.annotate("none of these classes", at, xycoords=x, fontsize=8, ha="right", va="center")
             ax.axvline(0, color=INK, linewidth=1)
             if len(ceiling):
-                ax.axvline(100 * (float(ceiling["value"].iloc[0]) - none), color=GREY, linewidth=1, linestyle=DASHED)
+                ax.axvline(100 * (ceiling.iloc[0] - none), color=GREY, linewidth=1, linestyle=DASHED)
             title = f"{titles.get(task, task)}, {size_of(n)} (alone: {none:.2f})"
             ax.set_title(fill(title, 52), fontsize=8.5)
             ax.set_xlabel("gain in balanced accuracy, points" if i == len(tasks) - 1 else "")

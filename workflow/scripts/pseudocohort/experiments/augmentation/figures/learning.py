@@ -16,6 +16,7 @@ from ...shared.estimators import RECALL
 from ...shared.learning_curve import classes_of
 from ...shared.plan import task_titles
 from ...shared.style import DASHED, GREY, INK, LIGHT, empty
+from ...shared.tables import rows_with
 from .augmentation import REGIMES, shown
 
 ACCURACY, GAIN = "balanced_accuracy", "balanced_accuracy_gain"
@@ -53,11 +54,11 @@ def _curve(ax: Axes, table: pd.DataFrame, pairs: list[tuple[str, str]], classes:
     x = at(alone["n_real"])
     ax.fill_between(x, alone["ci_low"].clip(0, 1), alone["ci_high"].clip(0, 1), color=LIGHT)
     ax.plot(x, alone["value"], color=INK, marker="o", markersize=3, linewidth=1.8, label="real profiles alone")
-    ceiling = table.loc[(table["metric"] == ACCURACY) & (table["regime"] == "ceiling"), "value"]
+    ceiling = rows_with(table, metric=ACCURACY, regime="ceiling")["value"]
     if len(ceiling):
         ax.axhline(float(ceiling.iloc[0]), color=GREY, linestyle=DASHED, linewidth=1, label="all real profiles")
     for i, (regime, generator) in enumerate(pairs):
-        own = accuracy[(accuracy["regime"] == regime) & (accuracy["generator"] == generator)]
+        own = rows_with(accuracy, regime=regime, generator=generator)
         own = own[own["n_synthetic"] == own["n_synthetic"].max()].sort_values("n_real")
         bars = np.abs(own[["ci_low", "ci_high"]].clip(0, 1).to_numpy().T - own["value"].to_numpy())
         bars[~np.isfinite(bars)] = 0
@@ -78,7 +79,7 @@ def _amount(ax: Axes, gains: pd.DataFrame, pairs: list[tuple[str, str]]) -> None
     """Gain against the number of synthetic profiles."""
     own = gains[gains["metric"] == GAIN]
     for regime, generator in pairs:
-        line = own[(own["regime"] == regime) & (own["generator"] == generator)].sort_values("n_synthetic")
+        line = rows_with(own, regime=regime, generator=generator).sort_values("n_synthetic")
         style = _style(regime, generator)
         ax.plot(line["n_synthetic"], 100 * line["value"], markersize=4.5, linewidth=1.1, **style)
         ax.fill_between(line["n_synthetic"], 100 * line["ci_low"], 100 * line["ci_high"], color=style["color"],
@@ -98,7 +99,7 @@ def _classes(ax: Axes, table: pd.DataFrame, gains: pd.DataFrame, pairs: list[tup
     alone = alone.sort_values("value")
     names = list(alone["metric"].str.removeprefix(RECALL))
     for i, (regime, generator) in enumerate(pairs):
-        own = gains[(gains["regime"] == regime) & (gains["generator"] == generator)]
+        own = rows_with(gains, regime=regime, generator=generator)
         own = own[own["n_synthetic"] == own["n_synthetic"].max()].set_index("metric")
         rows = own.reindex([f"{RECALL}{name}_gain" for name in names])
         y, style = np.arange(len(names)) + (i - (len(pairs) - 1) / 2) * 0.2, _style(regime, generator)

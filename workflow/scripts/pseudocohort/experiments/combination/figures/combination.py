@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ...shared.style import DASHED, GREEN, GREY, INK, PURPLE, SKY, YELLOW, colour_of, dots
+from ...shared.tables import rows_with
 from ..names import NOT_TRAINED
 
 #: Curves of the first panel: arm, colour and name.
@@ -36,7 +37,7 @@ def draw(summary: pd.DataFrame, config: dict[str, Any]) -> Figure:
     table = summary[(summary["metric"] == "balanced_accuracy") & summary["task"].isna()]
     made = [g for g in dict.fromkeys(table["generator"]) if g not in NOT_TRAINED]
     variants = table[table["regime"].astype(str).str.contains("+", regex=False)]
-    pool = summary[(summary["metric"] == "pool_balanced_accuracy") & (summary["generator"] == "em")]
+    pool = rows_with(summary, metric="pool_balanced_accuracy", generator="em")
     recalls = summary[(summary["generator"] == "em") & summary["metric"].astype(str).str.startswith("recall_")]
     leading = 1 + bool(len(pool)) + bool(len(recalls))
     rows = math.ceil((leading + len(made)) / COLUMNS)
@@ -48,7 +49,7 @@ def draw(summary: pd.DataFrame, config: dict[str, Any]) -> Figure:
     panels = [figure.add_subplot(cell, sharey=first) for cell in cells[leading:]]
     ks = sorted(k for k in table["n_real"].dropna().unique() if k >= 0)
     place = {k: i for i, k in enumerate(ks)}
-    ceiling = table[(table["generator"] == "real") & (table["regime"] == "ceiling")]
+    ceiling = rows_with(table, generator="real", regime="ceiling")
 
     def plot(ax, generator: str, arm: str, colour: str, label: str, dashed: bool = False) -> None:
         rows = _curve(table, generator, arm)
@@ -107,7 +108,7 @@ def _recalls(ax, rows: pd.DataFrame, k: float) -> None:
     names = sorted(set(rows["metric"]))
     for step, (arm, colour, label) in enumerate(arms):
         for y, metric in enumerate(names):
-            found = rows[(rows["regime"] == arm) & (rows["metric"] == metric) & (rows["n_real"] == k)]
+            found = rows_with(rows, regime=arm, metric=metric, n_real=k)
             if len(found):
                 dots(ax, y + 0.2 * step - 0.1, found.iloc[0], colour)
         ax.plot([], [], "o", color=colour, label=label)
@@ -126,12 +127,12 @@ def _ablation(ax, table: pd.DataFrame, made: list[str], k: float) -> None:
     step = 0.7 / max(len(made), 1)
     for i, generator in enumerate(made):
         for y, arm in enumerate(arms):
-            rows = at[(at["generator"] == generator) & (at["regime"] == arm)]
+            rows = rows_with(at, generator=generator, regime=arm)
             if len(rows):
                 dots(ax, y + (i - (len(made) - 1) / 2) * step, rows.iloc[0], colour_of(generator))
         ax.plot([], [], "o", color=colour_of(generator), label=generator)
     for name, (arm, colour, label) in BASELINES.items():
-        value = at.loc[(at["generator"] == name) & (at["regime"] == arm), "value"]
+        value = rows_with(at, generator=name, regime=arm)["value"]
         if len(value) and name != "best_without_pool":
             ax.axvline(float(value.iloc[0]), color=colour, linewidth=0.9, linestyle=DASHED, label=label)
     names = {

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ...shared.style import BLUE, GREEN, GREY, INK, ORANGE, empty, order_of, spread
+from ...shared.tables import rows_with
 
 USE, CEILING = "tstr_balanced_accuracy", "members_balanced_accuracy"
 #: Height of a label in inches.
@@ -20,7 +21,7 @@ _LINE = 0.16
 def points(summary: pd.DataFrame) -> pd.DataFrame:
     """One row per generator: ``leakage`` and ``use`` with intervals, and the ``epsilon`` claimed."""
     audit = summary[summary["regime"].astype(str) == "audit"]
-    leakage = audit[(audit["estimator"] == "battery") & (audit["metric"] == "max_auc")].set_index("generator")
+    leakage = rows_with(audit, estimator="battery", metric="max_auc").set_index("generator")
     use = audit[audit["metric"] == USE].set_index("generator")
     ledger = audit[audit["estimator"] == "ledger"].pivot_table(index="generator", columns="metric", values="value")
     rows = []

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ...shared.style import CYCLE, GREY, LIGHT, empty, order_of, spread
+from ...shared.tables import rows_with
 
 #: Regime, axis, and the regimes at a factor of 1 (the audit itself).
 PANELS = (
@@ -55,7 +56,7 @@ def draw(summary: pd.DataFrame, config: dict[str, Any]) -> Figure:
         for i, name in enumerate(order_of(list(table["generator"]))):
             colour = CYCLE[shown.index(name) % len(CYCLE)] if name in shown else LIGHT
             for white_box, line in ((False, "-"), (True, "--")):
-                own = table[(table["generator"] == name) & (table["white_box"] == white_box)].sort_values("factor")
+                own = rows_with(table, generator=name, white_box=white_box).sort_values("factor")
                 if len(own):
                     ax.plot(
                         own["factor"], own["value"], line, marker="o", markersize=3.5, color=colour, zorder=3 - i / 99
