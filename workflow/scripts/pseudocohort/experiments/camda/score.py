@@ -24,11 +24,10 @@ from ...core.io import evaluation_table
 from ...core.seeds import derive
 from ...core.seeds import generator as random_generator
 from ...metrics.neighbours import nearest
-from ...metrics.sizes import donor_halves, matched_subset
 from ...prepare.scale import Scaler
 from ..fidelity.score import compare
 from ..shared.inputs import ScoreInputs
-from ..shared.profiles import Profiles
+from ..shared.profiles import Profiles, stand_ins
 
 #: Genes with the largest positive coefficients of each class that make the important features.
 TOP = 10
@@ -138,10 +137,5 @@ def _likeness(real: Mapping[str, ad.AnnData], made: ad.AnnData | None, k: int, s
     scaler = Scaler(by_level=True).fit(np.asarray(real["train"].X), real["train"].obs)
     train, test = (Profiles.of(real[role].X, real[role].obs, scaler) for role in ("train", "test"))
     rng = random_generator(seed, "likeness")
-    if made is None:
-        here, there = donor_halves(test.donor, test.classes, rng)
-        reality, stand_in = test[here], test[there]
-    else:
-        stand_in = Profiles.of(made.X, made.obs, scaler)
-        reality, stand_in = test, stand_in[matched_subset(stand_in.classes, test.classes, rng)]
+    reality, stand_in = stand_ins(test, None if made is None else Profiles.of(made.X, made.obs, scaler), rng)
     return compare(train, reality, stand_in, k, rng, seed)

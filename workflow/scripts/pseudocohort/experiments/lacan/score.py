@@ -24,10 +24,9 @@ from ...metrics.adversarial import matched_adversarial_accuracy
 from ...metrics.correlation import correlation_score, scored_genes
 from ...metrics.moments import frechet_distance
 from ...metrics.prdc import precision_recall_density_coverage
-from ...metrics.sizes import donor_halves, matched_subset
 from ...prepare.scale import Scaler
 from ..shared.inputs import ScoreInputs
-from ..shared.profiles import Profiles
+from ..shared.profiles import Profiles, stand_ins
 from .published_network import PublishedNetwork
 
 #: Spaces, in the words of the report.
@@ -109,11 +108,7 @@ def _scores(train: Profiles, test: Profiles, made: Profiles | None = None, *, k:
         "reverse_accuracy": float(accuracy_score(test.condition, said)),
         "reverse_balanced_accuracy": float(balanced_accuracy_score(test.condition, said)),
     }
-    if made is None:
-        here, there = donor_halves(test.donor, test.classes, rng)
-        pairs = {"_train": (train, test), "": (test[here], test[there])}
-    else:
-        pairs = {"_train": (train, made), "": (test, made[matched_subset(made.classes, test.classes, rng)])}
+    pairs = {"_train": (train, test if made is None else made), "": stand_ins(test, made, rng)}
     for suffix, (reality, stand_in) in pairs.items():
         out |= {f"{metric}{suffix}": value for metric, value in _likeness(reality, stand_in, judge, k, rng).items()}
     return out

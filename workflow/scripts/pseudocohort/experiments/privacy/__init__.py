@@ -11,7 +11,6 @@ EXPERIMENT = Experiment(
     summary="A battery of membership attacks on cohorts whose donors were in or out by their own fair coin.",
     question="Can the synthetic cohort be shared instead of the patients' data?",
     order=2,
-    score="evaluate:score",
     headline=True,
     real=False,
     overview="verdict:overview",

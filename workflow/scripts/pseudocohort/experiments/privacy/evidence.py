@@ -15,7 +15,7 @@ from ...core.words import between, number, words
 from ..shared.statistics import interval
 from ..shared.tables import rows_with
 from .attacks import REQUIRED
-from .pooled import FALSE_POSITIVE_RATE, FEWEST_COINS, FEWEST_OF_CONDITION
+from .pooled import FALSE_POSITIVE_RATE, FEWEST_COINS
 
 #: Fewest non-members over all coins: one of them may be a false positive at the rate at which members are counted.
 MIN_NON_MEMBERS = round(1 / FALSE_POSITIVE_RATE)
@@ -332,8 +332,3 @@ def judge(found: Evidence, bounds: Bounds) -> tuple[Objection, ...]:
         text = f"{found.non_members} non-members over all coins; {MIN_NON_MEMBERS} are needed to count members found "
         objections.append(Objection(text + "at 1 % false positives.", False))
     return tuple(objections)
-
-
-__all__ = [
-    "FEWEST_COINS", "FEWEST_OF_CONDITION", "Area", "Bounds", "Evidence", "Objection", "Result", "evidence", "judge",
-]  # fmt: skip

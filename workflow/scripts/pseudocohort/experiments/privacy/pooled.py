@@ -46,9 +46,9 @@ def ranks(scores: np.ndarray) -> np.ndarray:
     return special.ndtri((rankdata(scores, axis=0) - 0.5) / len(scores))
 
 
-def attacks_of(coins: Sequence[Coin]) -> list[str]:
+def in_all(scores: Sequence[Scores]) -> list[str]:
     """Attacks with scores in every coin."""
-    return [name for name in coins[0].scores if not any(isinstance(c.scores.get(name, ""), str) for c in coins)]
+    return [name for name in scores[0] if not any(isinstance(s.get(name, ""), str) for s in scores)] if scores else []
 
 
 def stacked(coins: Sequence[Coin]) -> list[tuple[np.ndarray, np.ndarray | None]]:
@@ -59,7 +59,7 @@ def stacked(coins: Sequence[Coin]) -> list[tuple[np.ndarray, np.ndarray | None]]
     """
     from sklearn.linear_model import LogisticRegression
 
-    names = attacks_of(coins)
+    names = in_all([coin.scores for coin in coins])
     features = [ranks(np.stack([coin.scores[name] for name in names], axis=1)) for coin in coins]
     found = []
     for i, coin in enumerate(coins):
@@ -107,7 +107,7 @@ def by_condition(coins: Sequence[Coin]) -> dict[str, dict[str, dict[str, float]]
     the number of coins. A condition without such a coin has ``not_run_fewer_than_20_members``, the members at most.
     """
     found: dict[str, dict[str, dict[str, float]]] = {}
-    names = attacks_of(coins)
+    names = in_all([coin.scores for coin in coins])
     for condition in np.unique(np.concatenate([coin.condition for coin in coins])):
         rows = [(coin, coin.condition == condition) for coin in coins]
         sizes = [(int(c.member[own].sum()), int((~c.member[own]).sum())) for c, own in rows]

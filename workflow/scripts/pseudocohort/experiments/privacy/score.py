@@ -19,6 +19,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
+from ...core import contracts, io
 from ...core.errors import ContractError, UserError
 from ...core.io import evaluation_table
 from ...core.seeds import derive
@@ -33,7 +34,7 @@ from .attributes import ATTRIBUTES, excess
 from .audit import epsilon_lower_bound
 from .genotype import genotype_agreement, panel_of
 from .pooled import FEWEST_COINS as STACK_COINS
-from .pooled import Coin, by_condition, stacked, true_positives
+from .pooled import Coin, by_condition, in_all, stacked, true_positives
 from .shadow import FEWEST_COINS, shadow_scores
 
 log = logging.getLogger(__name__)
@@ -298,36 +299,41 @@ def _pooled(coins: list[Coin], seed: int) -> list[dict[str, Any]]:
         coins = extended
     shared = {k: v for k, v in coins[0].keys.items() if k not in ("repeat", "seed")}
     for regime, of in (("pooled", lambda c: c.scores), ("pooled_control", lambda c: c.control or {})):
-        names = [n for n in of(coins[0]) if not any(isinstance(of(c).get(n, ""), str) for c in coins)]
-        found = {n: true_positives([of(c)[n] for c in coins], [c.member for c in coins]) for n in names}
+        scores = [of(c) for c in coins]
+        found = {n: true_positives([s[n] for s in scores], [c.member for c in coins]) for n in in_all(scores)}
         table += [{**shared, **row} for row in _rows(regime, found)]
     for condition, found in by_condition(coins).items():
         table += [{**shared, "task": f"condition:{condition}", **row} for row in _rows("condition", found)]
     return table
 
 
-def _shadow(
-    coins: list[tuple[dict[str, Any], dict[str, np.ndarray | str], np.ndarray]], seed: int
-) -> list[dict[str, Any]]:
+def _shadow(coins: list[Coin], seed: int) -> list[dict[str, Any]]:
     """Rows of the shadow attacks of each coin; with too few coins, how many there were."""
-    table = []
-    for target, (keys, signals, member) in enumerate(coins):
+    table, names = [], in_all([coin.scores for coin in coins])
+    for target, coin in enumerate(coins):
         if len(coins) < FEWEST_COINS:
-            reason = {f"not_run_fewer_than_{FEWEST_COINS}_coins": float(len(coins))}
-            found = _rows("shadow", {"battery": reason})
+            found = _rows("shadow", {"battery": {f"not_run_fewer_than_{FEWEST_COINS}_coins": float(len(coins))}})
         else:
-            members = np.stack([m for _, _, m in coins], axis=1)
+            members = np.stack([c.member for c in coins], axis=1)
             scores = {
                 f"{attack}_{name}": values
-                for name in signals
-                if not any(isinstance(s[name], str) for _, s, _ in coins)
+                for name in names
                 for attack, values in shadow_scores(
-                    np.stack([s[name] for _, s, _ in coins], axis=1), members, target
+                    np.stack([c.scores[name] for c in coins], axis=1), members, target
                 ).items()
             }
-            found = _battery("shadow", scores, member, derive(seed, "shadow", str(target)))
-        table += [{**keys, **row} for row in found]
+            found = _battery("shadow", scores, coin.member, derive(seed, "shadow", str(target)))
+        table += [{**coin.keys, **row} for row in found]
     return table
+
+
+def score(given: ScoreInputs) -> pd.DataFrame:
+    """As :func:`privacy`, with the files of signals and ledgers, where there are any."""
+    if not given.files:
+        return privacy(given)
+    signals = pd.concat([io.read_table(path, contracts.SIGNALS_COLUMNS) for path in given.files["signals"]])
+    ledgers = {name: one for path in given.files["ledgers"] for name, one in io.read_json(path).items()}
+    return privacy(given, signals=signals, ledgers=ledgers)
 
 
 def privacy(
@@ -379,7 +385,7 @@ def privacy(
     sizes = [factor for factor in settings.get("release_sizes", []) if factor != 1]
     level = given.profiles.obs["level"].astype(str).to_numpy(dtype=object)
     table: list[dict[str, Any]] = []
-    coins, audited, controls = [], {}, {}
+    coins, audited, controls = [], {}, {}  # coins: with the white-box signals among the scores
     for row in given.own_rows:
         name, regime, audit = row["training_set"], row["regime"], row["regime"] == "audit"
         own, made = derive(seed, "privacy", name), given.synthetic[name]
@@ -405,7 +411,7 @@ def privacy(
             found += [{"task": f"release x{factor:g}", **measure} for measure in rows]
         table += [{**keys, **measure} for measure in found]
         if audit:
-            coins.append((keys, scores | read, split.member))
+            coins.append(Coin(keys, scores | read, split.member, split.condition))
             audited[keys["repeat"]] = Coin(keys, scores, split.member, split.condition)
         elif regime == "negative_control":
             controls[keys["repeat"]] = scores

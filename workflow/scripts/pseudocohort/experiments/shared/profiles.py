@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ...metrics.sizes import donor_halves, matched_subset
 from ...prepare.scale import Scaler
 
 
@@ -38,3 +39,11 @@ class Profiles:
     def of(cls, x: np.ndarray, obs: pd.DataFrame, scaler: Scaler) -> Profiles:
         """Log2 profiles, standardised by a fitted scaler."""
         return cls.annotated(scaler.transform(np.asarray(x), obs), obs)
+
+
+def stand_ins(test: Profiles, made: Profiles | None, rng: np.random.Generator) -> tuple[Profiles, Profiles]:
+    """Held-out profiles and as many synthetic ones of the same classes; without any, two halves of the former."""
+    if made is None:
+        here, there = donor_halves(test.donor, test.classes, rng)
+        return test[here], test[there]
+    return test, made[matched_subset(made.classes, test.classes, rng)]
