@@ -217,11 +217,9 @@ class Attacks:
 
     Parameters
     ----------
-    train, holdout : Cohort
     reference : Cohort, optional
         The attacker's own real profiles; without them attacks that need none are run, on the scale of the synthetic
         cohort.
-    seed : int
     """
 
     def __init__(self, train: Cohort, holdout: Cohort, reference: Cohort | None, seed: int) -> None:

@@ -209,18 +209,6 @@ def build(
 
     Parameters
     ----------
-    profiles : AnnData
-        The released profiles (log2 units).
-    decision : Decision
-        Of the gate.
-    training_set : str
-        What the generator was trained on.
-    members : DataFrame
-        Members of the training sets (``contracts.MEMBERS_COLUMNS``).
-    fidelity_summary : DataFrame
-        Fidelity summary of the study.
-    study : dict
-        ``study``, ``title``, ``simulated``, ``seed`` of the configuration.
     sources : list of dict
         Datasets (:func:`.inputs.sources`).
     model : dict

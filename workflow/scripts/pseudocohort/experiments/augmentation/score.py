@@ -25,6 +25,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, NamedTuple
 
 import anndata as ad
@@ -122,9 +123,8 @@ class _Study:
         self.members = given.index
         self.rows = [{**r, "n_real": int(r["n_real"]), "repeat": int(r["repeat"])} for r in given.rows]
         self.real = {(r["task"], r["n_real"], r["repeat"]): r for r in self.rows if r["regime"] == "same_n"}
-        self._draws: dict[tuple[str, int, int], _Draw] = {}
-        self._chosen: dict[tuple[str, int, str], tuple[bool, float]] = {}
-        self._tested: dict[str, int] = {}
+        # Generators and classifiers ask for them again and again.
+        self.draw, self.setting, self.tested = map(cache, (self._draw, self._setting, self._tested))
 
     def task(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
         return self.settings["tasks"][row["task"]]
@@ -135,32 +135,47 @@ class _Study:
     def donors(self, positions: np.ndarray) -> np.ndarray:
         return self.profiles.obs["donor"].iloc[positions].astype(str).to_numpy()
 
-    def draw(self, task: str, n_real: int, repeat: int) -> _Draw:
-        key = (task, n_real, repeat)
-        if key not in self._draws:
-            if key not in self.real:
-                raise ContractError(
-                    f"no training set holds the real rows of task {task!r}, n_real {n_real}, repeat {repeat}",
-                    where="plan/training_sets.tsv",
-                    remedy="every (task, n, repeat) needs a row of regime same_n; delete the plan and run again",
-                )
-            self._draws[key] = self._make(self.real[key])
-        return self._draws[key]
+    def _draw(self, task: str, n_real: int, repeat: int) -> _Draw:
+        """The real rows of a task, number and repeat."""
+        if (row := self.real.get((task, n_real, repeat))) is None:
+            raise ContractError(
+                f"no training set holds the real rows of task {task!r}, n_real {n_real}, repeat {repeat}",
+                where="plan/training_sets.tsv",
+                remedy="every (task, n, repeat) needs a row of regime same_n; delete the plan and run again",
+            )
+        real, _ = self.members.of(row["training_set"], "train")
+        test, _ = self.members.of(row["training_set"], "test")
+        mean, sd = moderated_scale(self.profiles.X[real])
+        held_out = self.profiles.obs.iloc[test]
+        x, x_test = ((self.profiles.X[i].astype(np.float64) - mean) / sd for i in (real, test))
+        keys = {
+            "study": self.study,
+            "dataset": "+".join(sorted(held_out["dataset"].astype(str).unique())),
+            "task": row["task"],
+            "level": "+".join(sorted(held_out["level"].astype(str).unique())),
+            "n_real": row["n_real"],
+            "repeat": row["repeat"],
+            "seed": row["seed"],
+        }
+        seed = derive(self.seed, "augmentation", row["training_set"])
+        labels = self.labels(real, row), self.labels(test, row)
+        return _Draw(row, x, labels[0], x_test, labels[1], self.donors(test), mean, sd, seed, keys)
 
-    def chosen(self, draw: _Draw, name: str) -> tuple[bool, float]:
+    def _setting(self, task: str, n_real: int, name: str) -> tuple[bool, float]:
         """Whether a classifier does better with its setting chosen than with the default, and its accuracy so.
 
         By the mean over all repeats.
         """
-        key = (draw.row["task"], draw.row["n_real"], name)
-        if key not in self._chosen:
-            repeats = [self.draw(*k) for k in self.real if k[:2] == key[:2]]
-            fixed, chosen = (
-                float(np.mean([d.without(name, chosen=choice).metrics["balanced_accuracy"] for d in repeats]))
-                for choice in (False, True)
-            )
-            self._chosen[key] = (chosen > fixed, max(fixed, chosen))
-        return self._chosen[key]
+        repeats = [self.draw(*key) for key in self.real if key[:2] == (task, n_real)]
+        fixed, chosen = (
+            float(np.mean([d.without(name, chosen=choice).metrics["balanced_accuracy"] for d in repeats]))
+            for choice in (False, True)
+        )
+        return chosen > fixed, max(fixed, chosen)
+
+    def chosen(self, draw: _Draw, name: str) -> tuple[bool, float]:
+        """The same of the task and number of a draw."""
+        return self.setting(draw.row["task"], draw.row["n_real"], name)
 
     def without(self, draw: _Draw, name: str) -> _Scores:
         """Scores of a classifier of the real rows alone, with the setting, default or chosen, that does better."""
@@ -180,12 +195,10 @@ class _Study:
         best = self.best(draw)
         return configured | {BEST: draw.choice(best, chosen=self.chosen(draw, best)[0])}
 
-    def tested(self, task: str) -> np.ndarray:
+    def _tested(self, task: str) -> np.ndarray:
         """Donors that are held out in any repeat of a task."""
-        if task not in self._tested:
-            sets = [self.members.of(row["training_set"], "test")[0] for key, row in self.real.items() if key[0] == task]
-            self._tested[task] = np.unique(self.donors(np.unique(np.concatenate(sets))))
-        return self._tested[task]
+        sets = [self.members.of(row["training_set"], "test")[0] for key, row in self.real.items() if key[0] == task]
+        return np.unique(self.donors(np.unique(np.concatenate(sets))))
 
     def gains(self, draw: _Draw, scores: _Scores) -> dict[str, float]:
         """Metrics with their gains over the baseline, and what of the gain's error all repeats have in common.
@@ -202,25 +215,6 @@ class _Study:
         se = held_out_standard_error(scores.right, before.right, draw.y_test, draw.donors)
         share = len(np.unique(draw.donors)) / len(self.tested(draw.row["task"]))
         return found | {f"balanced_accuracy_gain{SHARED_SE}": se * float(np.sqrt(share))}
-
-    def _make(self, row: dict[str, Any]) -> _Draw:
-        real, _ = self.members.of(row["training_set"], "train")
-        test, _ = self.members.of(row["training_set"], "test")
-        mean, sd = moderated_scale(self.profiles.X[real])
-        held_out = self.profiles.obs.iloc[test]
-        x, x_test = ((self.profiles.X[i].astype(np.float64) - mean) / sd for i in (real, test))
-        keys = {
-            "study": self.study,
-            "dataset": "+".join(sorted(held_out["dataset"].astype(str).unique())),
-            "task": row["task"],
-            "level": "+".join(sorted(held_out["level"].astype(str).unique())),
-            "n_real": row["n_real"],
-            "repeat": row["repeat"],
-            "seed": row["seed"],
-        }
-        seed = derive(self.seed, "augmentation", row["training_set"])
-        labels = self.labels(real, row), self.labels(test, row)
-        return _Draw(row, x, labels[0], x_test, labels[1], self.donors(test), mean, sd, seed, keys)
 
 
 def _rows(draw: _Draw, scores: dict[str, float], **keys: Any) -> list[dict[str, Any]]:

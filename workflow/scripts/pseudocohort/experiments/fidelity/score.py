@@ -89,10 +89,6 @@ def likeness(
         Standardised profiles of donors that the generator saw and of others, of the same classes.
     made : Profiles or None
         Synthetic ones.
-    k : int
-        Neighbours.
-    seed : int
-        Of the halves and of the discriminator.
     sets : ndarray of bool (sets × genes), optional
         Gene sets, for the recovery of pathways.
     kinds : mapping of str, optional
@@ -139,14 +135,6 @@ def compare(
     ----------
     train, reality, stand_in : Profiles
         Standardised profiles that the generator saw, that it did not see, and that it made.
-    k : int
-        Neighbours; fewer where there are few profiles.
-    rng : Generator
-        Of the size-matched subsets.
-    seed : int
-        Of the discriminator.
-    sets : ndarray of bool (sets × genes), optional
-        Gene sets, for the recovery of pathways.
     """
     k = max(1, min(k, len(reality) - 2, len(stand_in) - 2))
     out = precision_recall_density_coverage(reality.x, stand_in.x, k)

@@ -9,7 +9,7 @@ import pandas as pd
 from ...core.words import number
 from ...generators.base.registry import is_control
 from ..shared import scales
-from ..shared.outcomes import repeats_that_tell
+from ..shared.outcomes import fewest_that_tell, repeats_that_tell
 from ..shared.statistics import interval
 from ..shared.tables import rows_with
 from ..shared.verdicts import Column, triple
@@ -100,8 +100,7 @@ def _repeats_that_decide(above: dict[str, tuple[pd.Series, pd.Series]], correcte
     distance = [(v, MARGIN - float(v.mean())) for both in above.values() for v in both]
     close = [repeats_that_tell(v, d, confidence=corrected) for v, d in distance]
     far = [repeats_that_tell(v, -d) for v, d in distance]
-    needed = [n for n in close if n] + ([max(n for n in far if n)] if None not in far else [])
-    return min(needed, default=None)
+    return fewest_that_tell(close, far)
 
 
 def _beside_the_gaussian(mvn: pd.Series, difference: pd.Series, candidates: int) -> str:

@@ -56,16 +56,7 @@ def _linear(x: np.ndarray) -> np.ndarray:
 
 
 def space(name: str, x: np.ndarray, obs: pd.DataFrame) -> Transform:
-    """Map of log2 profiles into one of :data:`SPACES`, fitted on training profiles.
-
-    Parameters
-    ----------
-    name : str
-    x : ndarray (n × genes)
-        Training profiles, log2(expression + 1).
-    obs : DataFrame
-        Their levels.
-    """
+    """Map of log2 profiles into one of :data:`SPACES`, fitted on training profiles."""
     if name == "z_log":
         return Scaler(by_level=True).fit(np.asarray(x), obs).transform
     scaler = {"max_abs": MaxAbsScaler, "z_linear": StandardScaler}[name]().fit(_linear(x))

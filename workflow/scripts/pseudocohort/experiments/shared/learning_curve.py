@@ -244,12 +244,8 @@ def extrapolate(
 
     Parameters
     ----------
-    laws : list of PowerLaw
-        :func:`power_laws` of the curve.
     statistic : callable
         The number asked for, of a law.
-    repeats : int
-        Repeats that the curve is of.
     number : bool
         It is a number of profiles, which may differ by orders of magnitude.
 
@@ -305,8 +301,6 @@ def saved_rows(
         Long rows of each arm's gain over real profiles alone, of the same repeat and number.
     zero : int
         Number of real profiles that ``n_real`` 0 stands for.
-    chance, seed
-        See :class:`ResampledCurves`.
     """
     rows: list[dict[str, object]] = []
     resampled: dict[tuple[int, ...], ResampledCurves] = {}

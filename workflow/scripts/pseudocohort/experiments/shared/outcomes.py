@@ -206,6 +206,11 @@ def _repeats_that_decide(
         repeats_that_tell(v, smallest - means[c], confidence=confidence, shared_se=shared.get(c, 0.0), power=power)
         for c, v in gains.items()
     ]
+    return fewest_that_tell(yes, no)
+
+
+def fewest_that_tell(yes: Sequence[int | None], no: Sequence[int | None]) -> int | None:
+    """Number that one of `yes` needs, or all of `no`, whichever is less; None where no number would do."""
     needed = [n for n in yes if n] + ([max(n for n in no if n)] if None not in no else [])
     return min(needed, default=None)
 

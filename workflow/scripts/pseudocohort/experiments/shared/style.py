@@ -123,18 +123,7 @@ def by_generator(
 ) -> None:
     """A dot with its interval in the line of each generator of `names`, and a dashed line at real profiles.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Summary rows of one metric.
-    colour : str
-        Of all dots and the line; default: each generator's own.
-    shift : float
-        Of the dots, in lines.
-    real : bool
-        Whether there is a line.
-    **dot
-        As for :func:`dots`.
+    They have one colour, or each generator's own, and are moved by `shift` lines; `dot` is for :func:`dots`.
     """
     rows = table.set_index("generator")
     for y, name in enumerate(names):
