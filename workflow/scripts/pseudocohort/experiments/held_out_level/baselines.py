@@ -65,6 +65,11 @@ class Seen:
         """Mean of a condition at the other level."""
         return centroids(self.source, self.source_labels, self.source_weight, np.array([condition]))[0]
 
+    def source_sample(self, condition: str, n: int, rng: np.random.Generator) -> np.ndarray:
+        """`n` profiles of a condition at the other level, in random order, again and again if there are fewer."""
+        rows = np.flatnonzero(self.source_labels == condition)
+        return self.source[np.resize(rng.permutation(rows), n)]
+
     @cached_property
     def residuals(self) -> np.ndarray:
         """Profiles at the hidden level less the mean of their condition."""
@@ -117,8 +122,7 @@ def coral(seen: Seen, condition: str, n: int, rng: np.random.Generator) -> np.nd
     shared = np.isin(seen.source_labels, seen.conditions)
     mean, sd = plain_scale(seen.source[shared], seen.source_offset)
     here, here_sd = plain_scale(seen.x)
-    rows = np.flatnonzero(seen.source_labels == condition)
-    z = (seen.source[np.resize(rng.permutation(rows), n)] - mean) / sd
+    z = (seen.source_sample(condition, n, rng) - mean) / sd
     z = _power((seen.source[shared] - mean) / sd, z, -0.5)
     return here + here_sd * _power((seen.x - here) / here_sd, z, 0.5)
 
@@ -134,15 +138,9 @@ def standardised_cells(seen: Seen, condition: str, n: int, rng: np.random.Genera
     """Profiles of the other level, each gene standardised there and rescaled as here."""
     mean, sd = plain_scale(seen.source, seen.source_offset)
     here, here_sd = plain_scale(seen.x)
-    rows = np.flatnonzero(seen.source_labels == condition)
-    return here + here_sd * (seen.source[np.resize(rng.permutation(rows), n)] - mean) / sd
+    return here + here_sd * (seen.source_sample(condition, n, rng) - mean) / sd
 
 
 BASELINES: dict[str, Callable[[Seen, str, int, np.random.Generator], np.ndarray]] = {
-    "pan_mean": pan_mean,
-    "level_shift": level_shift,
-    "ridge_map": ridge_map,
-    "nearest_type": nearest_type,
-    "coral": coral,
-    "standardised_cells": standardised_cells,
+    guess.__name__: guess for guess in (pan_mean, level_shift, ridge_map, nearest_type, coral, standardised_cells)
 }

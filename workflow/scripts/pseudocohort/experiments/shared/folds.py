@@ -10,7 +10,15 @@ import pandas as pd
 
 from ...core.errors import UserError
 from ...core.seeds import derive
+from ...core.settings import integer
 from .plan import Roles, generators_of, in_proportion, rows
+
+#: Settings of an experiment by folds.
+FOLD_SETTINGS = {
+    "folds": integer(5, "Folds by donor, stratified by condition.", minimum=2),
+    "repeats": integer(1, "Times that the folds are dealt anew.", minimum=1),
+    "neighbours": integer(10, "Neighbours k of precision, recall, density and coverage.", minimum=1),
+}
 
 
 def folds_of(config: dict[str, Any], experiment: str) -> int:
