@@ -87,12 +87,7 @@ def of_cohort(cohort: Cohort, found: Evidence | None) -> list[str]:
 
 
 def decide(
-    table: pd.DataFrame | None,
-    generator: str,
-    *,
-    bounds: Bounds,
-    cohort: Cohort,
-    override: str = "",
+    table: pd.DataFrame | None, generator: str, *, bounds: Bounds, cohort: Cohort, override: str = ""
 ) -> Decision:
     """Let a release pass, or refuse it.
 

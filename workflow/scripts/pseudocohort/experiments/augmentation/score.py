@@ -36,15 +36,7 @@ from ...core.errors import ContractError
 from ...core.io import evaluation_table
 from ...core.seeds import derive
 from ...generators.space.label_em import name_pool
-from ..shared.classifiers import (
-    DEFAULTS,
-    Choice,
-    choose_setting,
-    details,
-    fit_predict,
-    majority_rate,
-    metrics,
-)
+from ..shared.classifiers import DEFAULTS, Choice, choose_setting, details, fit_predict, majority_rate, metrics
 from ..shared.estimators import BASELINES, BEST
 from ..shared.inputs import ScoreInputs
 from ..shared.plan import in_task, task_label

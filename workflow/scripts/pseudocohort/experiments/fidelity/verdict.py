@@ -65,10 +65,7 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
     if "mvn" in means.index and best != "mvn":
         facts.insert(2, ("Gaussian", _beside_the_gaussian(means.loc["mvn"], auc["mvn"] - auc[best], len(candidates))))
     if close:
-        status, answer = (
-            "yes",
-            f"Yes: profiles of {best} are about as hard to tell from patients as patients are.",
-        )
+        status, answer = ("yes", f"Yes: profiles of {best} are about as hard to tell from patients as patients are.")
         advice = f"Where likeness counts, use {best}; look at leakage before you share anything."
     elif far:
         status, answer = "no", f"No: a classifier tells synthetic profiles from patients, even those of {best}."

@@ -135,10 +135,7 @@ def score(hidden: _Hidden, made: np.ndarray, rng: np.random.Generator) -> dict[s
     real = {c: hidden.test[hidden.labels == c].mean(0) - origin for c in np.unique(hidden.labels)}
     centroid = made.mean(0) - origin
     r = {c: base.pearson(centroid, mean) for c, mean in real.items()}
-    out = {
-        "centroid_r": r[hidden.condition],
-        "type_rank": float(1 + sum(v > r[hidden.condition] for v in r.values())),
-    }
+    out = {"centroid_r": r[hidden.condition], "type_rank": float(1 + sum(v > r[hidden.condition] for v in r.values()))}
     x = np.concatenate([others, made])
     y = np.r_[np.zeros(len(others)), np.ones(len(made))]
     model = LogisticRegression(C=0.01, class_weight="balanced", max_iter=500).fit(x, y)

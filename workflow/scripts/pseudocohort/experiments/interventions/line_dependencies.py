@@ -20,12 +20,7 @@ PENALTY = 1.0
 
 
 def score(
-    lines: Lines,
-    dependencies: Dependencies,
-    regulators: set[str],
-    *,
-    study: str,
-    seed: int,
+    lines: Lines, dependencies: Dependencies, regulators: set[str], *, study: str, seed: int
 ) -> pd.DataFrame | None:
     """Evaluation table over genes; None if fewer than ten lines have a dependency.
 

@@ -88,10 +88,7 @@ def _translate(table: pd.DataFrame) -> dict[str, Any]:
     answer = f"A patient's own normal is predicted from the tumour {found} the class mean"
     answer += f"; not shown for {', '.join(failed)}." if failed and yes else "."
     facts = [
-        (
-            "Own normal, variance explained",
-            f"{r2.said(_percent, ' %')}; the class mean explains 0 %",
-        ),
+        ("Own normal, variance explained", f"{r2.said(_percent, ' %')}; the class mean explains 0 %"),
         ("Own normal found among others", f"mean rank {number(rank.mean)}, first in {number(100 * first.mean, 0)} %"),
     ]
     advice = "Treat a translated profile as personal data: it can be traced to its patient."

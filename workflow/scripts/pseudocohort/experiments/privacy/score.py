@@ -337,10 +337,7 @@ def score(given: ScoreInputs) -> pd.DataFrame:
 
 
 def privacy(
-    given: ScoreInputs,
-    *,
-    signals: pd.DataFrame | None = None,
-    ledgers: Mapping[str, Mapping[str, Any]] | None = None,
+    given: ScoreInputs, *, signals: pd.DataFrame | None = None, ledgers: Mapping[str, Mapping[str, Any]] | None = None
 ) -> pd.DataFrame:
     """Attack the synthetic cohorts of a generator, and those of its negative control.
 

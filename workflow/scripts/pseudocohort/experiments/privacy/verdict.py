@@ -112,12 +112,7 @@ def _notes(kind: str, names: list[str], judged: Judged) -> str:
     return f"Members are found in the cohorts of {named}." if kind == "no" else f"Not shown for {named}."
 
 
-def _facts(
-    table: pd.DataFrame,
-    judged: Judged,
-    passing: list[str],
-    leaking: list[str],
-) -> list[tuple[str, str]]:
+def _facts(table: pd.DataFrame, judged: Judged, passing: list[str], leaking: list[str]) -> list[tuple[str, str]]:
     """The largest area of what may be shared, or of all; what a guess has; what the shared cohort is still good for."""
     of = passing or leaking or list(judged)
     generator = max(of, key=lambda g: judged[g][0].best.audit.auc)
@@ -148,13 +143,7 @@ def _facts(
     return facts
 
 
-def _advice(
-    table: pd.DataFrame,
-    judged: Judged,
-    passing: list[str],
-    leaking: list[str],
-    unclear: list[str],
-) -> str:
+def _advice(table: pd.DataFrame, judged: Judged, passing: list[str], leaking: list[str], unclear: list[str]) -> str:
     """What may be shared at what cost, or what would tell."""
     if passing:
         best = _most_useful(table, passing)

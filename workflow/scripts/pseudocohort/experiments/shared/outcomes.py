@@ -150,12 +150,7 @@ def _quantiles(confidence: float, power: float) -> np.ndarray:
 
 
 def repeats_that_tell(
-    values: Sequence[float],
-    distance: float,
-    *,
-    confidence: float = 0.95,
-    shared_se: float = 0.0,
-    power: float = POWER,
+    values: Sequence[float], distance: float, *, confidence: float = 0.95, shared_se: float = 0.0, power: float = POWER
 ) -> int | None:
     """Number of repeats with which half the interval is shorter than `distance`, with a chance of `power`.
 

@@ -13,10 +13,7 @@ from ...shared.style import CYCLE, GREY, LIGHT, empty, order_of, spread
 from ...shared.tables import rows_with
 
 #: Regime, axis, and the regimes at a factor of 1 (the audit itself).
-PANELS = (
-    ("training_length", "training length, times the setting"),
-    ("release_size", "synthetic profiles per member"),
-)
+PANELS = (("training_length", "training length, times the setting"), ("release_size", "synthetic profiles per member"))
 
 
 #: A generator below this at every point is drawn without its name.
