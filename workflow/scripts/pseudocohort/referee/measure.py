@@ -112,10 +112,7 @@ def likeness(
     root of the mean squared distance of the halves' values to their mean, the jackknife that deletes half of the donors
     (Shao & Wu 1989, Annals of Statistics 17:1176). Of a single halving there is no interval.
 
-    Returns
-    -------
-    DataFrame
-        Summary table; ``n`` is the number of held-out donors.
+    Summary table; ``n`` is the number of held-out donors.
     """
     profiles = {c.name: c.profiles() for c in (train, holdout)}
     scaler = Scaler(by_level=True).fit(profiles["train"].X, profiles["train"].obs)
@@ -151,11 +148,8 @@ def use(cohorts: dict[str, Cohort], train: Cohort, holdout: Cohort, seed: int) -
     support vector machine, with the setting, that inner cross-validation on the training profiles prefers; it is the
     same whatever it is taught by. Standard errors are over held-out donors, those of differences paired.
 
-    Returns
-    -------
-    DataFrame
-        Summary table: ``balanced_accuracy`` and, of what is taught by synthetic profiles, ``balanced_accuracy_gain``
-        over the training profiles alone.
+    Summary table: ``balanced_accuracy`` and, of what is taught by synthetic profiles, ``balanced_accuracy_gain`` over
+    the training profiles alone.
     """
     labels, donors = holdout.obs["condition"].to_numpy(), holdout.obs["donor"].to_numpy()
     y = train.obs["condition"].to_numpy()

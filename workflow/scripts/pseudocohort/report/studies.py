@@ -16,10 +16,7 @@ from .templating import environment
 def finished(results: Path) -> list[dict[str, Any]]:
     """Studies below a folder that have answers and a report, by name.
 
-    Returns
-    -------
-    list of dict
-        ``study``, ``title``, ``simulated``, ``questions`` and ``page``, the path of the report from `results`.
+    ``study``, ``title``, ``simulated``, ``questions`` and ``page``, the path of the report from `results`.
     """
     found = []
     for verdicts in sorted(results.glob("*/tables/verdicts.json")):

@@ -27,11 +27,8 @@ from ..shared.tables import rows_with
 def curves(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     """Summary rows that read augmentation against the learning curve of real profiles alone.
 
-    Returns
-    -------
-    DataFrame
-        Summary rows: :data:`SAVED` of every arm; of real profiles alone :data:`DOUBLED` at every size and
-        :data:`ENOUGH` (``n_real`` -1), without a value where the curve does not identify them.
+    Summary rows: :data:`SAVED` of every arm; of real profiles alone :data:`DOUBLED` at every size and :data:`ENOUGH`
+    (``n_real`` -1), without a value where the curve does not identify them.
     """
     rows: list[dict[str, object]] = []
     for _, own in table.groupby("task", sort=False):

@@ -364,12 +364,9 @@ def augmentation(given: ScoreInputs) -> pd.DataFrame:
     unlabelled ones with labels of a mixture (``named``), and ``majority_rate``. The classifiers of real rows are fitted
     by the first of several scores and shared.
 
-    Returns
-    -------
-    DataFrame
-        Long evaluation table. ``*_gain`` is the difference to the best baseline on the same real rows,
-        ``balanced_accuracy_gain_shared_se`` what of its error all repeats have in common; ``recall_<class>``
-        that of a class; ``brier`` and ``calibration_error`` are of the predicted probabilities (less is better).
+    Long evaluation table. ``*_gain`` is the difference to the best baseline on the same real rows,
+    ``balanced_accuracy_gain_shared_se`` what of its error all repeats have in common; ``recall_<class>`` that of a
+    class; ``brier`` and ``calibration_error`` are of the predicted probabilities (less is better).
 
     Raises
     ------

@@ -102,11 +102,8 @@ def camda(given: ScoreInputs) -> pd.DataFrame:
     Of the generator ``real``: classifiers trained on the real profiles of the four folds; for the metrics of likeness,
     one half of the held-out fold against the other.
 
-    Returns
-    -------
-    DataFrame
-        Evaluation table, a fold per ``repeat``. The challenge's: ``accuracy``, ``auprc``, ``feature_overlap``,
-        ``mmd_challenge``, ``discriminative_f1``, ``dcr``, ``dcr_base``; the rest are those of fidelity.
+    Evaluation table, a fold per ``repeat``. The challenge's: ``accuracy``, ``auprc``, ``feature_overlap``,
+    ``mmd_challenge``, ``discriminative_f1``, ``dcr``, ``dcr_base``; the rest are those of fidelity.
     """
     rows: list[dict[str, Any]] = []
     for row in given.rows:

@@ -46,10 +46,7 @@ FEWEST_OF_CONDITION = 10
 def fidelity(given: ScoreInputs) -> pd.DataFrame:
     """Fidelity of one generator, or of real profiles (``generator="real"``), on each training set.
 
-    Returns
-    -------
-    DataFrame
-        Evaluation table; rows with the task ``condition:<name>`` are about one condition.
+    Evaluation table; rows with the task ``condition:<name>`` are about one condition.
     """
     settings, path = given.settings, given.settings.get("gene_sets")
     sets = set_matrix(read_gene_sets(path), given.profiles.var["symbol"]) if path else None
@@ -83,6 +80,8 @@ def likeness(
 ) -> dict[tuple[str | None, str], float]:
     """Metrics of `made`, or of real profiles where it is None, on average over both halves of `test` as reality.
 
+    By task (None: all; ``condition:<name>``) and metric.
+
     Parameters
     ----------
     train, test : Profiles
@@ -93,11 +92,6 @@ def likeness(
         Gene sets, for the recovery of pathways.
     kinds : mapping of str, optional
         Covariates and their kinds.
-
-    Returns
-    -------
-    dict of float
-        By task (None: all; ``condition:<name>``) and metric.
     """
     parts = []
     halves = donor_halves(test.donor, test.classes, random_generator(seed, "donors"))

@@ -69,11 +69,8 @@ def lacan(given: ScoreInputs) -> pd.DataFrame:
     Of the generator ``real``: the network trained on the training profiles themselves; for the metrics of likeness,
     held-out against training profiles, and one half of the held-out donors against the other.
 
-    Returns
-    -------
-    DataFrame
-        Evaluation table, a fold per ``repeat`` and a space per ``estimator``. Metrics ending in ``_train`` are against
-        training profiles, as published; ``reverse_accuracy`` is theirs.
+    Evaluation table, a fold per ``repeat`` and a space per ``estimator``. Metrics ending in ``_train`` are against
+    training profiles, as published; ``reverse_accuracy`` is theirs.
     """
     rows: list[dict[str, Any]] = []
     for row in given.rows:

@@ -124,11 +124,8 @@ def over_a_baseline(
 def verdicts(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str, Any]:
     """Answers by question, and the overview of generators; a question whose experiment was not run says so.
 
-    Returns
-    -------
-    dict
-        ``questions``: a verdict by experiment. ``overview``: columns of the table of generators, as dicts with the
-        ``experiment`` that they are from.
+    ``questions``: a verdict by experiment. ``overview``: columns of the table of generators, as dicts with the
+    ``experiment`` that they are from.
     """
     questions, overview = {}, []
     for name, experiment in experiments().items():
