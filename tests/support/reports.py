@@ -131,9 +131,9 @@ TABLES = {
     "combination": combination_table(0.1),
     "fidelity": fidelity_table(real=0.5, copy=0.5, mvn=0.7, ddpm=0.56),
 }
-DRAW = {
-    "augmentation": lambda s: augmentation.draw(s, {"t": "the task"}), "privacy": privacy.draw,
-    "interventions": interventions.draw, "combination": combination.draw, "fidelity": fidelity.draw,
+FIGURES = {
+    "augmentation": augmentation, "privacy": privacy, "interventions": interventions, "combination": combination,
+    "fidelity": fidelity,
 }  # fmt: skip
 
 
@@ -141,7 +141,7 @@ def whole_page(tmp_path):
     """A whole page, with a title and a dataset name that try to break out of the HTML."""
     figures = {}
     for name, table in TABLES.items():
-        save(DRAW[name](summarise(table)), tmp_path / f"{name}.svg")
+        save(FIGURES[name].draw(summarise(table), CONFIG), tmp_path / f"{name}.svg")
         figures[name] = tmp_path / f"{name}.svg"
     data = DataSection(
         [{"name": "Labels", "status": "look", "text": "5 of <b>x</b>"}],

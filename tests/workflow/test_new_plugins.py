@@ -83,7 +83,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from ..core.io import evaluation_table, read_table
+from ..core.io import evaluation_table
 from ..core.settings import integer
 from .description import Experiment, Figure
 from .shared.plan import in_proportion, rows
@@ -132,8 +132,7 @@ def verdict(table, config):
     return {"status": "unclear", "answer": f"The nearest mean is that of {means.idxmin()}.", "points": []}
 
 
-def bars(files, config):
-    summary = read_table(files["summary"][0])
+def bars(summary, config):
     figure, ax = plt.subplots()
     ax.barh(summary["generator"], summary["value"])
     return figure

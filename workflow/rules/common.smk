@@ -14,7 +14,7 @@ sys.path.insert(0, str(WORKFLOW / "scripts"))
 from pseudocohort import configuration
 from pseudocohort.acquire import catalogue, sources
 from pseudocohort.core.errors import UserError
-from pseudocohort.core.paths import put_before_installed
+from pseudocohort.core.paths import in_data_root, put_before_installed
 from pseudocohort.core.versions import code_version, folder_version
 from pseudocohort.experiments import registry as experiment_registry
 from pseudocohort.generators.base import registry as generator_registry
@@ -78,22 +78,16 @@ def resource(name):
     return str(PROJECT / "resources" / name)
 
 
-def memory(base_mb, per_input_mb=0.0):
-    """Memory of a rule, MB: a base, so much per MB of its input, and more at each further attempt."""
+def growing(base, per_input_mb=0.0):
+    """A resource of a rule: a base, so much per MB of its input, and more at each further attempt."""
 
-    def mem_mb(wildcards, input, attempt):
-        return round((base_mb + per_input_mb * input.size_mb) * attempt)
-
-    return mem_mb
-
-
-def minutes(base, per_input_mb=0.0):
-    """Runtime of a rule, minutes: a base, so much per MB of its input, and more at each further attempt."""
-
-    def runtime(wildcards, input, attempt):
+    def resource_of_job(wildcards, input, attempt):
         return round((base + per_input_mb * input.size_mb) * attempt)
 
-    return runtime
+    return resource_of_job
+
+
+memory = minutes = growing  # MB; minutes
 
 
 def parameters_of_simulation(wildcards):
@@ -121,8 +115,7 @@ def dataset_files(wildcards):
 
 def line_alias_file(wildcards):
     """The table of names of cell lines, where one is given; for tissue it is of no use."""
-    path = config["prepare"]["line_aliases"]
-    path = path.replace("{data_root}", configuration.data_root(config).rstrip("/"))
+    path = in_data_root(config["prepare"]["line_aliases"], config)
     cultured = "in_vitro" in DATASETS[wildcards.dataset]["context"]
     return {"lines": path} if path and cultured else {}
 
@@ -262,12 +255,6 @@ def sets_of_audit(wildcards):
     return plan.batches(config, "privacy", wildcards.generator)[wildcards.batch]
 
 
-def _given(key):
-    """A path of the section interventions, with {data_root} replaced."""
-    root = configuration.data_root(config).rstrip("/")
-    return config["interventions"][key].replace("{data_root}", root)
-
-
 def settings_of_questions(wildcards):
     """What of the section interventions answers depend on; {data_root} stays, so that a moved folder re-runs nothing."""
     scored = ("truth", "truths", "generators", "n_genes", "n_leaves")
@@ -277,11 +264,6 @@ def settings_of_questions(wildcards):
 def settings_of_truths(wildcards):
     """What of the section interventions its scores depend on."""
     return {k: v for k, v in config["interventions"].items() if k != "questions"}
-
-
-def pathway_file(wildcards):
-    """The GMT file of pathways, as the configuration names it."""
-    return config["fidelity"]["gene_sets"]
 
 
 def question_files(wildcards):
@@ -298,12 +280,12 @@ def intervention_files(wildcards):
 
 def _files_of_interventions(*keys):
     """The configured files of these keys, and the tables of dependencies."""
-    root = configuration.data_root(config).rstrip("/")
-    tables = config["interventions"]["dependencies"]
-    given = [*map(_given, keys), *(t.replace("{data_root}", root) for t in tables)]
-    if config["simulated"]:
-        return sorted({str(Path(path).parent) for path in given if path})
-    return [path for path in given if path]
+    own = config["interventions"]
+    paths = filter(None, (*(own[key] for key in keys), *own["dependencies"]))
+    given = [in_data_root(path, config) for path in paths]
+    return (
+        sorted({str(Path(p).parent) for p in given}) if config["simulated"] else given
+    )
 
 
 def evaluated_files(wildcards):
@@ -353,12 +335,6 @@ def gpus_of_generator(wildcards):
 def files_of_figure(wildcards):
     """Files that a figure is drawn from, by name."""
     return experiment_registry.figure_inputs(config, wildcards.figure, jobs_of)
-
-
-def figure_config(wildcards):
-    """What of the configuration a figure may depend on."""
-    keys = ("augmentation", "combination", "release")
-    return {key: config[key] for key in keys}
 
 
 def caption_of_figure(wildcards):

@@ -1,12 +1,7 @@
 """Hold out a share of the tissue donors from everything that is fitted."""
 
-from typing import TYPE_CHECKING
-
 from pseudocohort.core import contracts, io, logs
 from pseudocohort.prepare.donors import assign_donors
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 logs.configure(snakemake.log[0])
 obs = [io.read_profiles(path, contracts.PREPARED, backed=True).obs for path in snakemake.input]

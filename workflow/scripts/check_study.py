@@ -1,13 +1,9 @@
 """Compare the datasets of the study with each other: the same donors, labels, sources."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pseudocohort.core import contracts, io, logs
 from pseudocohort.prepare.study_checks import check_study
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 logs.configure(snakemake.log[0])
 given, out = snakemake.input, snakemake.output

@@ -2,13 +2,9 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pseudocohort.acquire.sources import fetch_row
 from pseudocohort.core import logs
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 logs.configure(snakemake.log[0])
 offline = os.environ.get("PSEUDOCOHORT_OFFLINE") == "1"

@@ -1,13 +1,9 @@
 """Download a project's open STAR counts from the GDC and assemble them."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pseudocohort.acquire import gdc
 from pseudocohort.core import logs
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 logs.configure(snakemake.log[0])
 gdc.acquire(

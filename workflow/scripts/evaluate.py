@@ -1,7 +1,7 @@
 """Score some generators, or the real data, in one experiment."""
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 import sklearn
@@ -10,9 +10,6 @@ from pseudocohort.core import contracts, io, logs
 from pseudocohort.experiments.registry import describe
 from pseudocohort.experiments.shared.inputs import ScoreInputs
 from pseudocohort.generators.fit.synthetic_store import SyntheticStore
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 logs.configure(snakemake.log[0])
 sklearn.set_config(skip_parameter_validation=True)  # thousands of small fits, whose settings are ours

@@ -1,16 +1,12 @@
 """Sample what the plan asks of each model of a batch."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pseudocohort.core import contracts, io, logs
 from pseudocohort.generators.base.registry import get
 from pseudocohort.generators.fit.covariates import described
 from pseudocohort.generators.fit.inference import sample_batch
 from pseudocohort.plan.requests import request
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 logs.configure(snakemake.log[0])
 profiles = io.read_profiles(snakemake.input.profiles, contracts.HARMONISED)

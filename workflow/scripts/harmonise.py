@@ -1,13 +1,8 @@
 """Bring all datasets into one gene space on log scale."""
 
-from typing import TYPE_CHECKING
-
 from pseudocohort.core import contracts, io, logs
 from pseudocohort.prepare.gene_table import load_gene_table
 from pseudocohort.prepare.harmonise import harmonise
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 logs.configure(snakemake.log[0])
 profiles, genes = harmonise(

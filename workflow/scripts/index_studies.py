@@ -1,15 +1,11 @@
 """Write the page of all studies."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pseudocohort import __version__
 from pseudocohort.core import logs
 from pseudocohort.report import page
 from pseudocohort.report.studies import finished, render_studies
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 logs.configure(snakemake.log[0])
 target = Path(snakemake.output.page)

@@ -1,13 +1,8 @@
 """Answer the questions of the configuration, a table and a page each."""
 
-from typing import TYPE_CHECKING
-
 from pseudocohort.core import contracts, io, logs
 from pseudocohort.intervene.run import answers, study_of
 from pseudocohort.intervene.write import write
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 logs.configure(snakemake.log[0])
 params = snakemake.params

@@ -1,14 +1,9 @@
 """Tissue-level profiles on all genes that their datasets share."""
 
-from typing import TYPE_CHECKING
-
 from pseudocohort.core import contracts, io, logs
 from pseudocohort.intervene.run import EVERY_GENE
 from pseudocohort.prepare.gene_table import load_gene_table
 from pseudocohort.prepare.harmonise import harmonise
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 logs.configure(snakemake.log[0])
 profiles, _ = harmonise(

@@ -3,7 +3,6 @@
 import logging
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -14,9 +13,6 @@ from pseudocohort.generators.base import registry
 from pseudocohort.generators.fit.inference import expected_given
 from pseudocohort.intervene.regulons import read_graph
 from pseudocohort.intervene.run import resolved
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 logs.configure(snakemake.log[0])
 given, params = snakemake.input, snakemake.params

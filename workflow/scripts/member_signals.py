@@ -1,13 +1,9 @@
 """Read from each model of a batch what it knows of the candidates, and its privacy ledger."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pseudocohort.core import contracts, io, logs
 from pseudocohort.generators.fit.inference import signals_batch
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 logs.configure(snakemake.log[0])
 signals, ledgers = signals_batch(

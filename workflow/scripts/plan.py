@@ -1,7 +1,6 @@
 """Write the training sets and their members."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -9,9 +8,6 @@ from pseudocohort.core import contracts, io, logs
 from pseudocohort.experiments.shared.plan import with_split
 from pseudocohort.plan.members import members
 from pseudocohort.plan.training_sets import training_sets
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 logs.configure(snakemake.log[0])
 config = snakemake.params.config

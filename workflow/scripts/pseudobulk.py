@@ -1,12 +1,7 @@
 """Sum the cells of each line into pseudo-bulk profiles."""
 
-from typing import TYPE_CHECKING
-
 from pseudocohort.core import contracts, io, logs
 from pseudocohort.prepare.pseudobulk import pseudobulk
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 logs.configure(snakemake.log[0])
 cells = io.read_profiles(snakemake.input.profiles, contracts.PREPARED, backed=True)

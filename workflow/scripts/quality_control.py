@@ -1,14 +1,9 @@
 """Map gene ids and remove or flag poor cells and samples."""
 
-from typing import TYPE_CHECKING
-
 from pseudocohort.core import contracts, io, logs
 from pseudocohort.prepare.cell_lines import LineNames, read_line_names
 from pseudocohort.prepare.gene_table import load_gene_table
 from pseudocohort.prepare.quality import control_cells, control_samples
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 logs.configure(snakemake.log[0])
 row, out = snakemake.params.row, snakemake.output

@@ -1,15 +1,10 @@
 """Write what the study was made with."""
 
-from typing import TYPE_CHECKING
-
 import pandas as pd
 import yaml
 
 from pseudocohort.core import io, logs, provenance
 from pseudocohort.generators.base import registry
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 logs.configure(snakemake.log[0])
 with io.atomic(snakemake.output.config) as temporary:

@@ -1,16 +1,12 @@
 """Write the release bundle, if the gate lets it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pseudocohort import __version__
 from pseudocohort.core import contracts, io, logs
 from pseudocohort.experiments.privacy.evidence import Bounds
 from pseudocohort.generators.base.serialization import ledger_of
 from pseudocohort.release import bundle, gate, inputs
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 logs.configure(snakemake.log[0])
 given, params = snakemake.input, snakemake.params

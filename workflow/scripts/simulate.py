@@ -1,15 +1,11 @@
 """Write the raw files of a simulation in public formats."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import yaml
 
 from pseudocohort.acquire.simulate.write import simulate
 from pseudocohort.core import logs
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 logs.configure(snakemake.log[0])
 parameters = yaml.safe_load(Path(snakemake.input.parameters).read_text())

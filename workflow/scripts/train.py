@@ -1,13 +1,9 @@
 """Train one generator on each training set of a batch."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pseudocohort.core import contracts, io, logs
 from pseudocohort.generators.fit.batch import train_batch
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 logs.configure(snakemake.log[0])
 members = io.read_table(snakemake.input.members, contracts.MEMBERS_COLUMNS)

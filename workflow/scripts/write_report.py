@@ -2,16 +2,12 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pseudocohort import __version__
 from pseudocohort.core import contracts, io, logs
 from pseudocohort.report import page
 from pseudocohort.report.cost import costs
 from pseudocohort.report.data_section import data_section, read_tables
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 logs.configure(snakemake.log[0])
 given, config = snakemake.input, snakemake.params.config
@@ -23,11 +19,7 @@ html = page.render(
     verdicts=io.read_json(given.verdicts),
     summaries={Path(p).stem.removesuffix("_summary"): io.read_table(p) for p in given.summaries},
     figures={Path(p).stem: Path(p) for p in given.figures},
-    data=data_section(
-        {Path(p).stem: io.read_json(p) for p in given.quality},
-        io.read_json(given.study),
-        **tables,
-    ),
+    data=data_section({Path(p).stem: io.read_json(p) for p in given.quality}, io.read_json(given.study), **tables),
     conditions=tables["conditions"],
     donors=io.read_table(given.donors, contracts.DONORS_COLUMNS),
     genes=io.read_table(given.genes),

@@ -154,7 +154,7 @@ def test_verdict_quotes_ceiling_and_baseline_and_the_figure_has_a_panel_per_metr
     worse = scored.replace({"generator": {"copy": "mvn_camda", "independent": "ddpm"}})
     assert verdicts({"camda": worse}, {})["questions"]["camda"]["status"] == "no"
     summary = named.groupby(["generator", "metric"], as_index=False)["value"].mean().assign(ci_low=0.1, ci_high=0.9)
-    assert len(draw(summary).axes) == 4
+    assert len(draw(summary, {}).axes) == 4
 
 
 def test_the_summary_is_over_all_folds(scored: pd.DataFrame) -> None:

@@ -17,6 +17,7 @@ from pseudocohort.core.errors import ContractError
 from pseudocohort.experiments.combination import baselines as base
 from pseudocohort.experiments.combination.finish import finish
 from pseudocohort.experiments.combination.score import combination
+from pseudocohort.experiments.shared.between_levels import shrunk_noise
 from pseudocohort.experiments.shared.inputs import ScoreInputs
 from pseudocohort.experiments.shared.split_guard import check_no_leak
 from pseudocohort.plan.members import members
@@ -74,7 +75,7 @@ def test_tissue_noise_has_the_ledoit_wolf_covariance_of_the_standardised_pool() 
     pool = rng.normal(size=(80, 12)) @ rng.normal(size=(12, 12)) + 5
     space = base.TissueSpace.of(pool)
     expected, _ = ledoit_wolf((pool - pool.mean(0)) / pool.std(0), assume_centered=True)
-    np.testing.assert_allclose(np.cov(space.noise(60_000, rng).T, bias=True), expected, atol=0.03)
+    np.testing.assert_allclose(np.cov(shrunk_noise(space.pool, 60_000, rng).T, bias=True), expected, atol=0.03)
 
 
 def test_bootstraps_of_a_line_share_its_weight() -> None:

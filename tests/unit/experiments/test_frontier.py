@@ -47,10 +47,10 @@ def test_points_are_those_of_the_audit_and_the_main_release() -> None:
 
 
 def test_figure_names_generators_and_claims(tmp_path) -> None:
-    save(frontier.draw(_table(), bound=0.6), tmp_path / "f.svg")
+    save(frontier.draw(_table(), {"release": {"max_auc_high": 0.6}}), tmp_path / "f.svg")
     text = (tmp_path / "f.svg").read_text()
     assert "dp (\u03b5 = 3)" in text and ">void<" in text and "the donors themselves" in text
-    nothing = frontier.draw(_table()[lambda t: t["metric"] != frontier.USE], bound=0.6)
+    nothing = frontier.draw(_table()[lambda t: t["metric"] != frontier.USE], {"release": {"max_auc_high": 0.6}})
     save(nothing, tmp_path / "g.svg")
     assert "no cohort has classes" in (tmp_path / "g.svg").read_text()
 

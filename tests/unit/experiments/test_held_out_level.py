@@ -238,7 +238,7 @@ def test_verdict_names_the_baseline_and_the_figure_has_both_levels(scored: pd.Da
     assert told(-1)["answer"].startswith("No: not better than an additive level shift, over 6 conditions")
     summary = scored.groupby(["generator", "regime", "level", "task", "metric"], dropna=False, as_index=False)["value"]
     summary = summary.mean().assign(ci_low=np.nan, ci_high=np.nan)
-    figure = draw(summary)
+    figure = draw(summary, {})
     assert [ax.get_title(loc="left") for ax in figure.axes].count("centroid correlation") == 2
 
 

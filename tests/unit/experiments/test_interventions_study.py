@@ -101,7 +101,7 @@ def test_scores_verdict_and_figure(world, monkeypatch: pytest.MonkeyPatch) -> No
     for part in ("Targets:", "own normal", "DO|G was asked 12", "lines"):
         assert part in said["answer"]
     assert said["status"] == "unclear" and "nan" not in said["answer"] and "n/a" not in said["answer"]
-    figure = draw(summary)
+    figure = draw(summary, {})
     assert len([ax for ax in figure.axes if ax.get_visible()]) == 4
     shown = [m for m in EXPERIMENT.columns if (summary["metric"] == m).any()]
     assert {"r2", "own_rank", "matched_minus_mismatched", "pearson", "dependent_auroc"} <= set(shown)

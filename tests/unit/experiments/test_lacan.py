@@ -184,4 +184,4 @@ def test_verdict_table_and_figure_show_the_control_and_the_ceiling(scored: pd.Da
     summary = summarise(named)
     table = summary_table(describe("lacan"), summary)
     assert table.header[:3] == ["Space", "Generator", "Reverse accuracy"] and len(table.rows) == 4 * 3
-    assert len(draw(summary).axes) == 4
+    assert len(draw(summary, {}).axes) == 4

@@ -16,7 +16,7 @@ import yaml
 from scipy import stats
 from support.reports import (
     CONFIG,
-    DRAW,
+    FIGURES,
     METRICS,
     TABLES,
     augmentation_table,
@@ -322,7 +322,7 @@ def test_questions_without_tables_say_so():
 def test_figures_are_valid_svg_and_the_same_twice(name, tmp_path):
     summary = summarise(TABLES[name])
     for i in (1, 2):
-        save(DRAW[name](summary), tmp_path / f"{i}.svg")
+        save(FIGURES[name].draw(summary, CONFIG), tmp_path / f"{i}.svg")
     first = (tmp_path / "1.svg").read_bytes()
     assert first == (tmp_path / "2.svg").read_bytes()
     assert len(list(ET.fromstring(first).iter("{http://www.w3.org/2000/svg}g"))) > 15

@@ -42,13 +42,13 @@ class Figure:
     name : str
         Of the file, ``figures/<name>.svg``.
     draw : str
-        ``module:function`` within the plug-in; called as ``function(files, config)`` with the lists of files of
-        `inputs` by name, it returns a matplotlib figure.
+        ``module:function`` within the plug-in, called as ``function(summary, config)`` with the experiment's summary
+        table, or as ``function(files, config)`` with the lists of files of `inputs` by name; a matplotlib figure.
     caption : str
         How to read it.
     inputs : str
         ``module:function``, called as ``function(config, jobs)`` with the names of a generator's jobs: lists of
-        files by name. Empty: the experiment's summary table, as ``summary``.
+        files by name. Empty: the figure is drawn from the summary table.
     when : str
         ``module:function``, called as ``function(config)``: whether the study has the figure. Empty: always.
     """

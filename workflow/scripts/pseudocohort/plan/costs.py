@@ -21,16 +21,8 @@ _COLUMNS = ("s", "cpu_time", "max_rss")
 def measured(folder: Path) -> pd.DataFrame:
     """Jobs of a folder of benchmark files.
 
-    Parameters
-    ----------
-    folder : Path
-        ``benchmarks/<study>``.
-
-    Returns
-    -------
-    DataFrame
-        A row per job: ``rule``, ``job`` (the file below the rule's folder, without its ending), wall time ``s`` and
-        ``cpu_time`` in seconds, peak memory ``max_rss`` in MB. A job too short to be sampled has NaN.
+    A row per job: ``rule``, ``job`` (the file below the rule's folder, without its ending), wall time ``s`` and
+    ``cpu_time`` in seconds, peak memory ``max_rss`` in MB. A job too short to be sampled has NaN.
     """
     rows = []
     for path in sorted(folder.rglob("*.tsv")):
@@ -72,17 +64,7 @@ def _evaluation(config: dict[str, Any], experiment: str, generator: str) -> tupl
 def per_set(root: Path, study: str) -> pd.DataFrame:
     """What a training set took in a study that has run.
 
-    Parameters
-    ----------
-    root : Path
-        Folder with ``benchmarks/<study>`` and ``results/<study>``.
-    study : str
-        Its name.
-
-    Returns
-    -------
-    DataFrame
-        A row per rule, experiment and generator: ``seconds``, ``bytes`` of results per training set and ``max_mb``.
+    A row per rule, experiment and generator: ``seconds``, ``bytes`` of results per training set and ``max_mb``.
 
     Raises
     ------
@@ -126,18 +108,8 @@ def estimate(config: dict[str, Any], unit: pd.DataFrame) -> pd.DataFrame:
 
     A generator that was not measured counts as the mean of the rule's others in that experiment, or in all.
 
-    Parameters
-    ----------
-    config : dict
-        The planned study.
-    unit : DataFrame
-        :func:`per_set` of the measured one.
-
-    Returns
-    -------
-    DataFrame
-        A row per rule: ``jobs``, ``cpu_hours``, ``gpu_hours`` (jobs that ask for a GPU count there alone), ``max_mb``
-        and ``bytes``.
+    A row per rule: ``jobs``, ``cpu_hours``, ``gpu_hours`` (jobs that ask for a GPU count there alone), ``max_mb`` and
+    ``bytes``.
     """
     cuda = config["training"]["device"] == "cuda"
     rows, seen = [], set()

@@ -11,17 +11,7 @@ from ..experiments.registry import describe
 
 
 def members(obs: pd.DataFrame, rows: list[dict[str, Any]], config: dict[str, Any]) -> pd.DataFrame:
-    """Members of every training set in `rows` (all of one experiment): columns of ``contracts.MEMBERS_COLUMNS``.
-
-    Parameters
-    ----------
-    obs : DataFrame
-        ``obs`` of the harmonised profiles with the column ``split``.
-    rows : list of dict
-        Rows of :func:`.training_sets.training_sets`.
-    config : dict
-        The study's configuration.
-    """
+    """Members of every training set in `rows` (all of one experiment): columns of ``contracts.MEMBERS_COLUMNS``."""
     parts = []
     for row in rows:
         part = describe(row["experiment"]).load("plan:members")(obs, row, config)

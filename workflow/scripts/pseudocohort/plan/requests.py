@@ -23,25 +23,14 @@ def request(
 ) -> pd.DataFrame:
     """Conditions and levels to sample for one training set.
 
+    One row per profile to generate: ``condition``, the level factors, ``level`` and covariates.
+
     Parameters
     ----------
-    row : dict
-        Row of the training-set table.
-    members : DataFrame
-        Members of that training set.
-    obs : DataFrame
-        ``obs`` of the harmonised profiles.
-    config : dict
-        The study's configuration.
     private : bool
         For a generator with differential privacy: what is asked of it must not depend on who is a member.
     covariates : mapping of str, optional
         Covariates and their kinds. Synthetic profiles get those of the profiles whose conditions they get.
-
-    Returns
-    -------
-    DataFrame
-        One row per profile to generate: ``condition``, the level factors, ``level`` and covariates.
     """
     rng = generator(config["seed"], "request", row["training_set"])
     roles = Roles(members, obs, covariates or {})

@@ -52,12 +52,6 @@ def summarise(config: dict[str, Any], datasets: dict[str, dict[str, Any]], root:
 
     Parameters
     ----------
-    config : dict
-        The study's configuration.
-    datasets : dict
-        Its rows of the sheet, as :func:`..sources.check` returns them.
-    root : path
-        Working directory, where downloads and measured studies are looked for.
     like : str, optional
         A study that has run here, by whose training sets time, memory and disk are reckoned.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,13 @@ log = logging.getLogger(__name__)
 
 #: What an audit consists of: likeness, use, attacks.
 EVALUATIONS = ("fidelity", "augmentation", "privacy")
+#: Numbers of synthetic profiles that are training profiles, in the order in which they are counted.
+COPIES = ("exact_copies", "near_copies", "disguised_copies")
+#: Columns of the table.
+COLUMNS = (
+    "evaluation", "task", "generator", "regime", "n_real", "n_synthetic", "estimator", "metric", "value", "ci_low",
+    "ci_high", "n",
+)  # fmt: skip
 #: What holds of every audit.
 LIMITS = (
     "One cohort is one draw of its generator, from one set of donors: intervals are over donors and hold for this "
@@ -159,8 +166,8 @@ def audit(
     }
     cohorts, unit, notes = together(cohorts)
     trained, made, held_out, known = (cohorts.get(name) for name in given)
-    copies, near = measure.exact_copies(made, trained)
-    disguised = measure.disguised(made, trained)
+    copies = measure.exact_copies(made, trained)
+    counts = dict(zip(COPIES, measure.copies_of(made, trained), strict=True))
     not_run = measure.attacks_without(known)[1] if held_out is not None and "privacy" in evaluations else []
     stand_ins = {SYNTHETIC: made}
     if held_out is not None:
@@ -174,47 +181,28 @@ def audit(
         holdout=0 if held_out is None else held_out.donors,
         reference=0 if known is None else known.donors,
         copies=copies,
-        near_copies=near,
+        near_copies=counts["near_copies"],
         synthetic=len(made),
         conditions=trained.obs["condition"].nunique(),
         not_run=not_run,
         unseen=made.unseen,
-        disguised=disguised,
-        of_holdout=0 if held_out is None else measure.copies_in_all(made, held_out),
+        disguised=counts["disguised_copies"],
+        of_holdout=0 if held_out is None else sum(measure.copies_of(made, held_out)),
     )
-    judged = {
-        "privacy": lambda: {"privacy": verdicts.privacy_verdict(summary, privacy)},
-        "augmentation": lambda: verdicts.use_verdicts(summary, use),
-        "fidelity": lambda: {"fidelity": verdicts.likeness_verdict(summary, likeness)},
-    }
     found = {}
-    for name, judge in judged.items():
-        if name in evaluations:
-            found |= judge()
+    if "privacy" in evaluations:
+        found["privacy"] = verdicts.privacy_verdict(summary, privacy)
+    if "augmentation" in evaluations:
+        found |= verdicts.use_verdicts(summary, use)
+    if "fidelity" in evaluations:
+        found["fidelity"] = verdicts.likeness_verdict(summary, likeness)
     parts = {"fidelity": likeness, "augmentation": use}
     parts["privacy"] = None if privacy is None else measure.with_intervals(privacy)
     tables = [part.assign(evaluation=name) for name, part in parts.items() if part is not None]
-    counted = pd.DataFrame(
-        [
-            {"generator": SYNTHETIC, "metric": metric, "value": value, "evaluation": "copies"}
-            for metric, value in (
-                ("exact_copies", len(copies)),
-                ("near_copies", near),
-                ("disguised_copies", disguised),
-            )  # fmt: skip
-        ]
-    )
-    table = pd.concat([*tables, counted], ignore_index=True)
-    columns = ["evaluation", "dataset", "task", "generator", "regime", "n_real", "n_synthetic", "estimator", "metric"]
-    table = table.reindex(columns=[*columns, "value", "ci_low", "ci_high", "n"]).drop(columns="dataset")
+    counted = pd.DataFrame({"generator": SYNTHETIC, "metric": list(counts), "value": list(counts.values())})
+    table = pd.concat([*tables, counted.assign(evaluation="copies")], ignore_index=True)
+    table = table.reindex(columns=COLUMNS)
     return Audit(table, found, copies, _facts(cohorts, unit, random_state), notes + _not_judged(cohorts, not_run))
-
-
-def _as_cohort(train: Cohort) -> Cohort:
-    """The training profiles in the place of a synthetic cohort."""
-    copy = train.rows(slice(None))
-    copy.name = "synthetic"
-    return copy
 
 
 def _tables(
@@ -243,7 +231,7 @@ def _tables(
     if "privacy" in evaluations:
         attacks = measure.Attacks(train, holdout, reference, derive(seed, "attacks"))
         parts = []
-        for name, cohort in (stand_ins | {TRAIN: _as_cohort(train)}).items():
+        for name, cohort in (stand_ins | {TRAIN: replace(train, name="synthetic")}).items():
             log.info("attacks on %s", name)
             parts.append(attacks.on(cohort, name))
         log.info("controls of the attacks")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -319,11 +320,6 @@ def unit_of(x: np.ndarray) -> str:
 def together(cohorts: dict[str, Cohort]) -> tuple[dict[str, Cohort], str, list[str]]:
     """Cohorts with the same genes in one unit, and what that unit is.
 
-    Parameters
-    ----------
-    cohorts : dict of Cohort
-        ``train`` and ``synthetic``, and what else there is.
-
     Returns
     -------
     cohorts : dict of Cohort
@@ -337,7 +333,7 @@ def together(cohorts: dict[str, Cohort]) -> tuple[dict[str, Cohort], str, list[s
     UserError
         If genes, units or conditions do not match, or a donor or a profile is in two real cohorts.
     """
-    _check_apart({name: c for name, c in cohorts.items() if name != "synthetic"})
+    _check_apart(_real(cohorts))
     cohorts, notes = _same_conditions(cohorts)
     genes = cohorts["train"].genes
     for name, cohort in cohorts.items():
@@ -361,21 +357,22 @@ def together(cohorts: dict[str, Cohort]) -> tuple[dict[str, Cohort], str, list[s
     }
     cohorts, unit = _one_unit(cohorts)
     _check_scale(cohorts)
-    _check_copied_profiles({name: c for name, c in cohorts.items() if name != "synthetic"})
+    _check_copied_profiles(_real(cohorts))
     return cohorts, unit, [note for c in cohorts.values() for note in c.notes] + notes
 
 
+def _real(cohorts: dict[str, Cohort]) -> dict[str, Cohort]:
+    return {name: cohort for name, cohort in cohorts.items() if name != "synthetic"}
+
+
 def _check_apart(real: dict[str, Cohort]) -> None:
-    names = list(real)
-    for i, one in enumerate(names):
-        for other in names[i + 1 :]:
-            shared = set(real[one].obs["donor"]) & set(real[other].obs["donor"])
-            if shared:
-                raise UserError(
-                    f"donor {sorted(shared)[0]!r} is both in {one} and in {other} ({len(shared)} in all)",
-                    where=real[other].where,
-                    remedy=f"the generator has seen the donors of train; {other} holds donors of its own",
-                )
+    for one, other in combinations(real, 2):
+        if shared := set(real[one].obs["donor"]) & set(real[other].obs["donor"]):
+            raise UserError(
+                f"donor {sorted(shared)[0]!r} is both in {one} and in {other} ({len(shared)} in all)",
+                where=real[other].where,
+                remedy=f"the generator has seen the donors of train; {other} holds donors of its own",
+            )
 
 
 def _same_conditions(cohorts: dict[str, Cohort]) -> tuple[dict[str, Cohort], list[str]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from ..core.seeds import derive
 from ..core.seeds import generator as random_generator
 from ..experiments.fidelity.score import Profiles, compare
 from ..experiments.privacy.attacks import ATTACKS, chosen
+from ..experiments.privacy.attacks._distances import nearest_row
 from ..experiments.privacy.pooled import clopper_pearson
 from ..experiments.privacy.score import privacy
 from ..experiments.shared import scales
@@ -29,9 +31,9 @@ from ..experiments.shared.estimators import BEST
 from ..experiments.shared.inputs import ScoreInputs
 from ..experiments.shared.standardise import moderated_scale
 from ..experiments.shared.statistics import held_out_standard_error
+from ..experiments.shared.tables import rows_with
 from ..generators.base.registry import generators
-from ..metrics.copies import copied_donors, count_copies, disguised_copies
-from ..metrics.neighbours import distance_blocks
+from ..metrics.copies import copied_donors, count_copies
 from ..metrics.sizes import donor_halves, matched_subset
 from ..prepare.scale import Scaler
 from .cohorts import FACTORS, Cohort
@@ -74,31 +76,22 @@ def fit_control(name: str, train: Cohort, wanted: pd.Series, seed: int) -> Cohor
     return Cohort("synthetic", np.asarray(made.X, np.float32), train.genes, obs, name)
 
 
-def disguised(synthetic: Cohort, train: Cohort) -> int:
-    """Number of synthetic profiles that are a training profile on another scale or in part, and not as it is."""
-    given = synthetic.x, train.x, train.obs["donor"].to_numpy()
-    exact, near = copied_donors(*given)
-    return int((disguised_copies(*given) & ~exact & ~near).sum())
+def copies_of(synthetic: Cohort, real: Cohort) -> tuple[int, int, int]:
+    """Numbers of synthetic profiles that are exact, near and disguised copies of profiles of real donors."""
+    return count_copies(synthetic.x, real.x, real.obs["donor"].to_numpy())
 
 
-def copies_in_all(synthetic: Cohort, real: Cohort) -> int:
-    """Number of synthetic profiles that are a profile of these donors: as it is, on another scale or in part."""
-    return sum(count_copies(synthetic.x, real.x, real.obs["donor"].to_numpy()))
-
-
-def exact_copies(synthetic: Cohort, train: Cohort) -> tuple[pd.DataFrame, int]:
-    """Synthetic profiles that are training profiles (``synthetic train donor``), and the number of near copies."""
-    exact, near = copied_donors(synthetic.x, train.x, train.obs["donor"].to_numpy())
+def exact_copies(synthetic: Cohort, train: Cohort) -> pd.DataFrame:
+    """Synthetic profiles that are training profiles: ``synthetic train donor``."""
+    exact, _ = copied_donors(synthetic.x, train.x, train.obs["donor"].to_numpy())
     rows = np.flatnonzero(exact)
-    of = np.zeros(len(rows), dtype=int)
-    for part, distances in distance_blocks(synthetic.x[rows].astype(np.float64), train.x.astype(np.float64)):
-        of[part] = distances.argmin(1)
+    own = train.obs.iloc[nearest_row(synthetic.x[rows].astype(np.float64), train.x.astype(np.float64))]
     found = {
         "synthetic": synthetic.obs.index[rows].astype(str),
-        "train": train.obs.index[of].astype(str),
-        "donor": train.obs["donor"].iloc[of].to_numpy(),
+        "train": own.index.astype(str),
+        "donor": own["donor"].to_numpy(),
     }
-    return pd.DataFrame(found), int(near.sum())
+    return pd.DataFrame(found)
 
 
 def _summary(rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -119,10 +112,7 @@ def likeness(
     root of the mean squared distance of the halves' values to their mean, the jackknife that deletes half of the donors
     (Shao & Wu 1989, Annals of Statistics 17:1176). Of a single halving there is no interval.
 
-    Returns
-    -------
-    DataFrame
-        Summary table; ``n`` is the number of held-out donors.
+    Summary table; ``n`` is the number of held-out donors.
     """
     profiles = {c.name: c.profiles() for c in (train, holdout)}
     scaler = Scaler(by_level=True).fit(profiles["train"].X, profiles["train"].obs)
@@ -158,18 +148,8 @@ def use(cohorts: dict[str, Cohort], train: Cohort, holdout: Cohort, seed: int) -
     support vector machine, with the setting, that inner cross-validation on the training profiles prefers; it is the
     same whatever it is taught by. Standard errors are over held-out donors, those of differences paired.
 
-    Parameters
-    ----------
-    cohorts : dict of Cohort
-        Synthetic cohorts by generator.
-    train, holdout : Cohort
-    seed : int
-
-    Returns
-    -------
-    DataFrame
-        Summary table: ``balanced_accuracy`` and, of what is taught by synthetic profiles, ``balanced_accuracy_gain``
-        over the training profiles alone.
+    Summary table: ``balanced_accuracy`` and, of what is taught by synthetic profiles, ``balanced_accuracy_gain`` over
+    the training profiles alone.
     """
     labels, donors = holdout.obs["condition"].to_numpy(), holdout.obs["donor"].to_numpy()
     y = train.obs["condition"].to_numpy()
@@ -184,27 +164,24 @@ def use(cohorts: dict[str, Cohort], train: Cohort, holdout: Cohort, seed: int) -
     unseen = clopper_pearson(0, len(labels))[1]
 
     def predicted(rows: np.ndarray, taught: np.ndarray, weight: np.ndarray | None, scale: tuple) -> np.ndarray:
-        return fit_predict(
-            choice.name, rows, taught, weight, scaled(holdout.x, scale), seed, setting=choice.setting
-        )[0]  # fmt: skip
+        test = scaled(holdout.x, scale)
+        return fit_predict(choice.name, rows, taught, weight, test, seed, setting=choice.setting)[0]
 
-    def accuracy(said: np.ndarray) -> dict[str, Any]:
+    def measured(said: np.ndarray, against: np.ndarray | None = None) -> dict[str, Any]:
+        """Accuracy, or its gain over that of other predictions, with its interval."""
         right = said == labels
-        se = held_out_standard_error(right, np.zeros_like(right), labels, donors)
-        value = balanced_accuracy(labels, said)
-        low, high = _clipped("balanced_accuracy", value, Z * se if se > 0 else unseen)
-        return {"metric": "balanced_accuracy", "value": value, "ci_low": low, "ci_high": high}
-
-    def gain(said: np.ndarray) -> dict[str, Any]:
-        se = held_out_standard_error(said == labels, alone == labels, labels, donors)
-        value = balanced_accuracy(labels, said) - balanced_accuracy(labels, alone)
+        other = np.zeros_like(right) if against is None else against == labels
+        se = held_out_standard_error(right, other, labels, donors)
         half = Z * se if se > 0 else unseen
-        metric = "balanced_accuracy_gain"
-        return {"metric": metric, "value": value, "ci_low": value - half, "ci_high": value + half}
+        metric, value = "balanced_accuracy", balanced_accuracy(labels, said)
+        if against is not None:
+            metric, value = "balanced_accuracy_gain", value - balanced_accuracy(labels, against)
+        low, high = _clipped(metric, value, half)
+        return {"metric": metric, "value": value, "ci_low": low, "ci_high": high}
 
     alone = predicted(x, y, None, real_scale)
     n = {"n": holdout.donors, "estimator": choice.name}
-    rows = [{"generator": REAL, "regime": ALONE, "n_real": len(train), "n_synthetic": 0, **n, **accuracy(alone)}]
+    rows = [{"generator": REAL, "regime": ALONE, "n_real": len(train), "n_synthetic": 0, **n, **measured(alone)}]
     for name, cohort in cohorts.items():
         taught = cohort.obs["condition"].to_numpy()
         if len(np.unique(taught)) < 2:
@@ -212,13 +189,13 @@ def use(cohorts: dict[str, Cohort], train: Cohort, holdout: Cohort, seed: int) -
         scale = moderated_scale(cohort.x)
         said = predicted(scaled(cohort.x, scale), taught, None, scale)
         keys = {"generator": name, "regime": ALONE, "n_real": 0, "n_synthetic": len(cohort), **n}
-        rows += [keys | accuracy(said), keys | gain(said)]
+        rows += [keys | measured(said), keys | measured(said, alone)]
         # Weights sum to the number of real rows, so that the penalty does not weaken as synthetic rows are added.
         weight = np.full(len(x) + len(cohort), len(x) / (len(x) + len(cohort)))
         both = np.concatenate([x, scaled(cohort.x, real_scale)])
         said = predicted(both, np.concatenate([y, taught]), weight, real_scale)
         keys |= {"regime": ADDED, "n_real": len(train)}
-        rows += [keys | accuracy(said), keys | gain(said)]
+        rows += [keys | measured(said), keys | measured(said, alone)]
     return _summary(rows)
 
 
@@ -234,11 +211,9 @@ class Attacks:
 
     Parameters
     ----------
-    train, holdout : Cohort
     reference : Cohort, optional
         The attacker's own real profiles; without them attacks that need none are run, on the scale of the synthetic
         cohort.
-    seed : int
     """
 
     def __init__(self, train: Cohort, holdout: Cohort, reference: Cohort | None, seed: int) -> None:
@@ -272,13 +247,12 @@ class Attacks:
         ))  # fmt: skip
 
     def _attacker(self, synthetic: Cohort) -> Cohort:
+        """The reference; without one the cohort itself, as profiles of others."""
         if self.reference is not None:
             return self.reference
-        rows = np.arange(len(synthetic))
-        own = synthetic.rows(rows)
-        own.name = "scale"
-        own.obs = own.obs.assign(donor="scale:" + own.obs.index.astype(str))
-        return own
+        return replace(
+            synthetic, name="scale", obs=synthetic.obs.assign(donor="scale:" + synthetic.obs.index.astype(str))
+        )
 
     def on(self, synthetic: Cohort, generator: str) -> pd.DataFrame:
         """Attacks on a cohort made from the training profiles."""
@@ -321,5 +295,5 @@ def with_intervals(long: pd.DataFrame) -> pd.DataFrame:
                 continue
             low, high = (values.get(f"{metric}{end}", np.nan) for end in ("_low", "_high"))
             rows.append({**own, "metric": metric, "value": value, "ci_low": low, "ci_high": high})
-    members = long.loc[(long["metric"] == "members") & (long["regime"] == "audit"), "value"]
+    members = rows_with(long, metric="members", regime="audit")["value"]
     return _summary(rows).assign(n=members.iloc[0] if len(members) else np.nan)

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from .. import __version__
 from ..core.words import words
+from ..experiments.shared.tables import rows_with
 from ..report.page import STATUS, inline_svg, write
 from ..report.tables import Cell, Table, plain_table, value_cell
 from ..report.templating import environment
@@ -59,12 +60,7 @@ def attacks_figure(privacy: pd.DataFrame) -> Figure | None:
     from ..experiments.privacy.evidence import Bounds
     from ..experiments.shared.style import BLUE, GREY, INK, RED, dots
 
-    auc = privacy[
-        (privacy["metric"] == "auc")
-        & (privacy["regime"] == "audit")
-        & privacy["task"].isna()
-        & privacy["value"].notna()
-    ]
+    auc = rows_with(privacy, metric="auc", regime="audit", task=None).dropna(subset="value")
     of = {name: auc[auc["generator"] == name].set_index("estimator") for name in NAMES}
     own = of[SYNTHETIC].sort_values("value")
     if own.empty:
@@ -86,13 +82,6 @@ def attacks_figure(privacy: pd.DataFrame) -> Figure | None:
     return figure
 
 
-def likeness_figure(fidelity: pd.DataFrame) -> Figure:
-    """The figure of the experiment on fidelity, of an audit."""
-    from ..experiments.fidelity.figures.fidelity import draw
-
-    return draw(fidelity)
-
-
 def _svg(figure: Figure, name: str) -> Markup:
     from ..experiments.shared.style import save
 
@@ -102,7 +91,7 @@ def _svg(figure: Figure, name: str) -> Markup:
         return inline_svg(path, f"Figure {name}")
 
 
-def _wide(rows: pd.DataFrame, keys: dict[str, str], columns: dict[str, str], title: str, note: str = "") -> Table:
+def _wide(rows: pd.DataFrame, keys: dict[str, str], columns: dict[str, str], title: str) -> Table:
     """One row per combination of keys, one column per metric, "value [low, high]" in the cells."""
     metrics = {m: h for m, h in columns.items() if (rows["metric"] == m).any()}
     table: dict[tuple, dict[str, pd.Series]] = {}
@@ -112,7 +101,7 @@ def _wide(rows: pd.DataFrame, keys: dict[str, str], columns: dict[str, str], tit
         [*(Cell(k, k) for k in key), *(value_cell(found.get(metric)) for metric in metrics)]
         for key, found in table.items()
     ]
-    return Table(title, note, [*keys.values(), *metrics.values()], body)
+    return Table(title, "", [*keys.values(), *metrics.values()], body)
 
 
 def _name(key: str, value: object) -> str:
@@ -124,6 +113,8 @@ def _name(key: str, value: object) -> str:
 
 
 def _sections(audit: Audit) -> list[dict[str, object]]:
+    from ..experiments.fidelity.figures.fidelity import draw
+
     table, verdicts = audit.table, audit.verdicts
     of = {name: table[table["evaluation"] == name] for name in ("privacy", "augmentation", "fidelity")}
     sections = []
@@ -144,7 +135,7 @@ def _sections(audit: Audit) -> list[dict[str, object]]:
     if "fidelity" in verdicts:
         figure, tables = None, []
         if len(of["fidelity"]):
-            figure = likeness_figure(of["fidelity"])
+            figure = draw(of["fidelity"], {})
             tables = [_wide(of["fidelity"], {"generator": "Profiles"}, LIKENESS, "Likeness to held-out donors")]
         sections.append(_section("fidelity", "Likeness", [verdicts["fidelity"]], "likeness", figure, tables))
     return sections

@@ -13,9 +13,20 @@ from ..experiments.augmentation.verdict import CLASSIFIER
 from ..experiments.fidelity import EXPERIMENT as FIDELITY
 from ..experiments.fidelity.verdict import MARGIN
 from ..experiments.privacy import EXPERIMENT as PRIVACY
-from ..experiments.privacy.evidence import FEWEST_COINS, Area, Bounds, Evidence, Objection, Result, evidence, judge
+from ..experiments.privacy.evidence import (
+    FEWEST_COINS,
+    Area,
+    Bounds,
+    Evidence,
+    Objection,
+    Result,
+    evidence,
+    in_words,
+    judge,
+)
 from ..experiments.shared.estimators import SMALLEST
 from ..experiments.shared.outcomes import Outcome
+from ..experiments.shared.tables import rows_with
 from ..generators.base.registry import generators
 from .measure import ADDED, ALONE, REAL, SYNTHETIC, TRAIN
 
@@ -75,33 +86,28 @@ def _value(row: pd.Series, form=number) -> str:
 
 
 def _row(table: pd.DataFrame, **keys: Any) -> pd.Series:
-    keep = np.ones(len(table), dtype=bool)
-    for key, value in keys.items():
-        keep &= (table[key] == value).to_numpy()
-    return table[keep].iloc[0]
+    return rows_with(table, **keys).iloc[0]
 
 
 def _of_copies(given: Given) -> str:
     """What is said of copies of training profiles, as the release gate counts them: exact and near ones."""
-    parts = []
+    total = f"of {given.synthetic} synthetic profiles"
+    parts: list[str] = []
     if exact := len(given.copies):
         first = given.copies.iloc[0]
         kind = "is a training profile" if exact == 1 else "are training profiles"
         more = f", and {exact - 1} more" if exact > 1 else ""
-        parts.append(f"{exact} of {given.synthetic} synthetic profiles {kind} ({first['synthetic']} is "
-                     f"{first['train']}{more}).")  # fmt: skip
-    if near := given.near_copies:
-        kind = "lies next to one training donor and far from all others" if near == 1 else (
-            "lie each next to one training donor and far from all others")  # fmt: skip
-        parts.append(f"{near} {'more ' if parts else f'of {given.synthetic} synthetic profiles '}{kind}.")
-    if disguised := given.disguised:
-        kind = "is a training profile" if disguised == 1 else "are training profiles"
-        more = "more " if parts else f"of {given.synthetic} synthetic profiles "
-        parts.append(f"{disguised} {more}{kind} on another scale or in part.")
+        parts.append(f"{exact} {total} {kind} ({first['synthetic']} is {first['train']}{more}).")
+    for n, one, several, rest in (
+        (given.near_copies, "lies", "lie each", "next to one training donor and far from all others"),
+        (given.disguised, "is a training profile", "are training profiles", "on another scale or in part"),
+    ):
+        if n:
+            parts.append(f"{n} {'more' if parts else total} {one if n == 1 else several} {rest}.")
     if given.of_holdout:
         parts.append(
-            f"{given.of_holdout} of {given.synthetic} synthetic profiles copy held-out donors, whom the generator is "
-            "said never to have seen: no attack can be judged by them."
+            f"{given.of_holdout} {total} copy held-out donors, whom the generator is said never to have seen: no "
+            "attack can be judged by them."
         )
     return " ".join(parts)
 
@@ -139,7 +145,7 @@ def privacy_verdict(given: Given, long: pd.DataFrame | None) -> dict[str, Any]:
         return _verdict(question, Outcome.CANNOT_TELL, answer, "See the table for the reasons.")
     # One cohort has one membership: further coins are not to be had. Copies have a sentence of their own.
     objections = judge(replace(found, coins=max(found.coins, FEWEST_COINS), copies=0), Bounds())
-    best = max(found.attacks, key=lambda attack: attack.audit.auc)
+    best = found.best
     shift = _shift(floor)
     beyond = found.p_corrected is not None and found.p_corrected <= LEVEL
     proven = beyond and any(o.proven for o in objections) and not (shift and not _above(best, floor))
@@ -157,7 +163,7 @@ def privacy_verdict(given: Given, long: pd.DataFrame | None) -> dict[str, Any]:
     if shift:
         answer = (
             f"Cannot tell: training and held-out donors differ even for a cohort that neither was used for (real "
-            f"profiles of others: AUC {_largest(floor).audit}), so that an attack that finds training donors may find "
+            f"profiles of others: AUC {floor.best.audit}), so that an attack that finds training donors may find "
             f"their hospital or batch. Best attack here: {words(best.name)}, {_area(best)}."
         )
         advice = "Take train and holdout from one source, by a random split of donors, and generate the cohort again."
@@ -192,10 +198,6 @@ def _area(attack: Result) -> str:
     return f"AUC {attack.audit}, where .5 is a guess"
 
 
-def _largest(found: Evidence) -> Result:
-    return max(found.attacks, key=lambda attack: attack.audit.auc)
-
-
 def _shift(floor: Evidence | None) -> bool:
     """Whether real profiles of others tell training from held-out donors beyond chance."""
     return floor is not None and floor.p_corrected is not None and floor.p_corrected <= LEVEL
@@ -203,7 +205,7 @@ def _shift(floor: Evidence | None) -> bool:
 
 def _above(best: Result, floor: Evidence | None) -> bool:
     """Whether an attack finds more than the best attack does in real profiles of others, intervals apart."""
-    return floor is None or best.audit.low > _largest(floor).audit.high
+    return floor is None or best.audit.low > floor.best.audit.high
 
 
 def _named(found: Evidence | None, name: str) -> Area | None:
@@ -223,14 +225,13 @@ def _beside(best: Result, floor: Evidence | None) -> str:
 def _attack_sentences(
     found: Evidence, floor: Evidence | None, objections: tuple[Objection, ...], shift: bool
 ) -> list[str]:
-    p = found.p_corrected
     out = [
         f"{words(a.name).capitalize()}: AUC {a.audit}{_beside(a, floor)}."
         for a in sorted(found.attacks, key=lambda attack: -attack.audit.auc)
     ]
-    if p is not None:
-        text = "< .001" if p < 0.001 else f"= {number(p, 3)}"
-        out.append(f"The best of all attacks against chance, corrected for their number: p {text}.")
+    if found.p_corrected is not None:
+        said = in_words(found.p_corrected)
+        out.append(f"The best of all attacks against chance, corrected for their number: {said}.")
     if shift:
         out.append("Training and held-out donors differ by themselves: see the rows of real profiles.")
     return out + [f"Against sharing: {objection.text}" for objection in objections]

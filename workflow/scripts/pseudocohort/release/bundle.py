@@ -82,14 +82,8 @@ def write(
 
     Parameters
     ----------
-    folder : path
-        The bundle.
     profiles : AnnData
         Synthetic profiles of the batch that holds `training_set` (log2 units).
-    decision : Decision
-        Of the gate.
-    training_set, members, fidelity, study, sources, model, software, ledger
-        As for :func:`.card.build`.
 
     Raises
     ------

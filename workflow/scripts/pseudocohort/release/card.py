@@ -21,6 +21,7 @@ from ..core.validation import validate
 from ..core.words import between, number, words
 from ..experiments.privacy.attacks import ATTACKS
 from ..experiments.privacy.evidence import Area, Evidence
+from ..experiments.shared.tables import rows_with
 from ..generators.base.ledger import FALSE_POSITIVE_RATE
 from .gate import Decision
 from .statements import DOES_NOT_SAY, LICENCE_UNKNOWN, LIMITS, METRICS, PRIVATE_SAYS, SAYS
@@ -52,13 +53,6 @@ def _area(area: Area) -> dict[str, float | None]:
 def fidelity(summary: pd.DataFrame, generator: str) -> list[dict[str, Any]]:
     """Measures of fidelity of a generator beside those of real data in its place, over all conditions.
 
-    Parameters
-    ----------
-    summary : DataFrame
-        Fidelity summary (``tables/fidelity_summary.tsv``).
-    generator : str
-        Its name.
-
     Raises
     ------
     ContractError
@@ -73,7 +67,7 @@ def fidelity(summary: pd.DataFrame, generator: str) -> list[dict[str, Any]]:
         )
 
     def cell(name: str, metric: str) -> dict[str, float | None]:
-        row = overall[(overall["generator"] == name) & (overall["metric"] == metric)]
+        row = rows_with(overall, generator=name, metric=metric)
         values = row.iloc[0] if len(row) else {"value": np.nan, "ci_low": np.nan, "ci_high": np.nan}
         return {k: _finite(values[c]) for k, c in (("value", "value"), ("low", "ci_low"), ("high", "ci_high"))}
 
@@ -215,18 +209,6 @@ def build(
 
     Parameters
     ----------
-    profiles : AnnData
-        The released profiles (log2 units).
-    decision : Decision
-        Of the gate.
-    training_set : str
-        What the generator was trained on.
-    members : DataFrame
-        Members of the training sets (``contracts.MEMBERS_COLUMNS``).
-    fidelity_summary : DataFrame
-        Fidelity summary of the study.
-    study : dict
-        ``study``, ``title``, ``simulated``, ``seed`` of the configuration.
     sources : list of dict
         Datasets (:func:`.inputs.sources`).
     model : dict

@@ -87,12 +87,7 @@ def of_cohort(cohort: Cohort, found: Evidence | None) -> list[str]:
 
 
 def decide(
-    table: pd.DataFrame | None,
-    generator: str,
-    *,
-    bounds: Bounds,
-    cohort: Cohort,
-    override: str = "",
+    table: pd.DataFrame | None, generator: str, *, bounds: Bounds, cohort: Cohort, override: str = ""
 ) -> Decision:
     """Let a release pass, or refuse it.
 
@@ -100,12 +95,6 @@ def decide(
     ----------
     table : DataFrame or None
         Long privacy table; None if the study has no privacy evaluation.
-    generator : str
-        The generator released.
-    bounds : Bounds
-        What the study allows.
-    cohort : Cohort
-        The cohort to be released.
     override : str
         Reason for releasing against the evidence, or without any; empty for none.
 

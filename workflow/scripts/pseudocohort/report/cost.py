@@ -15,15 +15,7 @@ _NOTE = (
 
 
 def costs(benchmarks: Path, generators: list[str]) -> pd.DataFrame:
-    """Jobs, wall time (s) and peak memory (GiB) by generator, of those whose jobs have left a benchmark file.
-
-    Parameters
-    ----------
-    benchmarks : Path
-        Folder of the study, with ``train`` and ``generate``/<experiment>/<generator>/<batch>.tsv.
-    generators : list of str
-        In the order of the table.
-    """
+    """Jobs, wall time (s) and peak memory (GiB) by generator, of those whose jobs have left a benchmark file."""
     rows = []
     for name in generators:
         jobs = {stage: _jobs(benchmarks / stage, name) for stage in ("train", "generate")}

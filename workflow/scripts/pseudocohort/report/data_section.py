@@ -66,12 +66,8 @@ def data_section(
 
     Parameters
     ----------
-    quality : dict
-        Quality reports by dataset.
     study : dict
         Report of the study's checks (``prepared/quality/_study.json``).
-    conditions, identity, sources, signal : DataFrame
-        ``prepared/conditions.tsv``, ``identity.tsv``, ``sources.tsv`` and ``source_signal.tsv``.
     """
     samples = {name: r["samples"] for name, r in quality.items() if "labels" in r.get("samples", {})}
     checks = [
@@ -244,26 +240,23 @@ def _entered(report: dict[str, Any]) -> int:
 def _left_out(quality: dict[str, Any]) -> list[dict[str, Any]]:
     """Rows of what did not enter: from the ingest by reason, then from quality control."""
     rows = []
+
+    def add(dataset: str, stage: str, why: str, samples: Any, found: Any) -> None:
+        number = len(samples) if isinstance(samples, list | dict) else int(samples)
+        rows.append({"Dataset": dataset, "Stage": stage, "Why": why, "Samples": number})
+        rows[-1]["For example"] = _example(found, dataset)
+
     for name, report in quality.items():
         listed = {row["reason"]: row for row in report.get("left_out", [])}
         for reason, found in report.get("ingestion", {}).items() if not listed else ():
-            count = len(found) if isinstance(found, list | dict) else int(found)
-            example = _example(found, name)
-            rows.append({"Dataset": name, "Stage": "reading", "Why": reason, "Samples": count, "For example": example})
-        rows += [
-            {"Dataset": name, "Stage": "reading", "Why": reason, "Samples": int(row["samples"]),
-             "For example": _example(row["ids"], name)}
-            for reason, row in listed.items()
-        ]  # fmt: skip
-        part = report.get("cells") or report.get("samples") or {}
-        removed = part.get("removed", {})
+            add(name, "reading", reason, found, found)
+        for reason, row in listed.items():
+            add(name, "reading", reason, row["samples"], row["ids"])
+        removed = (report.get("cells") or report.get("samples") or {}).get("removed", {})
         if isinstance(removed, list):  # ids of bulk samples
             removed = {"few detected genes": removed}
         for reason, found in removed.items():
-            count = len(found) if isinstance(found, list) else int(found)
-            example = _example(found, name)
-            row = {"Dataset": name, "Stage": "quality control", "Why": reason.replace("_", " ")}
-            rows.append(row | {"Samples": count, "For example": example})
+            add(name, "quality control", reason.replace("_", " "), found, found)
     return sorted((r for r in rows if r["Samples"]), key=lambda r: -r["Samples"])
 
 
@@ -352,19 +345,16 @@ def _labels_table(samples: dict[str, Any], across: dict[str, Any]) -> Table | No
     }  # fmt: skip
     found = [row for s in samples.values() for row in s["labels"]["samples"]] + across["samples"]
     found.sort(key=lambda r: (-r.get("typical", 0), r["own"] - r["other"]))
-    rows = [{title: row.get(key, "") for key, title in titles.items()} for row in found]
     total = sum(s["labels"]["disagree"] for s in samples.values()) + across["disagree"]
-    return _frame(pd.DataFrame(rows), "Labels to look at", NOTES["labels"], total=total)
+    return _frame(_titled(found, titles), "Labels to look at", NOTES["labels"], total=total)
 
 
 def _sex_table(samples: dict[str, Any]) -> Table | None:
     titles = {"sample": "Sample", "level": "Level", "sex": "Sex", "xist": "XIST", "rps4y1": "RPS4Y1"}
     found = [row for s in samples.values() for row in s["sex"]["samples"]]
     found.sort(key=lambda r: (r.get("level") != "normal", -abs(r["xist"] - r["rps4y1"])))
-    rows = [{title: row.get(key, "") for key, title in titles.items()} for row in found]
-    return _frame(
-        pd.DataFrame(rows), "Sex to look at", NOTES["sex"], total=sum(_wrong(s["sex"]) for s in samples.values())
-    )
+    total = sum(_wrong(s["sex"]) for s in samples.values())
+    return _frame(_titled(found, titles), "Sex to look at", NOTES["sex"], total=total)
 
 
 def _same_table(samples: dict[str, Any]) -> Table | None:
@@ -387,8 +377,11 @@ def _pairs_table(report: dict[str, Any]) -> Table | None:
         "dataset": "Dataset", "other_dataset": "Other dataset", "context": "Context", "compared": "Shared donors",
         "itself": "Find themselves", "same_profile": "Same measurement",
     }  # fmt: skip
-    rows = [{title: pair[key] for key, title in titles.items()} for pair in report["pairs"]]
-    return _frame(pd.DataFrame(rows), "Shared donors of two data sets", NOTES["identity"], rows=None)
+    return _frame(_titled(report["pairs"], titles), "Shared donors of two data sets", NOTES["identity"], rows=None)
+
+
+def _titled(rows: list[dict[str, Any]], titles: dict[str, str]) -> pd.DataFrame:
+    return pd.DataFrame([{title: row.get(key, "") for key, title in titles.items()} for row in rows])
 
 
 def _frame(table: pd.DataFrame, title: str, note: str = "", rows: int | None = SHOWN, total: int = 0) -> Table | None:
@@ -404,8 +397,5 @@ def _frame(table: pd.DataFrame, title: str, note: str = "", rows: int | None = S
 
 def render_page(section: DataSection, title: str, version: str) -> str:
     """The section as a page of its own: what is known before anything is trained."""
-    return (
-        environment()
-        .get_template("data_page.html")
-        .render(title=title, data=section, data_status=STATUS, version=version)
-    )
+    template = environment().get_template("data_page.html")
+    return template.render(title=title, data=section, data_status=STATUS, version=version)

@@ -71,17 +71,7 @@ def _time(seconds: float) -> str:
 
 
 def overview_of(columns: list[dict[str, Any]], config: dict[str, Any], cost: pd.DataFrame) -> Overview | None:
-    """Overview of a study's generators, the controls last; None where no experiment has a column.
-
-    Parameters
-    ----------
-    columns : list of dict
-        ``overview`` of ``tables/verdicts.json``.
-    config : dict
-        The study's configuration.
-    cost : DataFrame
-        Of :func:`.cost.costs`.
-    """
+    """Overview of a study's generators, the controls last; None where no experiment has a column."""
     names = [g for g in config["generators"] if any(g in column["values"] for column in columns)]
     if not names:
         return None

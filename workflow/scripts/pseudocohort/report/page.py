@@ -84,30 +84,8 @@ def render(
 
     Parameters
     ----------
-    config : dict
-        The study's configuration.
-    verdicts : dict
-        Content of ``tables/verdicts.json``.
-    summaries : dict of DataFrame
-        Summary tables by evaluation.
-    figures : dict of Path
-        SVG files by name.
-    data : DataSection
-        What entered, what was left out, what looks wrong.
-    conditions : DataFrame
-        ``prepared/conditions.tsv``.
-    donors, genes : DataFrame
-        Held-out donors and gene space.
-    generators : list of dict
-        ``name``, ``summary``, ``reference`` of each generator.
     further : dict of dict
         Files that the further tables of experiments are made from, by experiment and name.
-    software, machine
-        Provenance.
-    cost : DataFrame
-        What training and sampling took (:func:`.cost.costs`).
-    version : str
-        Of pseudocohort.
     docs : str
         Folder of the documentation, from the page; empty: its pages are named, not linked.
     """
@@ -145,33 +123,27 @@ def render(
         "Seed": str(config["seed"]),
     }  # fmt: skip
     key = software[software["key"].astype(str).str.lower() == "true"]
-    return (
-        environment()
-        .get_template("report.html")
-        .render(
-            title=config["title"] or config["study"],
-            study=config["study"],
-            simulated=config["simulated"],
-            entered=entered(conditions, donors, genes),
-            facts=facts,
-            questions=[verdicts["questions"][e.name] | {"name": e.name} for e in experiments().values() if e.headline],
-            evidence=[
-                verdicts["questions"][e.name] | {"name": e.name}
-                for e in experiments().values()
-                if not e.headline and e.name in summaries
-            ],
-            status=STATUS,
-            sections=sections,
-            data=data,
-            data_status=DATA_STATUS,
-            generators=generators,
-            software=list(key[["package", "version"]].itertuples(index=False)),
-            machine=machine,
-            overview=overview_of(verdicts["overview"], config, cost),
-            cost=cost_table(cost),
-            docs=docs,
-            version=version,
-        )
+    answers = [(e, verdicts["questions"][e.name] | {"name": e.name}) for e in experiments().values()]
+    template = environment().get_template("report.html")
+    return template.render(
+        title=config["title"] or config["study"],
+        study=config["study"],
+        simulated=config["simulated"],
+        entered=entered(conditions, donors, genes),
+        facts=facts,
+        questions=[answer for e, answer in answers if e.headline],
+        evidence=[answer for e, answer in answers if not e.headline and e.name in summaries],
+        status=STATUS,
+        sections=sections,
+        data=data,
+        data_status=DATA_STATUS,
+        generators=generators,
+        software=list(key[["package", "version"]].itertuples(index=False)),
+        machine=machine,
+        overview=overview_of(verdicts["overview"], config, cost),
+        cost=cost_table(cost),
+        docs=docs,
+        version=version,
     )
 
 

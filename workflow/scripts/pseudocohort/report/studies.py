@@ -16,10 +16,7 @@ from .templating import environment
 def finished(results: Path) -> list[dict[str, Any]]:
     """Studies below a folder that have answers and a report, by name.
 
-    Returns
-    -------
-    list of dict
-        ``study``, ``title``, ``simulated``, ``questions`` and ``page``, the path of the report from `results`.
+    ``study``, ``title``, ``simulated``, ``questions`` and ``page``, the path of the report from `results`.
     """
     found = []
     for verdicts in sorted(results.glob("*/tables/verdicts.json")):
@@ -47,6 +44,5 @@ def render_studies(studies: list[dict[str, Any]], version: str) -> str:
         for name, experiment in experiments().items()
         if any(s["questions"].get(name, {}).get("status", "not_run") != "not_run" for s in studies)
     ]
-    return (
-        environment().get_template("studies.html").render(studies=studies, asked=asked, status=STATUS, version=version)
-    )
+    template = environment().get_template("studies.html")
+    return template.render(studies=studies, asked=asked, status=STATUS, version=version)

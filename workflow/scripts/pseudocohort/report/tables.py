@@ -69,7 +69,7 @@ def _metrics(columns: Mapping[str, str], present: Iterable[str]) -> dict[str, st
     return found
 
 
-def summary_table(experiment: Experiment, summary: pd.DataFrame, *, title: str = "", note: str = "") -> Table:
+def summary_table(experiment: Experiment, summary: pd.DataFrame) -> Table:
     """Wide table of an experiment's summary; columns without a value are left out."""
     keys = {k: h for k, h in experiment.keys.items() if summary[k].notna().any()}
     metrics = _metrics(experiment.columns, summary["metric"])
@@ -87,7 +87,7 @@ def summary_table(experiment: Experiment, summary: pd.DataFrame, *, title: str =
         )  # fmt: skip
 
     rows = [[*map(key_cell, key), *(value_cell(wide[key].get(m)) for m in metrics)] for key in sorted(wide, key=rank)]
-    return Table(title, note, [*keys.values(), *metrics.values()], rows)
+    return Table("", "", [*keys.values(), *metrics.values()], rows)
 
 
 def plain_table(table: pd.DataFrame, title: str, note: str = "") -> Table:

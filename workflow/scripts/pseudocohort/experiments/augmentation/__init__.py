@@ -86,7 +86,7 @@ EXPERIMENT = Experiment(
         "calibration_error": "Calibration error", "brier": "Brier", "majority_rate": "Majority rate",
     },
     figures=(
-        Figure(name="augmentation", draw="figures.augmentation:figure", caption=(
+        Figure(name="augmentation", draw="figures.augmentation:draw", caption=(
         "Gain in balanced accuracy over the real profiles alone, with 95 % intervals over paired repeats. Right of "
         "the solid line synthetic profiles help; the dashed line is what all real profiles reach. Hollow marks are "
         "an oracle: its generator has seen patients whom the user does not have. The baseline on real profiles alone "
@@ -95,7 +95,7 @@ EXPERIMENT = Experiment(
         "or one chosen by inner cross-validation; so even copies can do worse than it. Black: more real profiles, no "
         "generator. Every repeat holds out other patients."
     )),
-        Figure(name="learning", draw="figures.learning:figure", caption=(
+        Figure(name="learning", draw="figures.learning:draw", caption=(
         "Synthetic profiles compared with more real profiles. Left: balanced accuracy on held-out donors against the "
         "number of real profiles, alone (black, with its interval) and with synthetic profiles of the generator "
         "that gained most in each regime. A point above the black line is a gain; its horizontal distance to the line "

@@ -21,24 +21,14 @@ from ..shared.learning_curve import (
     power_laws,
     saved_rows,
 )
+from ..shared.tables import rows_with
 
 
 def curves(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     """Summary rows that read augmentation against the learning curve of real profiles alone.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Long evaluation table of augmentation: all generators and the rows of real profiles alone (regime ``none``,
-        estimator ``best``).
-    seed : int
-        Seed of the bootstraps.
-
-    Returns
-    -------
-    DataFrame
-        Summary rows: :data:`SAVED` of every arm; of real profiles alone :data:`DOUBLED` at every size and
-        :data:`ENOUGH` (``n_real`` -1), without a value where the curve does not identify them.
+    Summary rows: :data:`SAVED` of every arm; of real profiles alone :data:`DOUBLED` at every size and :data:`ENOUGH`
+    (``n_real`` -1), without a value where the curve does not identify them.
     """
     rows: list[dict[str, object]] = []
     for _, own in table.groupby("task", sort=False):
@@ -49,7 +39,7 @@ def curves(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
         alone = by_size(best, classes)
         gains = own[(own["metric"] == "balanced_accuracy_gain") & (own["n_real"] >= 0) & (own["regime"] != "none")]
         rows += saved_rows(alone, gains, zero=classes, chance=1 / classes, seed=seed)
-        ceiling = accuracy[(accuracy["regime"] == "ceiling") & (accuracy["estimator"] == BEST)]["value"].mean()
+        ceiling = rows_with(accuracy, regime="ceiling", estimator=BEST)["value"].mean()
         asked = {(int(n), DOUBLED): _doubled(float(n) or float(classes)) for n in sorted(best["n_real"].unique())}
         if np.isfinite(ceiling):
             asked[-1, ENOUGH] = _enough(ceiling - SHORTFALL)

@@ -25,6 +25,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, NamedTuple
 
 import anndata as ad
@@ -35,19 +36,10 @@ from ...core.errors import ContractError
 from ...core.io import evaluation_table
 from ...core.seeds import derive
 from ...generators.space.label_em import name_pool
-from ..shared.classifiers import (
-    DEFAULTS,
-    Choice,
-    choose_setting,
-    details,
-    fit_predict,
-    majority_rate,
-    metrics,
-)
+from ..shared.classifiers import DEFAULTS, Choice, choose_setting, details, fit_predict, majority_rate, metrics
 from ..shared.estimators import BASELINES, BEST
 from ..shared.inputs import ScoreInputs
 from ..shared.plan import in_task, task_label
-from ..shared.split_guard import Members, check_no_leak
 from ..shared.standardise import moderated_scale, plain_scale
 from ..shared.statistics import SHARED_SE, held_out_standard_error
 
@@ -120,13 +112,11 @@ class _Study:
 
     def __init__(self, given: ScoreInputs) -> None:
         self.profiles, self.settings, self.study, self.seed = given.profiles, given.settings, given.study, given.seed
-        self.members = Members(given.profiles, given.members)
-        rows = given.training_sets.to_dict("records")
-        self.rows = [{**r, "n_real": int(r["n_real"]), "repeat": int(r["repeat"])} for r in rows]
+        self.members = given.index
+        self.rows = [{**r, "n_real": int(r["n_real"]), "repeat": int(r["repeat"])} for r in given.rows]
         self.real = {(r["task"], r["n_real"], r["repeat"]): r for r in self.rows if r["regime"] == "same_n"}
-        self._draws: dict[tuple[str, int, int], _Draw] = {}
-        self._chosen: dict[tuple[str, int, str], tuple[bool, float]] = {}
-        self._tested: dict[str, int] = {}
+        # Generators and classifiers ask for them again and again.
+        self.draw, self.setting, self.tested = map(cache, (self._draw, self._setting, self._tested))
 
     def task(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
         return self.settings["tasks"][row["task"]]
@@ -137,32 +127,47 @@ class _Study:
     def donors(self, positions: np.ndarray) -> np.ndarray:
         return self.profiles.obs["donor"].iloc[positions].astype(str).to_numpy()
 
-    def draw(self, task: str, n_real: int, repeat: int) -> _Draw:
-        key = (task, n_real, repeat)
-        if key not in self._draws:
-            if key not in self.real:
-                raise ContractError(
-                    f"no training set holds the real rows of task {task!r}, n_real {n_real}, repeat {repeat}",
-                    where="plan/training_sets.tsv",
-                    remedy="every (task, n, repeat) needs a row of regime same_n; delete the plan and run again",
-                )
-            self._draws[key] = self._make(self.real[key])
-        return self._draws[key]
+    def _draw(self, task: str, n_real: int, repeat: int) -> _Draw:
+        """The real rows of a task, number and repeat."""
+        if (row := self.real.get((task, n_real, repeat))) is None:
+            raise ContractError(
+                f"no training set holds the real rows of task {task!r}, n_real {n_real}, repeat {repeat}",
+                where="plan/training_sets.tsv",
+                remedy="every (task, n, repeat) needs a row of regime same_n; delete the plan and run again",
+            )
+        real, _ = self.members.of(row["training_set"], "train")
+        test, _ = self.members.of(row["training_set"], "test")
+        mean, sd = moderated_scale(self.profiles.X[real])
+        held_out = self.profiles.obs.iloc[test]
+        x, x_test = ((self.profiles.X[i].astype(np.float64) - mean) / sd for i in (real, test))
+        keys = {
+            "study": self.study,
+            "dataset": "+".join(sorted(held_out["dataset"].astype(str).unique())),
+            "task": row["task"],
+            "level": "+".join(sorted(held_out["level"].astype(str).unique())),
+            "n_real": row["n_real"],
+            "repeat": row["repeat"],
+            "seed": row["seed"],
+        }
+        seed = derive(self.seed, "augmentation", row["training_set"])
+        labels = self.labels(real, row), self.labels(test, row)
+        return _Draw(row, x, labels[0], x_test, labels[1], self.donors(test), mean, sd, seed, keys)
 
-    def chosen(self, draw: _Draw, name: str) -> tuple[bool, float]:
+    def _setting(self, task: str, n_real: int, name: str) -> tuple[bool, float]:
         """Whether a classifier does better with its setting chosen than with the default, and its accuracy so.
 
         By the mean over all repeats.
         """
-        key = (draw.row["task"], draw.row["n_real"], name)
-        if key not in self._chosen:
-            repeats = [self.draw(*k) for k in self.real if k[:2] == key[:2]]
-            fixed, chosen = (
-                float(np.mean([d.without(name, chosen=choice).metrics["balanced_accuracy"] for d in repeats]))
-                for choice in (False, True)
-            )
-            self._chosen[key] = (chosen > fixed, max(fixed, chosen))
-        return self._chosen[key]
+        repeats = [self.draw(*key) for key in self.real if key[:2] == (task, n_real)]
+        fixed, chosen = (
+            float(np.mean([d.without(name, chosen=choice).metrics["balanced_accuracy"] for d in repeats]))
+            for choice in (False, True)
+        )
+        return chosen > fixed, max(fixed, chosen)
+
+    def chosen(self, draw: _Draw, name: str) -> tuple[bool, float]:
+        """The same of the task and number of a draw."""
+        return self.setting(draw.row["task"], draw.row["n_real"], name)
 
     def without(self, draw: _Draw, name: str) -> _Scores:
         """Scores of a classifier of the real rows alone, with the setting, default or chosen, that does better."""
@@ -182,12 +187,10 @@ class _Study:
         best = self.best(draw)
         return configured | {BEST: draw.choice(best, chosen=self.chosen(draw, best)[0])}
 
-    def tested(self, task: str) -> np.ndarray:
+    def _tested(self, task: str) -> np.ndarray:
         """Donors that are held out in any repeat of a task."""
-        if task not in self._tested:
-            sets = [self.members.of(row["training_set"], "test")[0] for key, row in self.real.items() if key[0] == task]
-            self._tested[task] = np.unique(self.donors(np.unique(np.concatenate(sets))))
-        return self._tested[task]
+        sets = [self.members.of(row["training_set"], "test")[0] for key, row in self.real.items() if key[0] == task]
+        return np.unique(self.donors(np.unique(np.concatenate(sets))))
 
     def gains(self, draw: _Draw, scores: _Scores) -> dict[str, float]:
         """Metrics with their gains over the baseline, and what of the gain's error all repeats have in common.
@@ -204,25 +207,6 @@ class _Study:
         se = held_out_standard_error(scores.right, before.right, draw.y_test, draw.donors)
         share = len(np.unique(draw.donors)) / len(self.tested(draw.row["task"]))
         return found | {f"balanced_accuracy_gain{SHARED_SE}": se * float(np.sqrt(share))}
-
-    def _make(self, row: dict[str, Any]) -> _Draw:
-        real, _ = self.members.of(row["training_set"], "train")
-        test, _ = self.members.of(row["training_set"], "test")
-        mean, sd = moderated_scale(self.profiles.X[real])
-        held_out = self.profiles.obs.iloc[test]
-        x, x_test = ((self.profiles.X[i].astype(np.float64) - mean) / sd for i in (real, test))
-        keys = {
-            "study": self.study,
-            "dataset": "+".join(sorted(held_out["dataset"].astype(str).unique())),
-            "task": row["task"],
-            "level": "+".join(sorted(held_out["level"].astype(str).unique())),
-            "n_real": row["n_real"],
-            "repeat": row["repeat"],
-            "seed": row["seed"],
-        }
-        seed = derive(self.seed, "augmentation", row["training_set"])
-        labels = self.labels(real, row), self.labels(test, row)
-        return _Draw(row, x, labels[0], x_test, labels[1], self.donors(test), mean, sd, seed, keys)
 
 
 def _rows(draw: _Draw, scores: dict[str, float], **keys: Any) -> list[dict[str, Any]]:
@@ -314,8 +298,6 @@ def _other_rows(plan: _Study, row: dict[str, Any], draw: _Draw) -> tuple[np.ndar
     rows, _ = plan.members.of(row["training_set"], "train")
     real, _ = plan.members.of(plan.real[row["task"], row["n_real"], row["repeat"]]["training_set"], "train")
     rows = np.setdiff1d(rows, real)
-    if not len(rows):
-        return None
     labels = plan.labels(rows, row)
     keep = np.isin(labels, np.unique(draw.y))
     rows, labels = rows[keep], labels[keep]
@@ -361,10 +343,7 @@ def _synthetic_rows(plan: _Study, synthetic: Mapping[str, ad.AnnData], generator
             )
         labels = task_label(profiles.obs, plan.task(row)).to_numpy(dtype=object)
         # One oracle model serves every n of its task and repeat: what it has seen does not depend on n.
-        serves = [row["n_real"]]
-        if row["regime"] == "oracle":
-            serves = plan.settings["n_real"]
-        for n_real in serves:
+        for n_real in plan.settings["n_real"] if row["regime"] == "oracle" else [row["n_real"]]:
             draw = plan.draw(row["task"], n_real, row["repeat"])
             x = draw.scale(profiles.X[:most])
             for m in plan.settings["n_synthetic"]:
@@ -380,20 +359,14 @@ def _synthetic_rows(plan: _Study, synthetic: Mapping[str, ad.AnnData], generator
 def augmentation(given: ScoreInputs) -> pd.DataFrame:
     """Score classifiers trained on n real and m synthetic profiles on held-out real ones.
 
-    Parameters
-    ----------
-    given : ScoreInputs
-        Of the generator ``real``: no augmentation (regime ``none``; estimator ``best`` is the baseline), every real
-        training profile (``ceiling``, n_real -1), real profiles from outside the task as weak extra rows
-        (``stacking``), unlabelled ones with labels of a mixture (``named``), and ``majority_rate``. The classifiers of
-        real rows are fitted by the first of several scores and shared.
+    Of the generator ``real``: no augmentation (regime ``none``; estimator ``best`` is the baseline), every real
+    training profile (``ceiling``, n_real -1), real profiles from outside the task as weak extra rows (``stacking``),
+    unlabelled ones with labels of a mixture (``named``), and ``majority_rate``. The classifiers of real rows are fitted
+    by the first of several scores and shared.
 
-    Returns
-    -------
-    DataFrame
-        Long evaluation table. ``*_gain`` is the difference to the best baseline on the same real rows,
-        ``balanced_accuracy_gain_shared_se`` what of its error all repeats have in common; ``recall_<class>``
-        that of a class; ``brier`` and ``calibration_error`` are of the predicted probabilities (less is better).
+    Long evaluation table. ``*_gain`` is the difference to the best baseline on the same real rows,
+    ``balanced_accuracy_gain_shared_se`` what of its error all repeats have in common; ``recall_<class>`` that of a
+    class; ``brier`` and ``calibration_error`` are of the predicted probabilities (less is better).
 
     Raises
     ------
@@ -401,7 +374,6 @@ def augmentation(given: ScoreInputs) -> pd.DataFrame:
         If a held-out donor was trained on, real rows are missing from the plan, or there are too few synthetic rows.
     """
     if "plan" not in given.shared:
-        check_no_leak(given.profiles, given.members)
         given.shared["plan"] = _Study(given)
     plan = given.shared["plan"]
     return evaluation_table(

@@ -16,7 +16,8 @@ from ..shared.learning_curve import DOUBLED
 from ..shared.outcomes import Finding, Outcome, decide, interval_that_decides
 from ..shared.plan import task_titles
 from ..shared.statistics import SHARED_SE, Interval, interval
-from ..shared.verdicts import Column, profiles_in_words, rows_with
+from ..shared.tables import rows_with
+from ..shared.verdicts import Column, profiles_in_words, triple
 from .curves import curves
 
 GAIN, ACCURACY = "balanced_accuracy_gain", "balanced_accuracy"
@@ -47,6 +48,7 @@ class _Setting:
     """A task, number of real profiles and regime, and what was found there."""
 
     task: str
+    title: str
     n: int
     regime: str
     alone: float
@@ -55,11 +57,27 @@ class _Setting:
     finding: Finding
     control: tuple[str, Interval] | None
     without_generator: float
+    repeats: int
+    smallest: float
 
     @property
-    def where(self) -> str:
-        """Regime and number of real profiles in words."""
-        return f"{HONEST[self.regime]}, {profiles_in_words(self.n)}"
+    def gain(self) -> str:
+        """The gain with its interval, which ends where balanced accuracy does."""
+        return _possible(self.finding.gain, self.alone).said(points, " points")
+
+    @property
+    def worthwhile(self) -> str:
+        """The smallest worthwhile gain in words."""
+        return f"{100 * self.smallest:g} point{'s' * (self.smallest > SMALLEST)}"
+
+    @property
+    def control_gains(self) -> bool:
+        """Whether a control has a clear gain that is worth having, where what is no control has none."""
+        return bool(self.control and self.control[1].low > 0 and self.control[1].mean >= self.smallest)
+
+    def as_much(self, simple: float) -> bool:
+        """Whether something simpler gains what the best generator gains, less what is not worth having."""
+        return bool(simple > self.finding.gain.mean - self.smallest)
 
 
 def _candidates(gains: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -83,8 +101,10 @@ def _best_baseline(plain: pd.DataFrame) -> str:
     return max([name for name in BASELINES if name in means.index], key=lambda name: means[name], default=BEST)
 
 
-def _settings(table: pd.DataFrame, smallest: float) -> Iterator[_Setting]:
+def _settings(table: pd.DataFrame, config: dict[str, Any]) -> Iterator[_Setting]:
     """What was found in each task, number of real profiles and honest regime."""
+    smallest, titles = config["augmentation"].get("worthwhile", SMALLEST), task_titles(config)
+    repeats = int(table.loc[table["metric"] == GAIN, "repeat"].nunique())
     gains, shared = (table[table["metric"] == metric] for metric in (GAIN, GAIN + SHARED_SE))
     plain = table[table["metric"] == ACCURACY]
     keys = gains[gains["regime"].isin(list(HONEST))][["task", "n_real", "regime"]].drop_duplicates()
@@ -113,9 +133,9 @@ def _settings(table: pd.DataFrame, smallest: float) -> Iterator[_Setting]:
         others = rows_with(gains, **at, regime=OTHERS.get(regime, ("none",))[0]).groupby("estimator")["value"].mean()
         best = max(controls, key=lambda name: controls[name].mean) if controls else None
         yield _Setting(
-            task, int(n), regime, float(alone.mean()), _best_baseline(none), float(ceiling.mean()), finding,
-            (best, controls[best]) if best else None,
-            float(others.max()) if len(others) else np.nan,
+            task, titles.get(task, task), int(n), regime, float(alone.mean()), _best_baseline(none),
+            float(ceiling.mean()), finding, (best, controls[best]) if best else None,
+            float(others.max()) if len(others) else np.nan, repeats, smallest,
         )  # fmt: skip
 
 
@@ -124,30 +144,15 @@ def _name(candidate: str) -> str:
     return f"{generator} with {CLASSIFIER.get(classifier, classifier)}"
 
 
-def _gain(setting: _Setting) -> str:
-    """The gain with its interval, which ends where balanced accuracy does."""
-    _, low, high = _possible(setting.finding.gain, setting.alone)
-    return f"{points(setting.finding.gain.mean)} points{between(low, high, points)}"
-
-
-def _shown(gain: Interval) -> str:
-    return f"{points(gain.mean)}{between(gain.low, gain.high, points)}"
-
-
-def _as_points(smallest: float) -> str:
-    """The smallest worthwhile gain in words."""
-    return f"{100 * smallest:g} point{'s' * (smallest > SMALLEST)}"
-
-
-def _possible(gain: Interval, alone: float) -> tuple[float, float, float]:
-    """Mean and limits of a gain; balanced accuracy is between 0 and 1."""
+def _possible(gain: Interval, alone: float) -> Interval:
+    """A gain with limits where it can lie: balanced accuracy is between 0 and 1."""
     low, high = np.clip([gain.low, gain.high], -alone, 1 - alone)
-    return gain.mean, float(low), float(high)
+    return gain._replace(low=float(low), high=float(high))
 
 
-def _what_would_tell(setting: _Setting, repeats: int) -> str:
+def _what_would_tell(setting: _Setting) -> str:
     """How many repeats or donors would decide, with the line that asks for them."""
-    finding = setting.finding
+    finding, repeats = setting.finding, setting.repeats
     if finding.repeats:
         # Not every repeat need have given a number.
         asked = int(np.ceil(finding.repeats * max(repeats / finding.gain.n, 1))) if finding.gain.n else finding.repeats
@@ -157,11 +162,11 @@ def _what_would_tell(setting: _Setting, repeats: int) -> str:
     return "Several hundred repeats would not tell: the gain is close to the smallest that counts."
 
 
-def _sentence(setting: _Setting, title: str, repeats: int, smallest: float) -> str:
+def _sentence(setting: _Setting) -> str:
     """One setting: baseline and ceiling, then the outcome."""
     finding = setting.finding
     text = (
-        f"{title}, {profiles_in_words(setting.n)}: {number(setting.alone)} alone "
+        f"{setting.title}, {profiles_in_words(setting.n)}: {number(setting.alone)} alone "
         f"({CLASSIFIER[setting.baseline]}), {number(setting.ceiling)} with all. "
     )
     said = {
@@ -171,10 +176,10 @@ def _sentence(setting: _Setting, title: str, repeats: int, smallest: float) -> s
         Outcome.NOTHING_TO_GAIN: "Nothing to gain: the real profiles alone reach the ceiling.",
     }[finding.outcome]
     text += f"{HONEST[setting.regime].capitalize()}: " + said.format(
-        _name(finding.best), _gain(setting), _as_points(smallest)
+        _name(finding.best), setting.gain, setting.worthwhile
     )
     if finding.outcome == Outcome.CANNOT_TELL:
-        text += " " + _what_would_tell(setting, repeats)
+        text += " " + _what_would_tell(setting)
     if setting.control and setting.control[0].split("|")[0] != finding.best.split("|")[0]:
         text += f" Best control, {_name(setting.control[0])}: {points(setting.control[1].mean)}."
     if np.isfinite(setting.without_generator):
@@ -185,7 +190,7 @@ def _sentence(setting: _Setting, title: str, repeats: int, smallest: float) -> s
 def _doubled(table: pd.DataFrame, setting: _Setting) -> str:
     """What twice as many real profiles would add; empty where the learning curve does not say."""
     summary = curves(table[table["task"] == setting.task])
-    rows = summary[(summary["metric"] == DOUBLED) & (summary["n_real"] == setting.n)]
+    rows = rows_with(summary, metric=DOUBLED, n_real=setting.n)
     if rows.empty or not np.isfinite(rows.iloc[0]["value"]):
         return ""
     row = rows.iloc[0]
@@ -197,15 +202,11 @@ def _doubled(table: pd.DataFrame, setting: _Setting) -> str:
 
 def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
     """Verdict on augmentation from the long table (one value per repeat)."""
-    titles = task_titles(config)
-    smallest = config["augmentation"].get("worthwhile", SMALLEST)
-    found = list(_settings(table, smallest))
+    found = list(_settings(table, config))
     if not found:
         answer = "Cannot tell: no regime that a user with few patients could use was run."
         return {"status": "cannot_tell", "answer": answer, "advice": "Add same_n to augmentation.regimes."}
-    repeats = int(table.loc[table["metric"] == GAIN, "repeat"].nunique())
-    sentences = [_sentence(s, titles.get(s.task, s.task), repeats, smallest) for s in found]
-    sentences += _oracles(table, titles)
+    sentences = [*map(_sentence, found), *_oracles(table, task_titles(config))]
     sentences.append(
         "95 % intervals hold for other splits of the patients and for other held-out patients; they are "
         "Bonferroni-corrected for all generators, classifiers and settings, except where a gain is excluded, which "
@@ -215,18 +216,17 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
     wins, best = of[Outcome.YES], _setting_of_the_answer(found)
     if wins:
         # A gain here and there, or one that the same profiles give without any generator, is no plain yes.
-        plain = 2 * len(wins) > len(found) and not _as_much(best.without_generator, best, smallest)
+        plain = 2 * len(wins) > len(found) and not best.as_much(best.without_generator)
         status = "yes" if plain else "unclear"
     elif len(of[Outcome.NOTHING_TO_GAIN]) == len(found):
         status = str(Outcome.NOTHING_TO_GAIN)
     else:
         status = str(Outcome.CANNOT_TELL if of[Outcome.CANNOT_TELL] else Outcome.NO)
-    title = titles.get(best.task, best.task)
     return {
         "status": status,
-        "answer": _answer(best, status, (len(of[best.finding.outcome]), len(found)), title, smallest),
-        "facts": _facts(best, title),
-        "advice": _advice(best, status, repeats, smallest) + _doubled(table, best),
+        "answer": _answer(best, status, (len(of[best.finding.outcome]), len(found))),
+        "facts": _facts(best),
+        "advice": _advice(best, status) + _doubled(table, best),
         "notes": _beside(best),
         "points": sentences,
     }
@@ -243,65 +243,54 @@ def _setting_of_the_answer(found: list[_Setting]) -> _Setting:
     raise ValueError("no settings")
 
 
-def _answer(best: _Setting, status: str, share: tuple[int, int], title: str, smallest: float) -> str:
+def _answer(best: _Setting, status: str, share: tuple[int, int]) -> str:
     """The outcome in one sentence."""
     some = "in the one setting" if share[1] == 1 else f"in {share[0]} of {share[1]} settings"
     where = some if share[0] < share[1] or share[1] == 1 else f"in all {share[1]} settings"
     if best.finding.outcome == Outcome.YES:
         return (
             f"{'Yes' if status == 'yes' else 'It depends'}: {where}, synthetic profiles improve prediction; most with "
-            f"{profiles_in_words(best.n)} ({title}), by {_name(best.finding.best)}."
+            f"{profiles_in_words(best.n)} ({best.title}), by {_name(best.finding.best)}."
         )
     return {
-        "cannot_tell": f"Cannot tell yet: {where}, a gain of {_as_points(smallest)} or more is neither shown nor "
-        "excluded.",
+        "cannot_tell": f"Cannot tell yet: {where}, a gain of {best.worthwhile} or more is neither shown nor excluded.",
         "nothing_to_gain": "Nothing to gain: the real profiles alone already reach what all of them do.",
-        "no": f"No: a gain of {_as_points(smallest)} or more over the real profiles alone is excluded"
-        f"{', but not for controls' if _control_gains(best, smallest) else ''}.",
+        "no": f"No: a gain of {best.worthwhile} or more over the real profiles alone is excluded"
+        f"{', but not for controls' if best.control_gains else ''}.",
     }[status]
 
 
-def _facts(best: _Setting, title: str) -> list[tuple[str, str]]:
+def _facts(best: _Setting) -> list[tuple[str, str]]:
     """The gain, the baseline and the ceiling."""
     size = {"yes": "Gain", "no": "Largest gain"}.get(str(best.finding.outcome), "Largest mean gain")
     alone = f"{number(best.alone)} ({CLASSIFIER[best.baseline]}); with all of them {number(best.ceiling)}"
     return [
-        (size, f"{_gain(best)} of balanced accuracy"),
+        (size, f"{best.gain} of balanced accuracy"),
         ("Real profiles alone", alone),
-        ("Setting", f"{title}, {profiles_in_words(best.n)}; {_name(best.finding.best)}, {HONEST[best.regime]}"),
+        ("Setting", f"{best.title}, {profiles_in_words(best.n)}; {_name(best.finding.best)}, {HONEST[best.regime]}"),
     ]
 
 
-def _control_gains(best: _Setting, smallest: float) -> bool:
-    """Whether a control has a clear gain that is worth having, where what is no control has none."""
-    return bool(best.control and best.control[1].low > 0 and best.control[1].mean >= smallest)
-
-
-def _as_much(simple: float, best: _Setting, smallest: float) -> bool:
-    """Whether something simpler gains what the best generator gains, less what is not worth having."""
-    return bool(simple > best.finding.gain.mean - smallest)
-
-
-def _advice(best: _Setting, status: str, repeats: int, smallest: float) -> str:
+def _advice(best: _Setting, status: str) -> str:
     """What to do next."""
     if best.finding.outcome == Outcome.YES:
         mine, only = best.finding.best.partition("|")[0], "" if status == "yes" else ", but only"
-        if _as_much(best.without_generator, best, smallest):
+        if best.as_much(best.without_generator):
             more = best.without_generator > best.finding.gain.mean
             much = f"{'at least ' if more else ''}as much as {mine}"
             who = OTHERS[best.regime][1]
             return (
                 f"Use no generator: {who[0].lower()}{who[1:]}, gain {much} ({points(best.without_generator)} points)."
             )
-        if best.control and _as_much(best.control[1].mean, best, smallest):
+        if best.control and best.as_much(best.control[1].mean):
             simple = best.control[0].partition("|")[0]
             return f"Augment with {simple}, which gains as much as {mine}{only} in settings like this one."
         return f"Augment with {mine}{only} in settings like this one."
     if status == "cannot_tell":
-        return f"Do not rely on augmentation yet. {_what_would_tell(best, repeats)}"
-    if best.control and _control_gains(best, smallest):
+        return f"Do not rely on augmentation yet. {_what_would_tell(best)}"
+    if best.control and best.control_gains:
         simple = best.control[0].partition("|")[0]
-        return f"Use {simple}, a control: it gains {_shown(best.control[1])} points."
+        return f"Use {simple}, a control: it gains {best.control[1].said(points)} points."
     mine = "one real profile per class" if best.n == 0 else "your real profiles"
     return f"Do not augment: {CLASSIFIER[best.baseline]} on {mine} alone does as well."
 
@@ -318,7 +307,7 @@ def _beside(best: _Setting) -> list[str]:
 
 def overview(table: pd.DataFrame, config: dict[str, Any]) -> list[Column]:
     """Gain of each generator with its best classifier, in the setting of the answer."""
-    found = list(_settings(table, config["augmentation"].get("worthwhile", SMALLEST)))
+    found = list(_settings(table, config))
     if not found:
         return []
     best = _setting_of_the_answer(found)
@@ -327,10 +316,10 @@ def overview(table: pd.DataFrame, config: dict[str, Any]) -> list[Column]:
     values: dict[str, tuple[float, float, float]] = {}
     for candidate, gain in _candidates(rows_with(table, metric=GAIN, **at)).items():
         name = candidate.partition("|")[0]
-        mine = _possible(interval(gain, shared_se=errors.get(candidate, 0.0)), best.alone)
+        mine = triple(_possible(interval(gain, shared_se=errors.get(candidate, 0.0)), best.alone))
         if np.isfinite(mine[0]):
             values[name] = max(values.get(name, mine), mine)
-    where = f"{task_titles(config).get(best.task, best.task)}, {best.where}"
+    where = f"{best.title}, {HONEST[best.regime]}, {profiles_in_words(best.n)}"
     return [
         Column(
             title="Augmentation gain, points",
@@ -346,7 +335,7 @@ def overview(table: pd.DataFrame, config: dict[str, Any]) -> list[Column]:
 
 def _oracles(table: pd.DataFrame, titles: dict[str, str]) -> list[str]:
     """What generators that saw all training donors gain, which is no answer for a user with few patients."""
-    gains = table[(table["metric"] == GAIN) & (table["regime"] == "oracle")]
+    gains = rows_with(table, metric=GAIN, regime="oracle")
     out = []
     for (task, n), at in gains.groupby(["task", "n_real"], sort=False):
         candidates = _candidates(at)

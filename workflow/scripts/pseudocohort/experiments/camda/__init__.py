@@ -1,7 +1,8 @@
 """CAMDA track: the protocol and the metrics of the CAMDA / ELSA Health Privacy Challenge."""
 
-from ...core.settings import choice, integer
+from ...core.settings import choice
 from ..description import Experiment, Figure
+from ..shared.folds import FOLD_SETTINGS
 from ..shared.plan import GENERATORS, LEVEL
 
 EXPERIMENT = Experiment(
@@ -16,9 +17,7 @@ EXPERIMENT = Experiment(
     settings={
         "generators": GENERATORS,
         "level": choice("tumour", "Level of the profiles.", LEVEL["enum"]),
-        "folds": integer(5, "Folds by donor, stratified by condition.", minimum=2),
-        "repeats": integer(1, "Times that the folds are dealt anew.", minimum=1),
-        "neighbours": integer(10, "Neighbours k of precision, recall, density and coverage.", minimum=1),
+        **FOLD_SETTINGS,
     },
     keys={"generator": "Generator"},
     columns={
@@ -29,7 +28,7 @@ EXPERIMENT = Experiment(
         "correlation_score_within": "γ within", "mmd": "MMD", "discriminator_auc": "Discriminator AUC",
         "memorisation_share": "Memorised", "closer_to_train_share": "Closer to train",
     },
-    figures=(Figure(name="camda", draw="figures.camda:figure", caption=(
+    figures=(Figure(name="camda", draw="figures.camda:draw", caption=(
         "Five folds by donor; a generator gives as many profiles as it saw. Left: accuracy on held-out patients of "
         "a classifier trained on synthetic profiles. Dashed line: real profiles. Copies of the training set (``copy``) "
         "score as well, so read it together with the last panel."

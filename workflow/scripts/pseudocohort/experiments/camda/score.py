@@ -24,11 +24,10 @@ from ...core.io import evaluation_table
 from ...core.seeds import derive
 from ...core.seeds import generator as random_generator
 from ...metrics.neighbours import nearest
-from ...metrics.sizes import donor_halves, matched_subset
 from ...prepare.scale import Scaler
-from ..fidelity.score import Profiles, compare
+from ..fidelity.score import compare
 from ..shared.inputs import ScoreInputs
-from ..shared.split_guard import Members, check_no_leak
+from ..shared.profiles import Profiles, stand_ins
 
 #: Genes with the largest positive coefficients of each class that make the important features.
 TOP = 10
@@ -42,6 +41,11 @@ PUBLISHED = {
     "NoisyDiffusion": (0.7778, 0.7585),
     "CTGAN": (0.2112, 0.2260),
 }
+
+
+def _values(profiles: ad.AnnData) -> tuple[np.ndarray, np.ndarray]:
+    """Expression and condition."""
+    return np.asarray(profiles.X, np.float64), profiles.obs["condition"].astype(str).to_numpy()
 
 
 def _classifier(x: np.ndarray, y: np.ndarray) -> OneVsRestClassifier:
@@ -95,45 +99,32 @@ def discriminative_f1(train: np.ndarray, made: np.ndarray, test: np.ndarray, see
 def camda(given: ScoreInputs) -> pd.DataFrame:
     """Score one generator, or real profiles (``generator="real"``), in every fold.
 
-    Parameters
-    ----------
-    given : ScoreInputs
-        Of the generator ``real``: classifiers trained on the real profiles of the four folds; for the metrics of
-        likeness, one half of the held-out fold against the other.
+    Of the generator ``real``: classifiers trained on the real profiles of the four folds; for the metrics of likeness,
+    one half of the held-out fold against the other.
 
-    Returns
-    -------
-    DataFrame
-        Evaluation table, a fold per ``repeat``. The challenge's: ``accuracy``, ``auprc``, ``feature_overlap``,
-        ``mmd_challenge``, ``discriminative_f1``, ``dcr``, ``dcr_base``; the rest are those of fidelity.
+    Evaluation table, a fold per ``repeat``. The challenge's: ``accuracy``, ``auprc``, ``feature_overlap``,
+    ``mmd_challenge``, ``discriminative_f1``, ``dcr``, ``dcr_base``; the rest are those of fidelity.
     """
-    profiles, synthetic, members = given.profiles, given.synthetic, given.members
-    generator, settings, seed = given.generator, given.settings, given.seed
-    check_no_leak(profiles, members)
-    index = Members(profiles, members)
     rows: list[dict[str, Any]] = []
-    for row in given.training_sets.to_dict("records"):
+    for row in given.rows:
         name = row["training_set"]
-        real = {role: profiles[index.of(name, role)[0]] for role in ("train", "test")}
-        x, y = np.asarray(real["train"].X, np.float64), real["train"].obs["condition"].astype(str).to_numpy()
-        x_test, y_test = np.asarray(real["test"].X, np.float64), real["test"].obs["condition"].astype(str).to_numpy()
+        real = {role: given.real(name, role) for role in ("train", "test")}
+        (x, y), (x_test, y_test) = map(_values, real.values())
         of_real = _classifier(x, y)
-        fold_seed = derive(seed, "camda", row["repeat"])
-        if generator == "real":
+        seed = derive(given.seed, "camda", row["repeat"])
+        made = None if given.generator == "real" else given.synthetic[name]
+        if made is None:
             values = _scores(of_real, x_test, y_test) | {"dcr_base": float(nearest(x, x, exclude_self=True).mean())}
         else:
-            made, y_made = np.asarray(synthetic[name].X, np.float64), synthetic[name].obs["condition"].astype(str)
-            of_made = _classifier(made, y_made.to_numpy())
+            x_made, y_made = _values(made)
+            of_made = _classifier(x_made, y_made)
             values = _scores(of_made, x_test, y_test)
             values["feature_overlap"] = float(len(important_features(of_made) & important_features(of_real)))
-            values["mmd_challenge"] = mmd_rbf(made, x_test)
-            values["discriminative_f1"] = discriminative_f1(x, made, x_test, fold_seed)
-            values["dcr"] = float(nearest(made, x).mean())
-        values |= _likeness(real, None if generator == "real" else synthetic[name], settings["neighbours"], fold_seed)
-        keys = {
-            "study": given.study, "generator": generator, "repeat": row["repeat"], "seed": row["seed"],
-            "level": settings["level"],
-        }  # fmt: skip
+            values["mmd_challenge"] = mmd_rbf(x_made, x_test)
+            values["discriminative_f1"] = discriminative_f1(x, x_made, x_test, seed)
+            values["dcr"] = float(nearest(x_made, x).mean())
+        values |= _likeness(real, made, given.settings["neighbours"], seed)
+        keys = given.keys(row) | {"level": given.settings["level"]}
         rows += [keys | {"metric": metric, "value": value} for metric, value in values.items()]
     return evaluation_table(rows)
 
@@ -143,10 +134,5 @@ def _likeness(real: Mapping[str, ad.AnnData], made: ad.AnnData | None, k: int, s
     scaler = Scaler(by_level=True).fit(np.asarray(real["train"].X), real["train"].obs)
     train, test = (Profiles.of(real[role].X, real[role].obs, scaler) for role in ("train", "test"))
     rng = random_generator(seed, "likeness")
-    if made is None:
-        here, there = donor_halves(test.donor, test.classes, rng)
-        reality, stand_in = test[here], test[there]
-    else:
-        stand_in = Profiles.of(made.X, made.obs, scaler)
-        reality, stand_in = test, stand_in[matched_subset(stand_in.classes, test.classes, rng)]
+    reality, stand_in = stand_ins(test, None if made is None else Profiles.of(made.X, made.obs, scaler), rng)
     return compare(train, reality, stand_in, k, rng, seed)

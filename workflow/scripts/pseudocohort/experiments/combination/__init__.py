@@ -74,7 +74,7 @@ EXPERIMENT = Experiment(
         "centroid_r": "Centroid r",
     },
     figures=(
-        Figure(name="combination", draw="figures.combination:figure", caption=(
+        Figure(name="combination", draw="figures.combination:draw", caption=(
         "Balanced accuracy on held-out patients, who are drawn anew in each draw. What cell lines are worth: lines and "
         "unlabelled patients against the best methods without either, by number of labelled patients; the dashed "
         "grey curve is the negative control, in which the labels of the lines are permuted. Size of the pool: by "

@@ -6,13 +6,13 @@ All work in the standardised tissue space of one draw: genes centred and scaled 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.special import log_softmax
-from sklearn.covariance import ledoit_wolf_shrinkage
 
+from ..shared.between_levels import centroids, donor_weight
 from ..shared.standardise import plain_scale
+from ..shared.statistics import row_correlation
 
 #: Weight of one cell line when its profiles are stacked on real tissue profiles.
 STACKING_WEIGHT = 0.1
@@ -22,36 +22,25 @@ CELL_OFFSET = 0.5
 
 @dataclass
 class TissueSpace:
-    """The standardised space of a tissue pool (n × genes, log2 units), and its covariance.
+    """The standardised space of a tissue pool (n × genes, log2 units).
 
     Attributes
     ----------
     mean, sd : ndarray (genes,)
         Of the pool, in log2 units; labels are not used.
-    shrinkage : float
-        Ledoit-Wolf intensity of the standardised pool's covariance towards a multiple of the identity.
     """
 
     mean: np.ndarray
     sd: np.ndarray
     pool: np.ndarray
-    shrinkage: float
 
     @classmethod
     def of(cls, pool: np.ndarray) -> TissueSpace:
         mean, sd = plain_scale(pool)
-        z = (pool - mean) / sd
-        return cls(mean, sd, z, float(ledoit_wolf_shrinkage(z, assume_centered=True)))
+        return cls(mean, sd, (pool - mean) / sd)
 
     def scale(self, x: np.ndarray) -> np.ndarray:
         return (np.asarray(x, dtype=np.float64) - self.mean) / self.sd
-
-    def noise(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """`n` draws of N(0, (1 - s) S + s m I), S the pool's covariance, m its mean variance, s the shrinkage."""
-        size, genes = self.pool.shape
-        correlated = rng.standard_normal((n, size)) @ self.pool / np.sqrt(size)
-        independent = rng.standard_normal((n, genes)) * np.sqrt(np.mean(self.pool**2))
-        return np.sqrt(1 - self.shrinkage) * correlated + np.sqrt(self.shrinkage) * independent
 
 
 @dataclass
@@ -69,16 +58,12 @@ class Cells:
 
     def weights(self) -> np.ndarray:
         """Stacking weights: a line weighs .1, shared by its pseudo-bulks, so that bootstraps add no weight."""
-        _, codes = np.unique(self.lines, return_inverse=True)
-        return STACKING_WEIGHT / np.bincount(codes)[codes]
+        return donor_weight(self.lines, STACKING_WEIGHT)
 
     def contrasts(self, x: np.ndarray, conditions: np.ndarray) -> np.ndarray:
         """Centroids of `conditions` over `x`, lines counted once each, minus their mean (conditions × genes)."""
-        weight = self.weights()
-        centroids = np.stack(
-            [np.average(x[self.labels == c], axis=0, weights=weight[self.labels == c]) for c in conditions]
-        )
-        return centroids - centroids.mean(0)
+        means = centroids(x, self.labels, self.weights(), conditions)
+        return means - means.mean(0)
 
 
 def level_shift_means(cells: Cells, space: TissueSpace, conditions: np.ndarray) -> np.ndarray:
@@ -142,17 +127,9 @@ def nearest_mean_scores(x: np.ndarray, means: np.ndarray) -> np.ndarray:
 
 def centroid_correlation(means: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Pearson correlation over genes of each class mean with the true one, both minus their mean over classes."""
-    a, b = means - means.mean(0), truth - truth.mean(0)
-    a, b = a - a.mean(1, keepdims=True), b - b.mean(1, keepdims=True)
-    norm = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    return np.divide((a * b).sum(1), norm, out=np.zeros(len(a)), where=norm > 0)
+    return row_correlation(means - means.mean(0), truth - truth.mean(0))
 
 
 def class_means(x: np.ndarray, y: np.ndarray, conditions: np.ndarray) -> np.ndarray:
     """Mean of each condition's rows (conditions × genes)."""
     return np.stack([x[y == c].mean(0) for c in conditions])
-
-
-def as_keys(row: dict[str, Any]) -> tuple[int, int]:
-    """(k, draw) of a training set's row."""
-    return int(row["n_real"]), int(row["repeat"])

@@ -17,7 +17,7 @@ from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
 from ...generators.fit.naming import one_per_donor
 from ...generators.space.axes import leading_axes
 from ...generators.space.label_em import Named, Source, name_pool
-from ..held_out_level.baselines import PENALTIES
+from ..shared.between_levels import ridge_inverse
 from ..shared.classifiers import fit_predict
 from . import baselines as base
 from . import names
@@ -116,14 +116,7 @@ def ridge_map(draw: Draw, test: np.ndarray) -> Scores:
         return base.nearest_mean_scores(test, d), draw.conditions
     t = base.class_means(draw.x, draw.y, draw.conditions) - centre
     gram = d @ d.T
-    unit, eye = np.trace(gram) / len(gram), np.eye(len(gram))
-
-    def left_out(penalty: float) -> float:
-        hat = gram @ np.linalg.inv(gram + penalty * unit * eye)
-        return float((((t - hat @ t) / (1 - np.diag(hat))[:, None]) ** 2).sum())
-
-    penalty = min(PENALTIES, key=left_out)
-    means = gram @ np.linalg.inv(gram + penalty * unit * eye) @ t
+    means = gram @ ridge_inverse(gram, t) @ t
     return base.nearest_mean_scores(test - centre, means), draw.conditions
 
 
@@ -181,43 +174,41 @@ def fallback(draw: Draw, test: np.ndarray) -> Scores:
     return empirical_bayes_centred(draw, test)
 
 
-def _seeds(draw: Draw) -> tuple[np.ndarray, np.ndarray]:
-    """Labelled rows in the pool's coordinates: patients, and lines moved to where the labelled patients' mean is."""
+def _semi_supervised(
+    draw: Draw, test: np.ndarray, model: LabelSpreading | SelfTrainingClassifier, axes_of: str
+) -> Scores:
+    """Scores of a model fitted to labelled patients, lines and the pool, on principal components.
+
+    Lines are moved to where the labelled patients' mean is. Components are of the ``pool`` or of ``all`` rows.
+    """
     x, y = draw.x, draw.y
     if draw.cells is not None:
         x = np.concatenate([x, draw.cells.standardised() + draw.centre])
         y = np.concatenate([y, draw.cells.labels])
-    return x, y
+    classes, codes = np.unique(y.astype(str), return_inverse=True)
+    rows = np.concatenate([x, draw.pool])
+    basis = leading_axes(draw.pool if axes_of == "pool" else rows, COMPONENTS)[1][:COMPONENTS].T
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of rows whose neighbours reach no label
+        model.fit(rows @ basis, np.r_[codes, np.full(len(draw.pool), -1)])
+        return model.predict_proba(test @ basis), classes.astype(object)
 
 
 def label_spreading(draw: Draw, test: np.ndarray) -> Scores:
     """Label spreading (Zhou et al. 2004, NeurIPS) from labelled patients and lines over the pool."""
-    x, y = _seeds(draw)
-    classes, codes = np.unique(y.astype(str), return_inverse=True)
-    basis = leading_axes(draw.pool, COMPONENTS)[1][:COMPONENTS].T
-    rows = np.concatenate([x, draw.pool]) @ basis
     model = LabelSpreading(kernel="knn", n_neighbors=NEIGHBOURS, max_iter=200)
-    with warnings.catch_warnings():
-        # Rows whose neighbours reach no label have no distribution; they get equal probabilities below.
-        warnings.simplefilter("ignore")
-        model.fit(rows, np.r_[codes, np.full(len(draw.pool), -1)])
-        found = model.predict_proba(test @ basis)
+    found, classes = _semi_supervised(draw, test, model, "pool")
     prior = np.maximum(model.label_distributions_.sum(0), 1e-12)
-    scores = np.nan_to_num(found, nan=1 / len(classes)) / prior  # mass of each class normalised (Zhu et al. 2003)
-    return scores / np.maximum(scores.sum(1, keepdims=True), 1e-12), classes.astype(object)
+    # Rows without a label among their neighbours get equal probabilities; masses of classes are normalised (Zhu et al.
+    # 2003).
+    scores = np.nan_to_num(found, nan=1 / len(classes)) / prior
+    return scores / np.maximum(scores.sum(1, keepdims=True), 1e-12), classes
 
 
 def self_training(draw: Draw, test: np.ndarray) -> Scores:
     """Logistic regression that labels the pool by itself (Yarowsky 1995), starting from labelled patients and lines."""
-    x, y = _seeds(draw)
-    classes, codes = np.unique(y.astype(str), return_inverse=True)
-    rows = np.concatenate([x, draw.pool])
-    basis = leading_axes(rows, COMPONENTS)[1][:COMPONENTS].T
-    model = SelfTrainingClassifier(LogisticRegression(C=C, class_weight="balanced", max_iter=300), threshold=0.75)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model.fit(rows @ basis, np.r_[codes, np.full(len(draw.pool), -1)])
-    return model.predict_proba(test @ basis), classes.astype(object)
+    logistic = LogisticRegression(C=C, class_weight="balanced", max_iter=300)
+    return _semi_supervised(draw, test, SelfTrainingClassifier(logistic, threshold=0.75), "all")
 
 
 Method = Callable[[Draw, np.ndarray], Scores]

@@ -21,39 +21,28 @@ import pandas as pd
 from ...core.errors import ContractError
 from ...core.io import evaluation_table
 from ...core.seeds import generator as random_generator
+from ..shared.between_levels import shrunk_noise
 from ..shared.classifiers import details, fit_predict, metrics
 from ..shared.estimators import RECALL
 from ..shared.inputs import ScoreInputs
-from ..shared.split_guard import Members, check_no_leak
 from . import baselines as base
 from . import pool_baselines as methods
 from .names import BASELINES, COMBINED
 from .pool_baselines import C, Draw
 
-_Key = tuple[str, str, int, int]  # generator, arm, k, draw
-
 
 class _Study:
     """Real tissue and cell-level profiles of each training set, and the scores collected so far."""
 
-    def __init__(
-        self,
-        profiles: ad.AnnData,
-        training_sets: pd.DataFrame,
-        members: pd.DataFrame,
-        settings: Mapping[str, Any],
-        study: str,
-        seed: int,
-    ) -> None:
-        self.profiles, self.settings, self.study, self.seed = profiles, settings, study, seed
-        self.conditions = np.array(sorted(settings["conditions"]), dtype=object)
-        self.members = Members(profiles, members)
-        self.level = profiles.obs["level"].astype(str).to_numpy()
-        self.sets: dict[tuple[int, int], dict[str, dict[str, Any]]] = {}
-        for row in training_sets.to_dict("records"):
-            self.sets.setdefault(base.as_keys(row), {})[row["regime"]] = row
+    def __init__(self, given: ScoreInputs, rows: list[dict[str, Any]]) -> None:
+        self.profiles, self.settings, self.study, self.seed = given.profiles, given.settings, given.study, given.seed
+        self.conditions = np.array(sorted(given.settings["conditions"]), dtype=object)
+        self.members = given.index
+        self.level = given.profiles.obs["level"].astype(str).to_numpy()
+        self.sets: dict[tuple[int, int], dict[str, dict[str, Any]]] = {}  # by k and draw, then by arm
+        for row in rows:
+            self.sets.setdefault((int(row["n_real"]), int(row["repeat"])), {})[row["regime"]] = row
         self._spaces: dict[bytes, base.TissueSpace] = {}
-        self.accuracy: dict[_Key, float] = {}
         self.rows: list[dict[str, Any]] = []
 
     def x(self, positions: np.ndarray) -> np.ndarray:
@@ -117,8 +106,6 @@ class _Study:
             "estimator": estimator,
         }
         self.rows += [{**keys, "metric": metric, "value": value} for metric, value in scores.items()]
-        if "balanced_accuracy" in scores:
-            self.accuracy[generator, arm, keys["n_real"], keys["repeat"]] = scores["balanced_accuracy"]
 
     def record_centroids(self, row: Mapping[str, Any], means: np.ndarray, present: np.ndarray, **keys: Any) -> None:
         """Centred centroid correlation with held-out tissue: its mean, and one row per condition."""
@@ -160,9 +147,9 @@ class _Study:
     def with_synthetic(self, training_set: str, x: np.ndarray, y: np.ndarray) -> dict[str, float]:
         """Metrics of the classifier trained on the set's real tissue and standardised synthetic profiles."""
         real, labels = self.tissue(training_set, "train")
-        per_condition = self.settings.get("synthetic_weight") or None
+        per_condition = self.settings.get("synthetic_weight")
         counts = {c: (y == c).sum() for c in np.unique(y)}
-        of_row = [1.0 if per_condition is None else per_condition / counts[c] for c in y]
+        of_row = [per_condition / counts[c] if per_condition else 1.0 for c in y]
         weight = np.concatenate([np.ones(len(real)), of_row])
         return self.classify(training_set, np.concatenate([real, x]), np.concatenate([labels, y]), weight)
 
@@ -189,12 +176,10 @@ def _real_only(plan: _Study) -> None:
 
 def _ceiling(plan: _Study) -> None:
     """Every training tissue profile of the conditions compared, with its label; one value a draw."""
-    done: set[int] = set()
+    first: dict[int, dict[str, Any]] = {}
     for (_, draw), sets in plan.sets.items():
-        row = next(iter(sets.values()))
-        if draw in done:
-            continue
-        done.add(draw)
+        first.setdefault(draw, next(iter(sets.values())))
+    for row in first.values():
         pool = plan.pool(row["training_set"])
         y = plan.profiles.obs["condition"].iloc[pool].astype(str).replace(plan.settings["map"]).to_numpy(dtype=object)
         x = plan.space(row["training_set"]).scale(plan.x(pool))
@@ -255,10 +240,8 @@ def _record_evidence(plan: _Study, row: Mapping[str, Any], arm: str, draw: Draw,
 def _pool_sizes(plan: _Study) -> None:
     """Lines and fewer unlabelled patients, none of them labelled: what the size of the pool is worth."""
     for (k, draw_number), sets in plan.sets.items():
-        for size in plan.settings.get("pool_sizes", []) if k == 0 else []:
-            row = sets.get("cell_only")
-            if row is None:
-                continue
+        for size in plan.settings.get("pool_sizes", []) if k == 0 and "cell_only" in sets else []:
+            row = sets["cell_only"]
             draw = plan.draw(row, "cell_only", guarded=False)
             if size > len(draw.pool):
                 continue
@@ -292,7 +275,7 @@ def _level_shift(plan: _Study) -> None:
         name, space = row["training_set"], plan.space(row["training_set"])
         means = base.level_shift_means(plan.cells(name), space, plan.conditions)
         rng = random_generator(plan.seed, "level_shift", name)
-        x = np.repeat(means, n, axis=0) + space.noise(len(labels), rng)
+        x = np.repeat(means, n, axis=0) + shrunk_noise(space.pool, len(labels), rng)
         keys = {"generator": "level_shift", "arm": arm, "n_synthetic": n}
         plan.record(row, plan.with_synthetic(name, x, labels), **keys)
         plan.record_centroids(row, means, plan.conditions, **keys)
@@ -332,39 +315,35 @@ def _generated(plan: _Study, synthetic: Mapping[str, ad.AnnData], generator: str
 
 def _paired(plan: _Study) -> None:
     """Differences of balanced accuracy between arms and baselines of the same draw."""
-    accuracy = dict(plan.accuracy)
-    used = {
+    accuracy = {
         (r["generator"], r["regime"], r["n_real"], r["repeat"]): r
         for r in plan.rows
         if r["metric"] == "balanced_accuracy"
     }
-    for (generator, arm, k, draw), value in accuracy.items():
+    for (generator, arm, k, draw), row in accuracy.items():
         if generator == "real":
             continue
+        both = "both" if k else "cell_only"
         others = {"gain_over_real_only": ("real", "tissue_only", k, draw)}
         if generator != "stacking" and arm != "permuted":
-            others["gain_over_stacking"] = ("stacking", "both" if k else "cell_only", k, draw)
+            others["gain_over_stacking"] = ("stacking", both, k, draw)
         if generator not in BASELINES and arm != "permuted":
-            others["gain_over_level_shift"] = ("level_shift", "both" if k else "cell_only", k, draw)
+            others["gain_over_level_shift"] = ("level_shift", both, k, draw)
         if arm in COMBINED:
             others["both_minus_permuted"] = (generator, "permuted", k, draw)
             others["both_minus_tissue_only"] = (generator, "tissue_only", k, draw)
         if "+" in arm:
-            others["gain_over_both"] = (generator, "both" if k else "cell_only", k, draw)
-        row = used[generator, arm, k, draw]
+            others["gain_over_both"] = (generator, both, k, draw)
         for metric, key in others.items():
             if key in accuracy:
-                plan.rows.append({**row, "metric": metric, "value": value - accuracy[key]})
+                plan.rows.append({**row, "metric": metric, "value": row["value"] - accuracy[key]["value"]})
 
 
 def combination(given: ScoreInputs) -> pd.DataFrame:
     """Score few-shot classifiers helped by the cell level, on held-out tissue.
 
-    Parameters
-    ----------
-    given : ScoreInputs
-        Profiles of both levels; a member's condition is the (merged or permuted) label. Of the generator ``real`` all
-        baselines: ``real`` (k real profiles; ``ceiling``: all of them), :data:`.names.BASELINES`.
+    A member's condition is the (merged or permuted) label. Of the generator ``real`` all baselines: ``real`` (k real
+    profiles; ``ceiling``: all of them), :data:`.names.BASELINES`.
 
     Returns
     -------
@@ -383,12 +362,11 @@ def combination(given: ScoreInputs) -> pd.DataFrame:
     ContractError
         If a held-out donor was trained on, or a training set has no pool to standardise with.
     """
-    training_sets, profiles, members = given.training_sets, given.profiles, given.members
-    generator, settings, seed = given.generator, given.settings, given.seed
-    check_no_leak(profiles, members)
-    if generator != "real":
-        training_sets = training_sets[_drawn_with(training_sets, generator)]
-    plan = _Study(profiles, training_sets, members, settings, given.study, seed)
+    generator, rows = given.generator, given.rows
+    if generator != "real":  # the baselines of draws in which it was not trained are not needed
+        draws = {row["repeat"] for row in given.own_rows}
+        rows = [row for row in rows if row["repeat"] in draws]
+    plan = _Study(given, rows)
     _real_only(plan)
     _stacking(plan)
     _level_shift(plan)
@@ -402,9 +380,3 @@ def combination(given: ScoreInputs) -> pd.DataFrame:
     _generated(plan, given.synthetic, generator)
     _paired(plan)
     return evaluation_table([row for row in plan.rows if row["generator"] == generator])
-
-
-def _drawn_with(training_sets: pd.DataFrame, generator: str) -> pd.Series:
-    """Training sets of the draws in which `generator` was trained; the baselines of the other draws are not needed."""
-    trained = training_sets["generators"].astype(str).str.split(";").map(lambda names: generator in names)
-    return training_sets["repeat"].isin(training_sets.loc[trained, "repeat"])

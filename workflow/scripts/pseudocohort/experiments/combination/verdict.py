@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...core.words import between, number, points, words
+from ...core.words import number, points, words
 from ..shared import scales
 from ..shared.estimators import SMALLEST
 from ..shared.outcomes import interval_that_decides, repeats_that_tell
-from ..shared.statistics import Interval, interval
-from ..shared.verdicts import rows_with
+from ..shared.statistics import interval
+from ..shared.tables import rows_with
 from .names import GROUPS, NOT_TRAINED
 
 #: A generator does as well as a classifier if it is at most so much worse, in balanced accuracy.
@@ -36,10 +36,6 @@ def _arm(k: float) -> str:
 
 def _mean(table: pd.DataFrame, **keys: Any) -> float:
     return float(rows_with(table, **keys)["value"].mean())
-
-
-def _shown(found: Interval) -> str:
-    return f"{number(found.mean)}{between(found.low, found.high, number)}"
 
 
 def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
@@ -66,7 +62,7 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
     if not wins:
         told: dict[str, Any] = {"status": "no" if judged.excluded else "cannot_tell", "points": points_of_page}
         if ks:
-            at = accuracy[(accuracy["n_real"] == ks[0]) & (accuracy["regime"] == _arm(ks[0]))]
+            at = rows_with(accuracy, n_real=ks[0], regime=_arm(ks[0]))
             means = at[at["generator"].isin(methods)].groupby("generator")["value"].mean()
             told["facts"] = _facts(accuracy, means.idxmax(), ks[0], ceiling, chance) if len(means) else []
         if judged.excluded:
@@ -106,12 +102,12 @@ def _facts(accuracy: pd.DataFrame, best: str, k: float, ceiling: float, chance: 
     """Balanced accuracy on held-out patients: of the best method, and what it is to be read against."""
     at = accuracy[accuracy["n_real"] == k]
     found = interval(rows_with(at, generator=best, regime=_arm(k))["value"], bounds=scales.SHARE)
-    facts = [("Balanced accuracy", f"{_shown(found)} on held-out patients ({_called(best)})")]
+    facts = [("Balanced accuracy", f"{found.said()} on held-out patients ({_called(best)})")]
     if not k and chance:
         facts.append(("Chance", number(chance)))
     if k:
         alone = interval(rows_with(at, generator="real", regime="tissue_only")["value"], bounds=scales.SHARE)
-        facts.append(("Labelled patients alone", _shown(alone)))
+        facts.append(("Labelled patients alone", alone.said()))
     name, value = _best_of(at, "best_without_pool")
     if name:
         facts.append(("Best without unlabelled patients", f"{number(value)} ({words(name)})"))
@@ -130,7 +126,7 @@ def _generators(table: pd.DataFrame, accuracy: pd.DataFrame, made: list[str], k:
     """What the best generator adds to a classifier on the same labels."""
     if not made:
         return []
-    at = table[(table["n_real"] == k) & (table["regime"] == _arm(k))]
+    at = rows_with(table, n_real=k, regime=_arm(k))
     value = {g: _mean(accuracy, generator=g, n_real=k, regime=_arm(k)) for g in made}
     best = max(value, key=lambda g: value[g])
     gain = interval(
@@ -143,7 +139,7 @@ def _generators(table: pd.DataFrame, accuracy: pd.DataFrame, made: list[str], k:
         verb = "is not told yet from"
     return [
         f"The best generator, {best}, reaches {number(value[best])} and {verb} logistic regression on the labels "
-        f"that the lines gave ({points(gain.mean)} points{between(gain.low, gain.high, points)})."
+        f"that the lines gave ({gain.said(points, ' points')})."
     ]
 
 
@@ -176,7 +172,7 @@ def _judge(table: pd.DataFrame, accuracy: pd.DataFrame, candidates: list[str], k
     confidence = 1 - 0.05 / max(len(candidates) * len(ks), 1)
     chance = 1 / max(len(_conditions(table)), 2)
     for k in ks:
-        at = table[(table["n_real"] == k) & (table["regime"] == _arm(k))]
+        at = rows_with(table, n_real=k, regime=_arm(k))
         for g in candidates:
             gain = (
                 rows_with(at, generator=g, metric="gain_over_real_only")["value"]
@@ -234,7 +230,7 @@ def _at(accuracy: pd.DataFrame, made: list[str], k: float) -> str:
         found = interval(rows_with(at, generator=g, regime=_arm(k))["value"], bounds=scales.SHARE)
         if found.n:
             permuted = number(_mean(at, generator=g, regime="permuted"))
-            parts.append(f"{words(g)} {_shown(found)}, permuted labels {permuted}")
+            parts.append(f"{words(g)} {found.said()}, permuted labels {permuted}")
     return f"{text}: {'; '.join(parts)}."
 
 
@@ -261,7 +257,7 @@ def _evidence(table: pd.DataFrame) -> list[str]:
 
 def _pool(table: pd.DataFrame) -> list[str]:
     """Accuracy against the number of unlabelled patients."""
-    rows = table[(table["metric"] == "pool_balanced_accuracy") & (table["generator"] == "em")]
+    rows = rows_with(table, metric="pool_balanced_accuracy", generator="em")
     sizes = {t: int(str(t).removeprefix("pool:")) for t in rows["task"].dropna().unique()}
     if not sizes:
         return []
@@ -274,6 +270,6 @@ def _recalls(table: pd.DataFrame, ks: list[float]) -> list[str]:
     if not ks:
         return []
     k = ks[0]
-    rows = table[(table["generator"] == "em") & (table["regime"] == _arm(k)) & (table["n_real"] == k)]
+    rows = rows_with(table, generator="em", regime=_arm(k), n_real=k)
     shown = [f"{c} {number(_mean(rows, metric=f'recall_{c}'))}" for c in sorted(_conditions(table))]
     return [f"Recall of the mixture at k = {int(k)}: {', '.join(shown)}."] if shown and len(rows) else []

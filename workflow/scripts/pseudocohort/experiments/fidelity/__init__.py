@@ -40,7 +40,7 @@ EXPERIMENT = Experiment(
         "covariate_(.+)_recovered": "{} effect",
     },
     figures=(
-        Figure(name="fidelity", draw="figures.fidelity:figure", caption=(
+        Figure(name="fidelity", draw="figures.fidelity:draw", caption=(
         "Each synthetic cohort against held-out donors; the dashed line is real data against other real data of "
         "the same size. A generator that copies its training set (``copy``) is perfect in all panels except the last, "
         "the share of memorised profiles, so read the panels together."

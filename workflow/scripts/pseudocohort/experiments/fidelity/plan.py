@@ -12,7 +12,7 @@ from ...core.levels import TISSUE_LEVELS
 from ...core.paths import in_data_root
 from ...core.seeds import generator
 from ...generators.base.registry import describe, kind_of
-from ..shared.plan import Roles, in_proportion, rows
+from ..shared.plan import Roles, in_proportion, rows, share_of_donors
 from ..shared.splits import dealt
 
 #: Training set that maps, loss curves and releases are of.
@@ -37,11 +37,7 @@ def members(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) -> p
     inside = obs[obs["level"].isin(levels)]
     train = inside[inside["split"] == "train"]
     rng = generator(config["seed"], "full", row["repeat"])
-    keep: list[str] = []
-    for _, donors in train.groupby("condition", observed=True)["donor"]:
-        names = np.sort(donors.unique())
-        keep.extend(rng.permutation(names)[: max(1, round(0.8 * len(names)))])
-    kept = train["donor"].isin(set(keep)).to_numpy()
+    kept = train["donor"].isin(share_of_donors(train, train["condition"], 0.8, rng)).to_numpy()
     return pd.concat(
         [
             rows(obs, train.index[kept], "train"),

@@ -10,8 +10,7 @@ Metrics ending in ``_train`` are against training profiles: there, a photocopier
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -36,7 +35,7 @@ from ...metrics.sizes import donor_halves, matched_subset
 from ...prepare.scale import Scaler
 from ..shared.classifiers import transferred_accuracy
 from ..shared.inputs import ScoreInputs
-from ..shared.split_guard import Members, check_no_leak
+from ..shared.profiles import Profiles
 
 #: Principal components in which Fréchet distance and MMD are taken.
 COMPONENTS = 20
@@ -44,65 +43,28 @@ COMPONENTS = 20
 FEWEST_OF_CONDITION = 10
 
 
-@dataclass
-class Profiles:
-    """Standardised profiles (n × genes) with their class (condition and level), condition, donor and annotation."""
-
-    x: np.ndarray
-    classes: np.ndarray
-    condition: np.ndarray
-    donor: np.ndarray
-    obs: pd.DataFrame
-
-    def __getitem__(self, rows: np.ndarray) -> Profiles:
-        return Profiles(self.x[rows], self.classes[rows], self.condition[rows], self.donor[rows], self.obs.iloc[rows])
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    @classmethod
-    def of(cls, x: np.ndarray, obs: pd.DataFrame, scaler: Scaler) -> Profiles:
-        condition = obs["condition"].astype(str).to_numpy()
-        classes = np.char.add(np.char.add(condition.astype(str), "|"), obs["level"].to_numpy(dtype=str))
-        donor = obs["donor"].to_numpy(dtype=str) if "donor" in obs else np.arange(len(obs)).astype(str)
-        return cls(scaler.transform(np.asarray(x), obs), classes, condition, donor, obs)
-
-
 def fidelity(given: ScoreInputs) -> pd.DataFrame:
     """Fidelity of one generator, or of real profiles (``generator="real"``), on each training set.
 
-    Parameters
-    ----------
-    given : ScoreInputs
-
-    Returns
-    -------
-    DataFrame
-        Evaluation table; rows with the task ``condition:<name>`` are about one condition.
+    Evaluation table; rows with the task ``condition:<name>`` are about one condition.
     """
-    profiles, synthetic, members = given.profiles, given.synthetic, given.members
-    generator, settings, seed = given.generator, given.settings, given.seed
-    check_no_leak(profiles, members)
-    index = Members(profiles, members)
-    path = settings.get("gene_sets")
-    sets = set_matrix(read_gene_sets(path), profiles.var["symbol"]) if path else None
-    kinds = described(profiles)
+    settings, path = given.settings, given.settings.get("gene_sets")
+    sets = set_matrix(read_gene_sets(path), given.profiles.var["symbol"]) if path else None
+    kinds = described(given.profiles)
     rows: list[dict[str, Any]] = []
-    for row in given.training_sets.to_dict("records"):
+    for row in given.rows:
         name = row["training_set"]
-        real = {role: profiles[index.of(name, role)[0]] for role in ("train", "test")}
-        scaler = Scaler(by_level=True).fit(np.asarray(real["train"].X), real["train"].obs)
-        trained = np.isin(real["test"].obs["level"].to_numpy(dtype=str), list(scaler.mean))
-        train = Profiles.of(real["train"].X, real["train"].obs, scaler)
-        test = Profiles.of(real["test"].X[trained], real["test"].obs[trained], scaler)
+        seen, held_out = (given.real(name, role) for role in ("train", "test"))
+        scaler = Scaler(by_level=True).fit(np.asarray(seen.X), seen.obs)
+        held_out = held_out[np.isin(held_out.obs["level"].to_numpy(dtype=str), list(scaler.mean))]
+        train, test = (Profiles.of(part.X, part.obs, scaler) for part in (seen, held_out))
         test = test[np.isin(test.classes, train.classes)]
         made = None
-        if generator != "real":
-            made = Profiles.of(synthetic[name].X, synthetic[name].obs, scaler)
-        keys = {"study": given.study, "generator": generator, "repeat": row["repeat"], "seed": row["seed"]}
-        own = derive(seed, "fidelity", row["repeat"])
+        if given.generator != "real":
+            made = Profiles.of(given.synthetic[name].X, given.synthetic[name].obs, scaler)
+        own = derive(given.seed, "fidelity", row["repeat"])
         values = likeness(train, test, made, k=settings["neighbours"], seed=own, sets=sets, kinds=kinds)
-        rows += [keys | {"task": task, "metric": metric, "value": v} for (task, metric), v in values.items()]
+        rows += [given.keys(row) | {"task": task, "metric": metric, "value": v} for (task, metric), v in values.items()]
     return evaluation_table(rows)
 
 
@@ -118,68 +80,38 @@ def likeness(
 ) -> dict[tuple[str | None, str], float]:
     """Metrics of `made`, or of real profiles where it is None, on average over both halves of `test` as reality.
 
+    By task (None: all; ``condition:<name>``) and metric.
+
     Parameters
     ----------
     train, test : Profiles
         Standardised profiles of donors that the generator saw and of others, of the same classes.
     made : Profiles or None
         Synthetic ones.
-    k : int
-        Neighbours.
-    seed : int
-        Of the halves and of the discriminator.
     sets : ndarray of bool (sets × genes), optional
         Gene sets, for the recovery of pathways.
     kinds : mapping of str, optional
         Covariates and their kinds.
-
-    Returns
-    -------
-    dict of float
-        By task (None: all; ``condition:<name>``) and metric.
     """
-    return _average(list(_halves(train, test, made, k, seed, sets, kinds or {})))
-
-
-def _average(parts: list[dict[tuple[str | None, str], float]]) -> dict[tuple[str | None, str], float]:
-    keys = dict.fromkeys(key for part in parts for key in part)
-    out = {}
-    for key in keys:
-        values = np.array([part[key] for part in parts if key in part])
-        out[key] = float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
-    return out
-
-
-def _halves(
-    train: Profiles,
-    test: Profiles,
-    made: Profiles | None,
-    k: int,
-    seed: int,
-    sets: np.ndarray | None,
-    kinds: Mapping[str, str],
-) -> Iterator[dict[tuple[str | None, str], float]]:
-    """Scores with each half of the held-out profiles as reality."""
-    for number, (here, there) in enumerate(_both_ways(test, seed)):
+    parts = []
+    halves = donor_halves(test.donor, test.classes, random_generator(seed, "donors"))
+    for number, (here, there) in enumerate((halves, halves[::-1])):
         rng = random_generator(seed, "half", number)
         stand_in = test[there] if made is None else made[matched_subset(made.classes, test.classes[there], rng)]
         reality = test[here]
-        values: dict[tuple[str | None, str], float] = {
-            (None, metric): v for metric, v in compare(train, reality, stand_in, k, rng, seed, sets).items()
-        }
-        found = covariate_recovery(*((part.x, part.obs) for part in (train, reality, stand_in)), kinds)
-        values |= {(None, metric): v for metric, v in found.items()}
+        values = compare(train, reality, stand_in, k, rng, seed, sets)
+        values |= covariate_recovery(*((part.x, part.obs) for part in (train, reality, stand_in)), kinds or {})
+        found: dict[tuple[str | None, str], float] = {(None, metric): v for metric, v in values.items()}
         for condition in np.unique(reality.condition):
             left, right = reality[reality.condition == condition], stand_in[stand_in.condition == condition]
             if min(len(left), len(right)) >= FEWEST_OF_CONDITION:
-                values |= {(f"condition:{condition}", m): v for m, v in _of_condition(left, right, rng).items()}
-        yield values
-
-
-def _both_ways(test: Profiles, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    a, b = donor_halves(test.donor, test.classes, random_generator(seed, "donors"))
-    yield a, b
-    yield b, a
+                found |= {(f"condition:{condition}", m): v for m, v in _of_condition(left, right, rng).items()}
+        parts.append(found)
+    means = {}
+    for key in dict.fromkeys(key for part in parts for key in part):
+        both = np.array([part[key] for part in parts if key in part])
+        means[key] = float(np.nanmean(both)) if np.isfinite(both).any() else float("nan")
+    return means
 
 
 def compare(
@@ -197,14 +129,6 @@ def compare(
     ----------
     train, reality, stand_in : Profiles
         Standardised profiles that the generator saw, that it did not see, and that it made.
-    k : int
-        Neighbours; fewer where there are few profiles.
-    rng : Generator
-        Of the size-matched subsets.
-    seed : int
-        Of the discriminator.
-    sets : ndarray of bool (sets × genes), optional
-        Gene sets, for the recovery of pathways.
     """
     k = max(1, min(k, len(reality) - 2, len(stand_in) - 2))
     out = precision_recall_density_coverage(reality.x, stand_in.x, k)
@@ -218,24 +142,22 @@ def compare(
     components = PCA(min(COMPONENTS, len(train) - 1), random_state=seed % 2**31).fit(train.x)
     left, right = components.transform(reality.x), components.transform(stand_in.x)
     out |= {"frechet": frechet_distance(left, right), "mmd": maximum_mean_discrepancy(left, right)}
+    both, classes = (reality.x, stand_in.x), (reality.classes, stand_in.classes)
     genes = scored_genes(train.x.shape[1], rng)
-    out["correlation_score"] = correlation_score(reality.x[:, genes], stand_in.x[:, genes])
-    out["correlation_score_within"] = correlation_score(
-        reality.x[:, genes], stand_in.x[:, genes], reality.classes, stand_in.classes
-    )
-    out["correlation_error_within"] = correlation_error(
-        reality.x[:, genes], stand_in.x[:, genes], reality.classes, stand_in.classes
-    )
-    out |= gene_marginals(reality.x, stand_in.x)
+    scored = [x[:, genes] for x in both]
+    out["correlation_score"] = correlation_score(*scored)
+    out["correlation_score_within"] = correlation_score(*scored, *classes)
+    out["correlation_error_within"] = correlation_error(*scored, *classes)
+    out |= gene_marginals(*both)
     out["discriminator_auc"] = discriminator_auc(reality.x, stand_in.x, reality.donor, seed)
     out["memorisation_share"] = memorisation_share(stand_in.x, train.x)
     out["closer_to_train_share"] = closer_to_train_share(stand_in.x, train.x, reality.x, train.classes, reality.classes)
-    out |= differential_recovery(reality.x, stand_in.x, reality.classes, stand_in.classes)
-    out |= discovery(reality.x, stand_in.x, reality.classes, stand_in.classes, sets=sets, genes=genes)
+    out |= differential_recovery(*both, *classes)
+    out |= discovery(*both, *classes, sets=sets, genes=genes)
     if sets is not None:
-        out |= pathway_recovery(reality.x, stand_in.x, reality.classes, stand_in.classes, sets)
+        out |= pathway_recovery(*both, *classes, sets)
     if len(np.unique(stand_in.classes)) > 1:
-        out["attribution_overlap"] = attribution_overlap(reality.x, stand_in.x, reality.classes, stand_in.classes)
+        out["attribution_overlap"] = attribution_overlap(*both, *classes)
         out["tstr_balanced_accuracy"] = transferred_accuracy(stand_in.x, stand_in.classes, reality.x, reality.classes)
     return out
 

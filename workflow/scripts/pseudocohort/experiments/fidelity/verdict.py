@@ -6,12 +6,13 @@ from typing import Any
 
 import pandas as pd
 
-from ...core.words import between, number
+from ...core.words import number
 from ...generators.base.registry import is_control
 from ..shared import scales
-from ..shared.outcomes import repeats_that_tell
+from ..shared.outcomes import fewest_that_tell, repeats_that_tell
 from ..shared.statistics import interval
-from ..shared.verdicts import Column, rows_with, triple
+from ..shared.tables import rows_with
+from ..shared.verdicts import Column, triple
 
 #: How much easier to tell from patients than other patients are synthetic profiles may be, in AUC.
 MARGIN = 0.1
@@ -57,17 +58,14 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
     real = means.loc["real"]
     found = interval(auc[best], bounds=scales.SHARE)
     facts = [
-        ("Discriminator AUC", f"{number(found.mean)}{between(found.low, found.high, number)} ({best})"),
+        ("Discriminator AUC", f"{found.said()} ({best})"),
         ("Real against real", number(real["discriminator_auc"])),
         ("Coverage", f"{number(new.loc[best, 'coverage'])} (real {number(real['coverage'])})"),
     ]
     if "mvn" in means.index and best != "mvn":
         facts.insert(2, ("Gaussian", _beside_the_gaussian(means.loc["mvn"], auc["mvn"] - auc[best], len(candidates))))
     if close:
-        status, answer = (
-            "yes",
-            f"Yes: profiles of {best} are about as hard to tell from patients as patients are.",
-        )
+        status, answer = ("yes", f"Yes: profiles of {best} are about as hard to tell from patients as patients are.")
         advice = f"Where likeness counts, use {best}; look at leakage before you share anything."
     elif far:
         status, answer = "no", f"No: a classifier tells synthetic profiles from patients, even those of {best}."
@@ -99,8 +97,7 @@ def _repeats_that_decide(above: dict[str, tuple[pd.Series, pd.Series]], correcte
     distance = [(v, MARGIN - float(v.mean())) for both in above.values() for v in both]
     close = [repeats_that_tell(v, d, confidence=corrected) for v, d in distance]
     far = [repeats_that_tell(v, -d) for v, d in distance]
-    needed = [n for n in close if n] + ([max(n for n in far if n)] if None not in far else [])
-    return min(needed, default=None)
+    return fewest_that_tell(close, far)
 
 
 def _beside_the_gaussian(mvn: pd.Series, difference: pd.Series, candidates: int) -> str:

@@ -37,7 +37,7 @@ EXPERIMENT = Experiment(
         "mmd_over_level_shift": "MMD below shift", "detection_auc_over_permuted": "AUC over permuted",
     },
     figures=(
-        Figure(name="held_out_level", draw="figures.held_out_level:figure", caption=(
+        Figure(name="held_out_level", draw="figures.held_out_level:draw", caption=(
         "Each dot is a condition hidden at one level, averaged over repeats; bars are means over conditions with "
         "95 % intervals. Dashed line: real profiles of other donors. Grey: the same method when the other level "
         "has permuted labels."

@@ -12,23 +12,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from sklearn.covariance import ledoit_wolf_shrinkage
 
+from ..shared.between_levels import centroids, ridge_inverse, shrunk_noise
 from ..shared.standardise import plain_scale
-
-#: Penalties of the ridge map, in units of the mean squared length of a contrast.
-PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
-
-
-def donor_weight(donors: np.ndarray) -> np.ndarray:
-    """Weight of each profile: a donor weighs 1, shared by its profiles."""
-    _, codes = np.unique(donors, return_inverse=True)
-    return 1.0 / np.bincount(codes)[codes]
-
-
-def centroids(x: np.ndarray, labels: np.ndarray, weight: np.ndarray, conditions: np.ndarray) -> np.ndarray:
-    """Weighted means of conditions (conditions × genes)."""
-    return np.stack([np.average(x[labels == c], axis=0, weights=weight[labels == c]) for c in conditions])
 
 
 def pearson(a: np.ndarray, b: np.ndarray) -> float:
@@ -79,6 +65,11 @@ class Seen:
         """Mean of a condition at the other level."""
         return centroids(self.source, self.source_labels, self.source_weight, np.array([condition]))[0]
 
+    def source_sample(self, condition: str, n: int, rng: np.random.Generator) -> np.ndarray:
+        """`n` profiles of a condition at the other level, in random order, again and again if there are fewer."""
+        rows = np.flatnonzero(self.source_labels == condition)
+        return self.source[np.resize(rng.permutation(rows), n)]
+
     @cached_property
     def residuals(self) -> np.ndarray:
         """Profiles at the hidden level less the mean of their condition."""
@@ -88,11 +79,7 @@ class Seen:
 
     def dress(self, mean: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
         """`n` draws around `mean` with the shrunk pooled covariance within conditions."""
-        residuals = self.residuals
-        shrinkage = float(ledoit_wolf_shrinkage(residuals, assume_centered=True))
-        correlated = rng.standard_normal((n, len(residuals))) @ residuals / np.sqrt(len(residuals))
-        independent = rng.standard_normal((n, len(mean))) * np.sqrt(np.mean(residuals**2))
-        return mean + np.sqrt(1 - shrinkage) * correlated + np.sqrt(shrinkage) * independent
+        return mean + shrunk_noise(self.residuals, n, rng)
 
 
 def pan_mean(seen: Seen, condition: str, n: int, rng: np.random.Generator) -> np.ndarray:
@@ -113,18 +100,8 @@ def ridge_map(seen: Seen, condition: str, n: int, rng: np.random.Generator) -> n
     is d D' (D D' + a I)^-1 T.
     """
     d, t = seen.source_means - seen.source_means.mean(0), seen.means - seen.means.mean(0)
-    gram = d @ d.T
-    unit = np.trace(gram) / len(gram)
-    eye = np.eye(len(gram))
-
-    def left_out_error(penalty: float) -> float:
-        hat = gram @ np.linalg.inv(gram + penalty * unit * eye)
-        left_out = (t - hat @ t) / (1 - np.diag(hat))[:, None]  # leave-one-out residuals of a linear smoother
-        return float((left_out**2).sum())
-
-    penalty = min(PENALTIES, key=left_out_error)
     new = seen.source_mean(condition) - seen.source_means.mean(0)
-    contrast = new @ d.T @ np.linalg.inv(gram + penalty * unit * eye) @ t
+    contrast = new @ d.T @ ridge_inverse(d @ d.T, t) @ t
     return seen.dress(seen.means.mean(0) + contrast, n, rng)
 
 
@@ -145,8 +122,7 @@ def coral(seen: Seen, condition: str, n: int, rng: np.random.Generator) -> np.nd
     shared = np.isin(seen.source_labels, seen.conditions)
     mean, sd = plain_scale(seen.source[shared], seen.source_offset)
     here, here_sd = plain_scale(seen.x)
-    rows = np.flatnonzero(seen.source_labels == condition)
-    z = (seen.source[np.resize(rng.permutation(rows), n)] - mean) / sd
+    z = (seen.source_sample(condition, n, rng) - mean) / sd
     z = _power((seen.source[shared] - mean) / sd, z, -0.5)
     return here + here_sd * _power((seen.x - here) / here_sd, z, 0.5)
 
@@ -162,15 +138,9 @@ def standardised_cells(seen: Seen, condition: str, n: int, rng: np.random.Genera
     """Profiles of the other level, each gene standardised there and rescaled as here."""
     mean, sd = plain_scale(seen.source, seen.source_offset)
     here, here_sd = plain_scale(seen.x)
-    rows = np.flatnonzero(seen.source_labels == condition)
-    return here + here_sd * (seen.source[np.resize(rng.permutation(rows), n)] - mean) / sd
+    return here + here_sd * (seen.source_sample(condition, n, rng) - mean) / sd
 
 
 BASELINES: dict[str, Callable[[Seen, str, int, np.random.Generator], np.ndarray]] = {
-    "pan_mean": pan_mean,
-    "level_shift": level_shift,
-    "ridge_map": ridge_map,
-    "nearest_type": nearest_type,
-    "coral": coral,
-    "standardised_cells": standardised_cells,
+    guess.__name__: guess for guess in (pan_mean, level_shift, ridge_map, nearest_type, coral, standardised_cells)
 }

@@ -77,25 +77,18 @@ def members(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) -> p
     labels = merged[source.index]
     if arm == "permuted":
         labels = permuted(labels, source["donor"], rng)
+    hidden_too = rows(obs, reference.index, "reference", merged[reference.index])
     if arm == "pool":
         share = config["held_out_level"]["unlabeled_share"]
         unlabelled = here["donor"].isin(share_of_donors(here, merged[here.index], share, rng))
-        pool = here.index[unlabelled].union(reference.index)
+        hidden_too = rows(obs, here.index[unlabelled].union(reference.index), "unlabeled", "")
         here = here[~unlabelled]
-        return pd.concat(
-            [
-                rows(obs, here.index, "train", merged[here.index]),
-                rows(obs, source.index, "train", labels),
-                rows(obs, pool, "unlabeled", ""),
-                rows(obs, test.index, "test", merged[test.index]),
-            ]
-        )
     return pd.concat(
         [
             rows(obs, here.index, "train", merged[here.index]),
             rows(obs, source.index, "train", labels),
             rows(obs, test.index, "test", merged[test.index]),
-            rows(obs, reference.index, "reference", merged[reference.index]),
+            hidden_too,
         ]
     )
 

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import anndata as ad
 import numpy as np
 import pandas as pd
 from sklearn.decomposition import PCA
@@ -26,8 +25,8 @@ from ...metrics.correlation import correlation_score, scored_genes
 from ...metrics.moments import maximum_mean_discrepancy
 from ...metrics.prdc import precision_recall_density_coverage
 from ..combination.baselines import CELL_OFFSET
+from ..shared.between_levels import centroids, donor_weight
 from ..shared.inputs import ScoreInputs
-from ..shared.split_guard import Members, check_no_leak
 from ..shared.standardise import plain_scale
 from . import baselines as base
 
@@ -84,30 +83,34 @@ class _Hidden:
         return (np.asarray(x, dtype=np.float64) - self.mean) / self.sd
 
 
-def _hidden(profiles: ad.AnnData, index: Members, row: Mapping[str, Any], settings: Mapping[str, Any]) -> _Hidden:
-    levels = profiles.obs["level"].astype(str).to_numpy()
-    tissue, cell = settings["tissue_level"], settings["cell_level"]
+def _hidden(given: ScoreInputs, row: Mapping[str, Any]) -> _Hidden:
+    tissue, cell = given.settings["tissue_level"], given.settings["cell_level"]
     hidden = tissue if row["regime"].startswith("tissue") else cell
-    positions, labels = index.of(row["training_set"], "train")
-    x = profiles.X[positions].astype(np.float64)
-    donors = profiles.obs["donor"].astype(str).to_numpy()[positions]
-    here = levels[positions] == hidden
+    obs = given.profiles.obs[["level", "donor"]].astype(str)
+
+    def rows(role: str) -> tuple[np.ndarray, np.ndarray, pd.DataFrame]:
+        """Expression, conditions and annotation of the profiles of a role."""
+        positions, labels = given.index.of(row["training_set"], role)
+        return given.profiles.X[positions].astype(np.float64), labels, obs.iloc[positions]
+
+    x, labels, about = rows("train")
+    donors, here = about["donor"].to_numpy(), (about["level"] == hidden).to_numpy()
     mean, sd = plain_scale(x[here], CELL_OFFSET if hidden == cell else 0.0)
-    test, test_labels = index.of(row["training_set"], "test")
-    reference, _ = index.of(row["training_set"], "reference")
+    test, test_labels, _ = rows("test")
+    unlabelled, _ = given.index.of(row["training_set"], "unlabeled")
     return _Hidden(
         condition=row["task"],
         level=hidden,
         seen=base.Seen(
-            x[here], labels[here], base.donor_weight(donors[here]),
-            x[~here], labels[~here], base.donor_weight(donors[~here]), CELL_OFFSET if hidden != cell else 0.0,
+            x[here], labels[here], donor_weight(donors[here]),
+            x[~here], labels[~here], donor_weight(donors[~here]), CELL_OFFSET if hidden != cell else 0.0,
         ),
-        test=(profiles.X[test].astype(np.float64) - mean) / sd,
+        test=(test - mean) / sd,
         labels=test_labels,
-        reference=(profiles.X[reference].astype(np.float64) - mean) / sd,
+        reference=(rows("reference")[0] - mean) / sd,
         mean=mean,
         sd=sd,
-        unlabelled=profiles.X[np.sort(index.of(row["training_set"], "unlabeled")[0])].astype(np.float64),
+        unlabelled=given.profiles.X[np.sort(unlabelled)].astype(np.float64),
         source_lines=donors[~here],
     )  # fmt: skip
 
@@ -128,14 +131,11 @@ def score(hidden: _Hidden, made: np.ndarray, rng: np.random.Generator) -> dict[s
     seen = hidden.seen
     others = hidden.scale(seen.x)
     names = np.unique(seen.labels)
-    origin = base.centroids(others, seen.labels, seen.weight, names).mean(0)
+    origin = centroids(others, seen.labels, seen.weight, names).mean(0)
     real = {c: hidden.test[hidden.labels == c].mean(0) - origin for c in np.unique(hidden.labels)}
     centroid = made.mean(0) - origin
     r = {c: base.pearson(centroid, mean) for c, mean in real.items()}
-    out = {
-        "centroid_r": r[hidden.condition],
-        "type_rank": float(1 + sum(v > r[hidden.condition] for v in r.values())),
-    }
+    out = {"centroid_r": r[hidden.condition], "type_rank": float(1 + sum(v > r[hidden.condition] for v in r.values()))}
     x = np.concatenate([others, made])
     y = np.r_[np.zeros(len(others)), np.ones(len(made))]
     model = LogisticRegression(C=0.01, class_weight="balanced", max_iter=500).fit(x, y)
@@ -158,12 +158,8 @@ def score(hidden: _Hidden, made: np.ndarray, rng: np.random.Generator) -> dict[s
 def held_out_level(given: ScoreInputs) -> pd.DataFrame:
     """Score profiles of conditions that a generator never saw at the level that it generates.
 
-    Parameters
-    ----------
-    given : ScoreInputs
-        Profiles of both levels; the settings with ``tissue_level`` and ``cell_level`` of ``combination``. Of the
-        generator ``real`` the ceiling (real profiles of other donors of the hidden condition) and the baselines of
-        :mod:`.baselines`.
+    Of the generator ``real`` the ceiling (real profiles of other donors of the hidden condition) and the baselines of
+    :mod:`.baselines`.
 
     Returns
     -------
@@ -177,38 +173,31 @@ def held_out_level(given: ScoreInputs) -> pd.DataFrame:
     ContractError
         If a held-out donor was trained on.
     """
-    profiles, synthetic, members = given.profiles, given.synthetic, given.members
-    generator, settings, seed = given.generator, given.settings, given.seed
-    check_no_leak(profiles, members)
-    index = Members(profiles, members)
     rows: list[dict[str, Any]] = []
-    for row in given.training_sets.to_dict("records"):
-        hidden = _hidden(profiles, index, row, settings)
-        rng = random_generator(seed, "held_out_level", row["task"], row["regime"], row["repeat"])
-        for name, made in _candidates(hidden, row, synthetic, generator, settings["n_synthetic"], rng):
-            arm = row["regime"].split("_", 1)[1]
-            keys = {
-                "study": given.study, "task": row["task"], "generator": name, "regime": arm, "level": hidden.level,
-                "n_synthetic": len(made), "repeat": row["repeat"], "seed": row["seed"],
-            }  # fmt: skip
-            rows += [keys | {"metric": m, "value": v} for m, v in score(hidden, made, rng).items()]
+    for row in given.rows:
+        hidden = _hidden(given, row)
+        rng = random_generator(given.seed, "held_out_level", row["task"], row["regime"], row["repeat"])
+        keys = given.keys(row) | {
+            "task": row["task"], "regime": row["regime"].split("_", 1)[1], "level": hidden.level
+        }  # fmt: skip
+        for name, made in _candidates(given, hidden, row, rng):
+            of_made = keys | {"generator": name, "n_synthetic": len(made)}
+            rows += [of_made | {"metric": m, "value": v} for m, v in score(hidden, made, rng).items()]
     table = evaluation_table(rows)
     table = pd.concat([table, *_differences(table)], ignore_index=True)
     table = pd.concat([table, _over_conditions(table)], ignore_index=True)
-    return table if generator == "real" else table[table["generator"] == generator].reset_index(drop=True)
+    if given.generator != "real":
+        table = table[table["generator"] == given.generator].reset_index(drop=True)
+    return table
 
 
 def _candidates(
-    hidden: _Hidden,
-    row: Mapping[str, Any],
-    synthetic: Mapping[str, ad.AnnData],
-    generator: str,
-    n: int,
-    rng: np.random.Generator,
+    given: ScoreInputs, hidden: _Hidden, row: Mapping[str, Any], rng: np.random.Generator
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Names and standardised profiles that are scored on one training set; the level shift is always among them."""
-    if generator != "real":
-        yield generator, hidden.scale(synthetic[row["training_set"]].X)
+    n = given.settings["n_synthetic"]
+    if given.generator != "real":
+        yield given.generator, hidden.scale(given.synthetic[row["training_set"]].X)
         yield "level_shift", hidden.scale(base.level_shift(hidden.seen, hidden.condition, n, rng))
         return
     if row["regime"].endswith("pool") and len(named := hidden.named()) > 1:

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...core.words import between, count, number, words
+from ...core.words import count, number, words
 from ..shared.estimators import SMALLEST
 from ..shared.outcomes import interval_that_decides, repeats_that_tell
 from ..shared.statistics import interval
-from ..shared.verdicts import rows_with
+from ..shared.tables import rows_with
+from .names import BASELINES
 
 #: What a generated condition is compared by, in words.
 IN_WORDS = {
@@ -24,8 +25,7 @@ IN_WORDS = {
 def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
     """Verdict on conditions generated at a level where they were never seen, over conditions."""
     table = table[table["task"].isna() & (table["regime"] == "combined")]
-    baselines = ("real", "level_shift", "pan_mean", "ridge_map", "nearest_type", "coral", "standardised_cells")
-    made = [g for g in dict.fromkeys(table["generator"]) if g not in baselines]
+    made = [g for g in dict.fromkeys(table["generator"]) if g not in ("real", *BASELINES)]
     tissue = "pseudobulk" not in set(table["level"]) or len(set(table["level"])) > 1
     levels = sorted(set(table["level"]), key=lambda name: name == "pseudobulk")
     compared = [
@@ -53,9 +53,8 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
                 over = interval_that_decides(gain, corrected)
                 permuted = interval(rows_with(at, generator=g, metric=f"{metric}_over_permuted")["value"])
                 text += (
-                    f" {g}: {number(means.get(g, np.nan))}, better than the level shift by {number(over.mean)}"
-                    f"{between(over.low, over.high, number)}, than itself with permuted labels by "
-                    f"{number(permuted.mean)}{between(permuted.low, permuted.high, number)}."
+                    f" {g}: {number(means.get(g, np.nan))}, better than the level shift by {over.said()}, than itself "
+                    f"with permuted labels by {permuted.said()}."
                 )
                 excluded.append(interval_that_decides(gain).high < SMALLEST)
                 needed.append(repeats_that_tell(gain, max(over.mean, SMALLEST - over.mean), confidence=corrected))
@@ -74,49 +73,35 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
         int(rows_with(table, metric="centroid_r", generator="level_shift").groupby("level").size().max()), "condition"
     )
     tissue_wins = [w for w in wins if w[0] != "pseudobulk"] if tissue else wins
-    if not tissue_wins:
+    if tissue_wins:
+        level, metric, g, means, over = tissue_wins[0]
+        won = [IN_WORDS[m] for at, m, name, *_ in tissue_wins if (at, name) == (level, g)]
+        status = "unclear"
+        answer = (
+            f"In part: over {conditions} hidden at level {level} one by one, {g} beats the additive level shift in "
+            f"{' and '.join(won)}."
+        )
+        first = IN_WORDS[metric].capitalize(), f"{number(means[g])}, better by {over.said()}"
+        advice = f"Use {g} here, and check each new condition against real profiles."
+    else:
         level = levels[0]
         means = rows_with(table, level=level, metric="centroid_r").groupby("generator")["value"].mean()
-        means = means.reindex([*means.index.union(made), "level_shift", "real"]).groupby(level=0).first()
+        means = means.reindex(means.index.union([*made, "level_shift", "real"]))
         g = means[made].fillna(-np.inf).idxmax()
         status = "unclear" if wins else "no" if all(excluded) else "cannot_tell"
-        found = interval(rows_with(table, level=level, metric="centroid_r", generator=g)["value"])
         said = {
             "no": "No: not better than an additive level shift",
             "cannot_tell": "Cannot tell yet: better than an additive level shift is neither shown nor excluded",
             "unclear": "Not better than an additive level shift where tissue was hidden, as far as can be told",
         }[status]
+        answer = f"{said}, over {conditions}."
+        found = interval(rows_with(table, level=level, metric="centroid_r", generator=g)["value"])
+        first = "Correlation of centroids", f"{found.said()} ({g}, hidden at level {level})"
         advice = "Use the additive level shift: it needs no generator."
         if status == "cannot_tell" and (fewest := min((n for n in needed if n), default=None)):
             advice += f" {fewest} conditions or more would tell."
-        return {
-            "status": status,
-            "answer": f"{said}, over {conditions}.",
-            "facts": [
-                (
-                    "Correlation of centroids",
-                    f"{number(found.mean)}{between(found.low, found.high, number)} ({g}, hidden at level {level})",
-                ),
-                ("Additive level shift", number(means["level_shift"])),
-                ("Real profiles of other donors", number(means["real"])),
-            ],
-            "advice": advice,
-            "points": sentences,
-        }
-    level, metric, g, means, over = tissue_wins[0]
-    won = [IN_WORDS[m] for at, m, name, *_ in tissue_wins if (at, name) == (level, g)]
-    return {
-        "status": "unclear",
-        "answer": f"In part: over {conditions} hidden at level {level} one by one, {g} beats the additive "
-        f"level shift in {' and '.join(won)}.",
-        "facts": [
-            (
-                IN_WORDS[metric].capitalize(),
-                f"{number(means[g])}, better by {number(over.mean)}{between(over.low, over.high, number)}",
-            ),
-            ("Additive level shift", number(means["level_shift"])),
-            ("Real profiles of other donors", number(means["real"])),
-        ],
-        "advice": f"Use {g} here, and check each new condition against real profiles.",
-        "points": sentences,
-    }
+    beside = [
+        ("Additive level shift", number(means["level_shift"])),
+        ("Real profiles of other donors", number(means["real"])),
+    ]
+    return {"status": status, "answer": answer, "facts": [first, *beside], "advice": advice, "points": sentences}

@@ -54,7 +54,7 @@ EXPERIMENT = Experiment(
         "pearson": "Correlation", "changed_auroc": "AUROC, changed genes", "dependent_auroc": "AUROC, dependent lines",
         "requested": "Requested", "asked": "Asked", "refused": "Refused",
     },
-    figures=(Figure(name="interventions", draw="figures.interventions:figure", caption=(
+    figures=(Figure(name="interventions", draw="figures.interventions:draw", caption=(
         "Agreement of predicted with known changes after a do-intervention, by operator. DO|G, in blue, and the "
         "operators named with a graph use the given, a corrupted or a shuffled one; the others use none. ``see`` "
         "is association with the gene's change: from the covariance, or, as ``see_<generator>``, from a trained "

@@ -20,30 +20,13 @@ PENALTY = 1.0
 
 
 def score(
-    lines: Lines,
-    dependencies: Dependencies,
-    regulators: set[str],
-    *,
-    study: str,
-    seed: int,
+    lines: Lines, dependencies: Dependencies, regulators: set[str], *, study: str, seed: int
 ) -> pd.DataFrame | None:
     """Evaluation table over genes; None if fewer than ten lines have a dependency.
 
-    Parameters
-    ----------
-    lines : Lines
-    dependencies : Dependencies
-    regulators : set of str
-        Symbols of regulators, scored by themselves.
-    study : str
-    seed : int
-
-    Returns
-    -------
-    DataFrame or None
-        Task ``dependencies``; generator = ``own_expression`` or ``ridge_components`` (each line predicted by the
-        others) or ``gene_mean`` (.5 by construction), estimator = ``regulators`` or ``all_genes``, repeat = number of
-        the gene; metric ``dependent_auroc``, and once ``lines``.
+    Task ``dependencies``; generator = ``own_expression`` or ``ridge_components`` (each line predicted by the others) or
+    ``gene_mean`` (.5 by construction), estimator = ``regulators`` or ``all_genes``, repeat = number of the gene; metric
+    ``dependent_auroc``, and once ``lines``.
     """
     at, columns = lines.matched(dependencies)
     if len(at) < 10:

@@ -30,23 +30,16 @@ def score(
 ) -> pd.DataFrame:
     """Evaluation table of predictions of measured perturbations.
 
+    Long table, task ``perturbations``; generator = predictor, repeat = number of the perturbation. ``pearson`` over
+    genes, ``changed_auroc`` (size of the prediction against the 5 % of genes that change most), and once for each
+    predictor ``asked`` and ``refused``. Every predictor is scored on the perturbations it does not refuse.
+
     Parameters
     ----------
-    study : Study
     effects : DataFrame
         Genes by perturbed genes, symbols. Asked are the perturbed genes that were measured themselves.
-    name : str
-        Of the study, for the table.
-    seed : int
     gene_sets : dict of set of str, optional
         Pathways, by which perturbed genes are embedded for the linear predictor.
-
-    Returns
-    -------
-    DataFrame
-        Long table, task ``perturbations``; generator = predictor, repeat = number of the perturbation. ``pearson``
-        over genes, ``changed_auroc`` (size of the prediction against the 5 % of genes that change most), and once for
-        each predictor ``asked`` and ``refused``. Every predictor is scored on the perturbations it does not refuse.
 
     Raises
     ------

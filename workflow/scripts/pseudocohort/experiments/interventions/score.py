@@ -93,8 +93,6 @@ def interventions(
 
     Parameters
     ----------
-    profiles : AnnData
-        Harmonised profiles; the tissue-level profiles of the training donors are used.
     donors : DataFrame
         ``donor``, ``dataset``, ``split``.
     graph : DataFrame or dict of DataFrame
@@ -103,10 +101,8 @@ def interventions(
     truth : DataFrame
         ``gene``, ``condition``, ``target``, ``delta``; optionally ``context`` (tumour or normal) and ``value`` (what
         the gene was set to, log2 units).
-    study : str
     settings : dict
         ``n_genes`` regulators and ``n_leaves`` genes without targets at most; ``max_depth`` of descendants (0 = any).
-    seed : int
     generators : dict of callable, optional
         By name, generators that can clamp genes; each is a further SEE, ``see_<name>``, not bound to a linear one,
         and in spaces of up to :data:`MOST_HELD` genes a further DO|G, ``do_g_<name>``.
@@ -149,13 +145,16 @@ def interventions(
     graphs.append(shuffled(main, seeds.generator(seed, "shuffled graph")))
     depth = int(settings.get("max_depth", 0))
 
+    def not_identified(asked: list[str]) -> list[dict[str, Any]]:
+        return [
+            {"estimator": g.name, "gene": gene, "reason": reason}
+            for g in graphs
+            for gene in asked
+            if (reason := refusal(gene, g, index, model, depth))
+        ]
+
     requested = sorted(truth["gene"].unique())
-    refusals = [
-        {"estimator": g.name, "gene": gene, "reason": reason}
-        for g in graphs
-        for gene in requested
-        if (reason := refusal(gene, g, index, model, depth))
-    ]
+    refusals = not_identified(requested)
     refused_by_main = {r["gene"] for r in refusals if r["estimator"] == main.name}
     accepted = [gene for gene in requested if gene not in refused_by_main]
     usable = [gene for gene in accepted if any(not c.refusal(gene, index[gene]) and gene in c.truth for c in classes)]
@@ -175,21 +174,15 @@ def interventions(
     chosen = _draw(usable, settings.get("n_genes", 12), seeds.generator(seed, "perturbed genes"))
     no_targets = [g for g in genes if g in main.nodes and g not in main.children and model.varies[index[g]]]
     leaves = _draw(no_targets, settings.get("n_leaves", 12), seeds.generator(seed, "leaves"))
-    refusals += [
-        {"estimator": g.name, "gene": leaf, "reason": reason}
-        for g in graphs
-        for leaf in leaves
-        if (reason := refusal(leaf, g, index, model, depth))
-    ]
+    refusals += not_identified(leaves)
 
     rows: list[dict[str, Any]] = []
     operators_run = _operators(model, graphs, genes, depth)
     columns = {gene: index[gene] for gene in [*chosen, *leaves]}
-    operators_run += [(f"see_{name}", None, _see(expect, columns)) for name, expect in (generators or {}).items()]
+    networks = generators or {}
+    operators_run += [(f"see_{name}", None, _see(expect, columns)) for name, expect in networks.items()]
     if len(genes) <= MOST_HELD:
-        operators_run += [
-            (f"do_g_{name}", main.name, _do(expect, main, genes, depth)) for name, expect in (generators or {}).items()
-        ]
+        operators_run += [(f"do_g_{n}", main.name, _do(expect, main, genes, depth)) for n, expect in networks.items()]
     for name, graph_name, effect in operators_run:
         causal = name.startswith("do_g")
         refused = {r["gene"] for r in refusals if r["estimator"] == graph_name} if causal else set()

@@ -49,13 +49,8 @@ def rankings(profiles: ad.AnnData, graph: Graph, conditions: list[str], *, depth
 
     Parameters
     ----------
-    profiles : AnnData
-        log2 expression of tumours and, for some rankings, normals.
-    graph : Graph
-    conditions : list of str
     depth : int
         Steps of the graph for the reversal.
-    seed : int
 
     Returns
     -------
@@ -106,13 +101,8 @@ def score(
 
     Parameters
     ----------
-    profiles : AnnData
-    graph : Graph
-    dependencies : Dependencies
     lineages : dict of str
         Lineage of the lines of each condition.
-    study : str
-    seed : int
     depth : int
         Steps of the graph for the reversal.
 

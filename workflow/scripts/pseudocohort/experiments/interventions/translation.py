@@ -21,6 +21,7 @@ from ...core.io import evaluation_table
 from ...core.seeds import derive, generator
 from ...intervene.translation import MIN_PAIRS, Identity, Pairs, Translation, centred, own_rank, pairs_of, transport
 from ..privacy.attacks import ATTACKS, CannotRun, attack_space, chosen
+from ..shared.statistics import row_correlation
 
 FOLDS = 10
 #: Numbers of pairs of the learning curve.
@@ -33,13 +34,6 @@ ALL = "all"
 
 def score(profiles: ad.AnnData, *, study: str, seed: int) -> pd.DataFrame:
     """Evaluation table of TRANSLATE and its baselines.
-
-    Parameters
-    ----------
-    profiles : AnnData
-        log2 expression with ``donor``, ``dataset``, ``condition`` and ``level``.
-    study : str
-    seed : int
 
     Returns
     -------
@@ -174,13 +168,6 @@ def pseudo_r2(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     error, total = ((truth - predicted) ** 2).sum(1), (truth**2).sum(1)
     every, without = 1 - error.sum() / total.sum(), 1 - (error.sum() - error) / (total.sum() - total)
     return len(truth) * every - (len(truth) - 1) * without
-
-
-def row_correlation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Pearson correlation of each row; 0 where one side is constant."""
-    a, b = x - x.mean(1, keepdims=True), y - y.mean(1, keepdims=True)
-    scale = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    return np.where(scale > 0, (a * b).sum(1) / np.maximum(scale, 1e-12), 0.0)
 
 
 def _translated(

@@ -31,20 +31,7 @@ def scores(
 ) -> list[pd.DataFrame]:
     """Evaluation tables of the configured truths.
 
-    Parameters
-    ----------
-    profiles : AnnData
-        Tissue-level profiles on all genes.
-    lines : sequence of AnnData
-        Prepared profiles of data sets of cell lines.
-    settings : mapping
-        Section ``interventions`` of the configuration.
-    study : str
-    seed : int
-    root : str
-        Replaces ``{data_root}`` in paths.
-    gene_sets : str
-        GMT file; empty = none.
+    `root` replaces ``{data_root}`` in paths; `gene_sets` is a GMT file, empty: none.
     """
     asked, out = settings["truths"], []
     if "pairs" in asked:

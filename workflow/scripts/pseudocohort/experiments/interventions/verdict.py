@@ -6,10 +6,11 @@ from typing import Any
 
 import pandas as pd
 
-from ...core.words import between, number, words
+from ...core.words import number, words
 from ..shared import scales
 from ..shared.estimators import SMALLEST
 from ..shared.statistics import Interval, interval
+from ..shared.tables import rows_with
 
 
 def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
@@ -30,14 +31,10 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _of(table: pd.DataFrame, generator: str, metric: str, estimator: str = "", regime: str = "all") -> Any:
-    rows = table[(table["generator"] == generator) & (table["metric"] == metric) & (table["regime"] == regime)]
+def _of(table: pd.DataFrame, generator: str, metric: str, estimator: str = "", regime: str = "all") -> Interval:
+    rows = rows_with(table, generator=generator, metric=metric, regime=regime)
     rows = rows[rows["estimator"] == estimator] if estimator else rows
     return interval(rows["value"], bounds=scales.bounds(metric) or scales.REAL)
-
-
-def _shown(v: Any) -> str:
-    return f"{number(v.mean)}{between(v.low, v.high, number)}"
 
 
 def _outcome(found: Interval, nothing: float = 0.0) -> str:
@@ -61,7 +58,7 @@ def _targets(table: pd.DataFrame) -> dict[str, Any]:
         f"{found} those of others."
     )
     facts = [
-        ("AUROC, own less other lineages", _shown(ours)),
+        ("AUROC, own less other lineages", ours.said()),
         ("Lineages permuted", f"p = {number(p, 3)}; no difference is 0"),
     ]
     advice = (
@@ -70,13 +67,13 @@ def _targets(table: pd.DataFrame) -> dict[str, Any]:
         else "Do not choose targets by this ranking."
     )
     points = [
-        f"Targets by {words(name)}: own less other lineages {_shown(_of(table, name, metric, kind))}."
+        f"Targets by {words(name)}: own less other lineages {_of(table, name, metric, kind).said()}."
         for name in table["generator"].unique()
         if (table[table["generator"] == name]["estimator"] == kind).any()
     ]
     rest = _of(table, "expression_difference", metric, "non_regulators")
     if rest.n:
-        points.append(f"Genes that are no regulators, by expression: {_shown(rest)}; that ranking is not to be used.")
+        points.append(f"Genes that are no regulators, by expression: {rest.said()}; that ranking is not to be used.")
     return {"status": status, "answer": answer, "facts": facts, "advice": advice, "points": points}
 
 
@@ -91,32 +88,29 @@ def _translate(table: pd.DataFrame) -> dict[str, Any]:
     answer = f"A patient's own normal is predicted from the tumour {found} the class mean"
     answer += f"; not shown for {', '.join(failed)}." if failed and yes else "."
     facts = [
-        (
-            "Own normal, variance explained",
-            f"{_percent(r2.mean)} %{between(r2.low, r2.high, _percent)}; the class mean explains 0 %",
-        ),
+        ("Own normal, variance explained", f"{r2.said(_percent, ' %')}; the class mean explains 0 %"),
         ("Own normal found among others", f"mean rank {number(rank.mean)}, first in {number(100 * first.mean, 0)} %"),
     ]
     advice = "Treat a translated profile as personal data: it can be traced to its patient."
     advice = advice if yes else f"Use the class mean instead of translations. {advice}"
     points = [
-        f"The own normal by {words(name)}: correlation beyond the class mean {_shown(_of(table, name, 'r'))}, "
-        f"variance explained {_shown(_of(table, name, 'r2'))}."
+        f"The own normal by {words(name)}: correlation beyond the class mean {_of(table, name, 'r').said()}, "
+        f"variance explained {_of(table, name, 'r2').said()}."
         for name in ("translate", "plain_shift", "bures")
         if (table["generator"] == name).any()
     ]
-    attacks = table[(table["task"] == "translate_attacked") & (table["metric"] == "auc")]
+    attacks = rows_with(table, task="translate_attacked", metric="auc")
     if len(attacks):
         strongest = attacks.groupby("estimator")["value"].mean().idxmax()
         auc = interval(attacks.loc[attacks["estimator"] == strongest, "value"], bounds=scales.SHARE)
         linked, first = _of(table, "translate", "own_rank"), _of(table, "translate", "own_first")
         points.append(
-            f"From its translation alone a patient's own normal is found at mean rank {_shown(linked)}, first in "
+            f"From its translation alone a patient's own normal is found at mean rank {linked.said()}, first in "
             f"{number(100 * first.mean, 0)} %: translated profiles link persons, whatever membership attacks say."
         )
         points.append(
             "Membership attacks on translated profiles, with the patient's normal in hand: strongest "
-            f"{words(strongest)}, AUC {_shown(auc)} over {auc.n} deals (.5 is a guess; best of several, not corrected)."
+            f"{words(strongest)}, AUC {auc.said()} over {auc.n} deals (.5 is a guess; best of several, not corrected)."
         )
     return {"status": status, "answer": answer, "facts": facts, "advice": advice, "points": points}
 
@@ -138,19 +132,19 @@ def _perturbations(table: pd.DataFrame) -> dict[str, Any]:
         f"{found} the mean of the other perturbations."
     )
     facts = [
-        ("Correlation, mean of the others", _shown(best)),
-        ("Correlation, along with the gene", f"{_shown(see)} (SEE)"),
+        ("Correlation, mean of the others", best.said()),
+        ("Correlation, along with the gene", f"{see.said()} (SEE)"),
     ]
     if ours.n:
-        facts.insert(0, ("Correlation, linear predictor", _shown(ours)))
+        facts.insert(0, ("Correlation, linear predictor", ours.said()))
     advice = (
         "Use the linear predictor for perturbations that were not measured."
         if wins
         else "Make no claim about a perturbation that was not measured."
     )
     points = [
-        f"Measured perturbations by {words(name)}: correlation {_shown(_of(table, name, 'pearson'))}, AUROC of the "
-        f"genes that change {_shown(_of(table, name, 'changed_auroc'))}."
+        f"Measured perturbations by {words(name)}: correlation {_of(table, name, 'pearson').said()}, AUROC of the "
+        f"genes that change {_of(table, name, 'changed_auroc').said()}."
         for name in table["generator"].unique()
         if _of(table, name, "pearson").n
     ]
@@ -176,13 +170,13 @@ def _dependencies(table: pd.DataFrame) -> dict[str, Any]:
         f"Over {number(lines, 0)} lines, a {name}'s own expression tells those that depend on it {found_words[status]}."
     )
     facts = [
-        (f"AUROC, own expression, {words(kind)}", _shown(own)),
-        ("AUROC, ten components", f"{_shown(found['ridge_components', kind])}; .5 is chance"),
+        (f"AUROC, own expression, {words(kind)}", own.said()),
+        ("AUROC, ten components", f"{found['ridge_components', kind].said()}; .5 is chance"),
     ]
     if kind == "regulators" and found["own_expression", "all_genes"].n:
-        facts.append(("AUROC, own expression, all genes", _shown(found["own_expression", "all_genes"])))
+        facts.append(("AUROC, own expression, all genes", found["own_expression", "all_genes"].said()))
     points = [
-        f"Dependent lines by {words(name)}, {words(kind)}: AUROC {_shown(v)} over {v.n} genes."
+        f"Dependent lines by {words(name)}, {words(kind)}: AUROC {v.said()} over {v.n} genes."
         for (name, kind), v in found.items()
         if v.n
     ]
@@ -197,10 +191,7 @@ def _effects(table: pd.DataFrame) -> dict[str, Any]:
         name: interval(group["value"], bounds=scales.CORRELATION) for name, group in scores.groupby(labels, sort=False)
     }
     ordered = sorted(by_operator.items(), key=lambda item: -item[1].mean)
-    sentences = [
-        f"{name}: correlation of predicted with true changes {number(v.mean)}{between(v.low, v.high, number)}."
-        for name, v in ordered
-    ]
+    sentences = [f"{name}: correlation of predicted with true changes {v.said()}." for name, v in ordered]
     free = {n: v for n, v in by_operator.items() if "graph)" not in n}
     best_free = max(free, key=lambda n: free[n].mean)
     gains = table[table["metric"].str.startswith("pearson_delta_gain_over_")]
@@ -209,9 +200,7 @@ def _effects(table: pd.DataFrame) -> dict[str, Any]:
     if given is None:
         return {"status": "cannot_tell", "answer": "Cannot tell: no causal operator was run.", "points": sentences}
     advantage = {
-        kind: interval(
-            gains[(gains["metric"] == base) & (gains["generator"] == "do_g") & (gains["estimator"] == kind)]["value"]
-        )
+        kind: interval(rows_with(gains, metric=base, generator="do_g", estimator=kind)["value"])
         for kind in ("given", "corrupted")
     }
     status = _outcome(advantage["given"])
@@ -219,8 +208,8 @@ def _effects(table: pd.DataFrame) -> dict[str, Any]:
     found = {"yes": "better", "no": "no better", "cannot_tell": "not clearly better"}[status]
     answer = f"With the right regulatory graph DO|G predicts changes {found} than without."
     facts = [
-        ("Correlation, right graph", f"{_shown(given)} (DO|G)"),
-        ("Correlation, no graph", f"{_shown(free[best_free])} ({words(best_free)})"),
+        ("Correlation, right graph", f"{given.said()} (DO|G)"),
+        ("Correlation, no graph", f"{free[best_free].said()} ({words(best_free)})"),
     ]
     advice = "Use DO|G where you trust the graph, and what goes along with the gene (SEE) elsewhere."
     if not better:
@@ -231,6 +220,6 @@ def _effects(table: pd.DataFrame) -> dict[str, Any]:
         if better:
             answer += " With a corrupted graph it "
             answer += "still does." if holds else "does not: the prediction is as good as the graph."
-        facts.insert(1, ("Correlation, corrupted graph", _shown(corrupted)))
+        facts.insert(1, ("Correlation, corrupted graph", corrupted.said()))
         status = "unclear" if better and not holds else status
     return {"status": status, "answer": answer, "facts": facts, "advice": advice, "points": sentences}

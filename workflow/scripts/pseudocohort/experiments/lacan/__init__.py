@@ -1,7 +1,8 @@
 """Lacan track: the metrics and the reverse validation of Lacan et al., in the spaces they use and in ours."""
 
-from ...core.settings import integer, many
+from ...core.settings import many
 from ..description import Experiment, Figure
+from ..shared.folds import FOLD_SETTINGS
 from ..shared.plan import GENERATORS, LEVEL
 
 EXPERIMENT = Experiment(
@@ -18,9 +19,7 @@ EXPERIMENT = Experiment(
         "levels": many(
             ["tumour", "normal"], "Levels of the profiles; the classes are the conditions.", LEVEL, minimum=1
         ),
-        "folds": integer(5, "Folds by donor, stratified by condition.", minimum=2),
-        "repeats": integer(1, "Times that the folds are dealt anew.", minimum=1),
-        "neighbours": integer(10, "Neighbours k of precision, recall, density and coverage.", minimum=1),
+        **FOLD_SETTINGS,
     },
     keys={"estimator": "Space", "generator": "Generator"},
     columns={
@@ -32,7 +31,7 @@ EXPERIMENT = Experiment(
         "aa_truth_half": "AA truth half", "aa_synthetic_half": "AA synthetic half", "correlation_score": "γ pooled",
         "correlation_score_within": "γ within", "frechet": "Fréchet",
     },
-    figures=(Figure(name="lacan", draw="figures.lacan:figure", caption=(
+    figures=(Figure(name="lacan", draw="figures.lacan:draw", caption=(
         "Metrics of Lacan et al. in their spaces (linear expression) and in ours (logarithms). Left: accuracy on "
         "held-out donors of their network, trained on synthetic profiles. Dashed lines: real profiles. Hollow dots "
         "are against training profiles, as published, where copies of the training set have a coverage of 1. Filled "

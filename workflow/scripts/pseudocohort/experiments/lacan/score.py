@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import anndata as ad
 import numpy as np
 import pandas as pd
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
@@ -25,10 +24,9 @@ from ...metrics.adversarial import matched_adversarial_accuracy
 from ...metrics.correlation import correlation_score, scored_genes
 from ...metrics.moments import frechet_distance
 from ...metrics.prdc import precision_recall_density_coverage
-from ...metrics.sizes import donor_halves, matched_subset
 from ...prepare.scale import Scaler
 from ..shared.inputs import ScoreInputs
-from ..shared.split_guard import Members, check_no_leak
+from ..shared.profiles import Profiles, stand_ins
 from .published_network import PublishedNetwork
 
 #: Spaces, in the words of the report.
@@ -58,16 +56,7 @@ def _linear(x: np.ndarray) -> np.ndarray:
 
 
 def space(name: str, x: np.ndarray, obs: pd.DataFrame) -> Transform:
-    """Map of log2 profiles into one of :data:`SPACES`, fitted on training profiles.
-
-    Parameters
-    ----------
-    name : str
-    x : ndarray (n × genes)
-        Training profiles, log2(expression + 1).
-    obs : DataFrame
-        Their levels.
-    """
+    """Map of log2 profiles into one of :data:`SPACES`, fitted on training profiles."""
     if name == "z_log":
         return Scaler(by_level=True).fit(np.asarray(x), obs).transform
     scaler = {"max_abs": MaxAbsScaler, "z_linear": StandardScaler}[name]().fit(_linear(x))
@@ -77,61 +66,27 @@ def space(name: str, x: np.ndarray, obs: pd.DataFrame) -> Transform:
 def lacan(given: ScoreInputs) -> pd.DataFrame:
     """Score one generator, or real profiles (``generator="real"``), in every fold and space.
 
-    Parameters
-    ----------
-    given : ScoreInputs
-        As many synthetic profiles of each condition and level as were trained on. Of the generator ``real``: the
-        network trained on the training profiles themselves; for the metrics of likeness, held-out against training
-        profiles, and one half of the held-out donors against the other.
+    Of the generator ``real``: the network trained on the training profiles themselves; for the metrics of likeness,
+    held-out against training profiles, and one half of the held-out donors against the other.
 
-    Returns
-    -------
-    DataFrame
-        Evaluation table, a fold per ``repeat`` and a space per ``estimator``. Metrics ending in ``_train`` are against
-        training profiles, as published; ``reverse_accuracy`` is theirs.
+    Evaluation table, a fold per ``repeat`` and a space per ``estimator``. Metrics ending in ``_train`` are against
+    training profiles, as published; ``reverse_accuracy`` is theirs.
     """
-    profiles, synthetic, members = given.profiles, given.synthetic, given.members
-    generator, settings, seed = given.generator, given.settings, given.seed
-    check_no_leak(profiles, members)
-    index = Members(profiles, members)
     rows: list[dict[str, Any]] = []
-    for row in given.training_sets.to_dict("records"):
+    for row in given.rows:
         name = row["training_set"]
-        train, test = (profiles[index.of(name, role)[0]] for role in ("train", "test"))
-        made = None if generator == "real" else synthetic[name]
+        parts = [given.real(name, "train"), given.real(name, "test")]
+        parts += [] if given.generator == "real" else [given.synthetic[name]]
         for where in SPACES:
-            transform = space(where, np.asarray(train.X), train.obs)
-            own = derive(seed, "lacan", row["repeat"])
-            values = _scores(*(_Set.of(part, transform) for part in (train, test, made)), settings["neighbours"], own)
-            keys = {
-                "study": given.study, "generator": generator, "repeat": row["repeat"], "seed": row["seed"],
-                "estimator": where,
-            }  # fmt: skip
+            transform = space(where, np.asarray(parts[0].X), parts[0].obs)
+            sets = [Profiles.annotated(transform(np.asarray(part.X), part.obs), part.obs) for part in parts]
+            values = _scores(*sets, k=given.settings["neighbours"], seed=derive(given.seed, "lacan", row["repeat"]))
+            keys = given.keys(row) | {"estimator": where}
             rows += [keys | {"metric": metric, "value": value} for metric, value in values.items()]
     return evaluation_table(rows)
 
 
-class _Set:
-    """Profiles in a space (n × genes) with their condition, class (condition and level) and donor."""
-
-    def __init__(self, x: np.ndarray, condition: np.ndarray, classes: np.ndarray, donor: np.ndarray) -> None:
-        self.x, self.condition, self.classes, self.donor = x, condition, classes, donor
-
-    def __getitem__(self, rows: np.ndarray) -> _Set:
-        return _Set(self.x[rows], self.condition[rows], self.classes[rows], self.donor[rows])
-
-    @classmethod
-    def of(cls, profiles: ad.AnnData | None, transform: Transform) -> _Set | None:
-        if profiles is None:
-            return None
-        obs = profiles.obs[["condition", "level"]].astype(str)
-        donor = profiles.obs["donor"].to_numpy(dtype=str) if "donor" in profiles.obs else np.array([])
-        classes = (obs["condition"] + "|" + obs["level"]).to_numpy(dtype=str)
-        x = transform(np.asarray(profiles.X), profiles.obs)
-        return cls(x, obs["condition"].to_numpy(dtype=str), classes, donor if len(donor) else classes)
-
-
-def _scores(train: _Set, test: _Set, made: _Set | None, k: int, seed: int) -> dict[str, float]:
+def _scores(train: Profiles, test: Profiles, made: Profiles | None = None, *, k: int, seed: int) -> dict[str, float]:
     """Their metrics against training profiles, the same against held-out ones, and reverse validation."""
     rng = random_generator(seed, "rows")
     judge = PublishedNetwork(derive(seed, "judge")).fit(train.x, train.condition)
@@ -141,18 +96,14 @@ def _scores(train: _Set, test: _Set, made: _Set | None, k: int, seed: int) -> di
         "reverse_accuracy": float(accuracy_score(test.condition, said)),
         "reverse_balanced_accuracy": float(balanced_accuracy_score(test.condition, said)),
     }
-    if made is None:
-        here, there = donor_halves(test.donor, test.classes, rng)
-        pairs = {"_train": (train, test), "": (test[here], test[there])}
-    else:
-        pairs = {"_train": (train, made), "": (test, made[matched_subset(made.classes, test.classes, rng)])}
+    pairs = {"_train": (train, test if made is None else made), "": stand_ins(test, made, rng)}
     for suffix, (reality, stand_in) in pairs.items():
         out |= {f"{metric}{suffix}": value for metric, value in _likeness(reality, stand_in, judge, k, rng).items()}
     return out
 
 
 def _likeness(
-    reality: _Set, stand_in: _Set, judge: PublishedNetwork, k: int, rng: np.random.Generator
+    reality: Profiles, stand_in: Profiles, judge: PublishedNetwork, k: int, rng: np.random.Generator
 ) -> dict[str, float]:
     """Precision, recall, density and coverage, adversarial accuracy, correlation scores and Fréchet distance."""
     k = max(1, min(k, len(reality.x) - 2, len(stand_in.x) - 2))

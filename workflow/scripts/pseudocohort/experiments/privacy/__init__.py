@@ -11,7 +11,6 @@ EXPERIMENT = Experiment(
     summary="A battery of membership attacks on cohorts whose donors were in or out by their own fair coin.",
     question="Can the synthetic cohort be shared instead of the patients' data?",
     order=2,
-    score="evaluate:score",
     headline=True,
     real=False,
     overview="verdict:overview",
@@ -70,12 +69,12 @@ EXPERIMENT = Experiment(
         "dcr_member_share": "Nearer to members",
     },
     figures=(
-        Figure(name="privacy", draw="figures.privacy:figure", caption=(
+        Figure(name="privacy", draw="figures.privacy:draw", caption=(
         "AUC of each attack at separating training donors from donors left out at random: .5 is chance, 1 finds "
         "every member. The column ``control`` is the largest value in the negative control (no candidate was in the "
         "training set). Nearest-neighbour attacks alone can miss a complete leak."
     )),
-        Figure(name="frontier", draw="figures.frontier:figure", caption=(
+        Figure(name="frontier", draw="figures.frontier:draw", caption=(
         "Use against leakage, of the same cohorts. Vertical: balanced accuracy, on donors whom the generator never "
         "saw, of a classifier trained on the synthetic profiles; the dashed line is a classifier trained on the "
         "generator's own training donors. Horizontal: AUC of the best attack of the battery at finding those donors; "
@@ -85,7 +84,7 @@ EXPERIMENT = Experiment(
         "filled if its ledger supports the stated ε, hollow if an exact value voids it."
     )),
         Figure(
-            name="leakage", draw="figures.leakage:figure", when="plan:varies_training_or_release",
+            name="leakage", draw="figures.leakage:draw", when="plan:varies_training_or_release",
             caption=(
         "Leakage against training length and number of synthetic profiles: AUC of the best attack at each point, by "
         "generator. Solid: attacks on the cohort. Dashed: with the model in hand (``privacy.white_box``). 1 on "

@@ -43,13 +43,11 @@ def right_guesses(scores: np.ndarray, member: np.ndarray, k: int, rng: np.random
     return int(right + (~member[order[:k]]).sum() if out else right)
 
 
-def epsilon_lower_bound(
-    scores: np.ndarray, member: np.ndarray, *, seed: int, confidence: float = CONFIDENCE
-) -> tuple[float, float]:
+def epsilon_lower_bound(scores: np.ndarray, member: np.ndarray, *, seed: int) -> tuple[float, float]:
     """Largest bound over attacks and sets of guesses, and what it would be had every guess been right.
 
     Every bound holds at level (1 - confidence) / (attacks × sets of guesses) (Bonferroni), hence so does the largest at
-    `confidence`.
+    :data:`CONFIDENCE`.
 
     Parameters
     ----------
@@ -69,7 +67,7 @@ def epsilon_lower_bound(
     if not sizes:
         return 0.0, 0.0
     guesses = [(k, out) for k in sizes for out in (True, False)]
-    alpha = (1 - confidence) / (scores.shape[1] * len(guesses))
+    alpha = (1 - CONFIDENCE) / (scores.shape[1] * len(guesses))
     rng = np.random.default_rng(seed)
     bounds = [
         epsilon_bound(right_guesses(s, member, k, rng, out=out), (1 + out) * k, alpha)

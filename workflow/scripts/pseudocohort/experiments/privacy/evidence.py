@@ -13,8 +13,9 @@ from scipy import special
 
 from ...core.words import between, number, words
 from ..shared.statistics import interval
+from ..shared.tables import rows_with
 from .attacks import REQUIRED
-from .pooled import FALSE_POSITIVE_RATE, FEWEST_COINS, FEWEST_OF_CONDITION
+from .pooled import FALSE_POSITIVE_RATE, FEWEST_COINS
 
 #: Fewest non-members over all coins: one of them may be a false positive at the rate at which members are counted.
 MIN_NON_MEMBERS = round(1 / FALSE_POSITIVE_RATE)
@@ -134,6 +135,11 @@ class Evidence:
     most_synthetic: float | None = None
     missing: tuple[str, ...] = ()
 
+    @property
+    def best(self) -> Result:
+        """The attack with the largest area."""
+        return max(self.attacks, key=lambda attack: attack.audit.auc)
+
 
 @dataclass(frozen=True)
 class Objection:
@@ -141,6 +147,11 @@ class Objection:
 
     text: str
     proven: bool
+
+
+def in_words(p: float) -> str:
+    """A p-value in words."""
+    return "p < .001" if p < 0.001 else f"p = {number(p, 3)}"
 
 
 def _area(rows: pd.DataFrame) -> Area:
@@ -176,7 +187,7 @@ def _disproved(bounds: tuple[tuple[float, float], ...], claim: float) -> bool:
 
 
 def _claim(audit: pd.DataFrame) -> tuple[float | None, float] | None:
-    ledger = audit[(audit["estimator"] == "ledger").to_numpy()]
+    ledger = rows_with(audit, estimator="ledger")
     by_metric = {metric: rows["value"] for metric, rows in ledger.groupby("metric")}
     if "guarantee" not in by_metric:
         return None
@@ -185,12 +196,12 @@ def _claim(audit: pd.DataFrame) -> tuple[float | None, float] | None:
 
 
 def _auc_bound(audit: pd.DataFrame) -> float | None:
-    bounds = audit.loc[((audit["estimator"] == "ledger") & (audit["metric"] == "auc_bound")).to_numpy(), "value"]
+    bounds = rows_with(audit, estimator="ledger", metric="auc_bound")["value"]
     return float(bounds.max()) if len(bounds) else None
 
 
 def _found(pooled: pd.DataFrame, name: str) -> Area:
-    rows = pooled[(pooled["estimator"] == name).to_numpy()].set_index("metric")["value"]
+    rows = rows_with(pooled, estimator=name).set_index("metric")["value"]
     return Area(*(float(rows.get(f"{TPR}{end}", np.nan)) for end in ("", "_low", "_high")))
 
 
@@ -217,16 +228,8 @@ def _conditions(rows: pd.DataFrame) -> tuple[tuple[tuple[str, str, Area], ...], 
 
 
 def evidence(table: pd.DataFrame, generator: str) -> Evidence | None:
-    """Privacy evidence of a generator; None if no attack was run on it.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Long privacy table (``tables/privacy.tsv``).
-    generator : str
-        Its name.
-    """
-    own = table[(table["generator"] == generator).to_numpy()]
+    """Privacy evidence of a generator; None if no attack was run on it."""
+    own = rows_with(table, generator=generator)
     regime = own["regime"].astype(str).to_numpy()
     audit, control, pooled = (own[regime == name] for name in ("audit", "negative_control", "pooled"))
     # An attack that could not run has no area and a metric that says why: it is no evidence, for or against.
@@ -235,7 +238,7 @@ def evidence(table: pd.DataFrame, generator: str) -> Evidence | None:
     if not names:
         return None
     coins = int(audit.loc[audit["metric"] == "auc", "repeat"].nunique())
-    battery_rows = audit[(audit["estimator"] == "battery").to_numpy()]
+    battery_rows = rows_with(audit, estimator="battery")
     battery = {m: rows.sort_values("repeat")["value"] for m, rows in battery_rows.groupby("metric", sort=False)}
 
     def mean(metric: str) -> float | None:
@@ -261,7 +264,7 @@ def evidence(table: pd.DataFrame, generator: str) -> Evidence | None:
     copies = audit[((audit["estimator"] == "copies") & audit["metric"].str.endswith("_copies")).to_numpy()]
     bounds = zip(battery.get("epsilon_lower_bound", ()), battery.get("epsilon_ceiling", ()), strict=True)
     levels = sorted({part for level in audit["level"].dropna().astype(str) for part in level.split("+")})
-    outside = pooled.loc[(pooled["metric"] == "non_members").to_numpy(), "value"]
+    outside = rows_with(pooled, metric="non_members")["value"]
     return Evidence(
         attacks=tuple(results),
         coins=coins,
@@ -299,15 +302,7 @@ def _of_attack(attack: Result, bounds: Bounds) -> list[Objection]:
 
 
 def judge(found: Evidence, bounds: Bounds) -> tuple[Objection, ...]:
-    """All that speaks against releasing a generator's cohort; empty if nothing does.
-
-    Parameters
-    ----------
-    found : Evidence
-        Of the audits.
-    bounds : Bounds
-        What the study allows.
-    """
+    """All that speaks against releasing a generator's cohort; empty if nothing does."""
     objections = [objection for attack in found.attacks for objection in _of_attack(attack, bounds)]
     proved = np.inf if found.auc_bound is None else found.auc_bound
     for condition, attack, area in found.conditions:
@@ -337,8 +332,3 @@ def judge(found: Evidence, bounds: Bounds) -> tuple[Objection, ...]:
         text = f"{found.non_members} non-members over all coins; {MIN_NON_MEMBERS} are needed to count members found "
         objections.append(Objection(text + "at 1 % false positives.", False))
     return tuple(objections)
-
-
-__all__ = [
-    "FEWEST_COINS", "FEWEST_OF_CONDITION", "Area", "Bounds", "Evidence", "Objection", "Result", "evidence", "judge",
-]  # fmt: skip

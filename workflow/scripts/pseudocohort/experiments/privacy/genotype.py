@@ -63,13 +63,7 @@ def genotype_agreement(
 ) -> np.ndarray:
     """Share of panel genes in the same state as in the synthetic row that is nearest on all other genes.
 
-    Parameters
-    ----------
-    candidates, reference, synthetic : ndarray (profiles × genes)
-        log2 expression.
-    panel : ndarray of bool (genes,)
-        Genotype-driven genes (:func:`panel_of`).
-    candidate_condition, reference_condition, synthetic_condition : ndarray of str
+    Expression is in log2 units (profiles × genes); `panel` is a mask (:func:`panel_of`).
 
     Returns
     -------

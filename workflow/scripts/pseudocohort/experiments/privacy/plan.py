@@ -10,7 +10,7 @@ import pandas as pd
 
 from ...core.seeds import generator
 from ...generators.base.registry import describe, kind_of
-from ..shared.plan import Roles, generators_of, in_proportion, rows
+from ..shared.plan import Roles, generators_of, in_proportion, rows, share_of_donors
 
 
 def training_sets(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -39,13 +39,8 @@ def training_sets(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def reference_donors(obs: pd.DataFrame, config: dict[str, Any]) -> set[str]:
     """Donors of the attacker's reference set: a share of each condition's donors, the same for every coin."""
-    rng = generator(config["seed"], "privacy", "reference")
-    reference: set[str] = set()
-    first = obs.drop_duplicates("donor")
-    for _, donors in first.groupby("condition", observed=True)["donor"]:
-        names = np.sort(donors.unique())
-        reference |= set(rng.permutation(names)[: max(1, round(config["privacy"]["reference_share"] * len(names)))])
-    return reference
+    rng, first = generator(config["seed"], "privacy", "reference"), obs.drop_duplicates("donor")
+    return share_of_donors(first, first["condition"], config["privacy"]["reference_share"], rng)
 
 
 def members(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) -> pd.DataFrame:

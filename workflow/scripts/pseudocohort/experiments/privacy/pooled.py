@@ -46,9 +46,9 @@ def ranks(scores: np.ndarray) -> np.ndarray:
     return special.ndtri((rankdata(scores, axis=0) - 0.5) / len(scores))
 
 
-def attacks_of(coins: Sequence[Coin]) -> list[str]:
+def in_all(scores: Sequence[Scores]) -> list[str]:
     """Attacks with scores in every coin."""
-    return [name for name in coins[0].scores if not any(isinstance(c.scores.get(name, ""), str) for c in coins)]
+    return [name for name in scores[0] if not any(isinstance(s.get(name, ""), str) for s in scores)] if scores else []
 
 
 def stacked(coins: Sequence[Coin]) -> list[tuple[np.ndarray, np.ndarray | None]]:
@@ -59,7 +59,7 @@ def stacked(coins: Sequence[Coin]) -> list[tuple[np.ndarray, np.ndarray | None]]
     """
     from sklearn.linear_model import LogisticRegression
 
-    names = attacks_of(coins)
+    names = in_all([coin.scores for coin in coins])
     features = [ranks(np.stack([coin.scores[name] for name in names], axis=1)) for coin in coins]
     found = []
     for i, coin in enumerate(coins):
@@ -74,18 +74,16 @@ def stacked(coins: Sequence[Coin]) -> list[tuple[np.ndarray, np.ndarray | None]]
     return found
 
 
-def clopper_pearson(hits: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Exact interval of a share (Clopper & Pearson 1934, Biometrika 26:404)."""
-    tail = (1 - confidence) / 2
+def clopper_pearson(hits: int, n: int) -> tuple[float, float]:
+    """Exact 95 % interval of a share (Clopper & Pearson 1934, Biometrika 26:404)."""
+    tail = (1 - 0.95) / 2
     low = special.betaincinv(hits, n - hits + 1, tail) if hits > 0 else 0.0
     high = special.betainccinv(hits + 1, n - hits, tail) if hits < n else 1.0
     return float(low), float(high)
 
 
-def true_positives(
-    scores: Sequence[np.ndarray], member: Sequence[np.ndarray], rate: float = FALSE_POSITIVE_RATE
-) -> dict[str, float]:
-    """Share of members found at a false-positive rate over all coins, with its 95 % interval.
+def true_positives(scores: Sequence[np.ndarray], member: Sequence[np.ndarray]) -> dict[str, float]:
+    """Share of members found at 1 % false positives over all coins, with its 95 % interval.
 
     The threshold is on the pooled ranks; tied scores are accepted or refused together, and the false positives are at
     most the rate times the non-members, rounded down. Donors count once in each coin, as if they were different ones.
@@ -93,12 +91,12 @@ def true_positives(
     pooled = np.concatenate([ranks(s) for s in scores])
     is_member = np.concatenate(member).astype(bool)
     inside, outside = pooled[is_member], np.sort(pooled[~is_member])
-    allowed = int(rate * len(outside) + 1e-9)
+    allowed = int(FALSE_POSITIVE_RATE * len(outside) + 1e-9)
     # The lowest threshold that lets no more than `allowed` others pass: above the next one.
     limit = outside[len(outside) - allowed - 1]
     hits = int((inside > limit).sum())
     low, high = clopper_pearson(hits, len(inside))
-    name = f"tpr_at_fpr_{rate:g}"
+    name = f"tpr_at_fpr_{FALSE_POSITIVE_RATE:g}"
     return {name: hits / len(inside), f"{name}_low": low, f"{name}_high": high, "non_members": float(len(outside))}
 
 
@@ -109,7 +107,7 @@ def by_condition(coins: Sequence[Coin]) -> dict[str, dict[str, dict[str, float]]
     the number of coins. A condition without such a coin has ``not_run_fewer_than_20_members``, the members at most.
     """
     found: dict[str, dict[str, dict[str, float]]] = {}
-    names = attacks_of(coins)
+    names = in_all([coin.scores for coin in coins])
     for condition in np.unique(np.concatenate([coin.condition for coin in coins])):
         rows = [(coin, coin.condition == condition) for coin in coins]
         sizes = [(int(c.member[own].sum()), int((~c.member[own]).sum())) for c, own in rows]

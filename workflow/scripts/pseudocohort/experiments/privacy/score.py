@@ -19,6 +19,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
+from ...core import contracts, io
 from ...core.errors import ContractError, UserError
 from ...core.io import evaluation_table
 from ...core.seeds import derive
@@ -26,14 +27,14 @@ from ...metrics.copies import count_copies
 from ...metrics.memorisation import closer_to_train_share
 from ..shared.classifiers import transferred_accuracy
 from ..shared.inputs import ScoreInputs
-from ..shared.split_guard import Members, check_no_leak
+from ..shared.split_guard import Members
 from ..shared.statistics import corrected_maximum, delong, tpr_at_fpr
 from .attacks import ATTACKS, AttackSpace, CannotRun, attack_space, chosen
 from .attributes import ATTRIBUTES, excess
 from .audit import epsilon_lower_bound
 from .genotype import genotype_agreement, panel_of
 from .pooled import FEWEST_COINS as STACK_COINS
-from .pooled import Coin, by_condition, stacked, true_positives
+from .pooled import Coin, by_condition, in_all, stacked, true_positives
 from .shadow import FEWEST_COINS, shadow_scores
 
 log = logging.getLogger(__name__)
@@ -52,12 +53,6 @@ FALSE_POSITIVE_RATE = 0.1
 
 def donor_scores(scores: np.ndarray, donors: np.ndarray) -> np.ndarray:
     """Mean score of each donor's profiles, donors in order of their names.
-
-    Parameters
-    ----------
-    scores : ndarray (profiles,) or (profiles, attacks)
-    donors : ndarray (profiles,)
-        Names of the profiles' donors.
 
     Returns
     -------
@@ -217,6 +212,18 @@ def _battery(
     return _rows(regime, by_estimator)
 
 
+def _attacked(
+    given: ScoreInputs, training_set: str, made: ad.AnnData, regime: str, seed: int
+) -> tuple[_Split, dict[str, np.ndarray | str], list[dict[str, Any]]]:
+    """The space of a cohort's attacks, the donors' scores, and the rows of these."""
+    split = _Split(given.profiles, made, given.index, training_set)
+    attacks = chosen(given.settings["attacks"])
+    scores = {attack: _attack(attack, split, derive(seed, attack)) for attack in attacks}
+    # Measures, not keys: coins fall differently, and summaries are over coins.
+    size = {"members": len(split.members), "synthetic": made.n_obs}
+    return split, scores, _battery(regime, scores, split.member, seed, **size)
+
+
 def _similarity(split: _Split) -> list[dict[str, Any]]:
     share = split.closer_to_members()
     return [] if share is None else _rows("similarity", {"similarity": {"dcr_member_share": share}})
@@ -292,43 +299,45 @@ def _pooled(coins: list[Coin], seed: int) -> list[dict[str, Any]]:
         coins = extended
     shared = {k: v for k, v in coins[0].keys.items() if k not in ("repeat", "seed")}
     for regime, of in (("pooled", lambda c: c.scores), ("pooled_control", lambda c: c.control or {})):
-        names = [n for n in of(coins[0]) if not any(isinstance(of(c).get(n, ""), str) for c in coins)]
-        found = {n: true_positives([of(c)[n] for c in coins], [c.member for c in coins]) for n in names}
+        scores = [of(c) for c in coins]
+        found = {n: true_positives([s[n] for s in scores], [c.member for c in coins]) for n in in_all(scores)}
         table += [{**shared, **row} for row in _rows(regime, found)]
     for condition, found in by_condition(coins).items():
         table += [{**shared, "task": f"condition:{condition}", **row} for row in _rows("condition", found)]
     return table
 
 
-def _shadow(
-    coins: list[tuple[dict[str, Any], dict[str, np.ndarray | str], np.ndarray]], seed: int
-) -> list[dict[str, Any]]:
+def _shadow(coins: list[Coin], seed: int) -> list[dict[str, Any]]:
     """Rows of the shadow attacks of each coin; with too few coins, how many there were."""
-    table = []
-    for target, (keys, signals, member) in enumerate(coins):
+    table, names = [], in_all([coin.scores for coin in coins])
+    for target, coin in enumerate(coins):
         if len(coins) < FEWEST_COINS:
-            reason = {f"not_run_fewer_than_{FEWEST_COINS}_coins": float(len(coins))}
-            found = _rows("shadow", {"battery": reason})
+            found = _rows("shadow", {"battery": {f"not_run_fewer_than_{FEWEST_COINS}_coins": float(len(coins))}})
         else:
-            members = np.stack([m for _, _, m in coins], axis=1)
+            members = np.stack([c.member for c in coins], axis=1)
             scores = {
                 f"{attack}_{name}": values
-                for name in signals
-                if not any(isinstance(s[name], str) for _, s, _ in coins)
+                for name in names
                 for attack, values in shadow_scores(
-                    np.stack([s[name] for _, s, _ in coins], axis=1), members, target
+                    np.stack([c.scores[name] for c in coins], axis=1), members, target
                 ).items()
             }
-            found = _battery("shadow", scores, member, derive(seed, "shadow", str(target)))
-        table += [{**keys, **row} for row in found]
+            found = _battery("shadow", scores, coin.member, derive(seed, "shadow", str(target)))
+        table += [{**coin.keys, **row} for row in found]
     return table
 
 
+def score(given: ScoreInputs) -> pd.DataFrame:
+    """As :func:`privacy`, with the files of signals and ledgers, where there are any."""
+    if not given.files:
+        return privacy(given)
+    signals = pd.concat([io.read_table(path, contracts.SIGNALS_COLUMNS) for path in given.files["signals"]])
+    ledgers = {name: one for path in given.files["ledgers"] for name, one in io.read_json(path).items()}
+    return privacy(given, signals=signals, ledgers=ledgers)
+
+
 def privacy(
-    given: ScoreInputs,
-    *,
-    signals: pd.DataFrame | None = None,
-    ledgers: Mapping[str, Mapping[str, Any]] | None = None,
+    given: ScoreInputs, *, signals: pd.DataFrame | None = None, ledgers: Mapping[str, Mapping[str, Any]] | None = None
 ) -> pd.DataFrame:
     """Attack the synthetic cohorts of a generator, and those of its negative control.
 
@@ -369,58 +378,39 @@ def privacy(
     UserError
         If an attack is unknown or the coins all fell on one side.
     """
-    profiles, synthetic, members = given.profiles, given.synthetic, given.members
-    generator, settings, seed = given.generator, given.settings, given.seed
-    check_no_leak(profiles, members)
-    plan, attacks = Members(profiles, members), chosen(settings["attacks"])
+    settings, seed = given.settings, given.seed
     sizes = [factor for factor in settings.get("release_sizes", []) if factor != 1]
-    level = profiles.obs["level"].astype(str).to_numpy(dtype=object)
+    level = given.profiles.obs["level"].astype(str).to_numpy(dtype=object)
     table: list[dict[str, Any]] = []
-    coins, audited, controls = [], {}, {}
-    for row in given.training_sets.to_dict("records"):
-        if generator not in str(row["generators"]).split(";"):
-            continue
-        name, audit = row["training_set"], row["regime"] == "audit"
-        made = synthetic[name]
+    coins, audited, controls = [], {}, {}  # coins: with the white-box signals among the scores
+    for row in given.own_rows:
+        name, regime, audit = row["training_set"], row["regime"], row["regime"] == "audit"
+        own, made = derive(seed, "privacy", name), given.synthetic[name]
         # What an audit releases beyond as many profiles as members is for the curve of release sizes.
         released = round(made.n_obs / max([1.0, *sizes])) if audit else made.n_obs
-        split = _Split(profiles, made[:released], plan, name)
-        keys = {
-            "study": given.study,
-            "generator": generator,
-            "level": "+".join(sorted(set(level[split.rows]))),
-            "repeat": int(row["repeat"]),
-            "seed": row["seed"],
-        }
-        own = derive(seed, "privacy", name)
-        scores = {attack: _attack(attack, split, derive(own, attack)) for attack in attacks}
-        # Measures, not keys: coins fall differently, and summaries are over coins.
-        size = {"members": len(split.members), "synthetic": split.synthetic.n_obs}
-        found = _battery(row["regime"], scores, split.member, own, **size)
+        split, scores, found = _attacked(given, name, made[:released], regime, own)
+        keys = given.keys(row) | {"level": "+".join(sorted(set(level[split.rows]))), "repeat": int(row["repeat"])}
         if audit:
             found += _similarity(split) + _rows("audit", {"use": _use(split), "copies": split.copies()})
         read = {} if signals is None else signals_of(signals, name, split)
         if read and settings.get("white_box"):
-            found += _battery(WHITE_BOX[row["regime"]], read, split.member, own)
-        if settings.get("attributes") and row["regime"] in ATTRIBUTE_REGIME:
-            found += _rows(ATTRIBUTE_REGIME[row["regime"]], _attributes(split, own, settings.get("genotype_genes", ())))
+            found += _battery(WHITE_BOX[regime], read, split.member, own)
+        if settings.get("attributes") and regime in ATTRIBUTE_REGIME:
+            found += _rows(ATTRIBUTE_REGIME[regime], _attributes(split, own, settings.get("genotype_genes", ())))
         if ledgers and name in ledgers:
             claimed = {k: ledgers[name][k] for k in ("guarantee", "delta", "epsilon", "mu", "auc_bound", "tpr_bound")}
-            found += _rows(row["regime"], {"ledger": {k: float(v) for k, v in claimed.items() if v is not None}})
-        if row["regime"] == "training_length":
+            found += _rows(regime, {"ledger": {k: float(v) for k, v in claimed.items() if v is not None}})
+        if regime == "training_length":
             found = [{"task": row["task"], **measure} for measure in found]
         for factor in sizes if audit else []:
-            part = _Split(profiles, made[: max(2, round(factor * released))], plan, name)
-            again = {attack: _attack(attack, part, derive(own, attack)) for attack in attacks}
-            size = {"members": len(part.members), "synthetic": part.synthetic.n_obs}
-            rows = _battery("release_size", again, part.member, own, **size)
+            part, _, rows = _attacked(given, name, made[: max(2, round(factor * released))], "release_size", own)
             rows += _rows("release_size", {"use": _use(part)})
             found += [{"task": f"release x{factor:g}", **measure} for measure in rows]
         table += [{**keys, **measure} for measure in found]
         if audit:
-            coins.append((keys, scores | read, split.member))
+            coins.append(Coin(keys, scores | read, split.member, split.condition))
             audited[keys["repeat"]] = Coin(keys, scores, split.member, split.condition)
-        elif row["regime"] == "negative_control":
+        elif regime == "negative_control":
             controls[keys["repeat"]] = scores
     if audited:
         paired = [replace(coin, control=controls.get(repeat)) for repeat, coin in sorted(audited.items())]

@@ -7,25 +7,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...core.words import between, count, number, words
+from ...core.words import count, number, words
 from ..shared import scales
 from ..shared.statistics import Interval, interval
-from ..shared.verdicts import Column, rows_with, triple
-from .evidence import FEWEST_COINS, MIN_NON_MEMBERS, Bounds, Evidence, Objection, Result, evidence, judge
+from ..shared.tables import rows_with
+from ..shared.verdicts import Column, triple
+from .evidence import FEWEST_COINS, MIN_NON_MEMBERS, Bounds, Evidence, Objection, evidence, in_words, judge
 
-
-def _p(value: float) -> str:
-    return "< .001" if value < 0.001 else f"= {number(value, 3)}"
+#: By generator: the evidence, and what speaks against a release of its cohort.
+Judged = dict[str, tuple[Evidence, tuple[Objection, ...]]]
 
 
 def _sentence(generator: str, found: Evidence, objections: tuple[Objection, ...]) -> str:
     """What was found about one generator."""
-    best = max(found.attacks, key=lambda attack: attack.audit.auc)
+    best = found.best
     state = "the gate lets it pass"
     if objections:
         proven = any(objection.proven for objection in objections)
         state = "members are found" if proven else "it cannot be ruled out that members are found"
-    p = "" if found.p_corrected is None else f"; corrected p {_p(found.p_corrected)}"
+    p = "" if found.p_corrected is None else f"; corrected {in_words(found.p_corrected)}"
     control = f"; the same attack without members {number(best.control.auc)}" if np.isfinite(best.control.auc) else ""
     proved = ""
     if found.auc_bound is not None:
@@ -48,26 +48,17 @@ def _most_useful(table: pd.DataFrame, generators: list[str]) -> str:
     return max(generators, key=lambda g: np.nan_to_num(_use(table, g)[0].mean, nan=-1.0))
 
 
-def _judged(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, tuple[Evidence, tuple[Objection, ...]]]:
+def _judged(table: pd.DataFrame, config: dict[str, Any]) -> Judged:
     """Evidence of each generator, and what speaks against a release of its cohort."""
     bounds = Bounds.of(config.get("release", {}))
     found = {g: evidence(table, g) for g in dict.fromkeys(table.loc[table["metric"] == "auc", "generator"])}
     return {g: (f, judge(f, bounds)) for g, f in found.items() if f is not None}
 
 
-def _best(found: Evidence) -> Result:
-    return max(found.attacks, key=lambda attack: attack.audit.auc)
-
-
 def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
     """Verdict on sharing from the long table: "yes" for what the release gate would let pass, and for nothing else.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Long privacy table.
-    config : dict
-        The bounds of the gate are those of its section ``release``, where there is one.
+    The bounds are those of the section ``release``, where there is one.
     """
     judged = _judged(table, config)
     if not judged:
@@ -113,31 +104,26 @@ def _and(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _notes(kind: str, names: list[str], judged: dict[str, tuple[Evidence, tuple[Objection, ...]]]) -> str:
+def _notes(kind: str, names: list[str], judged: Judged) -> str:
     """Generators that leak, the worst first, or those of which it is not known."""
-    best = {g: _best(judged[g][0]) for g in names}
+    best = {g: judged[g][0].best for g in names}
     worst = sorted(names, key=lambda g: -best[g].audit.auc)
     named = ", ".join(f"{g} (AUC {number(best[g].audit.auc)}, {words(best[g].name)})" for g in worst)
     return f"Members are found in the cohorts of {named}." if kind == "no" else f"Not shown for {named}."
 
 
-def _facts(
-    table: pd.DataFrame,
-    judged: dict[str, tuple[Evidence, tuple[Objection, ...]]],
-    passing: list[str],
-    leaking: list[str],
-) -> list[tuple[str, str]]:
+def _facts(table: pd.DataFrame, judged: Judged, passing: list[str], leaking: list[str]) -> list[tuple[str, str]]:
     """The largest area of what may be shared, or of all; what a guess has; what the shared cohort is still good for."""
     of = passing or leaking or list(judged)
-    generator = max(of, key=lambda g: _best(judged[g][0]).audit.auc)
-    best = _best(judged[generator][0])
+    generator = max(of, key=lambda g: judged[g][0].best.audit.auc)
+    best = judged[generator][0].best
     facts = [
         (
             "Best attack on what may be shared" if passing else "Best attack",
             f"AUC {best.audit} ({words(best.name)} on {generator})",
         )
     ]
-    controls = [_best(found).control.auc for found, _ in judged.values()]
+    controls = [found.best.control.auc for found, _ in judged.values()]
     controls = [c for c in controls if np.isfinite(c)]
     guess = ".5"
     if controls:
@@ -151,20 +137,13 @@ def _facts(
             facts.append(
                 (
                     "Use",
-                    f"a classifier trained on {shared} reaches {number(use.mean)}"
-                    f"{between(use.low, use.high, number)}, on its training donors {number(members)}",
+                    f"a classifier trained on {shared} reaches {use.said()}, on its training donors {number(members)}",
                 )
             )
     return facts
 
 
-def _advice(
-    table: pd.DataFrame,
-    judged: dict[str, tuple[Evidence, tuple[Objection, ...]]],
-    passing: list[str],
-    leaking: list[str],
-    unclear: list[str],
-) -> str:
+def _advice(table: pd.DataFrame, judged: Judged, passing: list[str], leaking: list[str], unclear: list[str]) -> str:
     """What may be shared at what cost, or what would tell."""
     if passing:
         best = _most_useful(table, passing)
@@ -195,7 +174,7 @@ def _what_would_tell(found: Evidence, objections: tuple[Objection, ...]) -> str:
 def overview(table: pd.DataFrame, config: dict[str, Any]) -> list[Column]:
     """Leakage of each generator, and what the same cohorts teach about other donors."""
     judged = _judged(table, config)
-    area = {g: _best(found).audit for g, (found, _) in judged.items()}
+    area = {g: found.best.audit for g, (found, _) in judged.items()}
     use = {g: _use(table, g) for g in judged}
     members = [m for _, m in use.values() if np.isfinite(m)]
     classes = max((len(found.conditions) + len(found.small_conditions) for found, _ in judged.values()), default=0)

@@ -50,17 +50,12 @@ class Network:
 
     A fixed number of epochs would train longer on more rows, and more synthetic rows would look like a gain. Batches
     are drawn in proportion to the sample weights.
-
-    Parameters
-    ----------
-    seed : int
-        Seed of initialisation, batches and dropout.
-    steps, batch, hidden : int
-        Gradient steps, rows per step, hidden units.
     """
 
-    def __init__(self, seed: int, *, steps: int = 300, batch: int = 64, hidden: int = 128) -> None:
-        self.seed, self.steps, self.batch, self.hidden = seed, steps, batch, hidden
+    STEPS, BATCH, HIDDEN = 300, 64, 128
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
 
     def fit(self, x: np.ndarray, y: np.ndarray, sample_weight: np.ndarray) -> Network:
         """Fit to rows `x` (n × genes) with labels `y`."""
@@ -73,14 +68,14 @@ class Network:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             self.model = torch.nn.Sequential(
-                torch.nn.Linear(x.shape[1], self.hidden),
+                torch.nn.Linear(x.shape[1], self.HIDDEN),
                 torch.nn.ReLU(),
                 torch.nn.Dropout(0.3),
-                torch.nn.Linear(self.hidden, len(self.classes_)),
+                torch.nn.Linear(self.HIDDEN, len(self.classes_)),
             )
             optimiser = torch.optim.AdamW(self.model.parameters(), lr=1e-3, weight_decay=1e-2)
-            for _ in range(self.steps):
-                rows = torch.as_tensor(rng.choice(len(x), size=self.batch, p=share))
+            for _ in range(self.STEPS):
+                rows = torch.as_tensor(rng.choice(len(x), size=self.BATCH, p=share))
                 loss = torch.nn.functional.cross_entropy(self.model(data[rows]), target[rows])
                 optimiser.zero_grad()
                 loss.backward()
@@ -220,20 +215,8 @@ def make_classifier(
 ) -> LogisticRegression | LinearSVC | Network | ShrunkenCentroids | ShrunkenLda | EmpiricalBayesMeans:
     """Unfitted classifier.
 
-    Parameters
-    ----------
-    name : str
-        ``logistic`` (multinomial, L2), ``svm`` (linear, squared hinge, one-vs-rest), ``mlp``, ``lda``,
-        ``nearest_centroids`` or ``empirical_bayes``.
-    seed : int
-        Seed of what is random in it.
-    n_train : int
-        Training rows; decides the solver's iteration limit only.
-    setting : float
-        Inverse penalty, against the sum of weighted losses, shrinkage, threshold or independent genes; see
-        :data:`DEFAULTS`.
-    genes : int
-        Number of genes, in whatever basis the rows are.
+    `n_train` decides the solver's iteration limit only; what `setting` is, :data:`DEFAULTS` says; `genes` are counted
+    in whatever basis the rows are.
 
     Raises
     ------
@@ -416,16 +399,12 @@ def fit_predict(
 
     Parameters
     ----------
-    name : str
-        One of :data:`CLASSIFIERS` or :data:`BASELINES`.
     x, y : ndarray
         Training rows (n × genes, standardised) and labels (n,).
     sample_weight : ndarray or None
         Weights (n,) before balancing; None = 1.
     x_test : ndarray
         Rows to predict (n_test × genes).
-    seed : int
-        Seed.
     setting : float, optional
         Inverse penalty, shrinkage, threshold or independent genes; None = :func:`choose_setting` on the training
         rows.
@@ -459,12 +438,7 @@ def balanced_accuracy(truth: np.ndarray, predictions: np.ndarray) -> float:
 def transferred_accuracy(x: np.ndarray, y: np.ndarray, x_real: np.ndarray, y_real: np.ndarray) -> float:
     """Balanced accuracy on real profiles of a plain logistic regression trained on `x`, synthetic ones say (TSTR).
 
-    Parameters
-    ----------
-    x, x_real : ndarray (profiles × genes)
-        Standardised expression.
-    y, y_real : ndarray of str
-        Their classes; `y` has two or more.
+    Expression is standardised (profiles × genes); `y` has two classes or more.
     """
     model = LogisticRegression(C=0.01, class_weight="balanced", max_iter=500).fit(x, y)
     return balanced_accuracy(y_real, model.predict(x_real))

@@ -10,7 +10,20 @@ import pandas as pd
 
 from ...core.errors import UserError
 from ...core.seeds import derive
+from ...core.settings import integer
 from .plan import Roles, generators_of, in_proportion, rows
+
+#: Settings of an experiment by folds.
+FOLD_SETTINGS = {
+    "folds": integer(5, "Folds by donor, stratified by condition.", minimum=2),
+    "repeats": integer(1, "Times that the folds are dealt anew.", minimum=1),
+    "neighbours": integer(10, "Neighbours k of precision, recall, density and coverage.", minimum=1),
+}
+
+
+def folds_of(config: dict[str, Any], experiment: str) -> int:
+    """Folds of a deal."""
+    return config.get(experiment, {}).get("folds", 5)
 
 
 def fold_sets(config: dict[str, Any], experiment: str) -> Iterator[dict[str, Any]]:
@@ -26,10 +39,8 @@ def fold_sets(config: dict[str, Any], experiment: str) -> Iterator[dict[str, Any
             }
 
 
-def fold_members(
-    obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any], experiment: str, levels: list[str]
-) -> pd.DataFrame:
-    """Folds of the donors at `levels`, stratified by condition.
+def fold_members(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) -> pd.DataFrame:
+    """Folds of the donors at the levels of the experiment, stratified by condition: all but one train, one is tested.
 
     Raises
     ------
@@ -38,7 +49,9 @@ def fold_members(
     """
     from sklearn.model_selection import StratifiedGroupKFold  # every start of Snakemake reads this file
 
+    experiment = row["experiment"]
     settings = config[experiment]
+    levels = settings.get("levels") or [settings["level"]]
     inside = obs[obs["level"].isin(levels)]
     condition = inside["condition"].astype(str)
     donors = inside["donor"].groupby(condition.to_numpy()).nunique()
@@ -77,6 +90,8 @@ def shared_by_deals(values: Sequence[float], folds: int) -> float:
     return float(x.std(ddof=1) * np.sqrt(max(1 / folds - 1 / len(x), 0))) if len(x) > 1 else 0.0
 
 
-def fold_request(roles: Roles, rng: np.random.Generator) -> pd.DataFrame:
+def fold_request(
+    row: dict[str, Any], roles: Roles, config: dict[str, Any], rng: np.random.Generator, *, private: bool
+) -> pd.DataFrame:
     """As many profiles as were trained on, in the same proportions."""
     return in_proportion(roles.requests("train"), len(roles.ids("train")), rng)

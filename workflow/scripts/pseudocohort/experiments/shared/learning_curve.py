@@ -114,16 +114,12 @@ class ResampledCurves:
     def saved(self, gain: np.ndarray) -> Estimate:
         """Real profiles that an arm saves.
 
+        Limits are NaN of fewer than three repeats. The value is "at least" where the arm passes the end of the curve.
+
         Parameters
         ----------
         gain : ndarray (repeats,)
             Of the arm over `n` real profiles alone, paired.
-
-        Returns
-        -------
-        Estimate
-            Limits are NaN of fewer than three repeats. The value is "at least" where the arm passes the end of the
-            curve.
         """
         pairs = zip(self.curves, self.rows, strict=True)
         value, *drawn = [curve.saved(self.n, float(gain[rows].mean())) for curve, rows in pairs]
@@ -215,17 +211,9 @@ def _fit_linear(basis: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndar
 def power_laws(alone: pd.DataFrame, seed: int = 0) -> list[PowerLaw]:
     """Power law of a learning curve, then those of resampled repeats.
 
-    Parameters
-    ----------
-    alone : DataFrame (repeats × sizes)
-        Accuracy of real profiles alone.
-    seed : int
-        Seed of the bootstrap.
+    `alone` is the accuracy of real profiles alone (repeats × sizes).
 
-    Returns
-    -------
-    list of PowerLaw
-        Empty with fewer than four sizes or three repeats.
+    Empty with fewer than four sizes or three repeats.
     """
     alone = alone.dropna(axis=1, thresh=FEWEST).dropna(how="all")
     if alone.shape[1] < FEWEST_SIZES or len(alone) < FEWEST:
@@ -247,22 +235,15 @@ def extrapolate(
 ) -> Estimate:
     """What the power law of a learning curve says, with a bootstrap interval over repeats.
 
+    Not identified (all NaN) without laws, and a number of profiles of fewer than ten repeats, or whose interval spans
+    more than a factor of ten or has no upper limit.
+
     Parameters
     ----------
-    laws : list of PowerLaw
-        :func:`power_laws` of the curve.
     statistic : callable
         The number asked for, of a law.
-    repeats : int
-        Repeats that the curve is of.
     number : bool
         It is a number of profiles, which may differ by orders of magnitude.
-
-    Returns
-    -------
-    Estimate
-        Not identified (all NaN) without laws, and a number of profiles of fewer than ten repeats, or whose interval
-        spans more than a factor of ten or has no upper limit.
     """
     lost = Estimate(np.nan, np.nan, np.nan, False)
     if not laws or (number and repeats < FEWEST_FOR_NUMBER):
@@ -310,8 +291,6 @@ def saved_rows(
         Long rows of each arm's gain over real profiles alone, of the same repeat and number.
     zero : int
         Number of real profiles that ``n_real`` 0 stands for.
-    chance, seed
-        See :class:`ResampledCurves`.
     """
     rows: list[dict[str, object]] = []
     resampled: dict[tuple[int, ...], ResampledCurves] = {}

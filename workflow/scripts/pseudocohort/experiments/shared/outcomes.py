@@ -64,7 +64,6 @@ def decide(
     smallest: float = SMALLEST,
     headroom: Sequence[float] | None = None,
     shared_se: Mapping[str, float] | None = None,
-    confidence: float = 0.95,
     comparisons: int | None = None,
 ) -> Finding:
     """Outcome for the best of several candidates, from their gains in each repeat.
@@ -87,8 +86,6 @@ def decide(
         Ceiling less baseline, one value per repeat.
     shared_se : mapping of str to float, optional
         Standard error of each candidate's gain that its repeats share (the held-out patients).
-    confidence : float
-        Level before the correction.
     comparisons : int, optional
         Number of comparisons that the level of ``yes`` is corrected for, where these candidates are not all that are
         looked at; default: the number of candidates.
@@ -102,6 +99,7 @@ def decide(
         raise ValueError("no candidates" if not gains else f"smallest worthwhile gain {smallest}, not above 0")
     shared = {c: se if np.isfinite(se) else 0.0 for c, se in (shared_se or {}).items()}
     comparisons = comparisons or len(gains)
+    confidence = 0.95
     corrected = 1 - (1 - confidence) / comparisons
     known = {c: v for c, v in gains.items() if np.isfinite(np.asarray(v, dtype=float)).any()}
     if not known:
@@ -152,12 +150,7 @@ def _quantiles(confidence: float, power: float) -> np.ndarray:
 
 
 def repeats_that_tell(
-    values: Sequence[float],
-    distance: float,
-    *,
-    confidence: float = 0.95,
-    shared_se: float = 0.0,
-    power: float = POWER,
+    values: Sequence[float], distance: float, *, confidence: float = 0.95, shared_se: float = 0.0, power: float = POWER
 ) -> int | None:
     """Number of repeats with which half the interval is shorter than `distance`, with a chance of `power`.
 
@@ -208,6 +201,11 @@ def _repeats_that_decide(
         repeats_that_tell(v, smallest - means[c], confidence=confidence, shared_se=shared.get(c, 0.0), power=power)
         for c, v in gains.items()
     ]
+    return fewest_that_tell(yes, no)
+
+
+def fewest_that_tell(yes: Sequence[int | None], no: Sequence[int | None]) -> int | None:
+    """Number that one of `yes` needs, or all of `no`, whichever is less; None where no number would do."""
     needed = [n for n in yes if n] + ([max(n for n in no if n)] if None not in no else [])
     return min(needed, default=None)
 
@@ -224,18 +222,11 @@ def _donors_that_decide(gains: Sequence[float], smallest: float, confidence: flo
     return float((z * shared_se / distance) ** 2) if z * shared_se > distance else None
 
 
-def donors_that_tell(gain: Interval, comparisons: int = 1, smallest: float = SMALLEST) -> float:
+def donors_that_tell(gain: Interval, comparisons: int) -> float:
     """How many times as many donors would decide with a chance of 80 %, were the gain and its spread as estimated.
 
-    Parameters
-    ----------
-    gain : Interval
-        Of which the donors make all of the spread; at 95 %, corrected for `comparisons`.
-    comparisons : int
-        Number of comparisons.
-    smallest : float
-        Smallest worthwhile gain.
+    The donors make all of the spread of the gain, whose interval is at 95 %, corrected for so many comparisons.
     """
-    distance = max(gain.mean, smallest - gain.mean)
+    distance = max(gain.mean, SMALLEST - gain.mean)
     z = float(special.ndtri(1 - 0.025 / comparisons))
     return float(((gain.high - gain.mean) * (1 + special.ndtri(POWER) / z) / distance) ** 2)

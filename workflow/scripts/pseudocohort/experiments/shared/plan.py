@@ -91,9 +91,9 @@ def rows(obs: pd.DataFrame, ids: pd.Index, role: str, condition: pd.Series | str
 
 
 def share_of_donors(obs: pd.DataFrame, labels: pd.Series, share: float, rng: np.random.Generator) -> set[str]:
-    """A random share of each condition's donors, at least one."""
+    """A random share of each condition's donors, at least one; conditions in the order of the labels' categories."""
     chosen: set[str] = set()
-    for _, donors in obs["donor"].astype(str).groupby(labels.to_numpy()):
+    for _, donors in obs["donor"].astype(str).groupby(labels, observed=True):
         names = np.sort(donors.unique())
         chosen |= set(rng.permutation(names)[: max(1, round(share * len(names)))])
     return chosen
@@ -159,17 +159,7 @@ def in_proportion(request: pd.DataFrame, n: int, rng: np.random.Generator) -> pd
 
 
 class Roles:
-    """Members of one training set by role, as :func:`as_request` rows.
-
-    Parameters
-    ----------
-    members : DataFrame
-        Members of the training set.
-    obs : DataFrame
-        ``obs`` of the harmonised profiles.
-    covariates : mapping of str
-        Covariates and their kinds.
-    """
+    """Members of one training set by role, as :func:`as_request` rows."""
 
     def __init__(self, members: pd.DataFrame, obs: pd.DataFrame, covariates: Mapping[str, str]) -> None:
         self.by_role = dict(list(members.groupby("role", observed=True)))

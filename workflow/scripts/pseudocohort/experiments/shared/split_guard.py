@@ -44,15 +44,7 @@ def check_no_leak(profiles: ad.AnnData, members: pd.DataFrame) -> None:
 
 
 class Members:
-    """Members of the training sets, by training set and role.
-
-    Parameters
-    ----------
-    profiles : AnnData
-        Harmonised profiles.
-    members : DataFrame
-        Columns of ``contracts.MEMBERS_COLUMNS``.
-    """
+    """Members of the training sets, by training set and role."""
 
     def __init__(self, profiles: ad.AnnData, members: pd.DataFrame) -> None:
         rows = pd.DataFrame(

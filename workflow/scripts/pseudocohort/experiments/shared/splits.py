@@ -19,23 +19,14 @@ from ...core.seeds import generator
 def deal(obs: pd.DataFrame, *, seed: int, experiment: str, repeat: int) -> pd.DataFrame:
     """Copy of `obs` with the column ``split`` dealt anew.
 
+    Of each condition as many donors are tested as in ``obs["split"]``, out of those on whom no gene was chosen. Cell
+    lines are never tested.
+
     Parameters
     ----------
     obs : DataFrame
         ``obs`` of the harmonised profiles with the columns ``split`` and ``genes``
         (:func:`.plan.with_split`).
-    seed : int
-        Master seed.
-    experiment : str
-        Experiments have splits of their own.
-    repeat : int
-        Number of the split.
-
-    Returns
-    -------
-    DataFrame
-        Of each condition as many donors are tested as in ``obs["split"]``, out of those on whom no gene was chosen.
-        Cell lines are never tested.
     """
     donor = obs["donor"].astype(str)
     table = pd.DataFrame(

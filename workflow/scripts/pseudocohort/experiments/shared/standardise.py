@@ -8,7 +8,7 @@ import numpy as np
 PRIOR_ROWS = 20.0
 
 
-def moderated_scale(x: np.ndarray, offset: float = 0.1) -> tuple[np.ndarray, np.ndarray]:
+def moderated_scale(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and moderated standard deviation of each gene over the rows of `x` (n × genes).
 
     The variance of a gene is its own, from n - 1 degrees of freedom, averaged with the mean variance of all genes,
@@ -18,13 +18,13 @@ def moderated_scale(x: np.ndarray, offset: float = 0.1) -> tuple[np.ndarray, np.
     Returns
     -------
     mean, sd : ndarray (genes,)
-        `offset` (log2 units) is added to every standard deviation.
+        .1 (log2 units) is added to every standard deviation.
     """
     x = np.asarray(x, dtype=np.float64)
     variance = x.var(0)
     own = max(len(x) - 1, 0)
     moderated = (own * variance + PRIOR_ROWS * variance.mean()) / (own + PRIOR_ROWS)
-    return x.mean(0), np.sqrt(moderated) + offset
+    return x.mean(0), np.sqrt(moderated) + 0.1
 
 
 def plain_scale(x: np.ndarray, offset: float = 0.0) -> tuple[np.ndarray, np.ndarray]:

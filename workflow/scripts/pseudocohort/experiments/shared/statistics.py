@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +14,7 @@ from scipy import special
 from ...core.contracts import EVALUATION_KEYS
 from ...core.errors import ContractError
 from ...core.io import evaluation_table
+from ...core.words import between, number
 from . import scales
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,10 @@ class Interval(NamedTuple):
     low: float
     high: float
     n: int
+
+    def said(self, form: Callable[[float], str] = number, unit: str = "") -> str:
+        """In words: the mean in a form, with its unit, and the limits where there are any."""
+        return f"{form(self.mean)}{unit}{between(self.low, self.high, form)}"
 
 
 class Auc(NamedTuple):
@@ -150,8 +155,8 @@ def _split(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return scores[labels], scores[~labels]
 
 
-def delong(labels: np.ndarray, scores: np.ndarray, *, confidence: float = 0.95) -> Auc:
-    """Area under the ROC curve with DeLong's standard error; ties count one half.
+def delong(labels: np.ndarray, scores: np.ndarray) -> Auc:
+    """Area under the ROC curve with DeLong's standard error and 95 % interval; ties count one half.
 
     DeLong, DeLong & Clarke-Pearson 1988 (Biometrics 44:837) by the midranks of Sun & Xu 2014 (IEEE Signal Processing
     Letters 21:1389). The interval is symmetric on the logit scale, hence inside [0, 1]. Where the standard error is 0
@@ -172,12 +177,10 @@ def delong(labels: np.ndarray, scores: np.ndarray, *, confidence: float = 0.95) 
     auc = float(of_positive.mean())
     variance = sum(part.var(ddof=1) / len(part) if len(part) > 1 else np.nan for part in (of_positive, of_negative))
     se = float(np.sqrt(variance))
-    z = float(scipy.stats.norm.ppf(0.5 + confidence / 2))
+    z = float(scipy.stats.norm.ppf(0.5 + 0.95 / 2))
     if se > 1e-12 and 0 < auc < 1:
         half = z * se / (auc * (1 - auc))
-        return Auc(
-            auc, se, float(special.expit(special.logit(auc) - half)), float(special.expit(special.logit(auc) + half))
-        )
+        return Auc(auc, se, *(float(special.expit(special.logit(auc) + side * half)) for side in (-1, 1)))
     return Auc(auc, se, *_not_rejected(auc, m, n, z))
 
 
@@ -212,30 +215,19 @@ def tpr_at_fpr(labels: np.ndarray, scores: np.ndarray, fpr: float) -> float | No
     return float(allowed.max()) if len(allowed) else 0.0
 
 
-def corrected_maximum(
-    scores: np.ndarray,
-    labels: np.ndarray,
-    *,
-    blocks: np.ndarray | None = None,
-    permutations: int = 1999,
-    seed: int = 0,
-) -> float:
+def corrected_maximum(scores: np.ndarray, labels: np.ndarray, *, permutations: int = 1999, seed: int = 0) -> float:
     """p-value of the best of several attacks, corrected for having chosen it (max-statistic permutation test).
 
     Westfall & Young 1993, "Resampling-Based Multiple Testing" (Wiley): labels are permuted for all attacks at
     once, so their correlation is kept; the statistic is the largest rank-sum, standardised by its null mean and
-    variance (one-sided: members score higher).
+    variance (one-sided: members score higher). The smallest p-value is 1 / (permutations + 1).
 
     Parameters
     ----------
     scores : ndarray (candidates, attacks)
         Higher means member.
     labels : ndarray (candidates,)
-        Members are true; exchangeable under the null hypothesis, within `blocks` if given.
-    blocks : ndarray (candidates,), optional
-        Labels are permuted only among candidates of one block.
-    permutations : int
-        Number of random permutations; the smallest p-value is 1 / (permutations + 1).
+        Members are true; exchangeable under the null hypothesis.
 
     Raises
     ------
@@ -246,24 +238,23 @@ def corrected_maximum(
     scores = scores[:, None] if scores.ndim == 1 else scores
     labels = np.asarray(labels).astype(bool)
     _split(labels, scores.sum(1))
-    groups = np.zeros(len(labels), dtype=int) if blocks is None else np.unique(blocks, return_inverse=True)[1]
     ranks = scipy.stats.rankdata(scores, axis=0)
-    mean, variance = np.zeros(scores.shape[1]), np.zeros(scores.shape[1])
-    members = [np.flatnonzero(groups == g) for g in range(groups.max() + 1)]
-    for rows in members:
-        chosen, size = labels[rows].sum(), len(rows)
-        mean += chosen * ranks[rows].mean(0)
-        if size > 1:
-            variance += chosen * (size - chosen) / size * ranks[rows].var(0, ddof=1)
+    chosen, n = labels.sum(), len(labels)
+    mean, variance = chosen * ranks.mean(0), chosen * (n - chosen) / n * ranks.var(0, ddof=1)
     sd = np.where(variance > 1e-9, np.sqrt(variance), np.inf)
     observed = ((labels.astype(np.float64) @ ranks - mean) / sd).max()
     rng, extreme = np.random.default_rng(seed), 1
     for _ in range(permutations):
-        permuted = np.zeros(len(labels))
-        for rows in members:
-            permuted[rows] = labels[rng.permutation(rows)]
+        permuted = labels[rng.permutation(n)].astype(np.float64)
         extreme += ((permuted @ ranks - mean) / sd).max() >= observed - 1e-9
     return float(extreme / (permutations + 1))
+
+
+def row_correlation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Pearson correlation of each row; 0 where one side is constant."""
+    a, b = x - x.mean(1, keepdims=True), y - y.mean(1, keepdims=True)
+    norm = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    return np.divide((a * b).sum(1), norm, out=np.zeros(len(a)), where=norm > 0)
 
 
 def _possible(metric: str, values: np.ndarray) -> tuple[float, float] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import matplotlib
@@ -13,6 +13,7 @@ matplotlib.use("svg")
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
@@ -26,6 +27,8 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442",
 )  # fmt: skip
 GREY, LIGHT, INK = "#8a8f98", "#e3e6ea", "#1d2430"
+#: Line of what is compared with.
+DASHED = (0, (4, 3))
 CYCLE = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, GREY)
 
 plt.rcParams.update(
@@ -106,3 +109,25 @@ def dots(ax: Axes, y: float, row, colour: str, *, marker: str = "o", filled: boo
     """A mean with its interval as a horizontal bar; `row` has value, ci_low and ci_high."""
     ax.plot([row["ci_low"], row["ci_high"]], [y, y], color=colour, linewidth=1.6, solid_capstyle="butt", zorder=2)
     ax.scatter(row["value"], y, s=size, marker=marker, color=colour if filled else "white", edgecolor=colour, zorder=3)
+
+
+def by_generator(
+    ax: Axes,
+    table: pd.DataFrame,
+    names: Sequence[str],
+    *,
+    colour: str = "",
+    shift: float = 0.0,
+    real: bool = True,
+    **dot,
+) -> None:
+    """A dot with its interval in the line of each generator of `names`, and a dashed line at real profiles.
+
+    They have one colour, or each generator's own, and are moved by `shift` lines; `dot` is for :func:`dots`.
+    """
+    rows = table.set_index("generator")
+    for y, name in enumerate(names):
+        if name in rows.index:
+            dots(ax, y + shift, rows.loc[name], colour or colour_of(name), **dot)
+    if real and "real" in rows.index:
+        ax.axvline(rows.loc["real", "value"], color=colour or INK, linewidth=0.9, linestyle=DASHED, zorder=1)

@@ -11,16 +11,17 @@ best are corrected for the number of comparisons (Bonferroni), those of the tabl
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ...core.words import between, number, points
+from ...core.words import number, points
 from ..registry import experiments
-from .outcomes import MOST, Finding, Outcome, donors_that_tell
+from .folds import folds_of, shared_by_deals
+from .outcomes import MOST, Outcome, decide, donors_that_tell
 from .statistics import Interval
 
 NOT_RUN = {"status": "not_run", "answer": "Not part of this study."}
@@ -61,34 +62,37 @@ def triple(found: Interval) -> tuple[float, float, float]:
     return found.mean, found.low, found.high
 
 
-def rows_with(table: pd.DataFrame, **keys: Any) -> pd.DataFrame:
-    """Rows with the given keys; None asks for an empty key."""
-    keep = np.ones(len(table), dtype=bool)
-    for key, value in keys.items():
-        keep &= (table[key].isna() if value is None else table[key] == value).to_numpy()
-    return table[keep]
-
-
 def profiles_in_words(n: float) -> str:
     """Number of real profiles in words."""
     return {0: "one real profile per class", -1: "all real profiles"}.get(int(n), f"{int(n)} real profiles")
 
 
-def over_a_baseline(finding: Finding, accuracy: Mapping[str, float], baseline: str, setting: str) -> dict[str, Any]:
+def over_a_baseline(
+    accuracy: Mapping[str, pd.Series], trained: Sequence[str], baseline: str, config: dict[str, Any], experiment: str
+) -> dict[str, Any]:
     """Verdict on generators whose profiles train a classifier, paired over folds with those of a baseline.
 
     Parameters
     ----------
-    finding : Finding
-        Of the accuracy over that of the baseline.
-    accuracy : mapping of float
-        Mean accuracy by generator, and of ``real`` profiles.
+    accuracy : mapping of Series
+        Accuracy in each fold by generator, and of ``real`` profiles.
+    trained : sequence of str
+        Generators compared with the baseline.
     baseline : str
         Name of the baseline.
-    setting : str
-        Of the configuration, which asks for more folds.
+    config : dict
+        The study's configuration.
+    experiment : str
+        Its section says how many folds there are, and asks for more deals of them (``repeats``).
     """
+    if not trained or baseline not in accuracy:
+        answer = "Cannot tell: no trained generator, or no Gaussian to compare it with."
+        return {"status": "cannot_tell", "answer": answer}
+    gains = {g: accuracy[g] - accuracy[baseline] for g in trained}
+    shared = {g: shared_by_deals(v, folds_of(config, experiment)) for g, v in gains.items()}
+    finding = decide(gains, shared_se=shared)
     best, gain = finding.best, finding.gain
+    synthetic, simple, real = (number(float(accuracy[g].mean()), 3) for g in (best, baseline, "real"))
     answer = f"Cannot tell yet: profiles of {best} may or may not train a better classifier than those of {baseline}."
     advice = f"Use {baseline}, the simpler one. More folds would not tell: the difference is too small."
     if finding.outcome == Outcome.YES:
@@ -103,15 +107,15 @@ def over_a_baseline(finding: Finding, accuracy: Mapping[str, float], baseline: s
         advice += f": about {times:.1f} times as many donors would." if times < MOST else "."
         advice += f" Until then use {baseline}, the simpler one."
     elif finding.repeats:
-        advice = f"{finding.repeats} folds would tell more (now {gain.n}): set more {setting}."
-    over = f"{points(gain.mean)} points{between(gain.low, gain.high, points)}, {gain.n} dependent folds"
+        advice = f"{finding.repeats} folds would tell more (now {gain.n}): set more {experiment}.repeats."
+    over = f"{gain.said(points, ' points')}, {gain.n} dependent folds"
     return {
         "status": str(finding.outcome),
         "answer": answer,
         "facts": [
             (f"Accuracy, {best} over {baseline}", over),
-            ("Trained on synthetic profiles", f"{number(accuracy[best], 3)} and {number(accuracy[baseline], 3)}"),
-            ("Trained on real profiles", number(accuracy["real"], 3)),
+            ("Trained on synthetic profiles", f"{synthetic} and {simple}"),
+            ("Trained on real profiles", real),
         ],
         "advice": advice,
     }
@@ -120,18 +124,8 @@ def over_a_baseline(finding: Finding, accuracy: Mapping[str, float], baseline: s
 def verdicts(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> dict[str, Any]:
     """Answers by question, and the overview of generators; a question whose experiment was not run says so.
 
-    Parameters
-    ----------
-    tables : dict of DataFrame
-        Long evaluation tables by experiment.
-    config : dict
-        The study's configuration.
-
-    Returns
-    -------
-    dict
-        ``questions``: a verdict by experiment. ``overview``: columns of the table of generators, as dicts with the
-        ``experiment`` that they are from.
+    ``questions``: a verdict by experiment. ``overview``: columns of the table of generators, as dicts with the
+    ``experiment`` that they are from.
     """
     questions, overview = {}, []
     for name, experiment in experiments().items():

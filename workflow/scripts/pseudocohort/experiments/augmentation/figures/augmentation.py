@@ -11,10 +11,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ....core.io import read_table
 from ...shared.estimators import BEST
 from ...shared.plan import task_titles
-from ...shared.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, dots, empty, order_of
+from ...shared.style import BLUE, DASHED, GREEN, GREY, INK, ORANGE, PURPLE, dots, empty, order_of
+from ...shared.tables import rows_with
 
 REGIMES = {
     "same_n": (BLUE, "same patients only"),
@@ -39,9 +39,9 @@ def shown(summary: pd.DataFrame) -> pd.DataFrame:
     return summary[(summary["estimator"] == means.idxmax()) & ~real | (summary["estimator"] == BEST) & real]
 
 
-def draw(summary: pd.DataFrame, titles: dict[str, str]) -> Figure:
+def draw(summary: pd.DataFrame, config: dict[str, Any]) -> Figure:
     """Figure from the summary table of augmentation (the most synthetic profiles)."""
-    table = shown(summary)
+    table, titles = shown(summary), task_titles(config)
     gains = table[table["metric"] == "balanced_accuracy_gain"]
     tasks = list(dict.fromkeys(table["task"].dropna()))
     sizes = sorted(set(gains["n_real"].dropna()))
@@ -53,18 +53,14 @@ def draw(summary: pd.DataFrame, titles: dict[str, str]) -> Figure:
         len(tasks), len(sizes), figsize=(3.2 + 3.4 * len(sizes), height), squeeze=False, sharey=True, sharex="row"
     )
     for i, task in enumerate(tasks):
-        ceiling = table[
-            (table["task"] == task) & (table["regime"] == "ceiling") & (table["metric"] == "balanced_accuracy")
-        ]
+        ceiling = rows_with(table, task=task, regime="ceiling", metric="balanced_accuracy")["value"]
         for j, n in enumerate(sizes):
             ax = axes[i, j]
-            here = gains[(gains["task"] == task) & ((gains["n_real"] == n) | (gains["regime"] == "oracle"))]
-            here = here[(here["regime"] != "oracle") | (here["n_real"] == n)]
+            here = rows_with(gains, task=task, n_real=n)
             if here.empty:
                 empty(ax, "not run")
                 continue
-            none = table[(table["task"] == task) & (table["regime"] == "none") & (table["n_real"] == n)]
-            none = float(none.loc[none["metric"] == "balanced_accuracy", "value"].iloc[0])
+            none = rows_with(table, task=task, regime="none", n_real=n, metric="balanced_accuracy")["value"].iloc[0]
             for y, generator in enumerate(generators):
                 rows = here[here["generator"] == generator]
                 for k, (regime, (colour, _)) in enumerate(REGIMES.items()):
@@ -81,9 +77,7 @@ def draw(summary: pd.DataFrame, titles: dict[str, str]) -> Figure:
                 ax.annotate("none of these classes", at, xycoords=x, fontsize=8, ha="right", va="center")
             ax.axvline(0, color=INK, linewidth=1)
             if len(ceiling):
-                ax.axvline(
-                    100 * (float(ceiling["value"].iloc[0]) - none), color=GREY, linewidth=1, linestyle=(0, (4, 3))
-                )
+                ax.axvline(100 * (ceiling.iloc[0] - none), color=GREY, linewidth=1, linestyle=DASHED)
             title = f"{titles.get(task, task)}, {size_of(n)} (alone: {none:.2f})"
             ax.set_title(fill(title, 52), fontsize=8.5)
             ax.set_xlabel("gain in balanced accuracy, points" if i == len(tasks) - 1 else "")
@@ -99,11 +93,6 @@ def draw(summary: pd.DataFrame, titles: dict[str, str]) -> Figure:
         if (gains["regime"] == regime).any():
             marker = WITHOUT_GENERATOR[regime][1]
             handles.append(Line2D([], [], marker=marker, linestyle="", color=INK, label=label))
-    handles.append(Line2D([], [], color=GREY, linestyle=(0, (4, 3)), label="all real profiles"))
+    handles.append(Line2D([], [], color=GREY, linestyle=DASHED, label="all real profiles"))
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), fontsize=8)
     return figure
-
-
-def figure(files: dict[str, list[str]], config: dict[str, Any]) -> Figure:
-    """Figure from the files that its description names."""
-    return draw(read_table(files["summary"][0]), task_titles(config))

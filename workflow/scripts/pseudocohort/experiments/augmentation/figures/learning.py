@@ -12,11 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from ....core.io import read_table
 from ...shared.estimators import RECALL
 from ...shared.learning_curve import classes_of
 from ...shared.plan import task_titles
-from ...shared.style import GREY, INK, LIGHT, empty
+from ...shared.style import DASHED, GREY, INK, LIGHT, empty
+from ...shared.tables import rows_with
 from .augmentation import REGIMES, shown
 
 ACCURACY, GAIN = "balanced_accuracy", "balanced_accuracy_gain"
@@ -54,11 +54,11 @@ def _curve(ax: Axes, table: pd.DataFrame, pairs: list[tuple[str, str]], classes:
     x = at(alone["n_real"])
     ax.fill_between(x, alone["ci_low"].clip(0, 1), alone["ci_high"].clip(0, 1), color=LIGHT)
     ax.plot(x, alone["value"], color=INK, marker="o", markersize=3, linewidth=1.8, label="real profiles alone")
-    ceiling = table.loc[(table["metric"] == ACCURACY) & (table["regime"] == "ceiling"), "value"]
+    ceiling = rows_with(table, metric=ACCURACY, regime="ceiling")["value"]
     if len(ceiling):
-        ax.axhline(float(ceiling.iloc[0]), color=GREY, linestyle=(0, (4, 3)), linewidth=1, label="all real profiles")
+        ax.axhline(float(ceiling.iloc[0]), color=GREY, linestyle=DASHED, linewidth=1, label="all real profiles")
     for i, (regime, generator) in enumerate(pairs):
-        own = accuracy[(accuracy["regime"] == regime) & (accuracy["generator"] == generator)]
+        own = rows_with(accuracy, regime=regime, generator=generator)
         own = own[own["n_synthetic"] == own["n_synthetic"].max()].sort_values("n_real")
         bars = np.abs(own[["ci_low", "ci_high"]].clip(0, 1).to_numpy().T - own["value"].to_numpy())
         bars[~np.isfinite(bars)] = 0
@@ -79,7 +79,7 @@ def _amount(ax: Axes, gains: pd.DataFrame, pairs: list[tuple[str, str]]) -> None
     """Gain against the number of synthetic profiles."""
     own = gains[gains["metric"] == GAIN]
     for regime, generator in pairs:
-        line = own[(own["regime"] == regime) & (own["generator"] == generator)].sort_values("n_synthetic")
+        line = rows_with(own, regime=regime, generator=generator).sort_values("n_synthetic")
         style = _style(regime, generator)
         ax.plot(line["n_synthetic"], 100 * line["value"], markersize=4.5, linewidth=1.1, **style)
         ax.fill_between(line["n_synthetic"], 100 * line["ci_low"], 100 * line["ci_high"], color=style["color"],
@@ -99,7 +99,7 @@ def _classes(ax: Axes, table: pd.DataFrame, gains: pd.DataFrame, pairs: list[tup
     alone = alone.sort_values("value")
     names = list(alone["metric"].str.removeprefix(RECALL))
     for i, (regime, generator) in enumerate(pairs):
-        own = gains[(gains["regime"] == regime) & (gains["generator"] == generator)]
+        own = rows_with(gains, regime=regime, generator=generator)
         own = own[own["n_synthetic"] == own["n_synthetic"].max()].set_index("metric")
         rows = own.reindex([f"{RECALL}{name}_gain" for name in names])
         y, style = np.arange(len(names)) + (i - (len(pairs) - 1) / 2) * 0.2, _style(regime, generator)
@@ -112,9 +112,9 @@ def _classes(ax: Axes, table: pd.DataFrame, gains: pd.DataFrame, pairs: list[tup
     ax.set_xlabel("gain in recall, points")
 
 
-def draw(summary: pd.DataFrame, titles: dict[str, str]) -> Figure:
+def draw(summary: pd.DataFrame, config: dict[str, Any]) -> Figure:
     """Figure from the summary table of augmentation."""
-    summary = shown(summary)
+    summary, titles = shown(summary), task_titles(config)
     tasks = list(dict.fromkeys(summary["task"].dropna()))
     figure, axes = plt.subplots(
         len(tasks), 3, figsize=(10.4, 3.5 * len(tasks)), squeeze=False, width_ratios=(1.25, 1, 1)
@@ -138,8 +138,3 @@ def draw(summary: pd.DataFrame, titles: dict[str, str]) -> Figure:
         row[1].set_title(f"{size}: more synthetic ones", fontsize=8.5)
         row[2].set_title(f"{size}: by class (alone)", fontsize=8.5)
     return figure
-
-
-def figure(files: dict[str, list[str]], config: dict[str, Any]) -> Figure:
-    """Figure from the files that its description names."""
-    return draw(read_table(files["summary"][0]), task_titles(config))

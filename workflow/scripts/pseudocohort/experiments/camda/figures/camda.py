@@ -8,8 +8,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ....core.io import read_table
-from ...shared.style import INK, colour_of, dots, order_of
+from ...shared.style import by_generator, order_of
 
 METRICS = {
     "accuracy": "accuracy, synthetic to real",
@@ -19,23 +18,13 @@ METRICS = {
 }
 
 
-def draw(summary: pd.DataFrame) -> Figure:
+def draw(summary: pd.DataFrame, config: dict[str, Any]) -> Figure:
     """Figure from the summary table of the CAMDA track."""
     names = [g for g in order_of(list(summary["generator"].dropna())) if g != "real"]
     figure, axes = plt.subplots(1, len(METRICS), figsize=(11, 0.3 * len(names) + 0.9), sharey=True)
     for ax, (metric, label) in zip(axes, METRICS.items(), strict=True):
-        table = summary[summary["metric"] == metric].set_index("generator")
-        for y, name in enumerate(names):
-            if name in table.index:
-                dots(ax, y, table.loc[name], colour_of(name))
-        if "real" in table.index:
-            ax.axvline(float(table.loc["real", "value"]), color=INK, linewidth=0.9, linestyle=(0, (4, 3)))
+        by_generator(ax, summary[summary["metric"] == metric], names)
         ax.set_title(label, fontsize=8.5)
     axes[0].set_yticks(range(len(names)), names)
     axes[0].invert_yaxis()
     return figure
-
-
-def figure(files: dict[str, list[str]], config: dict[str, Any]) -> Figure:
-    """Figure from the files that its description names."""
-    return draw(read_table(files["summary"][0]))

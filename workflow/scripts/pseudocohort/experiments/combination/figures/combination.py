@@ -9,8 +9,8 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ....core.io import read_table
-from ...shared.style import GREEN, GREY, INK, PURPLE, SKY, YELLOW, colour_of, dots
+from ...shared.style import DASHED, GREEN, GREY, INK, PURPLE, SKY, YELLOW, colour_of, dots
+from ...shared.tables import rows_with
 from ..names import NOT_TRAINED
 
 #: Curves of the first panel: arm, colour and name.
@@ -32,12 +32,12 @@ def _curve(table: pd.DataFrame, generator: str, arm: str) -> pd.DataFrame:
     return rows[rows["regime"].isin(wanted) & (rows["n_real"] >= 0)].sort_values("n_real")
 
 
-def draw(summary: pd.DataFrame) -> Figure:
+def draw(summary: pd.DataFrame, config: dict[str, Any]) -> Figure:
     """Figure from the summary table of combination."""
     table = summary[(summary["metric"] == "balanced_accuracy") & summary["task"].isna()]
     made = [g for g in dict.fromkeys(table["generator"]) if g not in NOT_TRAINED]
     variants = table[table["regime"].astype(str).str.contains("+", regex=False)]
-    pool = summary[(summary["metric"] == "pool_balanced_accuracy") & (summary["generator"] == "em")]
+    pool = rows_with(summary, metric="pool_balanced_accuracy", generator="em")
     recalls = summary[(summary["generator"] == "em") & summary["metric"].astype(str).str.startswith("recall_")]
     leading = 1 + bool(len(pool)) + bool(len(recalls))
     rows = math.ceil((leading + len(made)) / COLUMNS)
@@ -49,7 +49,7 @@ def draw(summary: pd.DataFrame) -> Figure:
     panels = [figure.add_subplot(cell, sharey=first) for cell in cells[leading:]]
     ks = sorted(k for k in table["n_real"].dropna().unique() if k >= 0)
     place = {k: i for i, k in enumerate(ks)}
-    ceiling = table[(table["generator"] == "real") & (table["regime"] == "ceiling")]
+    ceiling = rows_with(table, generator="real", regime="ceiling")
 
     def plot(ax, generator: str, arm: str, colour: str, label: str, dashed: bool = False) -> None:
         rows = _curve(table, generator, arm)
@@ -68,7 +68,7 @@ def draw(summary: pd.DataFrame) -> Figure:
         ax.set_title(generator)
     for ax in (first, *panels):
         if len(ceiling):
-            ax.axhline(float(ceiling["value"].iloc[0]), color=INK, linewidth=0.8, linestyle=(0, (4, 3)))
+            ax.axhline(float(ceiling["value"].iloc[0]), color=INK, linewidth=0.8, linestyle=DASHED)
         ax.set_xticks(range(len(ks)), [f"{int(k)}" for k in ks])
         ax.set_xlabel("labelled patients per condition")
         ax.legend(fontsize=7, loc="center right", bbox_to_anchor=(1.0, 0.38))
@@ -108,7 +108,7 @@ def _recalls(ax, rows: pd.DataFrame, k: float) -> None:
     names = sorted(set(rows["metric"]))
     for step, (arm, colour, label) in enumerate(arms):
         for y, metric in enumerate(names):
-            found = rows[(rows["regime"] == arm) & (rows["metric"] == metric) & (rows["n_real"] == k)]
+            found = rows_with(rows, regime=arm, metric=metric, n_real=k)
             if len(found):
                 dots(ax, y + 0.2 * step - 0.1, found.iloc[0], colour)
         ax.plot([], [], "o", color=colour, label=label)
@@ -127,14 +127,14 @@ def _ablation(ax, table: pd.DataFrame, made: list[str], k: float) -> None:
     step = 0.7 / max(len(made), 1)
     for i, generator in enumerate(made):
         for y, arm in enumerate(arms):
-            rows = at[(at["generator"] == generator) & (at["regime"] == arm)]
+            rows = rows_with(at, generator=generator, regime=arm)
             if len(rows):
                 dots(ax, y + (i - (len(made) - 1) / 2) * step, rows.iloc[0], colour_of(generator))
         ax.plot([], [], "o", color=colour_of(generator), label=generator)
     for name, (arm, colour, label) in BASELINES.items():
-        value = at.loc[(at["generator"] == name) & (at["regime"] == arm), "value"]
+        value = rows_with(at, generator=name, regime=arm)["value"]
         if len(value) and name != "best_without_pool":
-            ax.axvline(float(value.iloc[0]), color=colour, linewidth=0.9, linestyle=(0, (4, 3)), label=label)
+            ax.axvline(float(value.iloc[0]), color=colour, linewidth=0.9, linestyle=DASHED, label=label)
     names = {
         "tissue_only": "tissue only",
         "permuted": "both, labels permuted",
@@ -146,8 +146,3 @@ def _ablation(ax, table: pd.DataFrame, made: list[str], k: float) -> None:
     ax.set_title(f"What the generator saw, and how levels were aligned ({int(k)} per condition)")
     ax.set_xlabel("balanced accuracy")
     ax.legend(fontsize=7.5, loc="center left", bbox_to_anchor=(1.0, 0.5))
-
-
-def figure(files: dict[str, list[str]], config: dict[str, Any]) -> Figure:
-    """Figure from the files that its description names."""
-    return draw(read_table(files["summary"][0]))

@@ -25,19 +25,7 @@ MARKERS = {"tissue": ("o", 9, 0.45), "lines": ("^", 26, 1.0), "synthetic": ("x",
 def draw(
     tissue: ad.AnnData, lines: ad.AnnData, conditions: list[str], synthetic: ad.AnnData | None, generator: str
 ) -> Figure:
-    """Figure from real profiles of both levels whose ``condition`` is merged, and tissue made from lines alone.
-
-    Parameters
-    ----------
-    tissue, lines : AnnData
-        Training profiles (log2 units).
-    conditions : list of str
-        Conditions compared, in the order of the colours.
-    synthetic : AnnData or None
-        Tissue profiles generated without any labelled tissue.
-    generator : str
-        That made them.
-    """
+    """Figure from real profiles of both levels whose ``condition`` is merged, and tissue made from lines alone."""
     keep = np.sort(np.random.default_rng(0).permutation(tissue.n_obs)[:MOST_POINTS])
     tissue = tissue[keep]
     figure, axes = plt.subplots(1, 2 + (synthetic is not None), figsize=(10.2 if synthetic is not None else 7, 3.3))

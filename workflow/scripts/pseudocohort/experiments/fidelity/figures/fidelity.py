@@ -8,8 +8,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ....core.io import read_table
-from ...shared.style import INK, colour_of, dots, order_of
+from ...shared.style import by_generator, order_of
 
 PANELS = (
     ("coverage", "Coverage", "higher is better"),
@@ -20,18 +19,13 @@ PANELS = (
 )
 
 
-def draw(summary: pd.DataFrame) -> Figure:
+def draw(summary: pd.DataFrame, config: dict[str, Any]) -> Figure:
     """Figure from the summary table of fidelity."""
     table = summary[summary["task"].isna()]
     generators = order_of(list(table["generator"]))
     figure, axes = plt.subplots(1, len(PANELS), figsize=(11, 0.6 + 0.27 * len(generators)), sharey=True)
     for ax, (metric, title, hint) in zip(axes, PANELS, strict=True):
-        rows = table[table["metric"] == metric].set_index("generator")
-        for y, generator in enumerate(generators):
-            if generator in rows.index:
-                dots(ax, y, rows.loc[generator], colour_of(generator))
-        if "real" in rows.index:
-            ax.axvline(rows.loc["real", "value"], color=INK, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
+        by_generator(ax, table[table["metric"] == metric], generators)
         ax.set_title(title)
         ax.set_xlabel(hint)
         ax.margins(x=0.08)
@@ -40,8 +34,3 @@ def draw(summary: pd.DataFrame) -> Figure:
     axes[0].set_yticks(range(len(generators)), generators)
     axes[0].invert_yaxis()
     return figure
-
-
-def figure(files: dict[str, list[str]], config: dict[str, Any]) -> Figure:
-    """Figure from the files that its description names."""
-    return draw(read_table(files["summary"][0]))

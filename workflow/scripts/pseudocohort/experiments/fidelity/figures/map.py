@@ -31,16 +31,7 @@ OTHER = {"marker": "x"}
 def draw(profiles: ad.AnnData, synthetic: dict[str, ad.AnnData], train_ids: list[str], levels: list[str]) -> Figure:
     """Figure from real profiles and the synthetic ones of one training set by generator.
 
-    Parameters
-    ----------
-    profiles : AnnData
-        Harmonised profiles.
-    synthetic : dict of AnnData
-        By generator.
-    train_ids : list of str
-        Real profiles that the components are fitted on.
-    levels : list of str
-        Levels shown.
+    The components are fitted on the real profiles `train_ids`.
     """
     train = profiles[train_ids]
     x = np.asarray(train.X, dtype=np.float64)

@@ -10,8 +10,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ....core.io import read_table
-from ...shared.style import GREY, INK, colour_of, name_points
+from ...shared.style import DASHED, GREY, INK, colour_of, name_points
+from ...shared.tables import rows_with
+from ..names import BASELINES
 
 METRICS = {
     "centroid_r": "centroid correlation",
@@ -19,10 +20,9 @@ METRICS = {
     "mmd": "MMD (lower is better)",
     "coverage": "coverage",
 }
-BASELINES = ("pan_mean", "nearest_type", "ridge_map", "coral", "standardised_cells", "level_shift")
 
 
-def draw(summary: pd.DataFrame) -> Figure:
+def draw(summary: pd.DataFrame, config: dict[str, Any]) -> Figure:
     """Figure from the summary table of the held-out level: a row per hidden level, a column per metric."""
     levels = sorted(summary["level"].dropna().unique(), key=lambda name: name == "pseudobulk")
     present = dict.fromkeys(summary["generator"])
@@ -33,7 +33,7 @@ def draw(summary: pd.DataFrame) -> Figure:
     )
     for row, level in zip(axes, levels, strict=True):
         for ax, (metric, label) in zip(row, METRICS.items(), strict=True):
-            at = summary[(summary["level"] == level) & (summary["metric"] == metric)]
+            at = rows_with(summary, level=level, metric=metric)
             _panel(ax, at, methods)
             ax.set_title(label)
         row[0].set_yticks(range(len(methods)), [m.replace("_", " ") for m in methods])
@@ -45,24 +45,19 @@ def draw(summary: pd.DataFrame) -> Figure:
 def _panel(ax: Axes, table: pd.DataFrame, methods: list[str]) -> None:
     """One metric at one level: means over conditions, the conditions as dots, the permuted control in grey."""
     overall, single = table[table["task"].isna()], table[table["task"].notna()]
-    ceiling = overall.loc[(overall["generator"] == "real") & (overall["regime"] == "combined"), "value"]
+    ceiling = rows_with(overall, generator="real", regime="combined")["value"]
     if len(ceiling):
-        ax.axvline(float(ceiling.iloc[0]), color=INK, linewidth=0.9, linestyle=(0, (4, 3)))
+        ax.axvline(float(ceiling.iloc[0]), color=INK, linewidth=0.9, linestyle=DASHED)
     for y, method in enumerate(methods):
         colour = INK if method in BASELINES else colour_of(method)
         for regime, shift, shade in (("permuted", 0.22, GREY), ("combined", -0.12, colour)):
-            rows = overall[(overall["generator"] == method) & (overall["regime"] == regime)]
+            rows = rows_with(overall, generator=method, regime=regime)
             if rows.empty:
                 continue
             value, low, high = rows[["value", "ci_low", "ci_high"]].iloc[0].astype(float)
             if np.isfinite(low):
                 ax.plot([low, high], [y + shift, y + shift], color=shade, linewidth=1.6)
             ax.plot(value, y + shift, "o", color=shade, markersize=5 if regime == "combined" else 3.5)
-        dots = single[(single["generator"] == method) & (single["regime"] == "combined")]
+        dots = rows_with(single, generator=method, regime="combined")
         points = ax.scatter(dots["value"], np.full(len(dots), y - 0.12), marker="|", color=colour, alpha=0.45, s=25)
         name_points(points, dots["task"])
-
-
-def figure(files: dict[str, list[str]], config: dict[str, Any]) -> Figure:
-    """Figure from the files that its description names."""
-    return draw(read_table(files["summary"][0]))

@@ -8,7 +8,6 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ....core.io import read_table
 from ...shared.style import BLUE, GREY, dots
 
 #: Task, metric, estimator (empty = any), title, what the vertical line stands for.
@@ -29,7 +28,7 @@ PANELS = (
 _OURS = ("do_g", "translate", "expression_difference", "own_expression", "linear_pathways")
 
 
-def draw(summary: pd.DataFrame) -> Figure:
+def draw(summary: pd.DataFrame, config: dict[str, Any]) -> Figure:
     """Figure from the summary table of interventions."""
     table = summary[summary["regime"].isna() | (summary["regime"] == "all")]
     shown = []
@@ -71,8 +70,3 @@ def _operators(rows: pd.DataFrame, of_one: bool) -> list[tuple[str, pd.DataFrame
         names = names + rows["estimator"].fillna("").map(lambda e: f", {e} graph" if e else "")
     parts = [(str(name), part) for name, part in rows.groupby(names, sort=False)]
     return sorted(parts, key=lambda item: -item[1]["value"].mean())
-
-
-def figure(files: dict[str, list[str]], config: dict[str, Any]) -> Figure:
-    """Figure from the files that its description names."""
-    return draw(read_table(files["summary"][0]))

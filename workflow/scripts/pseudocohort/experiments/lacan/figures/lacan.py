@@ -6,12 +6,10 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ....core.io import read_table
-from ...shared.style import BLUE, GREY, INK, ORANGE, dots, order_of
+from ...shared.style import BLUE, GREY, INK, ORANGE, by_generator, order_of
 from ..score import SPACES
 
 #: Of each space.
@@ -25,17 +23,17 @@ PANELS = (
 )
 
 
-def draw(summary: pd.DataFrame) -> Figure:
+def draw(summary: pd.DataFrame, config: dict[str, Any]) -> Figure:
     """Figure from the summary table of the Lacan track."""
     names = [g for g in order_of(list(summary["generator"].dropna())) if g != "real"]
     figure, axes = plt.subplots(1, len(PANELS), figsize=(11, 0.38 * len(names) + 1.2), sharey=True)
     for ax, (filled, hollow, title) in zip(axes, PANELS, strict=True):
         for number, where in enumerate(SPACES):
             table = summary[summary["estimator"] == where]
-            shift = 0.22 * (number - 1)
-            _panel(ax, table[table["metric"] == filled], names, COLOURS[where], shift, filled=True)
+            style = {"colour": COLOURS[where], "shift": 0.22 * (number - 1), "size": 20}
+            by_generator(ax, table[table["metric"] == filled], names, **style)
             if hollow:
-                _panel(ax, table[table["metric"] == hollow], names, COLOURS[where], shift, filled=False)
+                by_generator(ax, table[table["metric"] == hollow], names, real=False, filled=False, **style)
         ax.set_title(title, fontsize=8.5)
     axes[0].set_yticks(range(len(names)), names)
     axes[0].invert_yaxis()
@@ -48,18 +46,3 @@ def draw(summary: pd.DataFrame) -> Figure:
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), fontsize=8)
     return figure
-
-
-def _panel(ax: Axes, table: pd.DataFrame, names: list[str], colour: str, shift: float, *, filled: bool) -> None:
-    """One metric in one space: a dot per generator, and a line for real profiles."""
-    rows = table.set_index("generator")
-    for y, name in enumerate(names):
-        if name in rows.index:
-            dots(ax, y + shift, rows.loc[name], colour, filled=filled, size=20)
-    if filled and "real" in rows.index:
-        ax.axvline(float(rows.loc["real", "value"]), color=colour, linewidth=0.9, linestyle=(0, (4, 3)))
-
-
-def figure(files: dict[str, list[str]], config: dict[str, Any]) -> Figure:
-    """Figure from the files that its description names."""
-    return draw(read_table(files["summary"][0]))

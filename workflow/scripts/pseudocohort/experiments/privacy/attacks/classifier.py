@@ -38,7 +38,6 @@ ATTACK = Attack(
     source="Hayes et al. 2019, PoPETs 2019(1):133 (LOGAN)",
     default=True,
     required=True,
-    needs=("release", "reference"),
     cost="a minute at thousands of profiles",
     score=classifier,
 )

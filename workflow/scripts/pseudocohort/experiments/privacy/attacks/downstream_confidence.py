@@ -39,9 +39,6 @@ ATTACK = Attack(
     name="downstream_confidence",
     summary="Is a classifier trained on synthetic profiles unusually sure of the donor's condition?",
     source="Yeom et al. 2018, CSF; CAMDA 2026 baseline",
-    default=False,
-    required=False,
     needs=("release",),
-    cost="seconds",
     score=downstream_confidence,
 )

@@ -35,9 +35,5 @@ ATTACK = Attack(
     name="dpi",
     summary="Are the donor's neighbours synthetic rather than real profiles of other donors?",
     source="Ward et al. 2024 (data plagiarism index)",
-    default=False,
-    required=False,
-    needs=("release", "reference"),
-    cost="seconds",
     score=dpi,
 )

@@ -23,7 +23,6 @@ ATTACK = Attack(
     source="van Breugel et al. 2023, AISTATS, with Gaussian densities (Ledoit & Wolf 2004)",
     default=True,
     required=True,
-    needs=("release", "reference"),
     cost="a minute at thousands of profiles",
     score=gaussian_likelihood_ratio,
 )

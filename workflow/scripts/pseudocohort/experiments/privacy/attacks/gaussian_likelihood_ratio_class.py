@@ -29,9 +29,5 @@ ATTACK = Attack(
     name="gaussian_likelihood_ratio_class",
     summary="Is the donor likelier under a Gaussian of the synthetic profiles of its condition than of real ones?",
     source="as the Gaussian likelihood ratio, by condition",
-    default=False,
-    required=False,
-    needs=("release", "reference"),
-    cost="seconds",
     score=gaussian_likelihood_ratio_class,
 )

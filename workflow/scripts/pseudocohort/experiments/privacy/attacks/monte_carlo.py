@@ -26,9 +26,5 @@ ATTACK = Attack(
     name="monte_carlo",
     summary="Do unusually many synthetic profiles lie around the donor?",
     source="Hilprecht et al. 2019, PoPETs 2019(4):232",
-    default=False,
-    required=False,
-    needs=("release", "reference"),
-    cost="seconds",
     score=monte_carlo,
 )

@@ -27,6 +27,5 @@ ATTACK = Attack(
     default=True,
     required=True,
     needs=("release",),
-    cost="seconds",
     score=nearest_neighbour,
 )

@@ -25,9 +25,5 @@ ATTACK = Attack(
     name="nearest_neighbour_calibrated",
     summary="Is the donor nearer to a synthetic profile than to a real one of other donors?",
     source="Chen et al. 2020, CCS",
-    default=False,
-    required=False,
-    needs=("release", "reference"),
-    cost="seconds",
     score=nearest_neighbour_calibrated,
 )

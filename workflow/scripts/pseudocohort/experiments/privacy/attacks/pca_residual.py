@@ -37,7 +37,5 @@ ATTACK = Attack(
     source="this project, after Tipping & Bishop 1999, J. R. Stat. Soc. B 61:611",
     default=True,
     required=True,
-    needs=("release", "reference"),
-    cost="seconds",
     score=pca_residual,
 )

@@ -41,6 +41,5 @@ ATTACK = Attack(
     default=True,
     required=True,
     needs=("release",),
-    cost="seconds",
     score=span_residual,
 )

@@ -10,8 +10,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ....core.io import read_table
 from ...shared.style import BLUE, GREEN, GREY, INK, ORANGE, empty, order_of, spread
+from ...shared.tables import rows_with
 
 USE, CEILING = "tstr_balanced_accuracy", "members_balanced_accuracy"
 #: Height of a label in inches.
@@ -19,15 +19,9 @@ _LINE = 0.16
 
 
 def points(summary: pd.DataFrame) -> pd.DataFrame:
-    """One row per generator: ``leakage`` and ``use`` with intervals, and the ``epsilon`` claimed.
-
-    Parameters
-    ----------
-    summary : DataFrame
-        Summary table of privacy.
-    """
+    """One row per generator: ``leakage`` and ``use`` with intervals, and the ``epsilon`` claimed."""
     audit = summary[summary["regime"].astype(str) == "audit"]
-    leakage = audit[(audit["estimator"] == "battery") & (audit["metric"] == "max_auc")].set_index("generator")
+    leakage = rows_with(audit, estimator="battery", metric="max_auc").set_index("generator")
     use = audit[audit["metric"] == USE].set_index("generator")
     ledger = audit[audit["estimator"] == "ledger"].pivot_table(index="generator", columns="metric", values="value")
     rows = []
@@ -63,8 +57,9 @@ def _labels(ax: Axes, table: pd.DataFrame, low: float, high: float) -> None:
             )  # fmt: skip
 
 
-def draw(summary: pd.DataFrame, *, bound: float) -> Figure:
-    """Figure from the summary table of privacy; `bound` is the release gate's."""
+def draw(summary: pd.DataFrame, config: dict[str, Any]) -> Figure:
+    """Figure from the summary table of privacy, and the bound of the release gate."""
+    bound = config["release"]["max_auc_high"]
     table = points(summary)
     figure, ax = plt.subplots(figsize=(7.6, 2.6 + 0.15 * len(table)))
     if table.empty:
@@ -103,8 +98,3 @@ def draw(summary: pd.DataFrame, *, bound: float) -> Figure:
     ax.set_xlabel("AUC of the attack that does best  (left is better; .5 is a guess)")
     ax.set_ylabel("balanced accuracy of conditions\nof other donors (up is better)")
     return figure
-
-
-def figure(files: dict[str, list[str]], config: dict[str, Any]) -> Figure:
-    """Figure from the files that its description names."""
-    return draw(read_table(files["summary"][0]), bound=config["release"]["max_auc_high"])

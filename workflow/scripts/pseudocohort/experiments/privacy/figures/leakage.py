@@ -9,14 +9,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ....core.io import read_table
 from ...shared.style import CYCLE, GREY, LIGHT, empty, order_of, spread
+from ...shared.tables import rows_with
 
 #: Regime, axis, and the regimes at a factor of 1 (the audit itself).
-PANELS = (
-    ("training_length", "training length, times the setting"),
-    ("release_size", "synthetic profiles per member"),
-)
+PANELS = (("training_length", "training length, times the setting"), ("release_size", "synthetic profiles per member"))
 
 
 #: A generator below this at every point is drawn without its name.
@@ -42,7 +39,7 @@ def curves(summary: pd.DataFrame, regime: str) -> pd.DataFrame:
     return table.groupby(["generator", "white_box", "factor"], as_index=False)["value"].max()
 
 
-def draw(summary: pd.DataFrame) -> Figure:
+def draw(summary: pd.DataFrame, config: dict[str, Any]) -> Figure:
     """Figure from the summary table of privacy."""
     figure, axes = plt.subplots(1, 2, figsize=(8.8, 3.9), sharey=True)
     for ax, (regime, label) in zip(axes, PANELS, strict=True):
@@ -56,7 +53,7 @@ def draw(summary: pd.DataFrame) -> Figure:
         for i, name in enumerate(order_of(list(table["generator"]))):
             colour = CYCLE[shown.index(name) % len(CYCLE)] if name in shown else LIGHT
             for white_box, line in ((False, "-"), (True, "--")):
-                own = table[(table["generator"] == name) & (table["white_box"] == white_box)].sort_values("factor")
+                own = rows_with(table, generator=name, white_box=white_box).sort_values("factor")
                 if len(own):
                     ax.plot(
                         own["factor"], own["value"], line, marker="o", markersize=3.5, color=colour, zorder=3 - i / 99
@@ -81,8 +78,3 @@ def draw(summary: pd.DataFrame) -> Figure:
     axes[0].set_ylabel("AUC of the best attack")
     axes[0].set_ylim(0.45, 1.02)
     return figure
-
-
-def figure(files: dict[str, list[str]], config: dict[str, Any]) -> Figure:
-    """Figure from the files that its description names."""
-    return draw(read_table(files["summary"][0]))

@@ -10,13 +10,12 @@ import pandas as pd
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from ....core.io import read_table
 from ...shared.style import INK, RED, order_of
 
 SHADES = LinearSegmentedColormap.from_list("risk", ["#ffffff", "#fbe3d3", RED])
 
 
-def draw(summary: pd.DataFrame) -> Figure:
+def draw(summary: pd.DataFrame, config: dict[str, Any]) -> Figure:
     """Figure from the summary table of privacy."""
     # Conditions have rows of their own; an attack that could not run has no value.
     auc = summary[(summary["metric"] == "auc") & summary["task"].isna() & summary["value"].notna()]
@@ -48,8 +47,3 @@ def draw(summary: pd.DataFrame) -> Figure:
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0)
     return figure
-
-
-def figure(files: dict[str, list[str]], config: dict[str, Any]) -> Figure:
-    """Figure from the files that its description names."""
-    return draw(read_table(files["summary"][0]))
