@@ -24,12 +24,6 @@ class Streams:
         seeds = seed if self.stacked else [seed]
         self.generators = [torch.Generator(device=self.device).manual_seed(one) for one in seeds]
 
-    @property
-    def generator(self) -> torch.Generator:
-        """The generator of the only stream."""
-        (generator,) = self.generators
-        return generator
-
     def rand(self, *shape: int) -> torch.Tensor:
         """Uniform numbers (shape), or (streams × shape)."""
         return self._draw("uniform_", shape, torch.float32)

@@ -17,11 +17,11 @@ from torch import nn
 from ...core.errors import UserError
 from ...core.logs import progress
 from ..base.checkpoint import Checkpoint
-from .recording import Recorded
-from .stacking import Stack, unstacked, weights_of
+from ..base.serialization import of_prefix, with_prefix
+from .recording import Losses, Recorded
+from .stacking import unstacked, weights_of
 from .streams import Streams
 
-Losses = dict[str, torch.Tensor]
 #: Points of the loss curve.
 LOG_POINTS = 100
 #: Steps between two updates of the average: next to an average over hundreds of steps that is nothing, and it is a pass
@@ -221,22 +221,17 @@ class Training:
         averages = unstacked(self.best.network if self.best and self.best.found else self.average)
         # A stack gives its weights to the networks that it was made of: the average, not what it is an average of.
         modules = {name: unstacked(module) for name, module in self.modules.items() if name != self.averaged}
-        histories = [pd.DataFrame(self.rows)]
-        if isinstance(self.average, Stack):
-            histories = [
-                pd.DataFrame([{k: v if k == "step" else v[i] for k, v in row.items()} for row in self.rows])
-                for i in range(len(averages))
-            ]
-        for history in histories:  # a term of the loss is 0 in a phase of the training that has others
+        out = []
+        for i, average in enumerate(averages):
+            rows = [{k: v[i] if isinstance(v, list) else v for k, v in row.items()} for row in self.rows]
+            history = pd.DataFrame(rows)
+            # A term of the loss is 0 in a phase of the training that has others.
             terms = history.columns.drop("validation", errors="ignore")
             history[terms] = history[terms].fillna(0.0)
-        if self.best:
-            ends = self.best.last.reshape(-1).tolist()
-            histories = [h[h["step"] <= end].copy() for h, end in zip(histories, ends, strict=True)]
-        return [
-            Trained(average, {name: of[i] for name, of in modules.items()}, history)
-            for i, (average, history) in enumerate(zip(averages, histories, strict=True))
-        ]
+            if self.best:
+                history = history[history["step"] <= int(self.best.last.reshape(-1)[i])].copy()
+            out.append(Trained(average, {name: of[i] for name, of in modules.items()}, history))
+        return out
 
     def freeze(self, name: str, part: str) -> None:
         """Freeze the part called `part` of a module at its average."""
@@ -284,37 +279,32 @@ class Training:
         decay = min(self.decay, (1 + self.step) / (10 + self.step))
         torch._foreach_lerp_(self._averages, self._weights[self.averaged], 1 - decay**AVERAGE_EVERY)
 
+    def _parts(self) -> dict[str, nn.Module]:
+        """All that has weights, by the prefix of its names in a checkpoint."""
+        parts = {**self.modules, "average": self.average} | ({"best": self.best} if self.best else {})
+        return {f"module/{name}": module for name, module in parts.items()}
+
     def _state(self) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
         tensors = {"random": self.random.get_state()}
-        if self.best:
-            tensors |= {f"best/{k}": v.clone() for k, v in self.best.state_dict().items()}
-        for name, module in {**self.modules, "average": self.average}.items():
-            tensors |= {f"module/{name}/{k}": v.clone() for k, v in module.state_dict().items()}
+        for prefix, module in self._parts().items():
+            tensors |= with_prefix(prefix, module.state_dict())
         for name, optimiser in self.optimisers.items():
             for i, state in optimiser.state_dict()["state"].items():
-                tensors |= {f"optimiser/{name}/{i}/{k}": torch.as_tensor(v).clone() for k, v in state.items()}
+                tensors |= with_prefix(f"optimiser/{name}/{i}", {k: torch.as_tensor(v) for k, v in state.items()})
         return tensors, {"step": self.step, "rows": self.rows}
 
     def _restore(self, tensors: dict[str, torch.Tensor], metadata: dict) -> None:
         self.step, self.rows = metadata["step"], metadata["rows"]
         self.random.set_state(tensors["random"])
-        if self.best:
-            self.best.load_state_dict({k.removeprefix("best/"): v for k, v in tensors.items() if k.startswith("best/")})
-        for name, module in {**self.modules, "average": self.average}.items():
-            prefix = f"module/{name}/"
-            module.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+        for prefix, module in self._parts().items():
+            module.load_state_dict(of_prefix(prefix, tensors))
         for name, optimiser in self.optimisers.items():
-            state: dict[int, dict[str, torch.Tensor]] = {}
-            for key, value in tensors.items():
-                kind, _, rest = key.partition("/")
-                if kind == "optimiser" and rest.startswith(f"{name}/"):
-                    _, i, field = rest.split("/")
-                    state.setdefault(int(i), {})[field] = value
+            state = {}
             for i, weight in enumerate(self._weights[name]):
-                own = state.get(i, {})
-                own |= {field: _laid_out(v, weight) for field, v in own.items() if v.shape == weight.shape}
-            whole = optimiser.state_dict()
-            optimiser.load_state_dict({"state": state, "param_groups": whole["param_groups"]})
+                own = of_prefix(f"optimiser/{name}/{i}", tensors)
+                if own:  # none of a weight that was never trained
+                    state[i] = {k: _laid_out(v, weight) if v.shape == weight.shape else v for k, v in own.items()}
+            optimiser.load_state_dict(optimiser.state_dict() | {"state": state})
 
 
 def _laid_out(tensor: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:

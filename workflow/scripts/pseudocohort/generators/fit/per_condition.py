@@ -14,7 +14,7 @@ import pandas as pd
 from ...core.errors import UserError
 from ...core.seeds import derive
 from ..base.generator import Generator
-from ..base.serialization import METADATA, load_state, save_state
+from ..base.serialization import METADATA, load_state, of_prefix, save_state, with_prefix
 
 if TYPE_CHECKING:
     from ..base.checkpoint import Checkpoint
@@ -130,7 +130,7 @@ class PerCondition:
         metadata = []
         for i, (name, model) in enumerate(self.models.items()):
             of_model, about = model.state()
-            arrays |= {f"{i}/{key}": value for key, value in of_model.items()}
+            arrays |= with_prefix(str(i), of_model)
             metadata.append([name, about])
         save_state(path, self.name, arrays, {"kind": self.kind.name, "models": metadata})
 
@@ -140,8 +140,7 @@ class PerCondition:
         arrays, metadata = load_state(path, cls.name)
         out = cls(kind)
         for i, (name, about) in enumerate(metadata["models"]):
-            own = {k.removeprefix(f"{i}/"): v for k, v in arrays.items() if k.startswith(f"{i}/")}
-            out.models[name] = kind.from_state(own, about)
+            out.models[name] = kind.from_state(of_prefix(str(i), arrays), about)
         return out
 
 

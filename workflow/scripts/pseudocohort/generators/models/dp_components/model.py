@@ -8,7 +8,7 @@ There is no training.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import anndata as ad
@@ -19,6 +19,7 @@ from ....core.errors import UserError
 from ....core.groups import Key, check_seen, keys_of
 from ...base.generator import Generator
 from ...base.ledger import Ledger
+from ...base.serialization import of_prefix, with_prefix
 from ...private.settings import noise_key, open_ledger, statistics, vocabulary
 from ...private.statistics import PrivateStatistics, shrunk
 from ...space.marginals import Marginals
@@ -145,13 +146,6 @@ def positive(covariance: np.ndarray) -> np.ndarray:
     return (vectors * np.maximum(values, LEAST_EIGENVALUE)) @ vectors.T
 
 
-def _intensity(residuals: np.ndarray) -> float:
-    """Ledoit & Wolf's shrinkage intensity of public residuals."""
-    from sklearn.covariance import ledoit_wolf_shrinkage
-
-    return float(ledoit_wolf_shrinkage(residuals, assume_centered=True))
-
-
 class DPComponents(Generator):
     """Class means and a shared covariance in the principal components of public profiles.
 
@@ -234,17 +228,18 @@ class DPComponents(Generator):
     def sample(self, obs: pd.DataFrame, *, seed: int, device: str = "cpu") -> np.ndarray:
         keys = keys_of(obs)
         check_seen(keys, set(self.keys), self.name)
-        number = {key: i for i, key in enumerate(self.keys)}
         rng, n, basis = np.random.default_rng(seed), len(obs), self.basis
         drawn = rng.standard_normal((n, len(basis.axes))) @ np.linalg.cholesky(self.covariance).T
-        scores = self.means[[number[k] for k in keys]] + drawn
+        scores = self.means[[self.keys.index(key) for key in keys]] + drawn
         residuals = self._similar(scores, rng) if self.settings["residuals"] == "public_rows" else self._drawn(n, rng)
         return basis.joined(scores, self.shift + residuals).astype(np.float32)
 
     def _drawn(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Gaussian residuals with the public ones' shrunk covariance, each of the length of a public profile's."""
+        from sklearn.covariance import ledoit_wolf_shrinkage  # a second, which others save
+
         public, axes = self.basis.residuals, self.basis.axes
-        shrinkage = _intensity(public)
+        shrinkage = float(ledoit_wolf_shrinkage(public, assume_centered=True))
         made = np.sqrt((1 - shrinkage) / len(public)) * rng.standard_normal((n, len(public))) @ public
         made += np.sqrt(shrinkage * (public**2).mean()) * rng.standard_normal(made.shape)
         made -= (made @ axes.T) @ axes
@@ -260,22 +255,20 @@ class DPComponents(Generator):
         return self.basis.residuals[chosen]
 
     def member_signals(self, profiles: ad.AnnData, *, device: str = "cpu") -> dict[str, np.ndarray]:
-        number = {key: i for i, key in enumerate(self.keys)}
         scores, _ = self.basis.split(np.asarray(profiles.X, np.float64))
-        mean = self.means[[number[k] for k in keys_of(profiles.obs)]]
+        mean = self.means[[self.keys.index(key) for key in keys_of(profiles.obs)]]
         limit = self.settings["radius"] * np.sqrt(scores.shape[1])
         cut = scores * np.minimum(1.0, limit / np.maximum(np.linalg.norm(scores, axis=1), 1e-12))[:, None]
+        around = scores - mean
         return {
             # The likelihood ratio of the noised sums, with and without the donor's clipped vector, up to constants.
             "mechanism": (cut * mean).sum(1),
-            "density": -0.5 * np.einsum(
-                "ij,jk,ik->i", scores - mean, np.linalg.inv(self.covariance), scores - mean
-            ),
-        }  # fmt: skip
+            "density": -0.5 * np.einsum("ij,jk,ik->i", around, np.linalg.inv(self.covariance), around),
+        }
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        basis = {f"basis/{k}": getattr(self.basis, k) for k in Basis.__dataclass_fields__ if k != "marginals"}
-        marginals = {f"marginals/{k}": v for k, v in self.basis.marginals.state()[0].items()}
+        basis = {f"basis/{f.name}": getattr(self.basis, f.name) for f in fields(Basis) if f.name != "marginals"}
+        marginals = with_prefix("marginals", self.basis.marginals.state()[0])
         arrays = {"means": self.means, "covariance": self.covariance, "shift": self.shift, **basis, **marginals}
         metadata = {"keys": self.keys, "settings": self.settings, "scale": self.scale, "ledger": self.ledger.state()}
         return arrays, metadata
@@ -286,8 +279,8 @@ class DPComponents(Generator):
         out.settings, out.scale = metadata["settings"], metadata["scale"]
         out.keys: list[Key] = [tuple(key) for key in metadata["keys"]]
         out.ledger = Ledger.from_state(metadata["ledger"])
-        kept = {k.removeprefix("marginals/"): v for k, v in arrays.items() if k.startswith("marginals/")}
-        basis = {k.removeprefix("basis/"): v for k, v in arrays.items() if k.startswith("basis/")}
-        out.basis = Basis(**basis, marginals=Marginals.from_state(kept, [ANY] if kept else []))
+        kept = of_prefix("marginals", arrays)
+        marginals = Marginals.from_state(kept, [ANY] if kept else [])
+        out.basis = Basis(**of_prefix("basis", arrays), marginals=marginals)
         out.means, out.covariance, out.shift = arrays["means"], arrays["covariance"], arrays["shift"]
         return out

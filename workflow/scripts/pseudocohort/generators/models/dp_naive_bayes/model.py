@@ -55,13 +55,11 @@ class DPNaiveBayes(Generator):
     def sample(self, obs: pd.DataFrame, *, seed: int, device: str = "cpu") -> np.ndarray:
         keys = keys_of(obs)
         check_seen(keys, set(self.keys), self.name)
-        number = {key: i for i, key in enumerate(self.keys)}
         noise = np.random.default_rng(seed).standard_normal((len(obs), len(self.sd)))
-        return (self.mean[[number[k] for k in keys]] + self.sd * noise).astype(np.float32)
+        return (self.mean[[self.keys.index(key) for key in keys]] + self.sd * noise).astype(np.float32)
 
     def member_signals(self, profiles: ad.AnnData, *, device: str = "cpu") -> dict[str, np.ndarray]:
-        number = {key: i for i, key in enumerate(self.keys)}
-        mean = self.mean[[number[k] for k in keys_of(profiles.obs)]]
+        mean = self.mean[[self.keys.index(key) for key in keys_of(profiles.obs)]]
         return {"density": -0.5 * (((np.asarray(profiles.X, np.float64) - mean) / self.sd) ** 2).sum(1)}
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

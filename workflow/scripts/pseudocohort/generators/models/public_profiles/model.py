@@ -12,6 +12,7 @@ from ....core.errors import UserError
 from ....core.groups import keys_of, rows_by_key
 from ...base.generator import Generator
 from ...base.ledger import Ledger
+from ...base.serialization import numbered, tables_of
 from ...private.settings import open_ledger
 from . import PUBLIC_PROFILES
 
@@ -45,7 +46,7 @@ class PublicProfiles(Generator):
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         keys = sorted(self.groups)
-        arrays = {"rows": self.rows} | {f"group/{i}": self.groups[k] for i, k in enumerate(keys)}
+        arrays = {"rows": self.rows} | numbered(keys, group=self.groups)
         return arrays, {"keys": keys, "settings": self.settings, "ledger": self.ledger.state()}
 
     @classmethod
@@ -53,5 +54,5 @@ class PublicProfiles(Generator):
         out = cls()
         out.settings, out.ledger = metadata["settings"], Ledger.from_state(metadata["ledger"])
         out.rows = arrays["rows"]
-        out.groups = {tuple(key): arrays[f"group/{i}"] for i, key in enumerate(metadata["keys"])}
+        (out.groups,) = tables_of(["group"], metadata["keys"], arrays)
         return out
