@@ -16,7 +16,7 @@ import numpy as np
 from scipy import stats
 
 from ..core.errors import UserError
-from .translation import leading_components
+from .components import leading_components
 
 COMPONENTS = 10
 MIN_LINES = 20
@@ -102,14 +102,16 @@ class DependencyModels:
             )
         single = len(np.unique(lineage)) < 2
         groups = np.arange(len(lineage)) % 10 if single else lineage
-        made = {name: np.full_like(effects, np.nan) for name in ("model", "lineage_mean", "confounders")}
-        made["model"] = _held_out(expression, effects, own, groups)
+        made = {
+            "model": _held_out(expression, effects, own, groups),
+            "lineage_mean": np.full_like(effects, np.nan),
+            "confounders": np.zeros_like(effects),
+        }
         for group in np.unique(groups):
             test = groups == group
             made["lineage_mean"][test] = _nearest_lineage(expression, effects, lineage, test)
             if confounders is not None:
                 made["confounders"][test] = _least_squares(confounders, effects, test)
-        made["confounders"] = made["confounders"] if confounders is not None else np.zeros_like(effects)
         held_out = {name: _correlation(effects, values) for name, values in made.items()}
         if single:  # a mean of the other lines is below average where the line is above: not a baseline but an artefact
             held_out["lineage_mean"] = np.zeros(effects.shape[1])

@@ -30,14 +30,7 @@ TOP = 10
 
 @dataclass(frozen=True)
 class Cohort:
-    """Profiles of one level, by condition.
-
-    Attributes
-    ----------
-    x : ndarray (n, G)
-        log2 units.
-    conditions : ndarray of str (n,)
-    """
+    """Profiles (n, G; log2 units) of one level, and their conditions (n,)."""
 
     x: np.ndarray
     conditions: np.ndarray
@@ -48,13 +41,9 @@ class Cohort:
         return [str(n) for n, c in zip(names, counts, strict=True) if n != condition and c >= MIN_PROFILES]
 
 
-def expression_difference(
-    own: np.ndarray, cohort: Cohort, panel: Sequence[str], genes: np.ndarray | None = None
-) -> np.ndarray:
+def expression_difference(own: np.ndarray, cohort: Cohort, panel: Sequence[str]) -> np.ndarray:
     """Mean of `own` (n, G) less the mean over the panel of each condition's mean; (G,), log2 units."""
-    columns = slice(None) if genes is None else genes
-    others = np.mean([cohort.x[cohort.conditions == c][:, columns].mean(0) for c in panel], axis=0)
-    return own[:, columns].mean(0) - others
+    return own.mean(0) - np.mean([cohort.x[cohort.conditions == c].mean(0) for c in panel], axis=0)
 
 
 def ulm(values: np.ndarray, weights: sparse.csc_array) -> np.ndarray:

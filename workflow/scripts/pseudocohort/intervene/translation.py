@@ -17,6 +17,7 @@ from sklearn.covariance import ledoit_wolf
 from sklearn.model_selection import KFold
 
 from ..core.errors import UserError
+from .components import leading_components, without
 
 COMPONENTS = 20
 #: Pairs below which nothing is learned: with 12, what is learned explains 1 % beyond the class mean.
@@ -24,16 +25,6 @@ MIN_PAIRS = 50
 #: Penalties tried, in units of the tumours' total variance times the number of pairs.
 PENALTIES = tuple(np.geomspace(0.003, 300, 16))
 _FOLDS = 5
-
-
-def leading_components(x: np.ndarray, k: int) -> np.ndarray:
-    """Loadings (k, G) of the leading principal components of centred rows `x` (n, G)."""
-    k = min(k, len(x) - 1, x.shape[1])
-    wide = len(x) < x.shape[1]
-    squares, vectors = np.linalg.eigh(x @ x.T if wide else x.T @ x)
-    kept = np.arange(len(squares))[: -k - 1 : -1]
-    kept = kept[squares[kept] > 1e-10 * squares[-1]]
-    return (vectors[:, kept].T @ x) / np.sqrt(squares[kept])[:, None] if wide else vectors[:, kept].T
 
 
 @dataclass(frozen=True)
@@ -149,12 +140,12 @@ class Translation:
         penalty = PENALTIES[int(errors.argmin())]
         axes = leading_components(normal, components)
         inner = np.linalg.solve(gram + penalty * unit * len(gram) * np.eye(len(gram)), normal @ axes.T)
-        slopes = shrunk_slopes(_without(tumour, axes), _without(normal, axes), len(axes))[0]
+        slopes = shrunk_slopes(without(tumour, axes), without(normal, axes), len(axes))[0]
         return cls(axes, tumour.T @ inner, np.clip(slopes, 0, 1), float(penalty))
 
     def change(self, tumour: np.ndarray) -> np.ndarray:
         """Predicted normals less their class mean (n, G), of tumours less theirs."""
-        return (tumour @ self.coefficients) @ self.components + _without(tumour, self.components) * self.slopes
+        return (tumour @ self.coefficients) @ self.components + without(tumour, self.components) * self.slopes
 
 
 @dataclass(frozen=True)
@@ -176,14 +167,14 @@ class Identity:
     def fit(cls, tumour: np.ndarray, normal: np.ndarray, components: int = COMPONENTS) -> Identity:
         """Learn from class-centred pairs (n, G)."""
         axes = leading_components(tumour, components), leading_components(normal, components)
-        slopes, noise = shrunk_slopes(_without(tumour, axes[0]), _without(normal, axes[1]), components)
+        slopes, noise = shrunk_slopes(without(tumour, axes[0]), without(normal, axes[1]), components)
         # Half a median on top: a gene of almost no noise in these patients must not decide alone.
         return cls(*axes, np.maximum(slopes, 0) / (noise + 0.5 * np.median(noise)))
 
     def similarity(self, tumour: np.ndarray, normal: np.ndarray) -> np.ndarray:
         """Weighted correlations (n, m) of tumours with normals, both less their class means."""
-        x = _without(tumour, self.tumour_components) * np.sqrt(self.weights)
-        y = _without(normal, self.normal_components) * np.sqrt(self.weights)
+        x = without(tumour, self.tumour_components) * np.sqrt(self.weights)
+        y = without(normal, self.normal_components) * np.sqrt(self.weights)
         sizes = np.outer(np.linalg.norm(x, axis=1), np.linalg.norm(y, axis=1))
         return x @ y.T / np.maximum(sizes, 1e-12)
 
@@ -247,13 +238,9 @@ def transport(source: np.ndarray, target: np.ndarray, rows: np.ndarray, componen
     back = _power(first, -0.5)
     step = back @ _power(root @ second @ root, 0.5) @ back
     moved = rows - source.mean(0)
-    return target.mean(0) + _without(moved, axes) + moved @ axes.T @ step @ axes
+    return target.mean(0) + without(moved, axes) + moved @ axes.T @ step @ axes
 
 
 def _power(matrix: np.ndarray, exponent: float) -> np.ndarray:
     values, vectors = np.linalg.eigh(matrix)
     return vectors * np.maximum(values, 1e-12) ** exponent @ vectors.T
-
-
-def _without(x: np.ndarray, axes: np.ndarray) -> np.ndarray:
-    return x - (x @ axes.T) @ axes

@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import adjusted_rand_score
 
 from .correlation import centred, scored_genes
-from .differential import FDR, FEWEST
+from .differential import FDR, averaged, contrasted
 
 #: Correlation of the genes of a set that camera takes for granted (Wu & Smyth 2012; limma's default).
 SET_CORRELATION = 0.01
@@ -246,20 +246,15 @@ def discovery(
         :func:`agreement` of genes (``discovery``) and sets (``set``), each class against the rest, averaged over
         classes with four profiles on both sides; ``module_ari``: adjusted Rand index of the modules within classes.
     """
-    found: dict[str, list[float]] = {}
-    names = np.intersect1d(np.unique(reality_class), np.unique(stand_in_class))
-    for name in names:
-        inside, other = reality_class == name, stand_in_class == name
-        if min(inside.sum(), (~inside).sum(), other.sum(), (~other).sum()) < FEWEST:
-            continue
+    found = []
+    for inside, other in contrasted(reality_class, stand_in_class):
         real, made = moderated_t(reality, inside), moderated_t(stand_in, other)
         values = agreement(real.t, real.p, made.t, made.p, "discovery")
         if sets is not None and len(sets) > 2:
             (real_t, real_p), (t, p) = set_test(real.t, sets), set_test(made.t, sets)
             values |= agreement(real_t, real_p, t, p, "set")
-        for key, value in values.items():
-            found.setdefault(key, []).append(value)
-    out = {key: float(np.mean(values)) for key, values in found.items()}
+        found.append(values)
+    out = averaged(found)
     chosen = scored_genes(reality.shape[1], np.random.default_rng(0)) if genes is None else genes
     number = min(len(chosen) // MODULE_GENES, MOST_MODULES)
     if number > 1:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..core.errors import UserError
-from .differential import FEWEST, contrast
+from .differential import averaged, contrast, contrasted
 
 #: Genes that a set needs in the gene space.
 FEWEST_GENES = 5
@@ -71,17 +71,14 @@ def pathway_recovery(
 
     Empty if there are fewer than three sets, or fewer than two classes have four profiles.
     """
-    found: dict[str, list[float]] = {}
     if len(sets) < 3:
         return {}
-    for name in np.intersect1d(np.unique(real_class), np.unique(synthetic_class)):
-        sides = [side for c in (real_class, synthetic_class) for side in ((c == name).sum(), (c != name).sum())]
-        if min(sides) < FEWEST:
-            continue
-        truth = set_scores(contrast(real, real_class == name)[0], sets)
-        guess = set_scores(contrast(synthetic, synthetic_class == name)[0], sets)
-        found.setdefault("pathway_r", []).append(float(np.corrcoef(truth, guess)[0, 1]))
+    found = []
+    for in_real, in_synthetic in contrasted(real_class, synthetic_class):
+        truth, guess = (
+            set_scores(contrast(x, inside)[0], sets) for x, inside in ((real, in_real), (synthetic, in_synthetic))
+        )
+        found.append({"pathway_r": float(np.corrcoef(truth, guess)[0, 1])})
         if (clear := np.abs(truth) > CLEAR).any():
-            agreement = (np.sign(truth) == np.sign(guess))[clear].mean()
-            found.setdefault("pathway_sign_agreement", []).append(float(agreement))
-    return {key: float(np.nanmean(values)) for key, values in found.items()}
+            found[-1]["pathway_sign_agreement"] = float((np.sign(truth) == np.sign(guess))[clear].mean())
+    return averaged(found)

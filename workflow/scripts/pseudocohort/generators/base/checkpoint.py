@@ -72,8 +72,3 @@ class Checkpoint:
             log.warning("checkpoint %s is of another run and is not used", path)
             return None
         return tensors, metadata
-
-    def remove(self) -> None:
-        """Delete the files."""
-        self.path.unlink(missing_ok=True)
-        self.previous.unlink(missing_ok=True)

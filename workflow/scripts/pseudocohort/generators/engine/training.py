@@ -6,8 +6,7 @@ import copy
 import itertools
 import math
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -29,18 +28,11 @@ LOG_POINTS = 100
 AVERAGE_EVERY = 4
 
 
-@dataclass(frozen=True)
-class Trained:
+class Trained(NamedTuple):
     """What a run leaves of one network, or of one of the networks that were trained together.
 
-    Attributes
-    ----------
-    average : Module
-        The averaged one of the modules, as it was when the validation loss was lowest, if there was one.
-    modules : dict of Module
-        The other modules, as the last step left them.
-    history : DataFrame
-        Loss curve: ``step``, and a column for each loss.
+    The averaged module is as it was when the validation loss was lowest, if there was one; the others are as the last
+    step left them. The loss curve has ``step``, and a column for each loss.
     """
 
     average: nn.Module
@@ -48,18 +40,10 @@ class Trained:
     history: pd.DataFrame
 
 
-@dataclass(frozen=True)
-class Validation:
-    """Early stopping on held-out rows.
+class Validation(NamedTuple):
+    """Early stopping on held-out rows, by the loss on them of the averaged network: scalar, or (networks,) of a stack.
 
-    Attributes
-    ----------
-    loss : callable
-        Loss of the averaged network on them, scalar, or (networks,) of a stack.
-    patience : int
-        Points of the loss curve without a new minimum after which a network is done.
-    start : int
-        Step before which it does not count.
+    A network is done after `patience` points of the loss curve without a new minimum, from step `start` on.
     """
 
     loss: Callable[[nn.Module], torch.Tensor]
@@ -242,13 +226,7 @@ class Training:
     def optimizer_step(self, name: str, loss: torch.Tensor, max_norm: float | None = None) -> None:
         """One step of the module called `name`, and of it alone, with the optimiser of that name.
 
-        Parameters
-        ----------
-        name : str
-        loss : Tensor
-            Scalar, or (networks,) of a stack.
-        max_norm : float, optional
-            Largest norm of a network's gradient.
+        `loss` is a scalar, or (networks,) of a stack; a network's gradient is cut to `max_norm`.
         """
         for weight in self._weights[name]:  # frozen ones too, which a step would move by their last gradient
             weight.grad = None

@@ -38,15 +38,8 @@ class DetectionLimits:
 
     @classmethod
     def fit(cls, x: np.ndarray, obs: pd.DataFrame, sample: Callable[[pd.DataFrame], np.ndarray]) -> Self:
-        """From training profiles `x` (n × genes, log2) and what the generator makes of their conditions and levels.
-
-        Parameters
-        ----------
-        x : ndarray (n × genes)
-        obs : DataFrame
-            Condition and level of each.
-        sample : callable
-            Synthetic profiles (log2) of the conditions and levels of such a table.
+        """From training profiles `x` (n × genes, log2) of conditions and levels `obs`, and what the generator makes of
+        such a table (`sample`: profiles, log2).
         """
         out = cls()
         levels = obs["level"].astype(str).to_numpy()

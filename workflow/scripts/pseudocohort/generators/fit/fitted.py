@@ -35,18 +35,7 @@ STORED = ("model", *(name for name, _ in _PARTS.values()), HISTORY)
 
 @dataclass
 class Fitted:
-    """A generator, and what was fitted on the same training profiles beside it.
-
-    Attributes
-    ----------
-    generator : str
-        Name in the registry.
-    model : Generator or PerCondition
-    scaler : Scaler
-    effects : CovariateEffects
-    limits : DetectionLimits
-    library : LibrarySizes
-    """
+    """A generator, by its name in the registry, and what was fitted on the same training profiles beside it."""
 
     generator: str
     model: Generator | PerCondition

@@ -73,8 +73,7 @@ class DonorProfiles:
 
     def clipped(self, x: np.ndarray, radius: float) -> np.ndarray:
         """Rows `x` of the donors, those of one donor together cut to an L2 norm of at most `radius`."""
-        norm = np.sqrt(np.bincount(self.donor, (x**2).sum(1)))[self.donor]
-        return x * np.minimum(1.0, radius / np.maximum(norm, 1e-300))[:, None]
+        return shortened(x, radius, np.sqrt(np.bincount(self.donor, (x**2).sum(1)))[self.donor])
 
     def summed(self, x: np.ndarray) -> np.ndarray:
         """Sum over donors of rows `x` (:meth:`clipped`), a donor's k rows over sqrt(k).
@@ -145,8 +144,7 @@ class PrivateStatistics:
         level = start + self.release("mean level", deviation, span, detail)[0][0] / self.total
         around = x - np.clip(level, start - span, start + span)
         limit = radius * np.sqrt(x.shape[1])
-        norm = np.maximum(np.linalg.norm(around, axis=1), 1e-300)
-        total = (around * np.minimum(1.0, limit / norm)[:, None]).sum(0)
+        total = shortened(around, limit, np.linalg.norm(around, axis=1)).sum(0)
         noised, sd = self.release("mean profile", total, limit, f"donors cut to {radius:g} around the mean level")
         return np.clip(level, start - span, start + span) + shrunk(noised / self.total, sd / self.total)
 
@@ -184,6 +182,11 @@ class PrivateStatistics:
         noised, sd = self.release("covariance", x.T @ x, limit**2, f"within classes, donors cut to {radius:g}")
         upper = np.triu(noised)
         return (upper + np.triu(noised, 1).T) / self.total, sd / self.total
+
+
+def shortened(x: np.ndarray, limit: float, norm: np.ndarray) -> np.ndarray:
+    """Rows `x` times the limit over their norm (n,), where that is beyond the limit."""
+    return x * np.minimum(1.0, limit / np.maximum(norm, 1e-300))[:, None]
 
 
 def shrunk(x: np.ndarray, noise_sd: float) -> np.ndarray:

@@ -42,10 +42,6 @@ def rows_given(
         Values of the clamped genes, less the class mean.
     rng : Generator or None
         Picks draws and adds the kernels' spread; None asks for expectations.
-
-    Returns
-    -------
-    ndarray (n × components)
     """
     centre = draws.mean(0)
     root = symmetric_root(np.cov(draws, rowvar=False).reshape(draws.shape[1], -1), least=1e-10)

@@ -48,21 +48,14 @@ SOURCE_OFFSET = 0.5
 
 @dataclass(frozen=True)
 class Source:
-    """Labelled profiles of another level, one a donor.
-
-    Attributes
-    ----------
-    x : ndarray (n × genes)
-        On a log2 scale, or standardised.
-    labels : ndarray of str (n,)
-    """
+    """Labelled profiles (n × genes; log2, or standardised) of another level, one a donor, and their labels."""
 
     x: np.ndarray
     labels: np.ndarray
 
-    def standardised(self, offset: float) -> np.ndarray:
-        """Profiles with genes centred, in standard deviations + `offset`."""
-        return (self.x - self.x.mean(0)) / np.maximum(self.x.std(0) + offset, 1e-6)
+    def standardised(self) -> np.ndarray:
+        """Profiles with genes centred, in standard deviations + :data:`SOURCE_OFFSET`."""
+        return (self.x - self.x.mean(0)) / (self.x.std(0) + SOURCE_OFFSET)
 
 
 @dataclass(frozen=True)
@@ -154,7 +147,6 @@ def name_pool(
     labelled: np.ndarray | None = None,
     labels: np.ndarray | None = None,
     *,
-    offset: float = SOURCE_OFFSET,
     guarded: bool = True,
 ) -> Named:
     """Name the rows of an unlabelled pool.
@@ -167,8 +159,6 @@ def name_pool(
         Labelled profiles of other levels, each in its own units; their contrasts are averaged.
     labelled, labels : ndarray, optional
         Labelled profiles of the level (m × genes) and their conditions.
-    offset : float
-        Added to the standard deviations of sources, in their units.
     guarded : bool
         Use a source only where it agrees with most labelled profiles and its classes are clusters; else labelled
         profiles alone, where theirs are, and else nothing. Without guard a source is always used (for the negative
@@ -184,7 +174,7 @@ def name_pool(
     reasons: list[str] = []
     judged = agreed = 0
     if sources:
-        fit = _Fit(pool, sources, labelled, labels, offset)
+        fit = _Fit(pool, sources, labelled, labels)
         if len(labels):
             judged, agreed = fit.judge()
         found = fit.named("source", "clusters named by other levels", judged, agreed)
@@ -200,7 +190,7 @@ def name_pool(
         else:
             return found
     if len(np.unique(labels.astype(str))) > 1:
-        found = _Fit(pool, [], labelled, labels, offset).named("labelled", "", judged, agreed)
+        found = _Fit(pool, [], labelled, labels).named("labelled", "", judged, agreed)
         if not guarded or found.evidence.agreement >= LEAST_AGREEMENT:
             return replace(found, evidence=replace(found.evidence, reason="; ".join([*reasons, BY_LABELLED])))
         reasons.append(_no_clusters("named by labelled profiles", found.evidence.agreement))
@@ -222,9 +212,7 @@ def _nothing(pool: np.ndarray, reason: str, judged: int = 0, agreed: int = 0) ->
 class _Fit:
     """A pool in its own standard units, its components, and the contrasts that mixtures start from."""
 
-    def __init__(
-        self, pool: np.ndarray, sources: Sequence[Source], labelled: np.ndarray, labels: np.ndarray, offset: float
-    ) -> None:
+    def __init__(self, pool: np.ndarray, sources: Sequence[Source], labelled: np.ndarray, labels: np.ndarray) -> None:
         pool = np.asarray(pool, dtype=np.float64)
         self.mean, self.sd = pool.mean(0), np.maximum(pool.std(0), 1e-6)
         self.pool, self.labelled = (pool - self.mean) / self.sd, (labelled - self.mean) / self.sd
@@ -233,17 +221,17 @@ class _Fit:
         )
         self.conditions = np.unique(np.concatenate([self.of_source, labels]).astype(str)).astype(object)
         self.fixed = np.searchsorted(self.conditions.astype(str), labels.astype(str)) if len(labels) else None
-        self.contrasts, self.residuals = self._of_sources(sources, offset)
+        self.contrasts, self.residuals = self._of_sources(sources)
         self.sizes = COMPONENTS if len(pool) >= FEW else tuple(d // 2 for d in COMPONENTS)
         self.basis = _components(self.pool, max(self.sizes))
 
-    def _of_sources(self, sources: Sequence[Source], offset: float) -> tuple[np.ndarray, np.ndarray]:
+    def _of_sources(self, sources: Sequence[Source]) -> tuple[np.ndarray, np.ndarray]:
         """Contrasts (K × genes), those of sources where these have the class, and residuals (n × genes) of sources."""
         genes = self.pool.shape[1]
         found: dict[str, list[np.ndarray]] = {}
         residuals = [np.zeros((0, genes))]
         for source in sources:
-            z = source.standardised(offset)
+            z = source.standardised()
             names, number = np.unique(source.labels.astype(str), return_inverse=True)
             means = np.stack([z[number == j].mean(0) for j in range(len(names))])
             residuals.append(z - means[number])

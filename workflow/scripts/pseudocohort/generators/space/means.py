@@ -168,12 +168,7 @@ def _variance(squares: np.ndarray, freedom: np.ndarray) -> np.ndarray:
 def predict_class_means(classes: Classes, within: np.ndarray, spread: np.ndarray) -> np.ndarray:
     """Mean of every condition at every level (conditions × levels × genes).
 
-    Parameters
-    ----------
-    classes : Classes
-        Observed means.
-    within, spread : ndarray (levels,)
-        Variance within classes, and of all profiles, averaged over genes.
+    `within` and `spread` (levels,) are the variances within classes and of all profiles, averaged over genes.
     """
     between = np.maximum(spread - within, MIN_BETWEEN_SHARE * spread)
     noise = within[classes.level] / classes.size

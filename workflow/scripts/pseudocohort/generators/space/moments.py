@@ -54,22 +54,10 @@ class Moments:
         *,
         covariance: bool = True,
     ) -> Self:
-        """From training rows and draws of the generator.
+        """From training rows `h` (n × components) with weights (n,), and draws of the generator.
 
-        Parameters
-        ----------
-        h : ndarray (n × components)
-            Training rows.
-        pairs : ndarray (n × 4)
-            Number of the condition and of the level factors of each.
-        weight : ndarray (n,)
-            Their weights.
-        conditions : int
-            Number of conditions; each is mapped at every level, seen there or not.
-        draw : callable
-            Rows of the generator for such pairs.
-        covariance : bool
-            Whether the covariance is set as well as the means.
+        `pairs` (n × 4) are numbers of the condition and of the level factors, for which `draw` gives rows. Each of the
+        `conditions` is mapped at every level, seen there or not. Without `covariance` the means alone are set.
         """
         levels = np.unique(pairs[:, 1:], axis=0)
         every = np.array([(c, *level) for level in levels for c in range(conditions)])

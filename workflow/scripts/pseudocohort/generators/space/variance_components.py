@@ -105,12 +105,7 @@ def contrast_covariance(classes: Classes, noise: np.ndarray, between: np.ndarray
 
 
 def predicted_means(classes: Classes, noise: np.ndarray, gamma: np.ndarray) -> np.ndarray:
-    """Best linear unbiased prediction of the mean of every condition at every level, given `gamma`.
-
-    Returns
-    -------
-    ndarray (conditions × levels × genes)
-    """
+    """Best linear unbiased prediction (conditions × levels × genes) of the mean of every condition at every level."""
     solved = np.linalg.solve(classes.covariance(gamma, noise), classes.mean)
     of_level = classes.spread_of_levels[:, None] * (classes.at_level.T @ solved)
     out = np.repeat(of_level[None], classes.conditions, axis=0)

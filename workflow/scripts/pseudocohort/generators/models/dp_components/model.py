@@ -21,7 +21,7 @@ from ...base.generator import Generator
 from ...base.ledger import Ledger
 from ...base.serialization import of_prefix, with_prefix
 from ...private.settings import noise_key, open_ledger, statistics, vocabulary
-from ...private.statistics import PrivateStatistics, shrunk
+from ...private.statistics import PrivateStatistics, shortened, shrunk
 from ...space.marginals import Marginals
 from . import DP_COMPONENTS
 
@@ -258,7 +258,7 @@ class DPComponents(Generator):
         scores, _ = self.basis.split(np.asarray(profiles.X, np.float64))
         mean = self.means[[self.keys.index(key) for key in keys_of(profiles.obs)]]
         limit = self.settings["radius"] * np.sqrt(scores.shape[1])
-        cut = scores * np.minimum(1.0, limit / np.maximum(np.linalg.norm(scores, axis=1), 1e-12))[:, None]
+        cut = shortened(scores, limit, np.linalg.norm(scores, axis=1))
         around = scores - mean
         return {
             # The likelihood ratio of the noised sums, with and without the donor's clipped vector, up to constants.
