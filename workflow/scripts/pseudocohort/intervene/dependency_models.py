@@ -39,7 +39,7 @@ def standardised(x: np.ndarray, level: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class DependencyModels:
-    """Ridge regressions of gene effects on the leading components of lines and on the gene's own expression.
+    """Ridge regressions of the effects of m genes on the leading components of lines and on the gene's own expression.
 
     Attributes
     ----------
@@ -48,13 +48,11 @@ class DependencyModels:
         Column of each modelled gene in the expression; -1 = not measured.
     weights : ndarray (m, k + 1)
         Of the components and the gene's own expression.
-    mean : ndarray (m,)
-        Mean effect of each gene.
+    mean, error : ndarray (m,)
+        Mean effect of each gene, and standard deviation of the held-out errors.
     kept : ndarray of bool (m,)
     held_out : dict of ndarray (m,)
         Correlation over lines of held-out lineages, of ``model``, ``lineage_mean`` and ``confounders``.
-    error : ndarray (m,)
-        Standard deviation of the held-out errors.
     """
 
     components: np.ndarray

@@ -19,7 +19,7 @@ _MANY = 50  # targets: below, a share says little
 
 
 def read_graph(path: str | Path, confidence: Sequence[str] = ()) -> pd.DataFrame:
-    """Edges of a graph file.
+    """Edges of a graph file: ``regulator``, ``target``, ``sign`` (1 or -1).
 
     Parameters
     ----------
@@ -27,11 +27,6 @@ def read_graph(path: str | Path, confidence: Sequence[str] = ()) -> pd.DataFrame
         TSV or CSV (± gz) with the columns regulator, target, sign; tf and mor, or source and weight, do as well.
     confidence : sequence of str
         Levels kept where the file has a column ``confidence``; none = all.
-
-    Returns
-    -------
-    DataFrame
-        ``regulator``, ``target``, ``sign`` (1 or -1).
 
     Raises
     ------

@@ -78,19 +78,10 @@ def answers(
     gene_sets: str = "",
     lines: Sequence[ad.AnnData] = (),
 ) -> list[Answer]:
-    """Answers to all questions.
+    """Answers to all questions of the section ``interventions`` of the configuration.
 
-    Parameters
-    ----------
-    study : Study
-    settings : mapping
-        Section ``interventions`` of the configuration.
-    root : str
-        Replaces ``{data_root}`` in paths.
-    gene_sets : str
-        GMT file of pathways; empty = none.
-    lines : sequence of AnnData
-        Prepared data sets of cell lines, of which the first is used.
+    `root` replaces ``{data_root}`` in paths, `gene_sets` is a GMT file of pathways (empty = none), and `lines` are
+    prepared data sets of cell lines, of which the first is used.
     """
     druggable = Path(resolved(settings["druggable"], root)).read_text("utf-8").split() if settings["druggable"] else []
     sets = read_gene_sets(resolved(gene_sets, root)) if gene_sets else {}

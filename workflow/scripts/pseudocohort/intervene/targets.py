@@ -47,22 +47,9 @@ def expression_difference(own: np.ndarray, cohort: Cohort, panel: Sequence[str])
 
 
 def ulm(values: np.ndarray, weights: sparse.csc_array) -> np.ndarray:
-    """Regulon activity by the univariate linear model: t of the slope of `values` on each regulator's weights.
+    """Regulon activity (R,): t of the slope of `values` (G,) on the weights (G, R) of each regulator's targets.
 
-    Parameters
-    ----------
-    values : ndarray (G,)
-        One value a gene, e.g. a difference between conditions.
-    weights : csc_array (G, R)
-        Weights of the targets of each regulator, 0 elsewhere.
-
-    Returns
-    -------
-    ndarray (R,)
-
-    References
-    ----------
-    Badia-i-Mompel et al. 2022, decoupleR, doi:10.1093/bioadv/vbac016.
+    The univariate linear model of decoupleR (Badia-i-Mompel et al. 2022, doi:10.1093/bioadv/vbac016).
     """
     n = len(values)
     y = values - values.mean()
@@ -77,13 +64,8 @@ def ulm(values: np.ndarray, weights: sparse.csc_array) -> np.ndarray:
 def reversal(slopes: np.ndarray, gene: int, towards: np.ndarray) -> float:
     """Share, in %, of the distance from tumour to normal that setting a gene to its normal mean takes back.
 
-    Parameters
-    ----------
-    slopes : ndarray (G,)
-        DO|G slopes on the gene.
-    gene : int
-    towards : ndarray (G,)
-        Normal mean less tumour mean, log2 units. The gene itself does not count.
+    `slopes` (G,) are DO|G's on the gene, `towards` (G,) the normal mean less the tumour mean, log2 units. The gene
+    itself does not count.
     """
     others = np.arange(len(slopes)) != gene
     before = np.linalg.norm(towards[others])
@@ -101,14 +83,10 @@ def rank(
     own : ndarray (n, G)
         Tumours asked about, all of the condition or some of its patients; log2 units.
     cohort : Cohort
-        Tumours of all conditions.
-    condition : str
-        Left out of the panel.
+        Tumours of all conditions, of which `condition` is left out of the panel.
     symbols : ndarray of str (G,)
     signs : csc_array (G, G)
         Regulatory graph, entry [target, regulator].
-    seed : int
-        Of the bootstrap over profiles.
 
     Returns
     -------

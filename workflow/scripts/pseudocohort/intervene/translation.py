@@ -107,15 +107,9 @@ class Translation:
 
     @classmethod
     def fit(cls, tumour: np.ndarray, normal: np.ndarray, *, seed: int, components: int = COMPONENTS) -> Translation:
-        """Learn from pairs.
+        """Learn from pairs (n, G; log2 units, less the mean of the class): row i of both is one patient's.
 
-        Parameters
-        ----------
-        tumour, normal : ndarray (n, G)
-            Row i of both is one patient's; log2 units, less the mean of the class.
-        seed : int
-            Of the folds by patient that choose the penalty.
-        components : int
+        `seed` is that of the folds by patient that choose the penalty.
 
         Raises
         ------
@@ -182,12 +176,7 @@ class Identity:
 def shrunk_slopes(x: np.ndarray, y: np.ndarray, taken: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Slope of each column of `y` on the same column of `x`, shrunk towards the mean slope, and its residual variance.
 
-    Parameters
-    ----------
-    x, y : ndarray (n, G)
-        Centred.
-    taken : int
-        Degrees of freedom taken before.
+    Both are (n, G), centred; `taken` degrees of freedom were taken before.
     """
     squares = np.maximum((x**2).sum(0), 1e-9)
     slopes = (x * y).sum(0) / squares
@@ -203,11 +192,7 @@ def shrunk_slopes(x: np.ndarray, y: np.ndarray, taken: int = 0) -> tuple[np.ndar
 def own_rank(similarity: np.ndarray, own: np.ndarray) -> np.ndarray:
     """Share of the other candidates that are less similar than the own one (n,); 1 = the own is first; ties half.
 
-    Parameters
-    ----------
-    similarity : ndarray (n, m)
-    own : ndarray of int (n,)
-        Column of each row's own candidate.
+    `similarity` is (n, m), `own` (n,) the column of each row's own candidate.
     """
     mine = np.take_along_axis(similarity, own[:, None], 1)
     others = np.arange(similarity.shape[1]) != own[:, None]
@@ -216,20 +201,11 @@ def own_rank(similarity: np.ndarray, own: np.ndarray) -> np.ndarray:
 
 
 def transport(source: np.ndarray, target: np.ndarray, rows: np.ndarray, components: int = 50) -> np.ndarray:
-    """Rows moved by the optimal transport map between two Gaussians (Bures; Olkin and Pukelsheim 1982).
+    """Rows (p, G) moved by the optimal transport map between two Gaussians (Bures; Olkin and Pukelsheim 1982).
 
-    One possible normal of each tumour, not the patient's: without pairs nothing tells which normal is whose.
-
-    Parameters
-    ----------
-    source, target, rows : ndarray (n, G), (m, G), (p, G)
-        Profiles of the two classes, log2 units, and those to be moved.
-    components : int
-        Of both classes together, in which the covariances differ; outside of them rows keep their rest.
-
-    Returns
-    -------
-    ndarray (p, G)
+    One possible normal of each tumour, not the patient's: without pairs nothing tells which normal is whose. `source`
+    (n, G) and `target` (m, G) are profiles of the two classes, log2 units. Covariances differ in the leading
+    `components` of both classes together; outside of them rows keep their rest.
     """
     a, b = source - source.mean(0), target - target.mean(0)
     axes = leading_components(np.concatenate([a, b]), components)

@@ -65,21 +65,12 @@ def count_copies(synthetic: np.ndarray, train: np.ndarray, donors: np.ndarray) -
 
 
 def disguised_copies(synthetic: np.ndarray, train: np.ndarray, donors: np.ndarray) -> np.ndarray:
-    """Which rows of a cohort copy a training donor on another scale, or in part.
+    """Which rows of a cohort copy a training donor on another scale, or in part; arguments as :func:`copied_donors`.
 
     On another scale: the order of a row's genes is a donor's, as after a shift, a factor, another logarithm or a
     normalisation of the profile; it is held against the second nearest donor as :func:`copied_donors` does it. In part:
-    many genes have one donor's values and the others something else.
-
-    Parameters
-    ----------
-    synthetic, train, donors
-        As for :func:`copied_donors`.
-
-    Returns
-    -------
-    ndarray of bool (synthetic rows,)
-        Rows that :func:`copied_donors` finds as they are may be among them.
+    many genes have one donor's values and the others something else. Rows that :func:`copied_donors` finds as they are
+    may be among them.
     """
     train, synthetic = np.asarray(train, np.float64), np.asarray(synthetic, np.float64)
     mean, sd = train.mean(0), train.std(0)

@@ -56,16 +56,8 @@ def inverse_trigamma(y: float) -> float:
 def variance_prior(variances: np.ndarray, df: float) -> tuple[float, float]:
     """Degrees of freedom and scale of the genes' inverse chi-squared prior (Smyth 2004, section 6.2).
 
-    Parameters
-    ----------
-    variances : ndarray (genes,)
-        Sample variances, on `df` degrees of freedom each.
-    df : float
-
-    Returns
-    -------
-    prior_df, prior_variance : float
-        Infinite degrees of freedom where the variances differ no more than by chance.
+    `variances` (genes,) are sample variances on `df` degrees of freedom each. The prior's degrees of freedom are
+    infinite where they differ no more than by chance.
     """
     middle = np.median(variances)
     z = np.log(np.maximum(variances, _LEAST_VARIANCE * (middle if middle > 0 else 1.0)))
@@ -80,18 +72,8 @@ def variance_prior(variances: np.ndarray, df: float) -> tuple[float, float]:
 def moderated_t(x: np.ndarray, of_class: np.ndarray) -> Moderated:
     """Moderated t-test of a class against the rest, by gene (Smyth 2004, SAGMB 3:3; limma's ``eBayes``).
 
-    A gene's variance is shrunk towards that of the others, which adds the prior's degrees of freedom to its own.
-
-    Parameters
-    ----------
-    x : ndarray (profiles × genes)
-        log2 expression.
-    of_class : ndarray of bool (profiles,)
-
-    Returns
-    -------
-    Moderated
-        ``change``: log2 fold change; p is two-sided.
+    A gene's variance is shrunk towards that of the others, which adds the prior's degrees of freedom to its own. `x` is
+    log2 expression (profiles × genes), so that ``change`` is a log2 fold change; p is two-sided.
     """
     inside, rest = x[of_class].astype(np.float64), x[~of_class].astype(np.float64)
     df = len(x) - 2
@@ -110,16 +92,8 @@ def moderated_t(x: np.ndarray, of_class: np.ndarray) -> Moderated:
 def set_test(statistic: np.ndarray, sets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Do the genes of a set have larger statistics than the other genes? (Wu & Smyth 2012, NAR 40:e133; ``cameraPR``).
 
-    Parameters
-    ----------
-    statistic : ndarray (genes,)
-    sets : ndarray of bool (sets × genes)
-        No set is empty or has all genes.
-
-    Returns
-    -------
-    t, p : ndarray (sets,)
-        Two-sided.
+    Statistics are (genes,), `sets` of bool (sets × genes), none of them empty or of all genes; t and two-sided p are
+    (sets,).
     """
     genes, size = len(statistic), sets.sum(1)
     others = genes - size
@@ -133,18 +107,8 @@ def set_test(statistic: np.ndarray, sets: np.ndarray) -> tuple[np.ndarray, np.nd
 def modules(x: np.ndarray, classes: np.ndarray | None, number: int) -> np.ndarray:
     """Modules of genes that vary together within classes: Ward clusters of their correlations.
 
-    Parameters
-    ----------
-    x : ndarray (profiles × genes)
-    classes : ndarray (profiles,), optional
-        Class means are taken out first.
-    number : int
-        Modules.
-
-    Returns
-    -------
-    ndarray of int (genes,)
-        Number of each gene's module; a gene that does not vary has no correlation.
+    Of expression (profiles × genes), class means are taken out where there are classes. The result (genes,) has the
+    number of each gene's module; a gene that does not vary has no correlation.
     """
     z = centred(x, classes)
     length = np.sqrt((z * z).sum(0))
@@ -156,22 +120,11 @@ def modules(x: np.ndarray, classes: np.ndarray | None, number: int) -> np.ndarra
 
 
 def attributions(x: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """How much each gene moves a classifier's scores: mean absolute Shapley value over profiles and classes.
+    """How much each gene moves a classifier's scores: mean absolute Shapley value over profiles and classes (genes,).
 
     Of a linear model and genes taken as independent it is the coefficient times the gene's distance from its mean
-    (Lundberg & Lee 2017, NeurIPS, corollary 1).
-
-    Parameters
-    ----------
-    x : ndarray (profiles × genes)
-        Standardised expression.
-    classes : ndarray of str (profiles,)
-        Two or more.
-
-    Returns
-    -------
-    ndarray (genes,)
-        In units of the scores of a logistic regression (C = .01, balanced classes).
+    (Lundberg & Lee 2017, NeurIPS, corollary 1), in units of the scores of a logistic regression (C = .01, balanced
+    classes) on standardised expression (profiles × genes) of two or more classes.
     """
     model = LogisticRegression(C=0.01, class_weight="balanced", max_iter=500).fit(x, classes)
     return np.abs(model.coef_).mean(0) * np.abs(x - x.mean(0)).mean(0)

@@ -17,15 +17,8 @@ def in_class_order(classes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def matched_chunks(a: np.ndarray, b: np.ndarray, rng: np.random.Generator) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Disjoint sets of row numbers of the larger of two sets, each as large as the smaller set, and the smaller set's.
 
-    Parameters
-    ----------
-    a, b : ndarray
-        Class of each row; every part has about the class proportions of its set.
-
-    Returns
-    -------
-    of_a, of_b : list of ndarray
-        The smaller set's list has one part, all its rows.
+    `a` and `b` are the classes of the rows; every part has about the class proportions of its set. The smaller set's
+    list has one part, all its rows.
     """
     size = min(len(a), len(b))
     parts = []

@@ -22,14 +22,8 @@ log = logging.getLogger(__name__)
 class Checkpoint:
     """Where and how often a run is saved.
 
-    Attributes
-    ----------
-    path : Path
-        The file.
-    minutes : float
-        Between two savings; 0 saves whenever losses are logged.
-    fingerprint : str
-        What the run depends on; a file with another one is not resumed from.
+    `minutes` lie between two savings; 0 saves whenever losses are logged. The `fingerprint` is what the run depends on:
+    a file with another one is not resumed from.
     """
 
     path: Path

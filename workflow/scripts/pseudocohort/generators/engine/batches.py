@@ -20,23 +20,9 @@ class HeldOut(NamedTuple):
 class Batches:
     """Random batches of latent rows, drawn with replacement, a donor weighing 1 in each condition and level.
 
-    Parameters
-    ----------
-    h : array (n × components)
-        Latent rows.
-    condition : array (n,)
-        Numbers of the conditions.
-    factors : array (n × 3)
-        Numbers of the level factors.
-    weight : array (n,)
-        Weights of the rows.
-    size : int
-        Rows of a batch; fewer if there are fewer rows, but 16 at least.
-    device : torch.device
-    extra : array (n × ...)
-        What else a generator looks up by row.
-    held_out : ndarray (n,), optional
-        Whether a row is never drawn but kept for the validation loss.
+    Rows have `h` (n × components), the number of their condition (n,), numbers of their level factors (n × 3), a
+    weight, and what else a generator looks up (`extra`, n × ...). A batch has `size` rows; fewer if there are fewer
+    rows, but 16 at least. Rows that are `held_out` (n,) are never drawn but kept for the validation loss.
 
     Attributes
     ----------

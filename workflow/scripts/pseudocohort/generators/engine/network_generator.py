@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Iterable
 from typing import Any, ClassVar, NamedTuple, Self
 
 import anndata as ad
@@ -216,18 +217,18 @@ class NetworkGenerator(Generator):
         """Latent rows (len(obs) × components) of the conditions and levels that `obs` asks for."""
         self.device = choose_device(device)
         self.network.to(self.device)
-        numbers = {c: i for i, c in enumerate(self.conditions)}
-        # A condition without a mean is refused by the latent space, with a message.
-        self.space.means.of(
-            list(dict.fromkeys(zip(obs["condition"].astype(str), obs["level"].astype(str), strict=True)))
-        )
-        condition = torch.tensor([numbers[c] for c in obs["condition"].astype(str)], device=self.device)
-        factors = torch.as_tensor(factor_numbers(obs), device=self.device)
+        self.space.means.of(list(dict.fromkeys(keys_of(obs))))  # refuses what has no mean, with a message
+        condition, factors = self._condition_and_factors(obs["condition"].astype(str), obs)
         random = torch.Generator(device=self.device).manual_seed(derive(seed, "latent"))
         rows = self.draw(condition, factors, random).double().cpu().numpy()
         if self.moments is not None:
             rows = self.moments.apply(rows, torch.column_stack([condition, factors]).cpu().numpy())
         return self.space.latent(rows, obs)
+
+    def _condition_and_factors(self, conditions: Iterable[str], obs: pd.DataFrame) -> tuple[torch.Tensor, torch.Tensor]:
+        """Numbers of conditions (n,), and of the level factors of `obs` (n × 3), where the network is."""
+        condition = torch.tensor([self.conditions.index(name) for name in conditions], device=self.device)
+        return condition, torch.as_tensor(factor_numbers(obs), device=self.device)
 
     @torch.no_grad()
     def member_signals(self, profiles: ad.AnnData, *, device: str = "cpu") -> dict[str, np.ndarray]:
@@ -239,8 +240,7 @@ class NetworkGenerator(Generator):
         keys = self.space.keys(ad.AnnData(profiles.X, obs=profiles.obs.assign(condition=labels)))
         x = np.asarray(profiles.X, np.float64)
         h = torch.as_tensor(self.space.encode(x, keys), device=self.device)
-        condition = torch.tensor([self.conditions.index(c) for c, _ in keys], device=self.device)
-        factors = torch.as_tensor(factor_numbers(profiles.obs), device=self.device)
+        condition, factors = self._condition_and_factors((c for c, _ in keys), profiles.obs)
         found = self.signals(h, condition, factors, torch.as_tensor(x, dtype=torch.float32, device=self.device))
         signals = {k: v.double().cpu().numpy() for k, v in found.items()}
         if not len(self.space.basis):

@@ -12,11 +12,6 @@ class Streams:
 
     With several seeds every tensor has a first axis over them, and its parts are what each seed gives alone: networks
     that are trained together see the numbers that they would see by themselves.
-
-    Parameters
-    ----------
-    seed : int or sequence of int
-    device : torch.device
     """
 
     def __init__(self, seed: int | Sequence[int], device: torch.device | str = "cpu") -> None:

@@ -95,21 +95,15 @@ class Training:
 
     Parameters
     ----------
-    modules : dict of Module
-        Trained modules.
-    optimisers : dict of Optimizer
-        By any name.
     averaged : str
         Name of the module whose exponential moving average is kept in :attr:`average`; it is the one to sample from.
     decay : float
         Of the average (Polyak & Juditsky 1992; .999 of Karras et al. 2018) in a step, warmed up as (1 + t) / (10 + t);
         it is updated every :data:`AVERAGE_EVERY` steps.
-    learning_rate : callable, optional
-        Factor of the learning rates at progress 0 to 1.
     seed : int or list of int
         Of :attr:`random`; one for each network of a stack.
-    device : torch.device
-        Where the modules are.
+    learning_rate : callable, optional
+        Factor of the learning rates at progress 0 to 1.
     """
 
     def __init__(

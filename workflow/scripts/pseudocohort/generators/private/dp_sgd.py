@@ -18,19 +18,10 @@ Rule = Callable[..., torch.Tensor]
 
 
 class DonorBatches:
-    """Latent rows by donor, drawn by Poisson sampling: each donor enters a batch by its own coin.
+    """Latent rows by donor, drawn by Poisson sampling: a donor enters a batch by its own coin, with probability `rate`.
 
     Of a donor with several profiles one is drawn, so that a donor has one gradient in a step, however many profiles.
-
-    Parameters
-    ----------
-    h, condition, factors : ndarray
-        Latent rows (n × components), condition numbers (n,), level factors (n × 3).
-    donor : ndarray (n,)
-        Donor of each row.
-    rate : float
-        Probability of a donor to enter a batch.
-    device : torch.device
+    Latent rows (n × components) come with condition numbers (n,), level factors (n × 3) and donors (n,).
     """
 
     def __init__(self, h, condition, factors, donor, rate: float, device: torch.device) -> None:

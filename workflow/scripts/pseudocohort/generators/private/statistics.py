@@ -28,12 +28,8 @@ LEAST_VARIANCE = 1e-4
 class Public:
     """What a private generator may know of the study without paying for it.
 
-    Attributes
-    ----------
-    labels : DataFrame
-        Every combination of condition, level factors and level in the study.
-    reference : AnnData, optional
-        Profiles of other donors that are declared public.
+    `labels` has every combination of condition, level factors and level; `reference` are profiles of other donors that
+    are declared public.
     """
 
     labels: pd.DataFrame
@@ -44,13 +40,8 @@ class Public:
 class DonorProfiles:
     """Each donor's mean profile per (condition, level), around a centre that is not private.
 
-    Attributes
-    ----------
-    x : ndarray (pairs × genes)
-    donor : ndarray (pairs,)
-        Number of the donor.
-    key : ndarray (pairs,)
-        Number of the (condition, level) in the list of keys.
+    `x` (pairs × genes) has a row for each pair of a donor and a (condition, level), `donor` and `key` (pairs,) their
+    numbers.
     """
 
     x: np.ndarray
@@ -89,10 +80,8 @@ class PrivateStatistics:
 
     Attributes
     ----------
-    donors : DonorProfiles
     keys : list
         (condition, level) pairs.
-    ledger : Ledger
     multiplier : float, optional
         Noise multiplier of all statistics together; None: noise off.
     shares : dict

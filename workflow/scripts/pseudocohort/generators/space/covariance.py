@@ -61,19 +61,11 @@ def weighted_factors(residuals: np.ndarray, weight: np.ndarray, freedom: float) 
 
 
 def shrink(residuals: np.ndarray, weight: np.ndarray, freedom: float) -> LowRank:
-    """Covariance of centred rows shrunk towards its own diagonal, by the intensity of Ledoit & Wolf 2004.
+    """Covariance of centred rows (n × genes) shrunk towards its own diagonal, by the intensity of Ledoit & Wolf 2004.
 
     The intensity is that of the estimator towards a multiple of the identity (J. Multivariate Analysis 88:365),
-    computed on residuals scaled to unit variance per gene, where the two targets agree.
-
-    Parameters
-    ----------
-    residuals : ndarray (n × genes)
-        Rows less their class mean.
-    weight : ndarray (n,)
-        Weight of each row.
-    freedom : float
-        Degrees of freedom: sum of the weights less the number of estimated means.
+    computed on residuals scaled to unit variance per gene, where the two targets agree. Rows have weights (n,);
+    `freedom` is their sum less the number of estimated means.
     """
     from sklearn.covariance import ledoit_wolf_shrinkage  # a second, which generators without it save
 
@@ -89,14 +81,8 @@ def shrink(residuals: np.ndarray, weight: np.ndarray, freedom: float) -> LowRank
 def class_roots(rows: np.ndarray, classes: list[np.ndarray]) -> np.ndarray:
     """Lower triangular R (classes × d × d) with R R' the covariance of each class of centred `rows` (n × d).
 
-    Covariances are Ledoit-Wolf's, and a class's own is shrunk to the pooled one by its size. A singular one (no
-    variation at all) gets a tiny ridge.
-
-    Parameters
-    ----------
-    rows : ndarray (n × d)
-    classes : list of ndarray
-        What rows are of each.
+    Covariances are Ledoit-Wolf's, a class's own shrunk to the pooled one by its size. A singular one (no variation at
+    all) gets a tiny ridge. `classes` say which rows are of each.
     """
     from sklearn.covariance import ledoit_wolf  # a second, which generators without it save
 

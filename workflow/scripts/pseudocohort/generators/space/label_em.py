@@ -104,12 +104,8 @@ class Evidence:
 class Named:
     """Labels of a pool, and the classifier that gave them.
 
-    Attributes
-    ----------
-    conditions : ndarray of str (K,)
-    responsibilities : ndarray (pool × K)
-        Averaged over the numbers of components; of shape (pool × 0) where nothing was used.
-    evidence : Evidence
+    `responsibilities` (pool × K) of the conditions (K,) are averaged over the numbers of components; (pool × 0) where
+    nothing was used.
     """
 
     conditions: np.ndarray

@@ -73,16 +73,10 @@ class LatentSpace:
     def fit(cls, profiles: ad.AnnData, components: int, knots: int, profiles_per_component: int = 0) -> Self:
         """Fit on standardised profiles (n × genes).
 
-        Parameters
-        ----------
-        profiles : AnnData
-        components : int
-            At most; never more than half as many as degrees of freedom.
-        knots : int
-            Of the map of marginals, at most; with 0 neither marginals nor sizes are fitted.
-        profiles_per_component : int
-            Degrees of freedom for each component beyond the first :data:`ALWAYS`; 0 for no such limit. Components of
-            few profiles are those profiles: networks that learn how they vary learn whose they are.
+        There are `components` at most, never more than half as many as degrees of freedom, and beyond the first
+        :data:`ALWAYS` one for each `profiles_per_component` of these (0 for no such limit): components of few profiles
+        are those profiles, and networks that learn how they vary learn whose they are. The maps of marginals have
+        `knots` at most; with 0 neither marginals nor sizes are fitted.
         """
         means = fit_class_means(profiles)
         residuals, of_level, weights, freedom = residuals_of(profiles, means)

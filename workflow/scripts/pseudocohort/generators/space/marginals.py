@@ -41,16 +41,9 @@ class Marginals:
 
     @classmethod
     def fit(cls, residuals: np.ndarray, level: np.ndarray, freedom: dict[str, float], knots: int) -> Self:
-        """From training residuals.
+        """From training residuals (n × genes) at levels (n,), and their degrees of freedom by level.
 
-        Parameters
-        ----------
-        residuals : ndarray (n × genes)
-        level : ndarray (n,)
-        freedom : dict of float
-            Degrees of freedom of each level's residuals.
-        knots : int
-            At most; 0 for no map at all.
+        Of `knots` at most; 0 for no map at all.
         """
         out = cls()
         for at in sorted(freedom):

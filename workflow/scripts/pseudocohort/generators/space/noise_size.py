@@ -25,10 +25,8 @@ class NoiseSize:
 
     Attributes
     ----------
-    mean : dict of float
-        By level, log scale.
-    sd : float
-        Of the coordinate, log scale.
+    mean, sd : dict of float, float
+        Of the coordinate on the log scale, its mean by level.
     true_sd : float
         The same without what so few genes vary by chance.
     offset : float

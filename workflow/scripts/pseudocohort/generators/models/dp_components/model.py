@@ -159,17 +159,13 @@ class DPComponents(Generator):
 
     def fit(self, profiles: ad.AnnData, *, settings=None, seed, device="cpu", checkpoint=None) -> Self:
         s = self.settings = self.merge_settings(settings)
-        if s["public"] == "none":
-            raise UserError(
-                "dp_components has no public profiles",
-                where="generator_settings, public",
-                remedy="name a dataset of the study, or reference; without public profiles take dp_naive_bayes",
-            )
-        self.ledger = open_ledger(profiles, s)
+        self.ledger = open_ledger(profiles, s, needs_public=True)
         public, self.keys = vocabulary(profiles, s)
         self.basis = Basis.of(np.asarray(public.reference.X, np.float64), s["components"])
         self.ledger.public("centre, scale, components and residuals", "of the public profiles, labels not used")
-        self._without_donors()
+        components, genes = self.basis.axes.shape
+        self.means, self.covariance = np.zeros((len(self.keys), components)), np.eye(components)
+        self.shift, self.scale = np.zeros(genes), 1.0
         if s["epsilon"] == 0:
             self.ledger.public("parameters", "epsilon 0: nothing of the training donors is used")
             return self
@@ -177,12 +173,6 @@ class DPComponents(Generator):
         made = statistics(profiles, self.keys, self.ledger, SHARES, epsilon=s["epsilon"], key=key)
         self._learn(made)
         return self
-
-    def _without_donors(self) -> None:
-        """Parameters that depend on no training donor."""
-        components, genes = self.basis.axes.shape
-        self.means, self.covariance = np.zeros((len(self.keys), components)), np.eye(components)
-        self.shift, self.scale = np.zeros(genes), 1.0
 
     def _learn(self, made: PrivateStatistics) -> None:
         s, basis, donors = self.settings, self.basis, made.donors

@@ -110,16 +110,8 @@ class Flow(LossTrainedGenerator):
 def pairing(x0: torch.Tensor, x1: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
     """Order of the rows of `x0` that minimises the sum of squared distances to `x1`, within each condition.
 
-    Parameters
-    ----------
-    x0, x1 : Tensor (... × n × components)
-    condition : Tensor (... × n)
-        Of the rows of both.
-
-    Returns
-    -------
-    Tensor (... × n)
-        For each row of `x1` the number of its row of `x0`.
+    Both are (... × n × components), and conditions (... × n) are those of the rows of both. The result (... × n) is for
+    each row of `x1` the number of its row of `x0`.
     """
     by_condition = condition.argsort(dim=-1, stable=True)
     one, other = (torch.gather(x, -2, _along(by_condition, x)) for x in (x1, x0))

@@ -8,7 +8,6 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
-from ....core.errors import UserError
 from ....core.groups import keys_of, rows_by_key
 from ...base.generator import Generator
 from ...base.ledger import Ledger
@@ -27,13 +26,7 @@ class PublicProfiles(Generator):
 
     def fit(self, profiles: ad.AnnData, *, settings=None, seed, device="cpu", checkpoint=None) -> Self:
         s = self.settings = self.merge_settings(settings)
-        if s["public"] == "none":
-            raise UserError(
-                "no public profiles",
-                where="generator_settings, public",
-                remedy="name a dataset of the study, or reference",
-            )
-        self.ledger = open_ledger(profiles, s)
+        self.ledger = open_ledger(profiles, s, needs_public=True)
         self.ledger.public("parameters", "epsilon 0: nothing of the training donors is used")
         public = profiles.uns["public"].reference
         self.rows = np.asarray(public.X, np.float32)
