@@ -31,7 +31,7 @@ _COHORT = "cohort"
 #: What is stored about a cohort, beside its genes and what it has seen.
 _ABOUT = ("condition", "covariates", "device", "random_state", "settings", "training_set", "unit")
 #: Names that an error lists at most.
-MOST_NAMED = 8
+MAX_NAMED = 8
 #: Genes of a profile from which on whole numbers alone are no logarithms; a few genes may be set to whole ones.
 _ENOUGH = 20
 
@@ -251,9 +251,9 @@ class Cohort:
         level = self._only_level() if level is None else level
         given = as_anndata(profiles, [condition, level, *FACTORS, *self.about["covariates"]], layer)
         if unknown := [g for g in given.var_names if g not in self.genes]:
-            more = f" and {len(unknown) - MOST_NAMED} more" if len(unknown) > MOST_NAMED else ""
+            more = f" and {len(unknown) - MAX_NAMED} more" if len(unknown) > MAX_NAMED else ""
             raise UserError(
-                f"{len(unknown)} genes are not the cohort's: {', '.join(map(repr, unknown[:MOST_NAMED]))}{more}",
+                f"{len(unknown)} genes are not the cohort's: {', '.join(map(repr, unknown[:MAX_NAMED]))}{more}",
                 where="profiles",
                 remedy=f"{nearest(unknown[0], list(self.genes))}leave out what the cohort does not have",
             )

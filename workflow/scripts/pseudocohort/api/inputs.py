@@ -34,7 +34,7 @@ _FACTORS_OF = {
     "tumour": ("bulk", "bulk", "tumour"),
     "normal": ("bulk", "bulk", "normal"),
 }
-_FEWEST = 2
+_MIN_PROFILES = 2
 #: Columns that are no covariates.
 RESERVED = (*KEPT, "unit", "library_size", "generator")
 
@@ -376,7 +376,7 @@ def training_profiles_of(
             )
     named = [*([covariates] if isinstance(covariates, str) else covariates), condition, level, *FACTORS]
     raw = as_anndata(data, [*named, donor], layer, where)
-    if raw.n_obs < _FEWEST:
+    if raw.n_obs < _MIN_PROFILES:
         raise UserError(
             "one profile is no cohort", where=where, remedy="give several profiles of each condition, of several donors"
         )

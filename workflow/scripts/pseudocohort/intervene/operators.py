@@ -18,7 +18,7 @@ from .components import leading_components, without
 from .graph import Graph
 
 _CONSTANT = 1e-6  # sd, log2 units, below which a gene does not vary
-_LEAST_RIDGE = 1e-8  # of a variance: keeps the precision finite where nothing has to be shrunk
+_MIN_RIDGE = 1e-8  # of a variance: keeps the precision finite where nothing has to be shrunk
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class TissueModel:
         gram = _gram(z)
         share = shrinkage(z, times, gram)
         total = times.sum()
-        ridge = max(share * float((z**2).sum() / total / z.shape[1]), _LEAST_RIDGE)
+        ridge = max(share * float((z**2).sum() / total / z.shape[1]), _MIN_RIDGE)
         # (c Z'Z + r I)^-1 = (I - V diag(s / (s + r)) V') / r, with c Z'Z = V diag(s) V'.
         squares, vectors = np.linalg.eigh(gram * ((1 - share) / total))
         kept = squares > 1e-12 * squares[-1]

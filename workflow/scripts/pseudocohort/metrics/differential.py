@@ -10,7 +10,7 @@ from scipy import stats
 #: False discovery rate at which a gene is called.
 FDR = 0.05
 #: Profiles that a class needs on both sides of its contrast.
-FEWEST = 4
+MIN_PROFILES = 4
 
 
 def contrast(x: np.ndarray, of_class: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -25,7 +25,7 @@ def contrasted(one: np.ndarray, other: np.ndarray) -> Iterator[tuple[np.ndarray,
     """Which rows of two sets with classes (n,), (m,) are of a class, for each class with enough rows on all sides."""
     for name in np.intersect1d(one, other):
         parts = one == name, other == name
-        if min(size for part in parts for size in (part.sum(), (~part).sum())) >= FEWEST:
+        if min(size for part in parts for size in (part.sum(), (~part).sum())) >= MIN_PROFILES:
             yield parts
 
 

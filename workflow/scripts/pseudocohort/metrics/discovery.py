@@ -22,13 +22,13 @@ from .differential import FDR, averaged, contrasted
 #: Correlation of the genes of a set that camera takes for granted (Wu & Smyth 2012; limma's default).
 SET_CORRELATION = 0.01
 #: Genes of a module on average, and modules at most.
-MODULE_GENES, MOST_MODULES = 50, 20
+MODULE_GENES, MAX_MODULES = 50, 20
 #: Genes of a classifier that are compared.
 TOP_GENES = 50
 #: Smallest variance of a gene, in medians over genes, as limma has it.
-_LEAST_VARIANCE = 1e-5
+_MIN_VARIANCE = 1e-5
 #: Largest -log10 of an adjusted p-value that is told from a larger one.
-_LARGEST_LOG_P = 300.0
+_MAX_LOG_P = 300.0
 
 
 class Moderated(NamedTuple):
@@ -60,7 +60,7 @@ def variance_prior(variances: np.ndarray, df: float) -> tuple[float, float]:
     infinite where they differ no more than by chance.
     """
     middle = np.median(variances)
-    z = np.log(np.maximum(variances, _LEAST_VARIANCE * (middle if middle > 0 else 1.0)))
+    z = np.log(np.maximum(variances, _MIN_VARIANCE * (middle if middle > 0 else 1.0)))
     e = z - special.digamma(df / 2) + np.log(df / 2)
     beyond = e.var(ddof=1) - float(special.polygamma(1, df / 2))
     if beyond <= 0:
@@ -165,7 +165,7 @@ def agreement(
     if called.any():
         out[f"{name}_false_share"] = float(1 - both.sum() / called.sum())
     left, right = (
-        np.sign(s) * np.minimum(-np.log10(np.maximum(q, 1e-320)), _LARGEST_LOG_P)
+        np.sign(s) * np.minimum(-np.log10(np.maximum(q, 1e-320)), _MAX_LOG_P)
         for s, q in ((statistic, adjusted), (real_statistic, real_adjusted))
     )
     if np.ptp(left) > 0 and np.ptp(right) > 0:
@@ -209,7 +209,7 @@ def discovery(
         found.append(values)
     out = averaged(found)
     chosen = scored_genes(reality.shape[1], np.random.default_rng(0)) if genes is None else genes
-    number = min(len(chosen) // MODULE_GENES, MOST_MODULES)
+    number = min(len(chosen) // MODULE_GENES, MAX_MODULES)
     if number > 1:
         parts = (
             modules(x[:, chosen], classes, number)

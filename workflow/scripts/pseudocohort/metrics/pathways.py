@@ -12,7 +12,7 @@ from ..core.errors import UserError
 from .differential import averaged, contrast, contrasted
 
 #: Genes that a set needs in the gene space.
-FEWEST_GENES = 5
+MIN_GENES = 5
 #: Sets beyond this score in the real profiles have a direction to be recovered.
 CLEAR = 1.96
 
@@ -44,7 +44,7 @@ def read_gene_sets(path: str | Path) -> dict[str, set[str]]:
 def set_matrix(sets: Mapping[str, Collection[str]], symbols: pd.Series) -> np.ndarray:
     """Which genes (columns) are in which sets (rows); sets with fewer than five of the genes, or all, are left out."""
     rows = [symbols.isin(list(genes)).to_numpy() for genes in sets.values()]
-    rows = [row for row in rows if FEWEST_GENES <= row.sum() < len(row)]
+    rows = [row for row in rows if MIN_GENES <= row.sum() < len(row)]
     return np.array(rows, dtype=bool).reshape(len(rows), len(symbols))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 #: At most so many parts of the larger set are compared with the smaller one.
-MOST_CHUNKS = 5
+MAX_CHUNKS = 5
 
 
 def in_class_order(classes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -24,7 +24,7 @@ def matched_chunks(a: np.ndarray, b: np.ndarray, rng: np.random.Generator) -> tu
     parts = []
     for classes in (a, b):
         n = len(classes)
-        count = min(n // size, MOST_CHUNKS)
+        count = min(n // size, MAX_CHUNKS)
         order = in_class_order(classes, rng)
         spread = order[((np.arange(count * size) + 0.5) * n / (count * size)).astype(int)]
         parts.append([np.sort(spread[i::count]) for i in range(count)])

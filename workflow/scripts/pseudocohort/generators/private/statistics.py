@@ -21,7 +21,7 @@ from .noise import NoiseStream
 #: What may be known of a profile without looking at it.
 LABELS = ("condition", *FACTORS, "level")
 #: Least variance of a gene or component (log2 units squared).
-LEAST_VARIANCE = 1e-4
+MIN_VARIANCE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -160,8 +160,8 @@ class PrivateStatistics:
         limit = bound**2 * np.sqrt(len(total))
         noised, sd = self.release("variances", total, limit, f"within classes, residuals cut to {bound:g}")
         raw = noised / self.total
-        base = np.full_like(raw, max(float(raw.mean()), LEAST_VARIANCE)) if prior is None else prior
-        return np.maximum(base + shrunk(raw - base, sd / self.total), LEAST_VARIANCE)
+        base = np.full_like(raw, max(float(raw.mean()), MIN_VARIANCE)) if prior is None else prior
+        return np.maximum(base + shrunk(raw - base, sd / self.total), MIN_VARIANCE)
 
     def covariance(self, mean: np.ndarray, radius: float) -> tuple[np.ndarray, float]:
         """Covariance (genes × genes) within classes, donors cut to `radius` (root mean square), and its noise's sd."""
@@ -198,10 +198,10 @@ def principal_components(
     above = int((values > max(edge, 1e-9 * max(values[0], 1e-300))).sum())
     rank = max(1, min(most, int(rows) // 2, above))
     basis = vectors[:, :rank].T
-    kept = np.maximum(values[:rank] - noise_sd**2 * len(values) / np.maximum(values[:rank], 1e-9), LEAST_VARIANCE)
+    kept = np.maximum(values[:rank] - noise_sd**2 * len(values) / np.maximum(values[:rank], 1e-9), MIN_VARIANCE)
     rest = np.diag(covariance) - (basis**2 * kept[:, None]).sum(0)
-    mean = max(float(rest.mean()), LEAST_VARIANCE)
-    return basis, np.sqrt(kept), np.sqrt(np.maximum(mean + shrunk(rest - mean, noise_sd), LEAST_VARIANCE))
+    mean = max(float(rest.mean()), MIN_VARIANCE)
+    return basis, np.sqrt(kept), np.sqrt(np.maximum(mean + shrunk(rest - mean, noise_sd), MIN_VARIANCE))
 
 
 def reference_centre(reference: ad.AnnData, keys: list[Key]) -> tuple[np.ndarray, np.ndarray]:

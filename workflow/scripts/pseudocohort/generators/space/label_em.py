@@ -32,15 +32,15 @@ FEW = 150
 #: Averaged responsibility above which an unlabelled row gets a label.
 CONFIDENT = 0.9
 #: Patients that a pool needs; with fewer the clusters are not found, and labels are worse than the source's own means.
-FEWEST_IN_POOL = 50
+MIN_IN_POOL = 50
 #: Cohen's kappa between the classes with different numbers of components, above which conditions count as clusters.
 #: Simulated pools whose conditions are clusters have .8 or more, others below .4 (test_label_em.py).
-LEAST_AGREEMENT = 0.5
+MIN_AGREEMENT = 0.5
 #: Correlation of the contrasts in the pool with those of the source, below which the clusters are not its classes.
 #: Unrelated sources keep .1, lines of known relation .25 and more.
-LEAST_KEPT = 0.2
+MIN_KEPT = 0.2
 #: Labelled profiles with which a source must agree on more than half, so that it is used.
-FEWEST_TO_JUDGE = 2
+MIN_TO_JUDGE = 2
 BY_LABELLED = "clusters named by labelled profiles of the level"
 #: Added to the standard deviation of genes of a source (log2 units): shallow pseudo-bulks have near-silent genes.
 SOURCE_OFFSET = 0.5
@@ -97,7 +97,7 @@ class Evidence:
     @property
     def contradicted(self) -> bool:
         """Whether other levels name most labelled profiles of the level wrong."""
-        return self.judged >= FEWEST_TO_JUDGE and self.agreed <= self.judged / 2
+        return self.judged >= MIN_TO_JUDGE and self.agreed <= self.judged / 2
 
 
 @dataclass
@@ -163,10 +163,8 @@ def name_pool(
     labels = np.zeros(0, dtype=object) if labels is None else np.asarray(labels, dtype=object)
     labelled = np.zeros((0, pool.shape[1])) if labelled is None else labelled
     sources = [s for s in sources if len(np.unique(s.labels)) > 1]
-    if len(pool) < FEWEST_IN_POOL:
-        return _nothing(
-            pool, f"{len(pool)} unlabelled profiles are too few to find clusters (at least {FEWEST_IN_POOL})"
-        )
+    if len(pool) < MIN_IN_POOL:
+        return _nothing(pool, f"{len(pool)} unlabelled profiles are too few to find clusters (at least {MIN_IN_POOL})")
     reasons: list[str] = []
     judged = agreed = 0
     if sources:
@@ -176,18 +174,18 @@ def name_pool(
         found = fit.named("source", "clusters named by other levels", judged, agreed)
         if guarded and found.evidence.contradicted:
             reasons.append(f"the other levels name only {agreed} of {judged} labelled profiles right and are not used")
-        elif guarded and found.evidence.agreement < LEAST_AGREEMENT:
+        elif guarded and found.evidence.agreement < MIN_AGREEMENT:
             reasons.append(_no_clusters("named by other levels", found.evidence.agreement))
-        elif guarded and found.evidence.kept < LEAST_KEPT:
+        elif guarded and found.evidence.kept < MIN_KEPT:
             reasons.append(
                 "the clusters do not differ from each other as the conditions do at other levels "
-                f"(correlation {found.evidence.kept:.2f}, at least {LEAST_KEPT})"
+                f"(correlation {found.evidence.kept:.2f}, at least {MIN_KEPT})"
             )
         else:
             return found
     if len(np.unique(labels.astype(str))) > 1:
         found = _Fit(pool, [], labelled, labels).named("labelled", "", judged, agreed)
-        if not guarded or found.evidence.agreement >= LEAST_AGREEMENT:
+        if not guarded or found.evidence.agreement >= MIN_AGREEMENT:
             return replace(found, evidence=replace(found.evidence, reason="; ".join([*reasons, BY_LABELLED])))
         reasons.append(_no_clusters("named by labelled profiles", found.evidence.agreement))
     return _nothing(pool, "; ".join(reasons) or "no labelled profile says which cluster is which", judged, agreed)
@@ -196,7 +194,7 @@ def name_pool(
 def _no_clusters(named: str, agreement: float) -> str:
     return (
         f"classes {named} are not clusters of the unlabelled profiles: they change with the number of components "
-        f"(kappa {agreement:.2f}, at least {LEAST_AGREEMENT})"
+        f"(kappa {agreement:.2f}, at least {MIN_AGREEMENT})"
     )
 
 

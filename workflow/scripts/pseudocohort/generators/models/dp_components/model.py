@@ -28,17 +28,17 @@ from . import DP_COMPONENTS
 #: Parts of the budget.
 SHARES = {"class counts": 0.04, "mean profile": 0.02, "class means": 0.75, "covariance": 0.14, "residual scale": 0.05}
 #: Least standard deviation of a gene (log2 units) that profiles are divided by.
-LEAST_SD = 0.3
+MIN_SD = 0.3
 #: Fewest public profiles, and fewest of them per component.
-FEWEST_PUBLIC, PUBLIC_PER_COMPONENT = 20, 4
+MIN_PUBLIC, PUBLIC_PER_COMPONENT = 20, 4
 #: Power of the ratio of the public to the cut donors' trace that their covariance is multiplied by.
 TRACE_POWER = 1 / 3
 #: Least eigenvalue of the whitened covariance within classes.
-LEAST_EIGENVALUE = 0.05
+MIN_EIGENVALUE = 0.05
 #: Share of a component's between-class variance that is taken from all components together.
 POOLED = 0.2
 #: Squared residual (over the public mean) to which a donor's is cut, and range of the scale.
-MOST_SQUARE, SCALE_RANGE = 3.0, (0.5, 2.0)
+MAX_SQUARE, SCALE_RANGE = 3.0, (0.5, 2.0)
 #: Knots of the public marginals, and the one "level" that they are of.
 KNOTS, ANY = 30, "any"
 #: Parts into which public profiles are dealt for residuals from components fitted without them.
@@ -87,14 +87,14 @@ class Basis:
         UserError
             If there are fewer than 20.
         """
-        if len(public) < FEWEST_PUBLIC:
+        if len(public) < MIN_PUBLIC:
             raise UserError(
-                f"{len(public)} public profiles; components need {FEWEST_PUBLIC}",
+                f"{len(public)} public profiles; components need {MIN_PUBLIC}",
                 where="generator_settings, public",
                 remedy="declare more profiles public, or take dp_naive_bayes",
             )
         n, mean = len(public), public.mean(0)
-        sd = np.maximum(public.std(0, ddof=1), LEAST_SD)
+        sd = np.maximum(public.std(0, ddof=1), MIN_SD)
         marginals = Marginals.fit(public - mean, np.full(n, ANY), {ANY: float(n - 1)}, KNOTS)
         z = marginals.scores(public - mean, np.full(n, ANY)) / sd
         z -= z.mean(0)
@@ -141,9 +141,9 @@ def shrunk_class_means(totals: np.ndarray, count: np.ndarray, noise_sd: float) -
 
 
 def positive(covariance: np.ndarray) -> np.ndarray:
-    """The matrix with its eigenvalues raised to :data:`LEAST_EIGENVALUE`."""
+    """The matrix with its eigenvalues raised to :data:`MIN_EIGENVALUE`."""
     values, vectors = np.linalg.eigh(covariance)
-    return (vectors * np.maximum(values, LEAST_EIGENVALUE)) @ vectors.T
+    return (vectors * np.maximum(values, MIN_EIGENVALUE)) @ vectors.T
 
 
 class DPComponents(Generator):
@@ -210,9 +210,9 @@ class DPComponents(Generator):
         square = (basis.residuals**2).mean()
         own = ((residuals - self.shift) ** 2).mean(1) / square
         per_donor = np.bincount(donors.donor, own) / np.bincount(donors.donor)
-        total = np.minimum(per_donor, MOST_SQUARE).sum(keepdims=True)
-        noised, _ = made.release("residual scale", total, MOST_SQUARE, f"mean square cut to {MOST_SQUARE:g}")
-        expected = np.minimum(basis.held_out / square, MOST_SQUARE).mean()
+        total = np.minimum(per_donor, MAX_SQUARE).sum(keepdims=True)
+        noised, _ = made.release("residual scale", total, MAX_SQUARE, f"mean square cut to {MAX_SQUARE:g}")
+        expected = np.minimum(basis.held_out / square, MAX_SQUARE).mean()
         self.scale = float(np.sqrt(np.clip(noised[0] / made.total / expected, *(b**2 for b in SCALE_RANGE))))
 
     def sample(self, obs: pd.DataFrame, *, seed: int, device: str = "cpu") -> np.ndarray:

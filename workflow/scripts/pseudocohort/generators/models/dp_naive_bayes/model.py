@@ -12,7 +12,7 @@ from ....core.groups import check_seen, keys_of
 from ...base.generator import Generator
 from ...base.ledger import Ledger
 from ...private.settings import noise_key, open_ledger, statistics, vocabulary
-from ...private.statistics import LEAST_VARIANCE, reference_centre
+from ...private.statistics import MIN_VARIANCE, reference_centre
 from . import DP_NAIVE_BAYES
 
 #: Parts of the budget.
@@ -37,7 +37,7 @@ class DPNaiveBayes(Generator):
         centre, prior = np.full((len(self.keys), profiles.n_vars), float(s["centre"])), None
         if known:
             centre, residual = reference_centre(public.reference, self.keys)
-            prior = np.maximum((residual**2).mean(0), LEAST_VARIANCE)
+            prior = np.maximum((residual**2).mean(0), MIN_VARIANCE)
         if s["epsilon"] == 0:
             self.ledger.public("parameters", "epsilon 0: nothing of the training donors is used")
             self.mean, self.sd = centre, np.sqrt(prior if known else np.ones(profiles.n_vars))
