@@ -44,7 +44,7 @@ def accuracies(data: ad.AnnData, cancer: str, split: int) -> tuple[float, float]
     names = np.unique(label.astype(str))
     contrasts = []
     for source in sources:
-        z = source.standardised(0.5)
+        z = source.standardised()
         means = np.stack([z[source.labels == c].mean(0) for c in names])
         contrasts.append(means - means.mean(0))
     contrast = np.mean(contrasts, axis=0)

@@ -16,7 +16,7 @@ from pseudocohort.generators.space.clamping import DRAWS, rows_given
 
 CLAMPING = [
     name
-    for name in registry.names()
+    for name in registry.generators()
     if registry.get(name).capabilities.mask and not registry.get(name).capabilities.private
 ]
 

@@ -274,7 +274,7 @@ def test_one_exact_entry_voids_the_guarantee_and_says_why():
         Ledger.from_state(state)
 
 
-@pytest.mark.parametrize("name", [n for n in registry.names() if registry.get(n).capabilities.private])
+@pytest.mark.parametrize("name", [n for n, d in registry.generators().items() if d.capabilities.private])
 def test_private_generators_stay_within_epsilon_and_store_their_ledger(name, tmp_path):
     if name == "public_profiles":
         return  # spends nothing: tested below

@@ -373,7 +373,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, caplog):
     checkpoint.path.unlink()  # killed between the two renames
     assert checkpoint.load()[1] == {"step": 1}
     assert Checkpoint(checkpoint.path, 0, "other").load() is None
-    checkpoint.remove()
+    checkpoint.previous.unlink()
     assert checkpoint.load() is None
 
 

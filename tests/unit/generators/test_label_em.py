@@ -12,7 +12,7 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.mixture import GaussianMixture
 
 from pseudocohort.generators.fit.naming import name_unlabelled, one_per_donor
-from pseudocohort.generators.space.label_em import FEWEST_IN_POOL, LEAST_AGREEMENT, Named, Source, name_pool
+from pseudocohort.generators.space.label_em import MIN_AGREEMENT, MIN_IN_POOL, Named, Source, name_pool
 from pseudocohort.generators.space.mixture import fit_mixture
 
 NAMES = np.array(["a", "b", "c"], dtype=object)
@@ -144,10 +144,10 @@ def test_source_without_relation_to_the_pool_is_no_worse_than_none():
 
 
 def test_pool_of_few_patients_is_left_alone():
-    levels = Levels(0, strength=0.3, n=FEWEST_IN_POOL - 1)
+    levels = Levels(0, strength=0.3, n=MIN_IN_POOL - 1)
     named = name_pool(levels.x, [levels.source])
     assert named.evidence.used == "nothing"
-    assert f"{FEWEST_IN_POOL - 1} unlabelled profiles are too few" in named.evidence.reason
+    assert f"{MIN_IN_POOL - 1} unlabelled profiles are too few" in named.evidence.reason
 
 
 def test_condition_that_the_source_lacks_needs_labelled_profiles():
@@ -233,4 +233,4 @@ def test_threshold_of_agreement_lies_between_simulated_clusters_and_none():
         levels = (Levels(seed, strength) for seed in range(20, 26))
         return [name_pool(one.x, [one.source], guarded=False).evidence.agreement for one in levels]
 
-    assert max(agreement(0.05)) < LEAST_AGREEMENT < min(agreement(0.3))
+    assert max(agreement(0.05)) < MIN_AGREEMENT < min(agreement(0.3))

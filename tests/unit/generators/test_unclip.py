@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from support.generators import toy
 
 from pseudocohort.generators.engine.network_generator import factor_numbers
 from pseudocohort.generators.models.unclip.embedding import degeneracy, supervised_contrastive
@@ -95,6 +96,17 @@ def variations(model, profiles, obs, seed):
         rows = model._decode(model.network.encoder(y), factors, random, model.settings["sampling_steps"])
     h = model.space.latent(rows.double().numpy(), obs)
     return model.space.decode(h, obs, np.random.default_rng(seed))
+
+
+def test_a_model_of_one_level_is_stored_again_after_loading(tmp_path):
+    """Levels cannot be told apart there, and that check is missing in the file."""
+    settings = {"embedding_steps": 5, "steps": 5, "sampling_steps": 2}
+    UnCLIP().fit(toy(n=40), settings=settings, seed=1).save(tmp_path / "once")
+    again = UnCLIP.load(tmp_path / "once")
+    assert np.isnan(again.checks["level_auroc"])
+    again.save(tmp_path / "twice")
+    for file in ("arrays.safetensors", "metadata.json"):
+        assert (tmp_path / "once" / file).read_bytes() == (tmp_path / "twice" / file).read_bytes()
 
 
 def test_variations_resemble_their_profile_more_than_others_of_the_condition(fitted):

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Self
 import anndata as ad
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
 from ..core.errors import ContractError, UserError
 from ..core.io import atomic, check_writable
@@ -21,7 +20,7 @@ from ..generators.base import registry
 from ..generators.base.serialization import METADATA, load_state, save_state, stored_as_expected
 from ..generators.fit.fitted import STORED, Fitted
 from ..ingest.h5ad import as_text
-from .inputs import Labels, add_covariates, as_anndata, column_of, levels_of, some
+from .inputs import Labels, add_covariates, as_anndata, check_known, column_of, dense, levels_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,6 +30,8 @@ _COHORT = "cohort"
 
 #: What is stored about a cohort, beside its genes and what it has seen.
 _ABOUT = ("condition", "covariates", "device", "random_state", "settings", "training_set", "unit")
+#: Names that an error lists at most.
+MAX_NAMED = 8
 #: Genes of a profile from which on whole numbers alone are no logarithms; a few genes may be set to whole ones.
 _ENOUGH = 20
 
@@ -250,12 +251,13 @@ class Cohort:
         level = self._only_level() if level is None else level
         given = as_anndata(profiles, [condition, level, *FACTORS, *self.about["covariates"]], layer)
         if unknown := [g for g in given.var_names if g not in self.genes]:
+            more = f" and {len(unknown) - MAX_NAMED} more" if len(unknown) > MAX_NAMED else ""
             raise UserError(
-                f"{len(unknown)} genes are not the cohort's: {some(unknown)}",
+                f"{len(unknown)} genes are not the cohort's: {', '.join(map(repr, unknown[:MAX_NAMED]))}{more}",
                 where="profiles",
                 remedy=f"{nearest(unknown[0], list(self.genes))}leave out what the cohort does not have",
             )
-        x = np.asarray(given.X.toarray() if sparse.issparse(given.X) else given.X, dtype=np.float32)
+        x = dense(given.X).astype(np.float32)
         if np.isinf(x).any() or np.nanmin(x, initial=0) < 0 or np.nanmax(x, initial=0) > 40:
             raise UserError(
                 f"values from {np.nanmin(x):.4g} to {np.nanmax(x):.4g} are no log2(x + 1)",
@@ -368,25 +370,16 @@ class Cohort:
 
     def _check_known(self, conditions: Any, levels: Any) -> None:
         for what, names, known in (("condition", conditions, self.conditions), ("level", levels, self.levels)):
-            if unknown := [name for name in names if name not in known]:
-                raise UserError(
-                    f"unknown {what} {unknown[0]!r}",
-                    where=what,
-                    remedy=f"{nearest(unknown[0], known)}the cohort has: {', '.join(known)}",
-                )
+            check_known(f"unknown {what}", names, known, what, "the cohort has")
 
     def _check_categories(self, obs: pd.DataFrame) -> None:
         """Categories of covariates are those of the training profiles: another one would have no effect."""
         for coding in self.fitted.effects.codings:
-            known = coding.categories
-            if not known or coding.name not in obs:
-                continue
-            if unknown := [word for word in obs[coding.name].unique() if word and word not in known]:
-                raise UserError(
-                    f"unknown {coding.name} {unknown[0]!r}",
-                    where=f"covariates, {coding.name}",
-                    remedy=f"{nearest(unknown[0], known)}the cohort has: {', '.join(known)}; empty where it is missing",
-                )
+            if coding.categories and coding.name in obs:
+                check_known(
+                    f"unknown {coding.name}", filter(None, obs[coding.name].unique()), coding.categories,
+                    f"covariates, {coding.name}", "leave it empty where it is missing; the cohort has",
+                )  # fmt: skip
 
     def _request(self, wanted: Request | None, level: str | None) -> pd.DataFrame:
         """Condition, level, its factors and covariates of each profile that is wanted."""

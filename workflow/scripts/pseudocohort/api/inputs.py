@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import anndata as ad
@@ -34,15 +34,27 @@ _FACTORS_OF = {
     "tumour": ("bulk", "bulk", "tumour"),
     "normal": ("bulk", "bulk", "normal"),
 }
-_FEWEST = 2
+_MIN_PROFILES = 2
 #: Columns that are no covariates.
 RESERVED = (*KEPT, "unit", "library_size", "generator")
 
 
-def some(names: Sequence[Any], most: int = 8) -> str:
-    """First names of a list, and how many more there are."""
-    rest = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(map(repr, names[:most])) + rest
+def check_known(what: str, names: Iterable[str], known: Sequence[str], where: str, said: str = "one of") -> None:
+    """Refuse the first of `names` that is not known, naming the nearest that is and all that are.
+
+    Raises
+    ------
+    UserError
+    """
+    for name in names:
+        if name not in known:
+            remedy = f"{nearest(name, list(known))}{said}: {', '.join(known) or 'none'}"
+            raise UserError(f"{what} {name!r}", where=where, remedy=remedy)
+
+
+def dense(x: Any) -> np.ndarray:
+    """A matrix that may be sparse as one that is not."""
+    return x.toarray() if sparse.issparse(x) else np.asarray(x)
 
 
 def as_anndata(data: Any, columns: Sequence[Any], layer: str | None = None, where: str = "profiles") -> ad.AnnData:
@@ -220,12 +232,7 @@ def levels_of(data: ad.AnnData, level: Labels, where: str = "profiles") -> pd.Da
             remedy=f"{nearest(level, [*LEVELS, *map(str, data.obs)])}levels: {', '.join(LEVELS)}",
         )
     names = column_of(data, level, "level", where) if names is None else names
-    if wrong := sorted(set(names) - set(LEVELS)):
-        raise UserError(
-            f"unknown level {wrong[0]!r}",
-            where=f"{where}, level",
-            remedy=f"{nearest(wrong[0], list(LEVELS))}one of: {', '.join(LEVELS)}",
-        )
+    check_known("unknown level", sorted(set(names)), LEVELS, f"{where}, level")
     out = pd.DataFrame([_FACTORS_OF[name] for name in names], index=data.obs_names, columns=list(FACTORS))
     if set(FACTORS) <= set(data.obs) and all(data.obs[f].isin(allowed).all() for f, allowed in FACTORS.items()):
         own = data.obs[list(FACTORS)].astype(str)
@@ -258,10 +265,7 @@ def log2_values(data: ad.AnnData, unit: str, log_offset: float | None, where: st
     UserError
         If a value is missing or infinite, or the values contradict the unit (:class:`...ingest.units.UnitCheck`).
     """
-    if unit not in UNITS:
-        raise UserError(
-            f"unknown unit {unit!r}", where=where, remedy=f"{nearest(unit, list(UNITS))}one of: {', '.join(UNITS)}"
-        )
+    check_known("unknown unit", [unit], UNITS, where)
     if log_offset is not None and not (isinstance(log_offset, int | float | np.number) and 0 <= log_offset < np.inf):
         raise UserError(
             f"{log_offset!r} is added to no value",
@@ -269,9 +273,8 @@ def log2_values(data: ad.AnnData, unit: str, log_offset: float | None, where: st
             remedy="a number from 0 on: log2(unit + 1) has 1",
         )
     x = sparse.csr_matrix(data.X) if sparse.issparse(data.X) else np.asarray(data.X)
-    values = x.data if sparse.issparse(x) else x
-    if np.isnan(values).any():
-        row, gene = np.argwhere(np.isnan(x.toarray() if sparse.issparse(x) else x))[0]
+    if np.isnan(x.data if sparse.issparse(x) else x).any():
+        row, gene = np.argwhere(np.isnan(dense(x)))[0]
         raise UserError(
             f"the value of gene {data.var_names[gene]!r} in profile {data.obs_names[row]!r} is missing (NaN)",
             where=where,
@@ -300,10 +303,10 @@ def log2_values(data: ad.AnnData, unit: str, log_offset: float | None, where: st
         source["log_offset"] = offset
     of_unit = ad.AnnData(matrix.x, obs=data.obs, var=data.var, uns={"pseudocohort": source})
     if unit == "log2" and offset == 1:  # they are what they shall become
-        dense = matrix.x.toarray() if sparse.issparse(matrix.x) else matrix.x
-        out = ad.AnnData(np.maximum(dense, 0).astype(np.float32), obs=data.obs.copy(), var=data.var)
+        log2 = np.maximum(dense(matrix.x), 0).astype(np.float32)
     else:
-        out = ad.AnnData(log2_expression(of_unit), obs=data.obs.copy(), var=data.var)
+        log2 = log2_expression(of_unit)
+    out = ad.AnnData(log2, obs=data.obs.copy(), var=data.var)
     out.obs["unit"], out.obs["library_size"] = log_unit(of_unit), library_sizes(of_unit)
     if declared in COUNTED and (empty := (out.obs["library_size"] == 0).to_numpy()).any():
         raise UserError(
@@ -322,12 +325,7 @@ def kinds_of(data: ad.AnnData, covariates: Sequence[str] | Mapping[str, str]) ->
     """
     kinds = {}
     for name in [covariates] if isinstance(covariates, str) else covariates:
-        if name not in data.obs:
-            raise UserError(
-                f"no column {name!r}",
-                where="covariates",
-                remedy=f"{nearest(name, list(map(str, data.obs)))}columns: {', '.join(map(str, data.obs)) or 'none'}",
-            )
+        check_known("no column", [name], list(map(str, data.obs)), "covariates", "columns")
         if name in RESERVED:
             raise UserError(
                 f"{name!r} is a column of the workflow's own", where="covariates", remedy="give the column another name"
@@ -378,7 +376,7 @@ def training_profiles_of(
             )
     named = [*([covariates] if isinstance(covariates, str) else covariates), condition, level, *FACTORS]
     raw = as_anndata(data, [*named, donor], layer, where)
-    if raw.n_obs < _FEWEST:
+    if raw.n_obs < _MIN_PROFILES:
         raise UserError(
             "one profile is no cohort", where=where, remedy="give several profiles of each condition, of several donors"
         )

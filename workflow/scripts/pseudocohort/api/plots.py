@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 import anndata as ad
 import numpy as np
 import pandas as pd
-from scipy import sparse
 from sklearn.decomposition import PCA
 
 from ..core.errors import UserError
-from .inputs import as_anndata, column_of
+from .inputs import as_anndata, column_of, dense
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -114,10 +113,7 @@ def plot_map(
             where="plot_map",
             remedy="give two or more of both; genes must have the same names",
         )
-    x, made = (
-        np.asarray(data.X.toarray() if sparse.issparse(data.X) else data.X, dtype=np.float64)
-        for data in (real[:, genes], synthetic[:, genes])
-    )
+    x, made = (dense(data[:, genes].X).astype(np.float64) for data in (real, synthetic))
     for where, values in (("real", x), ("synthetic", made)):
         if not np.isfinite(values).all():
             raise UserError("values are missing or infinite", where=where, remedy="leave out these genes or profiles")

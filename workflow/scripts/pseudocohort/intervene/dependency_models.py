@@ -16,7 +16,7 @@ import numpy as np
 from scipy import stats
 
 from ..core.errors import UserError
-from .translation import leading_components
+from .components import leading_components
 
 COMPONENTS = 10
 MIN_LINES = 20
@@ -39,7 +39,7 @@ def standardised(x: np.ndarray, level: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class DependencyModels:
-    """Ridge regressions of gene effects on the leading components of lines and on the gene's own expression.
+    """Ridge regressions of the effects of m genes on the leading components of lines and on the gene's own expression.
 
     Attributes
     ----------
@@ -48,13 +48,11 @@ class DependencyModels:
         Column of each modelled gene in the expression; -1 = not measured.
     weights : ndarray (m, k + 1)
         Of the components and the gene's own expression.
-    mean : ndarray (m,)
-        Mean effect of each gene.
+    mean, error : ndarray (m,)
+        Mean effect of each gene, and standard deviation of the held-out errors.
     kept : ndarray of bool (m,)
     held_out : dict of ndarray (m,)
         Correlation over lines of held-out lineages, of ``model``, ``lineage_mean`` and ``confounders``.
-    error : ndarray (m,)
-        Standard deviation of the held-out errors.
     """
 
     components: np.ndarray
@@ -102,14 +100,16 @@ class DependencyModels:
             )
         single = len(np.unique(lineage)) < 2
         groups = np.arange(len(lineage)) % 10 if single else lineage
-        made = {name: np.full_like(effects, np.nan) for name in ("model", "lineage_mean", "confounders")}
-        made["model"] = _held_out(expression, effects, own, groups)
+        made = {
+            "model": _held_out(expression, effects, own, groups),
+            "lineage_mean": np.full_like(effects, np.nan),
+            "confounders": np.zeros_like(effects),
+        }
         for group in np.unique(groups):
             test = groups == group
             made["lineage_mean"][test] = _nearest_lineage(expression, effects, lineage, test)
             if confounders is not None:
                 made["confounders"][test] = _least_squares(confounders, effects, test)
-        made["confounders"] = made["confounders"] if confounders is not None else np.zeros_like(effects)
         held_out = {name: _correlation(effects, values) for name, values in made.items()}
         if single:  # a mean of the other lines is below average where the line is above: not a baseline but an artefact
             held_out["lineage_mean"] = np.zeros(effects.shape[1])

@@ -69,15 +69,15 @@ def _effects(answer: Answer) -> list[tuple[Figure, str]]:
     ax.set_title(f"Largest changes, {name}")
     ax.set_xlabel("change, log2 units")
     rest = table[~table["perturbed"]]
-    sd = (rest[f"{main}_high"] - rest[main]) / 1.96
-    z = np.divide(rest[main], sd, out=np.zeros(len(rest)), where=sd.to_numpy() > 1e-9)
-    moved = (rest[main] != 0).to_numpy()
-    volcano.scatter(rest[main][moved], np.abs(z)[moved], s=7, color=GREY)
+    change = rest[main].to_numpy()
+    sd = ((rest[f"{main}_high"] - rest[main]) / 1.96).to_numpy()
+    z = np.abs(np.divide(change, sd, out=np.zeros(len(rest)), where=sd > 1e-9))
+    moved = change != 0
+    volcano.scatter(change[moved], z[moved], s=7, color=GREY)
     volcano.axhline(1.96, color=RED, linewidth=0.8, linestyle="--")
-    top = np.argsort(-(np.abs(z) * np.abs(rest[main])).to_numpy())[:10]
-    for i in top:
-        volcano.annotate(rest["symbol"].iloc[i], (rest[main].iloc[i], abs(z.iloc[i] if hasattr(z, "iloc") else z[i])),
-                         fontsize=7.5, xytext=(2, 2), textcoords="offset points")  # fmt: skip
+    for i in np.argsort(-(z * np.abs(change)))[:10]:
+        volcano.annotate(rest["symbol"].iloc[i], (change[i], z[i]), fontsize=7.5, xytext=(2, 2),
+                         textcoords="offset points")  # fmt: skip
     volcano.set_title("All genes that can change")
     volcano.set_xlabel("change, log2 units")
     volcano.set_ylabel("change / bootstrap sd")
@@ -86,8 +86,8 @@ def _effects(answer: Answer) -> list[tuple[Figure, str]]:
         "gene (SEE) and what a graph with shuffled targets says. Right: size against certainty; above the dashed line "
         "the interval leaves 0 out. The perturbed genes are left out."
     ))]  # fmt: skip
-    if "pathways" in answer.extra and len(answer.extra["pathways"]):
-        sets = answer.extra["pathways"].head(10)
+    if len(sets := answer.extra.get("pathways", ())):
+        sets = sets.head(10)
         figure, (ax,) = _axes(7, 0.9 + 0.25 * len(sets))
         ax.barh(np.arange(len(sets)), sets["t"], color=GREEN)
         ax.set_yticks(
@@ -131,7 +131,7 @@ def _targets(answer: Answer) -> list[tuple[Figure, str]]:
         "The first regulators. The rank is that of the blue bars, with 95 % intervals; the grey bars are shown beside "
         "it and do not enter it."
     )
-    if any(column == "dependent_own_lineage" for column, _, _ in panels):
+    if "dependent_own_lineage" in top:
         caption += " Red ticks: share of dependent lines of other lineages."
     return [(figure, caption)]
 

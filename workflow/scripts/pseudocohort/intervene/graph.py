@@ -81,17 +81,9 @@ def _reach(edges: dict[str, list[str]], start: set[str], max_depth: int) -> set[
 def resolve(table: pd.DataFrame, var: pd.DataFrame, *, name: str = "given", where: str = "") -> Graph:
     """Graph whose genes are named as in the profiles.
 
-    Genes are matched by id, then by symbol. A gene that is not among the profiles keeps its name: paths through it
-    still count, so that leaving a gene out of the gene space does not cut the graph.
-
-    Parameters
-    ----------
-    table : DataFrame
-        ``regulator``, ``target``, ``sign``.
-    var : DataFrame
-        Gene table of the profiles: index = gene ids, column ``symbol``.
-    name, where : str
-        Name of the graph; the file, for errors.
+    Genes of the `table` (``regulator``, ``target``, ``sign``) are matched by id, then by symbol, in `var` (index = gene
+    ids, column ``symbol``). A gene that is not among the profiles keeps its name: paths through it still count, so that
+    leaving a gene out of the gene space does not cut the graph. `where` is the file, for errors.
 
     Raises
     ------

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import anndata as ad
 import numpy as np
 
-from ..core.errors import UserError
 from ..prepare.log_scale import log2_expression
 from .dependency import Dependencies
 
 
 @dataclass(frozen=True)
 class Lines:
-    """One profile a line.
-
-    Attributes
-    ----------
-    x : ndarray (n, G)
-        log2 units.
-    names : list of str
-    symbols : ndarray of str (G,)
-    """
+    """One profile (n, G; log2 units) a line, the names of the lines and the symbols of the genes."""
 
     x: np.ndarray
     names: list[str]
@@ -48,18 +38,3 @@ class Lines:
 def plain(name: str) -> str:
     """A line's name without punctuation, in capitals."""
     return "".join(c for c in str(name).upper() if c.isalnum())
-
-
-def lines_of(datasets: Sequence[ad.AnnData]) -> Lines:
-    """Lines of the first data set of lines.
-
-    Raises
-    ------
-    UserError
-        If there is none.
-    """
-    if not datasets:
-        raise UserError(
-            "the study has no cell lines", where="datasets", remedy="add a data set of lines to carry dependencies over"
-        )
-    return Lines.of(datasets[0])

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from .components import leading_components, without
 from .graph import Graph
 
 _CONSTANT = 1e-6  # sd, log2 units, below which a gene does not vary
-_LEAST_RIDGE = 1e-8  # of a variance: keeps the precision finite where nothing has to be shrunk
+_MIN_RIDGE = 1e-8  # of a variance: keeps the precision finite where nothing has to be shrunk
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,8 @@ class TissueModel:
 
         One that is not `held` keeps `x` itself, and makes its ``z`` and ``loadings`` anew where they are asked for.
         """
-        given = (x, classes, times)
         times = np.ones(len(x)) if times is None else times
+        given = (x, classes, times)
         x, classes, times = x[times > 0], classes[times > 0], times[times > 0]
         centred = centre(x, classes, times)
         weight = np.sqrt(times)[:, None]
@@ -66,7 +67,7 @@ class TissueModel:
         gram = _gram(z)
         share = shrinkage(z, times, gram)
         total = times.sum()
-        ridge = max(share * float((z**2).sum() / total / z.shape[1]), _LEAST_RIDGE)
+        ridge = max(share * float((z**2).sum() / total / z.shape[1]), _MIN_RIDGE)
         # (c Z'Z + r I)^-1 = (I - V diag(s / (s + r)) V') / r, with c Z'Z = V diag(s) V'.
         squares, vectors = np.linalg.eigh(gram * ((1 - share) / total))
         kept = squares > 1e-12 * squares[-1]
@@ -84,16 +85,9 @@ class TissueModel:
         return self.loadings[genes]
 
     def see(self, genes: int | np.ndarray) -> np.ndarray:
-        """SEE: least-squares slopes of every gene on the perturbed ones within classes; association only.
+        """SEE: least-squares slopes (G,), or (G, m), of every gene on one or m perturbed ones; association only.
 
-        Parameters
-        ----------
-        genes : int or ndarray of int (m,)
-            Perturbed genes, the others left free.
-
-        Returns
-        -------
-        ndarray (G,) or (G, m)
+        Slopes are those within classes, the genes that are not perturbed left free.
         """
         return self._see(self.z, genes)
 
@@ -102,8 +96,7 @@ class TissueModel:
 
         Hidden programmes (purity, proliferation, batch) are what the leading components mostly hold.
         """
-        rest = self.z - (self.z @ components.T) @ components
-        return self._see(rest, genes)
+        return self._see(without(self.z, components), genes)
 
     def _see(self, z: np.ndarray, genes: int | np.ndarray) -> np.ndarray:
         own = np.atleast_1d(genes)
@@ -112,10 +105,7 @@ class TissueModel:
 
     def components(self, k: int) -> np.ndarray:
         """Loadings (k, G) of the `k` leading principal components of `z`."""
-        if self.z.shape[0] < self.z.shape[1]:
-            squares, u = np.linalg.eigh(self.z @ self.z.T)
-            return (u[:, : -k - 1 : -1].T @ self.z) / np.sqrt(squares[: -k - 1 : -1])[:, None]
-        return np.linalg.eigh(self.z.T @ self.z)[1][:, : -k - 1 : -1].T
+        return leading_components(self.z, k)
 
     def do(self, genes: int | np.ndarray, descendants: np.ndarray) -> np.ndarray:
         """DO|G: slopes when `genes` are set and their non-descendants keep their values.
@@ -125,15 +115,7 @@ class TissueModel:
         Causality, 2009, section 3.3). Everything else stays where it is. In terms of the precision P the slopes are
         -P_DD^-1 P_DA, so that one factorisation serves all genes (Lauritzen, Graphical Models, 1996, section C.1).
 
-        Parameters
-        ----------
-        genes : int or ndarray of int (m,)
-        descendants : ndarray of int
-            Descendants of the genes in the graph; none of them is one of the genes.
-
-        Returns
-        -------
-        ndarray (G,) or (G, m)
+        `descendants` of the genes in the graph are none of the genes; slopes are (G,), or (G, m) of m genes.
         """
         own, reached = np.atleast_1d(genes), np.asarray(descendants, dtype=int)
         slopes = np.zeros((len(self.scale), len(own)))
@@ -172,7 +154,7 @@ class RemadeModel(TissueModel):
     Parameters
     ----------
     given : tuple
-        What it was fitted to: profiles (n, G), classes (n,) and times (n,) or None. The profiles are not copied.
+        What it was fitted to: profiles (n, G), classes (n,) and times (n,). The profiles are not copied.
     weights : ndarray (n, k)
         Loadings are ``z.T @ weights``.
     scale, varies, ridge
@@ -181,7 +163,7 @@ class RemadeModel(TissueModel):
 
     def __init__(
         self,
-        given: tuple[np.ndarray, np.ndarray, np.ndarray | None],
+        given: tuple[np.ndarray, np.ndarray, np.ndarray],
         weights: np.ndarray,
         scale: np.ndarray,
         varies: np.ndarray,
@@ -207,21 +189,18 @@ class RemadeModel(TissueModel):
 
     def _z_of(self, genes: np.ndarray | slice) -> np.ndarray:
         x, classes, times = self._given
-        times = np.ones(len(x)) if times is None else times
         rows = np.flatnonzero(times > 0)
         part = x[rows] if isinstance(genes, slice) else x[np.ix_(rows, genes)]
         centred = centre(part, classes[rows], times[rows])
         return centred / self.scale[genes] * np.sqrt(times[rows])[:, None]
 
 
-def shrinkage(z: np.ndarray, times: np.ndarray | None = None, gram: np.ndarray | None = None) -> float:
+def shrinkage(z: np.ndarray, times: np.ndarray, gram: np.ndarray) -> float:
     """Ledoit-Wolf weight of the identity for centred rows `z` (n, G), without a matrix of genes by genes.
 
     The squares of all covariances sum to those of the profiles' inner products, which are n by n. Rows counted
     several `times` (n,) are given times the root of that number; `gram` is the smaller product of `z` with itself.
     """
-    times = np.ones(len(z)) if times is None else times
-    gram = _gram(z) if gram is None else gram
     n, genes = times.sum(), z.shape[1]
     squares = (z**2).sum(1)
     mean = squares.sum() / n / genes
@@ -235,12 +214,12 @@ def _gram(z: np.ndarray) -> np.ndarray:
     return z @ z.T if len(z) < z.shape[1] else z.T @ z
 
 
-def centre(x: np.ndarray, classes: np.ndarray, times: np.ndarray | None = None) -> np.ndarray:
+def centre(x: np.ndarray, classes: np.ndarray, times: np.ndarray) -> np.ndarray:
     """Profiles minus the mean of their class, in which each counts so many `times`."""
     out = np.asarray(x, dtype=np.float64).copy()
     for value in np.unique(classes):
         here = classes == value
-        out[here] -= np.average(out[here], axis=0, weights=None if times is None else times[here])
+        out[here] -= np.average(out[here], axis=0, weights=times[here])
     return out
 
 

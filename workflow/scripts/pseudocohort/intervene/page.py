@@ -53,17 +53,7 @@ def _shown(table: pd.DataFrame, title: str, note: str = "") -> dict[str, Any]:
 
 
 def render(answer: Answer, *, study: str, simulated: bool, files: list[str]) -> str:
-    """HTML of one answer.
-
-    Parameters
-    ----------
-    answer : Answer
-    study : str
-        Title of the study.
-    simulated : bool
-    files : list of str
-        Names of the tables beside the page.
-    """
+    """HTML of one answer; `study` is the study's title, `files` are the names of the tables beside the page."""
     tables = [_shown(answer.table, "Answer")] if len(answer.table) else []
     notes = {
         "other_genes": "For these, no score told matched from mismatched cancers reliably: the order is no ranking.",

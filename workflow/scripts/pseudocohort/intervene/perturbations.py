@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.model_selection import KFold
 
 from ..core.errors import UserError
-from .translation import leading_components
+from .components import leading_components
 
 #: Perturbations from which a linear predictor is worth its baseline.
 MIN_PERTURBATIONS = 100
@@ -79,14 +79,12 @@ class LinearPredictor:
     weights : ndarray (k, d)
     centre : ndarray (d,)
         Mean embedding of the training perturbations.
-    penalty : float
     """
 
     mean: np.ndarray
     components: np.ndarray
     weights: np.ndarray
     centre: np.ndarray
-    penalty: float
 
     @classmethod
     def fit(cls, effects: np.ndarray, embedding: np.ndarray, *, seed: int) -> LinearPredictor:
@@ -117,7 +115,7 @@ class LinearPredictor:
         scale = penalty * np.trace(p.T @ p) / p.shape[1]
         # The components are orthonormal, so that the penalty on them is a factor.
         inner = np.linalg.solve(p.T @ p + scale * np.eye(p.shape[1]), p.T @ (effects - mean) @ axes.T)
-        return cls(mean, axes, inner.T / (1 + penalty), centre, float(penalty))
+        return cls(mean, axes, inner.T / (1 + penalty), centre)
 
     def predict(self, embedding: np.ndarray) -> np.ndarray:
         """Effects (m, G) of perturbations with the given embedding (m, d)."""

@@ -50,14 +50,15 @@ class Question:
     donors: tuple[str, ...] = ()
 
 
+def resolved(path: str, root: str) -> str:
+    """A path with ``{data_root}`` replaced."""
+    return path.replace("{data_root}", root.rstrip("/"))
+
+
 def read_questions(given: str | Path | Sequence[Mapping[str, Any]], *, root: str = "") -> list[Question]:
     """Questions of a configuration: a list of maps, or a TSV with the same keys as columns.
 
-    Parameters
-    ----------
-    given : path or sequence of mapping
-    root : str
-        Replaces ``{data_root}`` in paths.
+    `root` replaces ``{data_root}`` in paths.
 
     Raises
     ------
@@ -66,7 +67,7 @@ def read_questions(given: str | Path | Sequence[Mapping[str, Any]], *, root: str
     """
     where = "interventions.questions"
     if isinstance(given, str | Path):
-        path = str(given).replace("{data_root}", root.rstrip("/"))
+        path = resolved(str(given), root)
         if not path:
             return []
         if not Path(path).is_file():
@@ -97,27 +98,20 @@ def _question(row: dict[str, Any], where: str, root: str) -> Question:
     common = {"level": str(row.get("level", "tumour")), "donors": _donors(row.get("donors", ()), where, root)}
     condition = str(row.get("condition", ""))
     if kind in ("targets", "dependencies"):
-        condition, name = str(asked_of), f"{kind}_{asked_of}"
-        out = {"kind": kind, "condition": condition}
+        condition, name, out = str(asked_of), f"{kind}_{asked_of}", {}
     elif kind == "translate":
         if [p.strip() for p in _ARROW.split(str(asked_of))] != ["tumour", "normal"]:
             raise UserError(
                 f"{asked_of!r} cannot be translated", where=where, remedy="write translate: tumour -> normal"
             )
-        name = f"translate_{condition}" if condition else "translate"
-        out = {"kind": kind, "condition": condition}
+        name, out = f"translate_{condition}" if condition else "translate", {}
     else:
         genes = tuple(map(str, asked_of)) if isinstance(asked_of, list | tuple) else tuple(_split(asked_of))
         if not condition:
             raise UserError("no condition is given", where=where, remedy="add condition: one of the study's")
         changes = row.get("change", "down")
         changes = changes if isinstance(changes, list | tuple) else _split(changes)
-        out = {
-            "kind": kind,
-            "genes": genes,
-            "changes": tuple(_change(c, where) for c in changes),
-            "condition": condition,
-        }
+        out = {"genes": genes, "changes": tuple(_change(c, where) for c in changes)}
         shown = "_".join(genes[:3]) + ("_and_more" if len(genes) > 3 else "")
         name = f"{shown}_{'_'.join(map(shown_change, out['changes']))}_{condition}"
     name = str(row.get("name") or name)
@@ -127,7 +121,7 @@ def _question(row: dict[str, Any], where: str, root: str) -> Question:
             where=where,
             remedy="give it a name",
         )
-    return Question(name=name, **out, **common)
+    return Question(name, kind, condition=condition, **out, **common)
 
 
 def shown_change(change: str | float) -> str:
@@ -157,7 +151,7 @@ def _change(value: Any, where: str) -> str | float:
 def _donors(value: Any, where: str, root: str) -> tuple[str, ...]:
     if isinstance(value, list | tuple):
         return tuple(map(str, value))
-    path = Path(str(value).replace("{data_root}", root.rstrip("/")))
+    path = Path(resolved(str(value), root))
     if path.is_file():
         return tuple(line.strip() for line in path.read_text().splitlines() if line.strip())
     if "/" in str(value):

@@ -14,12 +14,12 @@ from ..core.errors import UserError
 #: Names of the columns in the tables of DoRothEA (tf, target, mor), CollecTRI (source, target, weight) and our own.
 _REGULATOR, _SIGN = ("regulator", "tf", "source"), ("sign", "mor", "weight")
 #: Share of all possible edges above which a graph no longer says what a gene does not reach.
-DENSEST = 0.2
+MAX_DENSITY = 0.2
 _MANY = 50  # targets: below, a share says little
 
 
 def read_graph(path: str | Path, confidence: Sequence[str] = ()) -> pd.DataFrame:
-    """Edges of a graph file.
+    """Edges of a graph file: ``regulator``, ``target``, ``sign`` (1 or -1).
 
     Parameters
     ----------
@@ -27,11 +27,6 @@ def read_graph(path: str | Path, confidence: Sequence[str] = ()) -> pd.DataFrame
         TSV or CSV (± gz) with the columns regulator, target, sign; tf and mor, or source and weight, do as well.
     confidence : sequence of str
         Levels kept where the file has a column ``confidence``; none = all.
-
-    Returns
-    -------
-    DataFrame
-        ``regulator``, ``target``, ``sign`` (1 or -1).
 
     Raises
     ------
@@ -73,7 +68,7 @@ def read_graph(path: str | Path, confidence: Sequence[str] = ()) -> pd.DataFrame
     ).drop_duplicates(["regulator", "target"], ignore_index=True)
     n_regulators, n_targets = edges["regulator"].nunique(), edges["target"].nunique()
     density = len(edges) / (n_regulators * n_targets)
-    if n_targets >= _MANY and density > DENSEST:
+    if n_targets >= _MANY and density > MAX_DENSITY:
         raise UserError(
             f"the graph has {density:.0%} of all possible edges between {n_regulators} regulators and {n_targets} "
             "targets: if nearly every gene is reached, none is left to adjust for",

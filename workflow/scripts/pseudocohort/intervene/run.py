@@ -15,8 +15,8 @@ from ..metrics.pathways import read_gene_sets
 from .answers import Answer, answer
 from .dependency import Dependencies, read_tiers
 from .graph import resolve
-from .lines import lines_of
-from .questions import Question, read_questions
+from .lines import Lines
+from .questions import Question, read_questions, resolved
 from .regulons import checksum, read_graph
 from .study import Study
 
@@ -24,11 +24,6 @@ log = logging.getLogger(__name__)
 
 #: Gene space of the stage: regulators are expressed at low levels, and what hardly varies refuses itself.
 EVERY_GENE = {"kind": "all", "min_median": -1e9, "min_sd": 0.05, "min_cell_level_mean": 0}
-
-
-def resolved(path: str, root: str) -> str:
-    """A path with ``{data_root}`` replaced."""
-    return path.replace("{data_root}", root.rstrip("/"))
 
 
 def study_of(profiles: ad.AnnData, settings: Mapping[str, Any], *, seed: int, root: str = "") -> Study:
@@ -83,40 +78,23 @@ def answers(
     gene_sets: str = "",
     lines: Sequence[ad.AnnData] = (),
 ) -> list[Answer]:
-    """Answers to all questions.
+    """Answers to all questions of the section ``interventions`` of the configuration.
 
-    Parameters
-    ----------
-    study : Study
-    settings : mapping
-        Section ``interventions`` of the configuration.
-    root : str
-        Replaces ``{data_root}`` in paths.
-    gene_sets : str
-        GMT file of pathways; empty = none.
-    lines : sequence of AnnData
-        Prepared data sets of cell lines.
+    `root` replaces ``{data_root}`` in paths, `gene_sets` is a GMT file of pathways (empty = none), and `lines` are
+    prepared data sets of cell lines, of which the first is used.
     """
-    own_lines = lines_of(lines) if lines else None
-    dependencies = dependencies_of(settings, root)
-    druggable = frozenset()
-    if settings["druggable"]:
-        lines = Path(resolved(settings["druggable"], root)).read_text(encoding="utf-8").split()
-        druggable = frozenset(lines)
+    druggable = Path(resolved(settings["druggable"], root)).read_text("utf-8").split() if settings["druggable"] else []
     sets = read_gene_sets(resolved(gene_sets, root)) if gene_sets else {}
+    known = {
+        "dependencies": dependencies_of(settings, root),
+        "lineages": dict(settings["lineages"]),
+        "lines": Lines.of(lines[0]) if lines else None,
+        "druggable": frozenset(druggable),
+        "gene_sets": {name: sorted(genes) for name, genes in sets.items()},
+    }
     out = []
     for question in questions_of(settings, root):
         start = monotonic()
-        out.append(
-            answer(
-                question,
-                study,
-                dependencies=dependencies,
-                lineages=dict(settings["lineages"]),
-                lines=own_lines,
-                druggable=druggable,
-                gene_sets={name: sorted(genes) for name, genes in sets.items()},
-            )
-        )
+        out.append(answer(question, study, **known))
         log.info("%s: %s, %.1f s", question.name, out[-1].status, monotonic() - start)
     return out

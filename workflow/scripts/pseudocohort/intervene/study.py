@@ -18,9 +18,9 @@ from .operators import TissueModel, sign_matrix
 COMPONENTS = 5
 BOOTSTRAPS = 20
 #: Profiles that the model learns from at most; more change little and cost much.
-MOST_PROFILES = 3000
+MAX_PROFILES = 3000
 #: Values of the profiles of all bootstraps together up to which their models are held: twice so many numbers, 3 GB.
-MOST_HELD = 200_000_000
+MAX_HELD = 200_000_000
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class Study:
     @cached_property
     def _rows(self) -> np.ndarray:
         rows = np.arange(len(self.x))
-        return np.sort(generator(self.seed, "profiles").permutation(rows)[:MOST_PROFILES])
+        return np.sort(generator(self.seed, "profiles").permutation(rows)[:MAX_PROFILES])
 
     @cached_property
     def model(self) -> TissueModel:
@@ -151,7 +151,7 @@ class Study:
         """Models of donors drawn with replacement, each with a graph that has lost a fifth of its edges."""
         out = []
         x, classes = self.x[self._rows], self.classes[self._rows]
-        held = BOOTSTRAPS * x.size <= MOST_HELD
+        held = BOOTSTRAPS * x.size <= MAX_HELD
         donors, position = np.unique(self.donor[self._rows], return_inverse=True)
         for b in range(BOOTSTRAPS):
             rng = generator(self.seed, "bootstrap", b)

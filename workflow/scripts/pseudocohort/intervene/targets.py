@@ -30,14 +30,7 @@ TOP = 10
 
 @dataclass(frozen=True)
 class Cohort:
-    """Profiles of one level, by condition.
-
-    Attributes
-    ----------
-    x : ndarray (n, G)
-        log2 units.
-    conditions : ndarray of str (n,)
-    """
+    """Profiles (n, G; log2 units) of one level, and their conditions (n,)."""
 
     x: np.ndarray
     conditions: np.ndarray
@@ -48,32 +41,15 @@ class Cohort:
         return [str(n) for n, c in zip(names, counts, strict=True) if n != condition and c >= MIN_PROFILES]
 
 
-def expression_difference(
-    own: np.ndarray, cohort: Cohort, panel: Sequence[str], genes: np.ndarray | None = None
-) -> np.ndarray:
+def expression_difference(own: np.ndarray, cohort: Cohort, panel: Sequence[str]) -> np.ndarray:
     """Mean of `own` (n, G) less the mean over the panel of each condition's mean; (G,), log2 units."""
-    columns = slice(None) if genes is None else genes
-    others = np.mean([cohort.x[cohort.conditions == c][:, columns].mean(0) for c in panel], axis=0)
-    return own[:, columns].mean(0) - others
+    return own.mean(0) - np.mean([cohort.x[cohort.conditions == c].mean(0) for c in panel], axis=0)
 
 
 def ulm(values: np.ndarray, weights: sparse.csc_array) -> np.ndarray:
-    """Regulon activity by the univariate linear model: t of the slope of `values` on each regulator's weights.
+    """Regulon activity (R,): t of the slope of `values` (G,) on the weights (G, R) of each regulator's targets.
 
-    Parameters
-    ----------
-    values : ndarray (G,)
-        One value a gene, e.g. a difference between conditions.
-    weights : csc_array (G, R)
-        Weights of the targets of each regulator, 0 elsewhere.
-
-    Returns
-    -------
-    ndarray (R,)
-
-    References
-    ----------
-    Badia-i-Mompel et al. 2022, decoupleR, doi:10.1093/bioadv/vbac016.
+    The univariate linear model of decoupleR (Badia-i-Mompel et al. 2022, doi:10.1093/bioadv/vbac016).
     """
     n = len(values)
     y = values - values.mean()
@@ -88,13 +64,8 @@ def ulm(values: np.ndarray, weights: sparse.csc_array) -> np.ndarray:
 def reversal(slopes: np.ndarray, gene: int, towards: np.ndarray) -> float:
     """Share, in %, of the distance from tumour to normal that setting a gene to its normal mean takes back.
 
-    Parameters
-    ----------
-    slopes : ndarray (G,)
-        DO|G slopes on the gene.
-    gene : int
-    towards : ndarray (G,)
-        Normal mean less tumour mean, log2 units. The gene itself does not count.
+    `slopes` (G,) are DO|G's on the gene, `towards` (G,) the normal mean less the tumour mean, log2 units. The gene
+    itself does not count.
     """
     others = np.arange(len(slopes)) != gene
     before = np.linalg.norm(towards[others])
@@ -112,14 +83,10 @@ def rank(
     own : ndarray (n, G)
         Tumours asked about, all of the condition or some of its patients; log2 units.
     cohort : Cohort
-        Tumours of all conditions.
-    condition : str
-        Left out of the panel.
+        Tumours of all conditions, of which `condition` is left out of the panel.
     symbols : ndarray of str (G,)
     signs : csc_array (G, G)
         Regulatory graph, entry [target, regulator].
-    seed : int
-        Of the bootstrap over profiles.
 
     Returns
     -------

@@ -17,6 +17,7 @@ from sklearn.covariance import ledoit_wolf
 from sklearn.model_selection import KFold
 
 from ..core.errors import UserError
+from .components import leading_components, without
 
 COMPONENTS = 20
 #: Pairs below which nothing is learned: with 12, what is learned explains 1 % beyond the class mean.
@@ -24,16 +25,6 @@ MIN_PAIRS = 50
 #: Penalties tried, in units of the tumours' total variance times the number of pairs.
 PENALTIES = tuple(np.geomspace(0.003, 300, 16))
 _FOLDS = 5
-
-
-def leading_components(x: np.ndarray, k: int) -> np.ndarray:
-    """Loadings (k, G) of the leading principal components of centred rows `x` (n, G)."""
-    k = min(k, len(x) - 1, x.shape[1])
-    wide = len(x) < x.shape[1]
-    squares, vectors = np.linalg.eigh(x @ x.T if wide else x.T @ x)
-    kept = np.arange(len(squares))[: -k - 1 : -1]
-    kept = kept[squares[kept] > 1e-10 * squares[-1]]
-    return (vectors[:, kept].T @ x) / np.sqrt(squares[kept])[:, None] if wide else vectors[:, kept].T
 
 
 @dataclass(frozen=True)
@@ -116,15 +107,9 @@ class Translation:
 
     @classmethod
     def fit(cls, tumour: np.ndarray, normal: np.ndarray, *, seed: int, components: int = COMPONENTS) -> Translation:
-        """Learn from pairs.
+        """Learn from pairs (n, G; log2 units, less the mean of the class): row i of both is one patient's.
 
-        Parameters
-        ----------
-        tumour, normal : ndarray (n, G)
-            Row i of both is one patient's; log2 units, less the mean of the class.
-        seed : int
-            Of the folds by patient that choose the penalty.
-        components : int
+        `seed` is that of the folds by patient that choose the penalty.
 
         Raises
         ------
@@ -149,12 +134,12 @@ class Translation:
         penalty = PENALTIES[int(errors.argmin())]
         axes = leading_components(normal, components)
         inner = np.linalg.solve(gram + penalty * unit * len(gram) * np.eye(len(gram)), normal @ axes.T)
-        slopes = shrunk_slopes(_without(tumour, axes), _without(normal, axes), len(axes))[0]
+        slopes = shrunk_slopes(without(tumour, axes), without(normal, axes), len(axes))[0]
         return cls(axes, tumour.T @ inner, np.clip(slopes, 0, 1), float(penalty))
 
     def change(self, tumour: np.ndarray) -> np.ndarray:
         """Predicted normals less their class mean (n, G), of tumours less theirs."""
-        return (tumour @ self.coefficients) @ self.components + _without(tumour, self.components) * self.slopes
+        return (tumour @ self.coefficients) @ self.components + without(tumour, self.components) * self.slopes
 
 
 @dataclass(frozen=True)
@@ -176,14 +161,14 @@ class Identity:
     def fit(cls, tumour: np.ndarray, normal: np.ndarray, components: int = COMPONENTS) -> Identity:
         """Learn from class-centred pairs (n, G)."""
         axes = leading_components(tumour, components), leading_components(normal, components)
-        slopes, noise = shrunk_slopes(_without(tumour, axes[0]), _without(normal, axes[1]), components)
+        slopes, noise = shrunk_slopes(without(tumour, axes[0]), without(normal, axes[1]), components)
         # Half a median on top: a gene of almost no noise in these patients must not decide alone.
         return cls(*axes, np.maximum(slopes, 0) / (noise + 0.5 * np.median(noise)))
 
     def similarity(self, tumour: np.ndarray, normal: np.ndarray) -> np.ndarray:
         """Weighted correlations (n, m) of tumours with normals, both less their class means."""
-        x = _without(tumour, self.tumour_components) * np.sqrt(self.weights)
-        y = _without(normal, self.normal_components) * np.sqrt(self.weights)
+        x = without(tumour, self.tumour_components) * np.sqrt(self.weights)
+        y = without(normal, self.normal_components) * np.sqrt(self.weights)
         sizes = np.outer(np.linalg.norm(x, axis=1), np.linalg.norm(y, axis=1))
         return x @ y.T / np.maximum(sizes, 1e-12)
 
@@ -191,12 +176,7 @@ class Identity:
 def shrunk_slopes(x: np.ndarray, y: np.ndarray, taken: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Slope of each column of `y` on the same column of `x`, shrunk towards the mean slope, and its residual variance.
 
-    Parameters
-    ----------
-    x, y : ndarray (n, G)
-        Centred.
-    taken : int
-        Degrees of freedom taken before.
+    Both are (n, G), centred; `taken` degrees of freedom were taken before.
     """
     squares = np.maximum((x**2).sum(0), 1e-9)
     slopes = (x * y).sum(0) / squares
@@ -212,11 +192,7 @@ def shrunk_slopes(x: np.ndarray, y: np.ndarray, taken: int = 0) -> tuple[np.ndar
 def own_rank(similarity: np.ndarray, own: np.ndarray) -> np.ndarray:
     """Share of the other candidates that are less similar than the own one (n,); 1 = the own is first; ties half.
 
-    Parameters
-    ----------
-    similarity : ndarray (n, m)
-    own : ndarray of int (n,)
-        Column of each row's own candidate.
+    `similarity` is (n, m), `own` (n,) the column of each row's own candidate.
     """
     mine = np.take_along_axis(similarity, own[:, None], 1)
     others = np.arange(similarity.shape[1]) != own[:, None]
@@ -225,20 +201,11 @@ def own_rank(similarity: np.ndarray, own: np.ndarray) -> np.ndarray:
 
 
 def transport(source: np.ndarray, target: np.ndarray, rows: np.ndarray, components: int = 50) -> np.ndarray:
-    """Rows moved by the optimal transport map between two Gaussians (Bures; Olkin and Pukelsheim 1982).
+    """Rows (p, G) moved by the optimal transport map between two Gaussians (Bures; Olkin and Pukelsheim 1982).
 
-    One possible normal of each tumour, not the patient's: without pairs nothing tells which normal is whose.
-
-    Parameters
-    ----------
-    source, target, rows : ndarray (n, G), (m, G), (p, G)
-        Profiles of the two classes, log2 units, and those to be moved.
-    components : int
-        Of both classes together, in which the covariances differ; outside of them rows keep their rest.
-
-    Returns
-    -------
-    ndarray (p, G)
+    One possible normal of each tumour, not the patient's: without pairs nothing tells which normal is whose. `source`
+    (n, G) and `target` (m, G) are profiles of the two classes, log2 units. Covariances differ in the leading
+    `components` of both classes together; outside of them rows keep their rest.
     """
     a, b = source - source.mean(0), target - target.mean(0)
     axes = leading_components(np.concatenate([a, b]), components)
@@ -247,13 +214,9 @@ def transport(source: np.ndarray, target: np.ndarray, rows: np.ndarray, componen
     back = _power(first, -0.5)
     step = back @ _power(root @ second @ root, 0.5) @ back
     moved = rows - source.mean(0)
-    return target.mean(0) + _without(moved, axes) + moved @ axes.T @ step @ axes
+    return target.mean(0) + without(moved, axes) + moved @ axes.T @ step @ axes
 
 
 def _power(matrix: np.ndarray, exponent: float) -> np.ndarray:
     values, vectors = np.linalg.eigh(matrix)
     return vectors * np.maximum(values, 1e-12) ** exponent @ vectors.T
-
-
-def _without(x: np.ndarray, axes: np.ndarray) -> np.ndarray:
-    return x - (x @ axes.T) @ axes

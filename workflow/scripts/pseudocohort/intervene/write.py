@@ -12,16 +12,7 @@ from .page import index, render
 
 
 def write(answers: list[Answer], folder: str | Path, *, study: str, simulated: bool) -> None:
-    """Write the tables and pages of all answers into `folder`; what was there before is replaced.
-
-    Parameters
-    ----------
-    answers : list of Answer
-    folder : path
-    study : str
-        Title of the study.
-    simulated : bool
-    """
+    """Write the tables and pages of all answers into `folder`, what was there before replaced; `study` is its title."""
     with io.atomic(folder) as temporary:
         temporary.mkdir(parents=True)
         for answer in answers:

@@ -14,16 +14,16 @@ RATIO = 0.5
 EXACT = 1e-3
 #: Training donors are one person under several names, and are counted as one, if both of them are nearer to each other
 #: than this many others are: most names of a person that are looked for.
-MOST_NAMES = 4
+MAX_NAMES = 4
 #: Genes whose values are a donor's within this share of their standard deviation agree with the donor.
 AGREES = 0.1
 #: A row is a copy in part if so many genes more, as a share and as a number, agree with one donor than with any other.
 #: Of real profiles of other donors about one gene in twenty does, with whichever donor.
-PART, FEWEST_AGREEING = 0.15, 10
+PART, MIN_AGREEING = 0.15, 10
 #: Nearest donors among whom the one is looked for from whom a part may be.
 LOOKED_AT = 10
 #: Standard deviations beyond which a value counts as so far: one gene must not hide a copy of all others.
-FARTHEST = 4.0
+MAX_DEVIATION = 4.0
 
 
 def copied_donors(synthetic: np.ndarray, train: np.ndarray, donors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -65,21 +65,12 @@ def count_copies(synthetic: np.ndarray, train: np.ndarray, donors: np.ndarray) -
 
 
 def disguised_copies(synthetic: np.ndarray, train: np.ndarray, donors: np.ndarray) -> np.ndarray:
-    """Which rows of a cohort copy a training donor on another scale, or in part.
+    """Which rows of a cohort copy a training donor on another scale, or in part; arguments as :func:`copied_donors`.
 
     On another scale: the order of a row's genes is a donor's, as after a shift, a factor, another logarithm or a
     normalisation of the profile; it is held against the second nearest donor as :func:`copied_donors` does it. In part:
-    many genes have one donor's values and the others something else.
-
-    Parameters
-    ----------
-    synthetic, train, donors
-        As for :func:`copied_donors`.
-
-    Returns
-    -------
-    ndarray of bool (synthetic rows,)
-        Rows that :func:`copied_donors` finds as they are may be among them.
+    many genes have one donor's values and the others something else. Rows that :func:`copied_donors` finds as they are
+    may be among them.
     """
     train, synthetic = np.asarray(train, np.float64), np.asarray(synthetic, np.float64)
     mean, sd = train.mean(0), train.std(0)
@@ -103,15 +94,15 @@ def _persons(z: np.ndarray, donors: np.ndarray) -> np.ndarray:
     """
     number = np.unique(np.asarray(donors, dtype=str), return_inverse=True)[1]
     count = int(number.max()) + 1
-    if count < MOST_NAMES + 2 or not z.shape[1]:
+    if count < MAX_NAMES + 2 or not z.shape[1]:
         return number
-    nearest, of = np.empty((2, count, MOST_NAMES + 1))
+    nearest, of = np.empty((2, count, MAX_NAMES + 1))
     nearest[:] = np.inf
     for part, distances in distance_blocks(z, z, exclude_self=True):
         rows = number[part]
         distances[rows[:, None] == number[None]] = np.inf
         by_donor = _by_donor(distances, number, count)
-        order = np.argsort(by_donor, axis=1)[:, : MOST_NAMES + 1]
+        order = np.argsort(by_donor, axis=1)[:, : MAX_NAMES + 1]
         found = np.take_along_axis(by_donor, order, axis=1)
         for row, donor in enumerate(rows):  # of a donor's rows the one with the nearest other donor stands for it
             if found[row, 0] < nearest[donor, 0]:
@@ -119,7 +110,7 @@ def _persons(z: np.ndarray, donors: np.ndarray) -> np.ndarray:
     # Two donors of a rare condition lie next to each other and far from all others as well, but as far as donors lie.
     usual = np.median(nearest[:, -1])
     same = np.arange(count)
-    for names in range(1, MOST_NAMES + 1):
+    for names in range(1, MAX_NAMES + 1):
         last, next_one = nearest[:, names - 1], nearest[:, names]
         for donor in np.flatnonzero((last < RATIO * next_one) & (last < RATIO * usual)):
             together = np.append(of[donor, :names].astype(int), donor)
@@ -157,9 +148,9 @@ def _in_part(synthetic: np.ndarray, train: np.ndarray, number: np.ndarray) -> np
     """
     found = np.zeros(len(synthetic), dtype=bool)
     genes = synthetic.shape[1]
-    least = max(PART * genes, FEWEST_AGREEING)
-    bounded, lowest = np.clip(train, -FARTHEST, FARTHEST), train.min(0)
-    for part, distances in distance_blocks(np.clip(synthetic, -FARTHEST, FARTHEST), bounded):
+    least = max(PART * genes, MIN_AGREEING)
+    bounded, lowest = np.clip(train, -MAX_DEVIATION, MAX_DEVIATION), train.min(0)
+    for part, distances in distance_blocks(np.clip(synthetic, -MAX_DEVIATION, MAX_DEVIATION), bounded):
         for row, of in zip(range(part.start, part.stop), distances, strict=True):
             order = np.argsort(of)
             rows = order[np.sort(np.unique(number[order], return_index=True)[1])[:LOOKED_AT]]

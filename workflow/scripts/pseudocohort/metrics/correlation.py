@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 #: Genes that are correlated with each other at most; of more, a seeded subset is taken (n² memory).
-MOST_GENES = 2000
+MAX_GENES = 2000
 
 
 def scored_genes(n_genes: int, rng: np.random.Generator) -> np.ndarray:
-    """Positions of all genes, or of a random subset of :data:`MOST_GENES`."""
-    if n_genes <= MOST_GENES:
+    """Positions of all genes, or of a random subset of :data:`MAX_GENES`."""
+    if n_genes <= MAX_GENES:
         return np.arange(n_genes)
-    return np.sort(rng.choice(n_genes, MOST_GENES, replace=False))
+    return np.sort(rng.choice(n_genes, MAX_GENES, replace=False))
 
 
 def centred(x: np.ndarray, classes: np.ndarray | None) -> np.ndarray:

@@ -25,12 +25,8 @@ def covariate_recovery(
     lies along these weights, over the same of `reality`. 1 is the same effect, 0 is none. Without weights the noise of
     hundreds of genes without an effect would hide it.
 
-    Parameters
-    ----------
-    train, reality, stand_in : (ndarray (n × genes), DataFrame)
-        Standardised profiles, with their ``condition``, ``level`` and covariates, and ``donor`` where there are donors.
-    kinds : mapping of str
-        Covariates and their kinds.
+    Each set is standardised profiles (n × genes) and a table of their ``condition``, ``level`` and covariates, and
+    ``donor`` where there are donors.
 
     Returns
     -------

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from scipy import stats
 
 #: False discovery rate at which a gene is called.
 FDR = 0.05
 #: Profiles that a class needs on both sides of its contrast.
-FEWEST = 4
+MIN_PROFILES = 4
 
 
 def contrast(x: np.ndarray, of_class: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -17,6 +19,20 @@ def contrast(x: np.ndarray, of_class: np.ndarray) -> tuple[np.ndarray, np.ndarra
     with np.errstate(divide="ignore", invalid="ignore"):
         p = stats.ttest_ind(inside, rest, equal_var=False).pvalue
     return inside.mean(0) - rest.mean(0), np.where(np.isnan(p), 1.0, p)
+
+
+def contrasted(one: np.ndarray, other: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Which rows of two sets with classes (n,), (m,) are of a class, for each class with enough rows on all sides."""
+    for name in np.intersect1d(one, other):
+        parts = one == name, other == name
+        if min(size for part in parts for size in (part.sum(), (~part).sum())) >= MIN_PROFILES:
+            yield parts
+
+
+def averaged(found: list[dict[str, float]]) -> dict[str, float]:
+    """Mean of each value over the results that have it."""
+    names = dict.fromkeys(name for values in found for name in values)
+    return {name: float(np.nanmean([values[name] for values in found if name in values])) for name in names}
 
 
 def differential_recovery(
@@ -31,14 +47,10 @@ def differential_recovery(
 
     Both sets should be of one size, as power depends on it. Empty if fewer than two classes have four profiles.
     """
-    found: dict[str, list[float]] = {}
-    for name in np.intersect1d(np.unique(real_class), np.unique(synthetic_class)):
-        sides = [(c == name).sum() for c in (real_class, synthetic_class)]
-        rests = [(c != name).sum() for c in (real_class, synthetic_class)]
-        if min(sides + rests) < FEWEST:
-            continue
-        change, p = contrast(real, real_class == name)
-        other_change, other_p = contrast(synthetic, synthetic_class == name)
+    found = []
+    for in_real, in_synthetic in contrasted(real_class, synthetic_class):
+        change, p = contrast(real, in_real)
+        other_change, other_p = contrast(synthetic, in_synthetic)
         called = stats.false_discovery_control(p) < FDR
         other_called = stats.false_discovery_control(other_p) < FDR
         quiet = p > 0.5
@@ -48,6 +60,5 @@ def differential_recovery(
             values["de_tpr"] = float(other_called[called].mean())
         if quiet.any():
             values["de_fpr"] = float(other_called[quiet].mean())
-        for key, value in values.items():
-            found.setdefault(key, []).append(value)
-    return {key: float(np.nanmean(values)) for key, values in found.items()}
+        found.append(values)
+    return averaged(found)

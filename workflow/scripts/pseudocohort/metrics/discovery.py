@@ -17,18 +17,18 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import adjusted_rand_score
 
 from .correlation import centred, scored_genes
-from .differential import FDR, FEWEST
+from .differential import FDR, averaged, contrasted
 
 #: Correlation of the genes of a set that camera takes for granted (Wu & Smyth 2012; limma's default).
 SET_CORRELATION = 0.01
 #: Genes of a module on average, and modules at most.
-MODULE_GENES, MOST_MODULES = 50, 20
+MODULE_GENES, MAX_MODULES = 50, 20
 #: Genes of a classifier that are compared.
 TOP_GENES = 50
 #: Smallest variance of a gene, in medians over genes, as limma has it.
-_LEAST_VARIANCE = 1e-5
+_MIN_VARIANCE = 1e-5
 #: Largest -log10 of an adjusted p-value that is told from a larger one.
-_LARGEST_LOG_P = 300.0
+_MAX_LOG_P = 300.0
 
 
 class Moderated(NamedTuple):
@@ -56,19 +56,11 @@ def inverse_trigamma(y: float) -> float:
 def variance_prior(variances: np.ndarray, df: float) -> tuple[float, float]:
     """Degrees of freedom and scale of the genes' inverse chi-squared prior (Smyth 2004, section 6.2).
 
-    Parameters
-    ----------
-    variances : ndarray (genes,)
-        Sample variances, on `df` degrees of freedom each.
-    df : float
-
-    Returns
-    -------
-    prior_df, prior_variance : float
-        Infinite degrees of freedom where the variances differ no more than by chance.
+    `variances` (genes,) are sample variances on `df` degrees of freedom each. The prior's degrees of freedom are
+    infinite where they differ no more than by chance.
     """
     middle = np.median(variances)
-    z = np.log(np.maximum(variances, _LEAST_VARIANCE * (middle if middle > 0 else 1.0)))
+    z = np.log(np.maximum(variances, _MIN_VARIANCE * (middle if middle > 0 else 1.0)))
     e = z - special.digamma(df / 2) + np.log(df / 2)
     beyond = e.var(ddof=1) - float(special.polygamma(1, df / 2))
     if beyond <= 0:
@@ -80,18 +72,8 @@ def variance_prior(variances: np.ndarray, df: float) -> tuple[float, float]:
 def moderated_t(x: np.ndarray, of_class: np.ndarray) -> Moderated:
     """Moderated t-test of a class against the rest, by gene (Smyth 2004, SAGMB 3:3; limma's ``eBayes``).
 
-    A gene's variance is shrunk towards that of the others, which adds the prior's degrees of freedom to its own.
-
-    Parameters
-    ----------
-    x : ndarray (profiles × genes)
-        log2 expression.
-    of_class : ndarray of bool (profiles,)
-
-    Returns
-    -------
-    Moderated
-        ``change``: log2 fold change; p is two-sided.
+    A gene's variance is shrunk towards that of the others, which adds the prior's degrees of freedom to its own. `x` is
+    log2 expression (profiles × genes), so that ``change`` is a log2 fold change; p is two-sided.
     """
     inside, rest = x[of_class].astype(np.float64), x[~of_class].astype(np.float64)
     df = len(x) - 2
@@ -110,16 +92,8 @@ def moderated_t(x: np.ndarray, of_class: np.ndarray) -> Moderated:
 def set_test(statistic: np.ndarray, sets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Do the genes of a set have larger statistics than the other genes? (Wu & Smyth 2012, NAR 40:e133; ``cameraPR``).
 
-    Parameters
-    ----------
-    statistic : ndarray (genes,)
-    sets : ndarray of bool (sets × genes)
-        No set is empty or has all genes.
-
-    Returns
-    -------
-    t, p : ndarray (sets,)
-        Two-sided.
+    Statistics are (genes,), `sets` of bool (sets × genes), none of them empty or of all genes; t and two-sided p are
+    (sets,).
     """
     genes, size = len(statistic), sets.sum(1)
     others = genes - size
@@ -133,18 +107,8 @@ def set_test(statistic: np.ndarray, sets: np.ndarray) -> tuple[np.ndarray, np.nd
 def modules(x: np.ndarray, classes: np.ndarray | None, number: int) -> np.ndarray:
     """Modules of genes that vary together within classes: Ward clusters of their correlations.
 
-    Parameters
-    ----------
-    x : ndarray (profiles × genes)
-    classes : ndarray (profiles,), optional
-        Class means are taken out first.
-    number : int
-        Modules.
-
-    Returns
-    -------
-    ndarray of int (genes,)
-        Number of each gene's module; a gene that does not vary has no correlation.
+    Of expression (profiles × genes), class means are taken out where there are classes. The result (genes,) has the
+    number of each gene's module; a gene that does not vary has no correlation.
     """
     z = centred(x, classes)
     length = np.sqrt((z * z).sum(0))
@@ -156,22 +120,11 @@ def modules(x: np.ndarray, classes: np.ndarray | None, number: int) -> np.ndarra
 
 
 def attributions(x: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """How much each gene moves a classifier's scores: mean absolute Shapley value over profiles and classes.
+    """How much each gene moves a classifier's scores: mean absolute Shapley value over profiles and classes (genes,).
 
     Of a linear model and genes taken as independent it is the coefficient times the gene's distance from its mean
-    (Lundberg & Lee 2017, NeurIPS, corollary 1).
-
-    Parameters
-    ----------
-    x : ndarray (profiles × genes)
-        Standardised expression.
-    classes : ndarray of str (profiles,)
-        Two or more.
-
-    Returns
-    -------
-    ndarray (genes,)
-        In units of the scores of a logistic regression (C = .01, balanced classes).
+    (Lundberg & Lee 2017, NeurIPS, corollary 1), in units of the scores of a logistic regression (C = .01, balanced
+    classes) on standardised expression (profiles × genes) of two or more classes.
     """
     model = LogisticRegression(C=0.01, class_weight="balanced", max_iter=500).fit(x, classes)
     return np.abs(model.coef_).mean(0) * np.abs(x - x.mean(0)).mean(0)
@@ -212,7 +165,7 @@ def agreement(
     if called.any():
         out[f"{name}_false_share"] = float(1 - both.sum() / called.sum())
     left, right = (
-        np.sign(s) * np.minimum(-np.log10(np.maximum(q, 1e-320)), _LARGEST_LOG_P)
+        np.sign(s) * np.minimum(-np.log10(np.maximum(q, 1e-320)), _MAX_LOG_P)
         for s, q in ((statistic, adjusted), (real_statistic, real_adjusted))
     )
     if np.ptp(left) > 0 and np.ptp(right) > 0:
@@ -246,22 +199,17 @@ def discovery(
         :func:`agreement` of genes (``discovery``) and sets (``set``), each class against the rest, averaged over
         classes with four profiles on both sides; ``module_ari``: adjusted Rand index of the modules within classes.
     """
-    found: dict[str, list[float]] = {}
-    names = np.intersect1d(np.unique(reality_class), np.unique(stand_in_class))
-    for name in names:
-        inside, other = reality_class == name, stand_in_class == name
-        if min(inside.sum(), (~inside).sum(), other.sum(), (~other).sum()) < FEWEST:
-            continue
+    found = []
+    for inside, other in contrasted(reality_class, stand_in_class):
         real, made = moderated_t(reality, inside), moderated_t(stand_in, other)
         values = agreement(real.t, real.p, made.t, made.p, "discovery")
         if sets is not None and len(sets) > 2:
             (real_t, real_p), (t, p) = set_test(real.t, sets), set_test(made.t, sets)
             values |= agreement(real_t, real_p, t, p, "set")
-        for key, value in values.items():
-            found.setdefault(key, []).append(value)
-    out = {key: float(np.mean(values)) for key, values in found.items()}
+        found.append(values)
+    out = averaged(found)
     chosen = scored_genes(reality.shape[1], np.random.default_rng(0)) if genes is None else genes
-    number = min(len(chosen) // MODULE_GENES, MOST_MODULES)
+    number = min(len(chosen) // MODULE_GENES, MAX_MODULES)
     if number > 1:
         parts = (
             modules(x[:, chosen], classes, number)

@@ -29,7 +29,7 @@ COMPARED = 1024**2 // 8
 #: Genes multiplied at a time: a sum of fewer products is rounded less.
 GENES = 500
 #: Least bound on the error of a squared distance, the largest squared norm being 1: below it numbers underflow.
-LEAST = 1e-30
+MIN_BOUND = 1e-30
 
 
 def distance_blocks(a: np.ndarray, b: np.ndarray, *, exclude_self: bool = False) -> Iterator[tuple[slice, np.ndarray]]:
@@ -111,7 +111,7 @@ class _Screen:
     def __iter__(self) -> Iterator[tuple[slice, np.ndarray]]:
         """Rows of `a`, and upper bounds of their squared distances over `scale`² (rows × m), float32."""
         more = 1 + self.share
-        right = (self.right_norm * more + LEAST).astype(np.float32)
+        right = (self.right_norm * more + MIN_BOUND).astype(np.float32)
         for rows, left in self._parts(self.a):
             left = (left * (-2 / self.scale)).astype(np.float32)
             upper = left[:, :GENES] @ self.right[:, :GENES].T
@@ -124,7 +124,7 @@ class _Screen:
     def doubt(self, rows: slice) -> tuple[np.ndarray, np.ndarray]:
         """By how much upper bounds lie above lower ones, at most: the sum of a part (rows × 1) and a part (m,)."""
         twice = np.float32(2 * self.share)
-        left, right = self.left_norm[rows, None] * twice, self.right_norm * twice + 2 * LEAST
+        left, right = self.left_norm[rows, None] * twice, self.right_norm * twice + 2 * MIN_BOUND
         return left.astype(np.float32), right.astype(np.float32)
 
     def exact(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from ..core.errors import UserError
-from .differential import FEWEST, contrast
+from .differential import averaged, contrast, contrasted
 
 #: Genes that a set needs in the gene space.
-FEWEST_GENES = 5
+MIN_GENES = 5
 #: Sets beyond this score in the real profiles have a direction to be recovered.
 CLEAR = 1.96
 
@@ -44,7 +44,7 @@ def read_gene_sets(path: str | Path) -> dict[str, set[str]]:
 def set_matrix(sets: Mapping[str, Collection[str]], symbols: pd.Series) -> np.ndarray:
     """Which genes (columns) are in which sets (rows); sets with fewer than five of the genes, or all, are left out."""
     rows = [symbols.isin(list(genes)).to_numpy() for genes in sets.values()]
-    rows = [row for row in rows if FEWEST_GENES <= row.sum() < len(row)]
+    rows = [row for row in rows if MIN_GENES <= row.sum() < len(row)]
     return np.array(rows, dtype=bool).reshape(len(rows), len(symbols))
 
 
@@ -71,17 +71,14 @@ def pathway_recovery(
 
     Empty if there are fewer than three sets, or fewer than two classes have four profiles.
     """
-    found: dict[str, list[float]] = {}
     if len(sets) < 3:
         return {}
-    for name in np.intersect1d(np.unique(real_class), np.unique(synthetic_class)):
-        sides = [side for c in (real_class, synthetic_class) for side in ((c == name).sum(), (c != name).sum())]
-        if min(sides) < FEWEST:
-            continue
-        truth = set_scores(contrast(real, real_class == name)[0], sets)
-        guess = set_scores(contrast(synthetic, synthetic_class == name)[0], sets)
-        found.setdefault("pathway_r", []).append(float(np.corrcoef(truth, guess)[0, 1]))
+    found = []
+    for in_real, in_synthetic in contrasted(real_class, synthetic_class):
+        truth, guess = (
+            set_scores(contrast(x, inside)[0], sets) for x, inside in ((real, in_real), (synthetic, in_synthetic))
+        )
+        found.append({"pathway_r": float(np.corrcoef(truth, guess)[0, 1])})
         if (clear := np.abs(truth) > CLEAR).any():
-            agreement = (np.sign(truth) == np.sign(guess))[clear].mean()
-            found.setdefault("pathway_sign_agreement", []).append(float(agreement))
-    return {key: float(np.nanmean(values)) for key, values in found.items()}
+            found[-1]["pathway_sign_agreement"] = float((np.sign(truth) == np.sign(guess))[clear].mean())
+    return averaged(found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 #: At most so many parts of the larger set are compared with the smaller one.
-MOST_CHUNKS = 5
+MAX_CHUNKS = 5
 
 
 def in_class_order(classes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -17,21 +17,14 @@ def in_class_order(classes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def matched_chunks(a: np.ndarray, b: np.ndarray, rng: np.random.Generator) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Disjoint sets of row numbers of the larger of two sets, each as large as the smaller set, and the smaller set's.
 
-    Parameters
-    ----------
-    a, b : ndarray
-        Class of each row; every part has about the class proportions of its set.
-
-    Returns
-    -------
-    of_a, of_b : list of ndarray
-        The smaller set's list has one part, all its rows.
+    `a` and `b` are the classes of the rows; every part has about the class proportions of its set. The smaller set's
+    list has one part, all its rows.
     """
     size = min(len(a), len(b))
     parts = []
     for classes in (a, b):
         n = len(classes)
-        count = min(n // size, MOST_CHUNKS)
+        count = min(n // size, MAX_CHUNKS)
         order = in_class_order(classes, rng)
         spread = order[((np.arange(count * size) + 0.5) * n / (count * size)).astype(int)]
         parts.append([np.sort(spread[i::count]) for i in range(count)])

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from ...core.io import evaluation_table
+from ...intervene.components import leading_components
 from ...intervene.dependency import Dependencies
 from ...intervene.dependency_models import COMPONENTS, standardised
 from ...intervene.lines import Lines
-from ...intervene.translation import leading_components
 from .targets import auroc
 
 #: Dependent and other lines of a gene at least.

@@ -22,14 +22,8 @@ log = logging.getLogger(__name__)
 class Checkpoint:
     """Where and how often a run is saved.
 
-    Attributes
-    ----------
-    path : Path
-        The file.
-    minutes : float
-        Between two savings; 0 saves whenever losses are logged.
-    fingerprint : str
-        What the run depends on; a file with another one is not resumed from.
+    `minutes` lie between two savings; 0 saves whenever losses are logged. The `fingerprint` is what the run depends on:
+    a file with another one is not resumed from.
     """
 
     path: Path
@@ -72,8 +66,3 @@ class Checkpoint:
             log.warning("checkpoint %s is of another run and is not used", path)
             return None
         return tensors, metadata
-
-    def remove(self) -> None:
-        """Delete the files."""
-        self.path.unlink(missing_ok=True)
-        self.previous.unlink(missing_ok=True)

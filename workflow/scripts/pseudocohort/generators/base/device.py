@@ -8,9 +8,6 @@ import torch
 
 from ...core.errors import UserError
 
-#: Precisions of a network's products.
-PRECISIONS = ("float32", "bfloat16")
-
 
 def choose_device(asked: str) -> torch.device:
     """Device for ``auto`` (the GPU if there is one), ``cpu`` or ``cuda``.
@@ -33,17 +30,5 @@ def choose_device(asked: str) -> torch.device:
 
 
 def autocast(precision: str, device: torch.device) -> torch.autocast:
-    """Context of automatic mixed precision: with ``bfloat16`` products are of that type, weights and sums float32.
-
-    Raises
-    ------
-    UserError
-        If `precision` is none of :data:`PRECISIONS`.
-    """
-    if precision not in PRECISIONS:
-        raise UserError(
-            f"no precision {precision!r}",
-            where="generator_settings.<name>.precision",
-            remedy=f"one of: {', '.join(PRECISIONS)}",
-        )
+    """Context of automatic mixed precision: with ``bfloat16`` products are of that type, weights and sums float32."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16")

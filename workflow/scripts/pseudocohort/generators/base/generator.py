@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -30,19 +30,14 @@ class Generator(ABC):
     #: What its plug-in says about it, from which the attributes below follow.
     description: ClassVar[Description]
     name: ClassVar[str]
-    summary: ClassVar[str]
-    reference: ClassVar[str]
     capabilities: ClassVar[Capabilities]
     #: Default settings; ``generator_settings.<name>`` of the config overrides them key by key.
     defaults: ClassVar[dict[str, Any]]
-    #: Settings that the setting ``preset`` puts in the place of the defaults, by its value.
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]]
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
         if own := cls.__dict__.get("description"):
-            cls.name, cls.summary, cls.reference = own.name, own.summary, own.source
-            cls.capabilities, cls.defaults, cls.presets = own.capabilities, own.defaults, own.presets
+            cls.name, cls.capabilities, cls.defaults = own.name, own.capabilities, own.defaults
 
     @abstractmethod
     def fit(
@@ -66,16 +61,9 @@ class Generator(ABC):
         device: str = "cpu",
         checkpoint: Callable[[list[int]], Checkpoint | None] | None = None,
     ) -> list[Self]:
-        """One generator for each training set, as :meth:`fit` makes it, but for rounding.
+        """One generator for the profiles and the seed of each training set, as :meth:`fit` makes it, but for rounding.
 
-        Parameters
-        ----------
-        profiles, seeds : sequence
-            Training profiles of each set, and its seed.
-        settings, device
-            As of :meth:`fit`.
-        checkpoint : callable, optional
-            Checkpoint of the training sets with the given numbers, which are trained as one.
+        `checkpoint` gives that of the training sets with some numbers, which are trained as one.
         """
         return [
             cls().fit(part, settings=settings, seed=seed, device=device, checkpoint=checkpoint and checkpoint([i]))
@@ -96,21 +84,10 @@ class Generator(ABC):
     def sample_clamped(
         self, obs: pd.DataFrame, clamped: np.ndarray, *, seed: int, device: str = "cpu", expected: bool = False
     ) -> np.ndarray:
-        """Profiles like those of :meth:`sample`, given the values of some of their genes.
+        """Profiles like those of :meth:`sample`, drawn or expected, given the values of some of their genes.
 
-        Parameters
-        ----------
-        obs : DataFrame
-            Conditions and levels.
-        clamped : ndarray (len(obs) × genes)
-            Standardised values of the genes to clamp; NaN where a gene is free.
-        expected : bool
-            Expected profiles instead of drawn ones.
-
-        Returns
-        -------
-        ndarray (len(obs) × genes)
-            float32, standardised; the clamped genes have their values.
+        `clamped` (len(obs) × genes) are standardised values of the genes to clamp, which they keep; NaN where a gene
+        is free.
 
         Raises
         ------

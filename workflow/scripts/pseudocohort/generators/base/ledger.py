@@ -52,20 +52,20 @@ class Mechanism:
         return event if self.steps == 1 else dp_accounting.SelfComposedDpEvent(event, self.steps)
 
 
-def _accountant():
-    """Privacy loss distributions (Meiser & Mohammadi 2018; Koskela et al. 2020), one donor added or removed."""
+def _accountant(mechanisms: list[Mechanism]):
+    """Privacy loss distribution (Meiser & Mohammadi 2018; Koskela et al. 2020), one donor added or removed."""
     import dp_accounting
     from dp_accounting import pld
 
-    return pld.PLDAccountant(dp_accounting.NeighboringRelation.ADD_OR_REMOVE_ONE, DISCRETISATION)
+    accountant = pld.PLDAccountant(dp_accounting.NeighboringRelation.ADD_OR_REMOVE_ONE, DISCRETISATION)
+    for mechanism in mechanisms:
+        accountant.compose(mechanism.event())
+    return accountant
 
 
 def epsilon_of(mechanisms: list[Mechanism], delta: float) -> float:
     """Epsilon, in nats, of all `mechanisms` together at `delta`, by privacy loss distributions; 0 of none."""
-    accountant = _accountant()
-    for mechanism in mechanisms:
-        accountant.compose(mechanism.event())
-    return float(accountant.get_epsilon(delta)) if mechanisms else 0.0
+    return float(_accountant(mechanisms).get_epsilon(delta)) if mechanisms else 0.0
 
 
 def noise_for(
@@ -131,9 +131,7 @@ def mu_of(mechanisms: list[Mechanism]) -> float:
     """
     if all(m.sampling_rate >= 1 for m in mechanisms):
         return float(np.sqrt(sum(m.steps / m.noise_multiplier**2 for m in mechanisms)))
-    accountant = _accountant()
-    for mechanism in mechanisms:
-        accountant.compose(mechanism.event())
+    accountant = _accountant(mechanisms)
     most = float(accountant.get_epsilon(1e-10))
     found = 0.0
     for epsilon in np.linspace(0, most, 60):

@@ -16,11 +16,6 @@ def generators() -> dict[str, Description]:
     return scan(f"{PACKAGE}.generators.models", "GENERATORS")
 
 
-def names() -> list[str]:
-    """Names of all generators, controls first."""
-    return list(generators())
-
-
 def describe(name: str) -> Description:
     """Description of the generator called `name`.
 

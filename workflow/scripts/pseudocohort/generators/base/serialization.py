@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,28 @@ def load_state(path: str | Path, name: str) -> tuple[dict[str, np.ndarray], dict
     if stored != name:
         raise ContractError(f"holds {stored!r}, not {name!r}", where=str(path), remedy="train the generator again")
     return arrays, metadata
+
+
+def with_prefix(prefix: str, arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """Arrays of a part of an object, each named ``prefix/name``."""
+    return {f"{prefix}/{name}": array for name, array in arrays.items()}
+
+
+def of_prefix(prefix: str, arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """The arrays that :func:`with_prefix` named so, under their own names."""
+    start = f"{prefix}/"
+    return {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)}
+
+
+def numbered(keys: Iterable[Any], **tables: Mapping[Any, Any]) -> dict[str, Any]:
+    """Arrays of tables with these keys, named ``table/0``, ``table/1``, ...: in JSON and safetensors names are text."""
+    return {f"{name}/{i}": table[key] for name, table in tables.items() for i, key in enumerate(keys)}
+
+
+def tables_of(names: Iterable[str], keys: Iterable[Any], arrays: Mapping[str, Any]) -> list[dict[Any, Any]]:
+    """The tables of these names that :func:`numbered` made arrays of; keys that were tuples are so again."""
+    keys = [tuple(key) if isinstance(key, list) else key for key in keys]
+    return [{key: arrays[f"{name}/{i}"] for i, key in enumerate(keys)} for name in names]
 
 
 def ledger_of(path: str | Path, name: str) -> dict[str, Any] | None:

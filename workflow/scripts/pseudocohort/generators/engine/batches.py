@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 
 from .streams import Streams
 
 
+class HeldOut(NamedTuple):
+    """Rows for the validation loss, with the columns of :class:`Batches` and the share of each row in the loss."""
+
+    columns: tuple[torch.Tensor, ...]
+    weight: torch.Tensor
+
+
 class Batches:
     """Random batches of latent rows, drawn with replacement, a donor weighing 1 in each condition and level.
 
-    Parameters
-    ----------
-    h : array (n × components)
-        Latent rows.
-    condition : array (n,)
-        Numbers of the conditions.
-    factors : array (n × 3)
-        Numbers of the level factors.
-    weight : array (n,)
-        Weights of the rows.
-    size : int
-        Rows of a batch; fewer if there are fewer rows, but 16 at least.
-    device : torch.device
-    extra : array (n × ...)
-        What else a generator looks up by row.
-    held_out : ndarray (n,), optional
-        Whether a row is never drawn but kept for the validation loss.
+    Rows have `h` (n × components), the number of their condition (n,), numbers of their level factors (n × 3), a
+    weight, and what else a generator looks up (`extra`, n × ...). A batch has `size` rows; fewer if there are fewer
+    rows, but 16 at least. Rows that are `held_out` (n,) are never drawn but kept for the validation loss.
 
     Attributes
     ----------
@@ -42,13 +37,17 @@ class Batches:
         columns = [np.asarray(column) for column in (h, condition, factors, *extra)]
         self.held_out = None
         if held_out is not None and held_out.any():
-            self.held_out = HeldOut([column[held_out] for column in columns], weight[held_out], device)
-            columns, weight, h = [column[~held_out] for column in columns], weight[~held_out], h[~held_out]
+            left = weight[held_out]
+            self.held_out = HeldOut(
+                tuple(torch.as_tensor(column[held_out], device=device) for column in columns),
+                torch.as_tensor(left / left.sum(), dtype=torch.float32, device=device),
+            )
+            columns, weight = [column[~held_out] for column in columns], weight[~held_out]
         self.columns = tuple(torch.as_tensor(column, device=device) for column in columns)
         self.cumulative = torch.as_tensor(np.cumsum(weight) / np.sum(weight), dtype=torch.float32, device=device)
-        self.rows = len(h)
-        self.last = torch.as_tensor(len(h) - 1, device=device)
-        self.size = min(size, max(len(h), 16))
+        self.rows = len(weight)
+        self.last = torch.as_tensor(self.rows - 1, device=device)
+        self.size = min(size, max(self.rows, 16))
 
     def draw(self, random: Streams) -> tuple[torch.Tensor, ...]:
         """Latent rows, conditions, level factors and what else there is of one batch."""
@@ -58,30 +57,6 @@ class Batches:
 
     def _at(self, column: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         return column[rows]
-
-
-class HeldOut:
-    """Rows for the validation loss.
-
-    Attributes
-    ----------
-    columns : tuple of Tensor (n × ...), or (sets × n × ...)
-        As of :class:`Batches`.
-    weight : Tensor (n,), or (sets × n)
-        Share of each row in the loss.
-    """
-
-    def __init__(self, columns, weight, device: torch.device) -> None:
-        self.columns = tuple(torch.as_tensor(column, device=device) for column in columns)
-        self.weight = torch.as_tensor(weight / weight.sum(), dtype=torch.float32, device=device)
-
-    @classmethod
-    def stack(cls, parts: list[HeldOut]) -> HeldOut:
-        """Held-out rows of several training sets, as many of each, side by side."""
-        out = cls.__new__(cls)
-        out.columns = tuple(torch.stack(column) for column in zip(*(part.columns for part in parts), strict=True))
-        out.weight = torch.stack([part.weight for part in parts])
-        return out
 
 
 class StackedBatches(Batches):
@@ -98,8 +73,11 @@ class StackedBatches(Batches):
         self.cumulative = torch.stack([_filled(part.cumulative, self.rows, 2.0) for part in parts])
         columns = zip(*(part.columns for part in parts), strict=True)
         self.columns = tuple(torch.stack([_filled(own, self.rows, 0) for own in column]) for column in columns)
-        held_out = [part.held_out for part in parts]
-        self.held_out = None if any(part is None for part in held_out) else HeldOut.stack(held_out)
+        self.held_out = None
+        if all(part.held_out for part in parts):
+            columns = zip(*(part.held_out.columns for part in parts), strict=True)
+            weight = torch.stack([part.held_out.weight for part in parts])
+            self.held_out = HeldOut(tuple(torch.stack(column) for column in columns), weight)
         self.set = torch.arange(len(parts), device=self.last.device)[:, None]
 
     def _at(self, column: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:

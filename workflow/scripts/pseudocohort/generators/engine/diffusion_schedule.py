@@ -81,15 +81,19 @@ class Schedule:
         variance = beta * (1 - before) / (1 - abar)
         return (mean + variance.sqrt() * fresh if t > 0 else mean).to(x.dtype)
 
+    def clean(self, x: torch.Tensor, noise: torch.Tensor, t: int) -> torch.Tensor:
+        """x_0 from x_t and the `noise` in it."""
+        return (x - (1 - self.abar[t]).sqrt() * noise) / self.abar[t].sqrt()
+
     def ddim_step(
-        self, x: torch.Tensor, noise: torch.Tensor, t: int, to: int, eta: float, fresh: torch.Tensor
+        self, x: torch.Tensor, noise: torch.Tensor, t: int, to: int, eta: float = 0.0, fresh: torch.Tensor | None = None
     ) -> torch.Tensor:
         """x at step `to` (-1: clean) from x at step `t` (Song, Meng & Ermon 2021, eq. 12 and 16)."""
         abar = self.abar[t]
         target = self.abar[to] if to >= 0 else torch.ones_like(abar)
-        x0 = (x - (1 - abar).sqrt() * noise) / abar.sqrt()
-        sigma = eta * ((1 - target) / (1 - abar) * (1 - abar / target)).sqrt()
-        return (target.sqrt() * x0 + (1 - target - sigma**2).clamp(min=0).sqrt() * noise + sigma * fresh).to(x.dtype)
+        sigma = eta * ((1 - target) / (1 - abar) * (1 - abar / target)).sqrt() if eta else 0.0
+        mean = target.sqrt() * self.clean(x, noise, t) + (1 - target - sigma**2).clamp(min=0).sqrt() * noise
+        return (mean if fresh is None else mean + sigma * fresh).to(x.dtype)
 
     def signal_to_noise(self, t: torch.Tensor) -> torch.Tensor:
         """abar / (1 - abar) of each step `t` (n,)."""
@@ -124,8 +128,7 @@ class Schedule:
         times = self.ddim_times(steps)
         before, last = None, None
         for t, to in zip(times, [*times[1:], -1], strict=True):
-            noise = predict(x, torch.full((len(x),), t, device=device))
-            x0 = ((x - (1 - self.abar[t]).sqrt() * noise) / self.abar[t].sqrt()).to(x.dtype)
+            x0 = self.clean(x, predict(x, torch.full((len(x),), t, device=device)), t).to(x.dtype)
             x = self.dpm_step(x, x0, before, t, to, last)
             before, last = x0, t
         return x
@@ -144,7 +147,7 @@ class Schedule:
         times = self.ddim_times(steps)
         for t, to in zip(times, [*times[1:], -1], strict=True):
             noise = predict(x, torch.full((len(x),), t, device=device))
-            fresh = torch.randn(shape, generator=random, device=device) if eta > 0 else torch.zeros_like(x)
+            fresh = torch.randn(shape, generator=random, device=device) if eta > 0 else None
             x = self.ddim_step(x, noise, t, to, eta, fresh)
         return x
 

@@ -33,10 +33,7 @@ def step_error(schedule: Schedule, predict: Predict, x0: torch.Tensor) -> torch.
     x = x0
 
     def move(x: torch.Tensor, start: int, end: int) -> torch.Tensor:
-        noise = predict(x, torch.full((len(x),), start, device=x.device))
-        abar, target = schedule.abar[start], schedule.abar[end]
-        clean = (x - (1 - abar).sqrt() * noise) / abar.sqrt()
-        return (target.sqrt() * clean + (1 - target).sqrt() * noise).to(x.dtype)
+        return schedule.ddim_step(x, predict(x, torch.full((len(x),), start, device=x.device)), start, end)
 
     for start, end in zip(times[:-2], times[1:-1], strict=True):
         x = move(x, start, end)

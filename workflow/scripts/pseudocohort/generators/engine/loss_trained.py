@@ -5,8 +5,7 @@ from __future__ import annotations
 import itertools
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import nn
@@ -24,18 +23,10 @@ Batch = tuple[torch.Tensor, ...]
 VALIDATION_DRAWS = 8
 
 
-@dataclass(frozen=True)
-class Phase:
-    """A part of a training run that minimises one loss.
+class Phase(NamedTuple):
+    """A part of a training run: what it minimises (as of :meth:`LossTrainedGenerator.loss`) in so many steps.
 
-    Attributes
-    ----------
-    loss : callable
-        ``loss(network, batch, random)``: terms of the loss by name, each (... × n) and a mean over its last axis; their
-        sum is minimised.
-    steps : int
-    freeze : str
-        Part of the network that is frozen at its average when the phase ends; none if empty.
+    When it ends, the part of the network called `freeze` is frozen at its average; none if empty.
     """
 
     loss: Callable[[nn.Module, Batch, Streams], Losses]
@@ -66,6 +57,10 @@ class LossTrainedGenerator(NetworkGenerator):
             Of all that the loss draws.
         """
 
+    def validation_loss(self, network: nn.Module, batch: Batch, random: Streams) -> Losses:
+        """As :meth:`loss`, of held-out rows, in the last phase of training."""
+        return self.loss(network, batch, random)
+
     def phases(self, batches: Batches) -> list[Phase]:
         """Parts of the training, one after the other."""
         return [Phase(self.loss, self.length(batches))]
@@ -75,6 +70,7 @@ class LossTrainedGenerator(NetworkGenerator):
     ) -> Training:
         """Train `network`, or a stack of networks, by AdamW on :meth:`loss`; the run, which averages its weights."""
         s, phases = self.settings, self.phases(batches)
+        *starts, steps = itertools.accumulate((phase.steps for phase in phases), initial=0)
         optimiser = torch.optim.AdamW(
             network.parameters(), lr=s["learning_rate"], weight_decay=s["weight_decay"], fused=True
         )
@@ -83,30 +79,32 @@ class LossTrainedGenerator(NetworkGenerator):
             averaged="network", decay=s["decay"], seed=seed, device=self.device,
             learning_rate=lambda share: cosine(phase_progress(share, phases)),
         )  # fmt: skip
-        return run.run(
-            loss_step(run, "network", batches, phases, self.max_gradient_norm),
-            sum(phase.steps for phase in phases),
-            checkpoint,
-            self.name,
-            self.validation(batches, seed, start=sum(phase.steps for phase in phases[:-1])),
-            kind=(lambda: phase_of(run.step, phases)) if self.recordable else None,
-        )
 
-    def validation_loss(self, network: nn.Module, batch: Batch, random: Streams) -> Losses:
-        """As :meth:`loss`, of held-out rows, in the last phase of training."""
-        return self.loss(network, batch, random)
+        def phase() -> int:
+            return sum(run.step >= start for start in starts[1:])
+
+        def step() -> Losses:
+            now = phase()
+            if now and run.step == starts[now] and (part := phases[now - 1].freeze):
+                run.freeze("network", part)
+            batch = batches.draw(run.random)
+            terms = {name: term.mean(-1) for name, term in phases[now].loss(network, batch, run.random).items()}
+            run.optimizer_step("network", sum(terms.values()), self.max_gradient_norm)
+            return terms
+
+        validation = self.validation(batches, seed, start=starts[-1])
+        return run.run(step, steps, checkpoint, self.name, validation, kind=phase if self.recordable else None)
 
     def validation(self, batches: Batches, seed: Seeds, start: int = 0) -> Validation | None:
         """Early stopping on the held-out rows, if there are any, from step `start` on."""
         held_out = batches.held_out
         if held_out is None:
             return None
-        seeds = [derive(one, "validation") for one in ([seed] if isinstance(seed, int) else seed)]
+        seed = derive(seed, "validation") if isinstance(seed, int) else [derive(one, "validation") for one in seed]
 
         @torch.no_grad()
         def loss(network: nn.Module) -> torch.Tensor:
-            # The same draws each time, so that losses differ by the weights alone.
-            random = Streams(seeds[0] if isinstance(seed, int) else seeds, self.device)
+            random = Streams(seed, self.device)  # the same draws each time: losses differ by the weights alone
             parts = [
                 (sum(self.validation_loss(network, held_out.columns, random).values()) * held_out.weight).sum(-1)
                 for _ in range(VALIDATION_DRAWS)
@@ -114,40 +112,6 @@ class LossTrainedGenerator(NetworkGenerator):
             return torch.stack(parts).mean(0)
 
         return Validation(loss, self.settings["patience"], start)
-
-
-def loss_step(run: Training, name: str, batches: Batches, phases: list[Phase], max_norm: float) -> Callable[[], Losses]:
-    """The default training step: draw a batch, take the loss of the phase, step the optimiser.
-
-    Parameters
-    ----------
-    run : Training
-    name : str
-        Module that is trained, and its optimiser.
-    batches : Batches
-    phases : list of Phase
-        In the order of training.
-    max_norm : float
-        Largest norm of a gradient.
-    """
-    network = run.modules[name]
-
-    def step() -> Losses:
-        number = phase_of(run.step, phases)
-        if number and run.step == sum(phase.steps for phase in phases[:number]) and phases[number - 1].freeze:
-            run.freeze(name, phases[number - 1].freeze)
-        batch = batches.draw(run.random)
-        terms = {key: term.mean(-1) for key, term in phases[number].loss(network, batch, run.random).items()}
-        run.optimizer_step(name, sum(terms.values()), max_norm)
-        return terms
-
-    return step
-
-
-def phase_of(step: int, phases: list[Phase]) -> int:
-    """Number of the phase that a step (from 0) belongs to."""
-    ends = itertools.accumulate(phase.steps for phase in phases[:-1])
-    return sum(step >= end for end in ends)
 
 
 def phase_progress(share: float, phases: list[Phase]) -> float:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from collections.abc import Iterable
+from typing import Any, ClassVar, NamedTuple, Self
 
 import anndata as ad
 import numpy as np
@@ -20,6 +20,7 @@ from ...core.seeds import derive
 from ..base.checkpoint import Checkpoint
 from ..base.device import choose_device
 from ..base.generator import Generator
+from ..base.serialization import of_prefix, with_prefix
 from ..space.clamping import DRAWS, rows_given
 from ..space.latent import space_of
 from ..space.moments import Moments
@@ -40,44 +41,22 @@ WIDTH_STEP = 32
 MAX_WEIGHTS = 20_000_000
 
 
-@dataclass(frozen=True)
-class Inputs:
+class Inputs(NamedTuple):
     """What a network needs of the training profiles beside latent rows, conditions and level factors.
 
-    Attributes
-    ----------
-    columns : tuple of ndarray (n × ...)
-        What batches have of each row as well.
-    tables : dict of ndarray
-        What :meth:`NetworkGenerator.build` puts into the network.
+    Columns (n × ...) that batches have of each row as well, and what :meth:`NetworkGenerator.build` gets as tables.
     """
 
     columns: tuple[np.ndarray, ...] = ()
-    tables: Tables = field(default_factory=dict)
+    tables: Tables = {}
 
 
-@dataclass(frozen=True)
-class Start:
-    """A training run before its first step.
-
-    Attributes
-    ----------
-    modules : dict of Module
-        ``network``, and those that are trained beside it.
-    batches : Batches
-    seed : int
-        Of all that the run draws.
-    """
+class Start(NamedTuple):
+    """A training run before its first step: ``network`` and what is trained beside it, batches, and the run's seed."""
 
     modules: dict[str, nn.Module]
     batches: Batches
     seed: int
-
-    def shape(self, length: int) -> tuple:
-        """What runs of `length` steps must have in common to be run as one."""
-        weights = [tuple(w.shape) for module in self.modules.values() for w in module.state_dict().values()]
-        held_out = self.batches.held_out
-        return length, self.batches.size, 0 if held_out is None else len(held_out.weight), *weights
 
 
 class NetworkGenerator(Generator):
@@ -113,8 +92,8 @@ class NetworkGenerator(Generator):
         `critics` are those of :meth:`critics`. Losses are means over the last axes, (networks,) for a stack.
         """
 
-    def draw_for_means(self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator) -> torch.Tensor:
-        """As :meth:`draw`, where their means are all that is wanted."""
+    def draw_for_moments(self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+        """As :meth:`draw`, where the moments that are set are all that is wanted."""
         return self.draw(condition, factors, random)
 
     def inputs(self, profiles: ad.AnnData, h: np.ndarray, condition: np.ndarray) -> Inputs:
@@ -138,10 +117,7 @@ class NetworkGenerator(Generator):
         self.network, self.history = trained.average.eval(), trained.history
 
     def fit(self, profiles: ad.AnnData, *, settings=None, seed, device="cpu", checkpoint=None) -> Self:
-        start = self._start(profiles, settings, seed, device)
-        run = self.train(batches=start.batches, seed=start.seed, checkpoint=checkpoint, **start.modules)
-        self.keep(run.results()[0], start.batches)
-        self._set_moments(start.batches)
+        _train_as_one([self], [self._start(profiles, settings, seed, device)], checkpoint)
         return self
 
     @classmethod
@@ -151,24 +127,9 @@ class NetworkGenerator(Generator):
             model._start(part, settings, seed, device)
             for model, part, seed in zip(models, profiles, seeds, strict=True)
         ]
-        alike: dict[tuple, list[int]] = {}
-        for i, (model, start) in enumerate(zip(models, starts, strict=True)):
-            alike.setdefault(start.shape(model.length(start.batches)), []).append(i)
-        for group in _runs_together(alike, starts):
-            own = [starts[i] for i in group]
+        for group in _groups(models, starts):
             saved = checkpoint(group) if checkpoint else None
-            if len(group) == 1:
-                (start,) = own
-                run = models[group[0]].train(batches=start.batches, seed=start.seed, checkpoint=saved, **start.modules)
-            else:
-                modules = {name: Stack([start.modules[name] for start in own]) for name in own[0].modules}
-                batches = StackedBatches([start.batches for start in own])
-                run = models[group[0]].train(
-                    batches=batches, seed=[start.seed for start in own], checkpoint=saved, **modules
-                )
-            for i, trained in zip(group, run.results(), strict=True):
-                models[i].keep(trained, starts[i].batches)
-                models[i]._set_moments(starts[i].batches)
+            _train_as_one([models[i] for i in group], [starts[i] for i in group], saved)
         return models
 
     def _start(self, profiles: ad.AnnData, settings: dict[str, Any] | None, seed: int, device: str) -> Start:
@@ -212,11 +173,9 @@ class NetworkGenerator(Generator):
         weight = np.diff(batches.cumulative.double().cpu().numpy(), prepend=0.0)
         random = torch.Generator(device=self.device).manual_seed(derive(0, "moments"))
 
-        rows = self.draw if self.sets_covariance else self.draw_for_means
-
         def draw(pairs: np.ndarray) -> np.ndarray:
             numbers = torch.as_tensor(pairs, device=self.device)
-            return rows(numbers[:, 0], numbers[:, 1:], random).cpu().numpy()
+            return self.draw_for_moments(numbers[:, 0], numbers[:, 1:], random).cpu().numpy()
 
         self.moments = Moments.fit(
             h.astype(np.float64), np.column_stack([condition, factors]), weight, len(self.conditions), draw,
@@ -258,18 +217,18 @@ class NetworkGenerator(Generator):
         """Latent rows (len(obs) × components) of the conditions and levels that `obs` asks for."""
         self.device = choose_device(device)
         self.network.to(self.device)
-        numbers = {c: i for i, c in enumerate(self.conditions)}
-        # A condition without a mean is refused by the latent space, with a message.
-        self.space.means.of(
-            list(dict.fromkeys(zip(obs["condition"].astype(str), obs["level"].astype(str), strict=True)))
-        )
-        condition = torch.tensor([numbers[c] for c in obs["condition"].astype(str)], device=self.device)
-        factors = torch.as_tensor(factor_numbers(obs), device=self.device)
+        self.space.means.of(list(dict.fromkeys(keys_of(obs))))  # refuses what has no mean, with a message
+        condition, factors = self._condition_and_factors(obs["condition"].astype(str), obs)
         random = torch.Generator(device=self.device).manual_seed(derive(seed, "latent"))
         rows = self.draw(condition, factors, random).double().cpu().numpy()
         if self.moments is not None:
             rows = self.moments.apply(rows, torch.column_stack([condition, factors]).cpu().numpy())
         return self.space.latent(rows, obs)
+
+    def _condition_and_factors(self, conditions: Iterable[str], obs: pd.DataFrame) -> tuple[torch.Tensor, torch.Tensor]:
+        """Numbers of conditions (n,), and of the level factors of `obs` (n × 3), where the network is."""
+        condition = torch.tensor([self.conditions.index(name) for name in conditions], device=self.device)
+        return condition, torch.as_tensor(factor_numbers(obs), device=self.device)
 
     @torch.no_grad()
     def member_signals(self, profiles: ad.AnnData, *, device: str = "cpu") -> dict[str, np.ndarray]:
@@ -281,8 +240,7 @@ class NetworkGenerator(Generator):
         keys = self.space.keys(ad.AnnData(profiles.X, obs=profiles.obs.assign(condition=labels)))
         x = np.asarray(profiles.X, np.float64)
         h = torch.as_tensor(self.space.encode(x, keys), device=self.device)
-        condition = torch.tensor([self.conditions.index(c) for c, _ in keys], device=self.device)
-        factors = torch.as_tensor(factor_numbers(profiles.obs), device=self.device)
+        condition, factors = self._condition_and_factors((c for c, _ in keys), profiles.obs)
         found = self.signals(h, condition, factors, torch.as_tensor(x, dtype=torch.float32, device=self.device))
         signals = {k: v.double().cpu().numpy() for k, v in found.items()}
         if not len(self.space.basis):
@@ -302,38 +260,62 @@ class NetworkGenerator(Generator):
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         arrays, metadata = self.space.state()
-        weights = {f"network/{k}": v.detach().cpu().numpy() for k, v in self.network.state_dict().items()}
-        moments = {} if self.moments is None else {f"moments/{k}": v for k, v in self.moments.state().items()}
-        return {f"space/{k}": v for k, v in arrays.items()} | weights | moments, {
-            "space": metadata,
-            "conditions": self.conditions,
-            "settings": self.settings,
-        }
+        arrays = with_prefix("space", arrays) | with_prefix("network", arrays_of(self.network))
+        if self.moments is not None:
+            arrays |= with_prefix("moments", self.moments.state())
+        return arrays, {"space": metadata, "conditions": self.conditions, "settings": self.settings}
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> Self:
         out = cls()
         out.settings, out.conditions = metadata["settings"], metadata["conditions"]
-        space = {k.removeprefix("space/"): v for k, v in arrays.items() if k.startswith("space/")}
-        out.space = space_of(out.settings["components"]).from_state(space, metadata["space"])
-        weights = {k.removeprefix("network/"): v for k, v in arrays.items() if k.startswith("network/")}
+        space = space_of(out.settings["components"])
+        out.space = space.from_state(of_prefix("space", arrays), metadata["space"])
+        weights = of_prefix("network", arrays)
         with torch.random.fork_rng(devices=[]):
-            out.network = out.build(out.space.dim, len(out.conditions), out.stored_tables(weights))
-        out.network.load_state_dict({name: torch.as_tensor(weight) for name, weight in weights.items()})
-        out.network.requires_grad_(False).eval()
-        moments = {k.removeprefix("moments/"): v for k, v in arrays.items() if k.startswith("moments/")}
+            network = out.build(out.space.dim, len(out.conditions), out.stored_tables(weights))
+        out.network = with_weights(network, weights).eval()
+        moments = of_prefix("moments", arrays)
         out.moments = Moments.from_state(moments) if moments else None
         return out
 
 
-def _runs_together(alike: dict[tuple, list[int]], starts: list[Start]) -> list[list[int]]:
-    """Numbers of the runs that are run as one, of runs that could be: with no more than :data:`MAX_WEIGHTS`."""
-    parts = []
+def _groups(models: list[NetworkGenerator], starts: list[Start]) -> list[list[int]]:
+    """Numbers of the runs that are run as one: of one length and shape, with no more than :data:`MAX_WEIGHTS`."""
+    alike: dict[tuple, list[int]] = {}
+    for i, (model, (modules, batches, _)) in enumerate(zip(models, starts, strict=True)):
+        shapes = [tuple(w.shape) for module in modules.values() for w in module.state_dict().values()]
+        held_out = len(batches.held_out.weight) if batches.held_out else 0
+        alike.setdefault((model.length(batches), batches.size, held_out, *shapes), []).append(i)
+    groups = []
     for numbers in alike.values():
         weights = sum(w.numel() for module in starts[numbers[0]].modules.values() for w in module.parameters())
         at_once = max(1, MAX_WEIGHTS // weights)
-        parts += [numbers[i : i + at_once] for i in range(0, len(numbers), at_once)]
-    return parts
+        groups += [numbers[i : i + at_once] for i in range(0, len(numbers), at_once)]
+    return groups
+
+
+def _train_as_one(models: list[NetworkGenerator], starts: list[Start], checkpoint: Checkpoint | None) -> None:
+    """Train the networks of one or of several models of one shape, in one run."""
+    modules, batches, seed = starts[0]
+    if len(starts) > 1:
+        modules = {name: Stack([start.modules[name] for start in starts]) for name in modules}
+        batches, seed = StackedBatches([start.batches for start in starts]), [start.seed for start in starts]
+    run = models[0].train(batches=batches, seed=seed, checkpoint=checkpoint, **modules)
+    for model, start, trained in zip(models, starts, run.results(), strict=True):
+        model.keep(trained, start.batches)
+        model._set_moments(start.batches)
+
+
+def arrays_of(network: nn.Module) -> dict[str, np.ndarray]:
+    """Weights and buffers of a network, for storage."""
+    return {name: tensor.detach().cpu().numpy() for name, tensor in network.state_dict().items()}
+
+
+def with_weights(network: nn.Module, weights: dict[str, np.ndarray]) -> nn.Module:
+    """`network` with the stored `weights` (:func:`arrays_of`), no longer to be trained."""
+    network.load_state_dict({name: torch.as_tensor(weight) for name, weight in weights.items()})
+    return network.requires_grad_(False)
 
 
 def width_for(width: int | list[int], rows: int) -> int | list[int]:

@@ -19,16 +19,8 @@ class Recorded:
     Of a small network, telling a GPU what to do takes ten times as long as doing it. A recorded step (a CUDA graph;
     PyTorch's notes on CUDA semantics) is told once. It must do the same each time: shapes, branches and addresses of
     its tensors stay, random numbers go on, and nothing is read back in between. Steps that differ are of different
-    kinds and recorded each for itself.
-
-    Parameters
-    ----------
-    step : callable
-        Updates weights in place and returns losses.
-    kind : callable
-        What tells the present step from those that do something else.
-    random : Streams
-        All that the step draws from.
+    kinds, which `kind` tells apart, and recorded each for itself. The step updates weights in place and returns losses;
+    `random` is all that it draws from.
     """
 
     def __init__(self, step: Callable[[], Losses], kind: Callable[[], Hashable], random: Streams) -> None:

@@ -32,8 +32,14 @@ class Stack(nn.Module):
         self._networks = tuple(networks)
         #: A network whose parameters and buffers are those of all networks, (networks × shape) each.
         self.weights = copy.deepcopy(networks[0])
-        for path, tensor in _tensors_of(self.weights):
-            _set(self.weights, path, _stacked(path, tensor, [_get(network, path) for network in networks]))
+        for path, first in _tensors_of(self.weights):
+            tensors = [_get(network, path).detach() for network in networks]
+            if any(tensor.shape != first.shape for tensor in tensors):
+                raise ValueError(f"networks of different shapes cannot be stacked: {path}")
+            stacked = torch.stack(tensors)
+            if isinstance(first, nn.Parameter):
+                stacked = nn.Parameter(stacked, first.requires_grad)
+            _set(self.weights, path, stacked)
         for path, layer in list(self.weights.named_modules()):
             if type(layer) in STACKED and (parameters := dict(layer.named_parameters())):
                 _set(self.weights, path, STACKED[type(layer)](**parameters))
@@ -79,17 +85,6 @@ def unstacked(network: nn.Module) -> list[nn.Module]:
 def _tensors_of(network: nn.Module) -> list[tuple[str, torch.Tensor]]:
     """Names and values of all parameters and buffers."""
     return [*network.named_parameters(), *network.named_buffers()]
-
-
-def _stacked(path: str, first: torch.Tensor, tensors: list[torch.Tensor]) -> torch.Tensor:
-    if any(tensor.shape != first.shape for tensor in tensors):
-        raise ValueError(f"networks of different shapes cannot be stacked: {path}")
-    return _like(first, torch.stack([tensor.detach() for tensor in tensors]))
-
-
-def _like(model: torch.Tensor, tensor: torch.Tensor) -> torch.Tensor:
-    """`tensor` as a parameter, trained or frozen, if `model` is one."""
-    return nn.Parameter(tensor, model.requires_grad) if isinstance(model, nn.Parameter) else tensor
 
 
 def _get(network: nn.Module, path: str) -> torch.Tensor:

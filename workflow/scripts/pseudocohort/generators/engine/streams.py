@@ -12,23 +12,12 @@ class Streams:
 
     With several seeds every tensor has a first axis over them, and its parts are what each seed gives alone: networks
     that are trained together see the numbers that they would see by themselves.
-
-    Parameters
-    ----------
-    seed : int or sequence of int
-    device : torch.device
     """
 
     def __init__(self, seed: int | Sequence[int], device: torch.device | str = "cpu") -> None:
         self.device, self.stacked = torch.device(device), not isinstance(seed, int)
         seeds = seed if self.stacked else [seed]
         self.generators = [torch.Generator(device=self.device).manual_seed(one) for one in seeds]
-
-    @property
-    def generator(self) -> torch.Generator:
-        """The generator of the only stream."""
-        (generator,) = self.generators
-        return generator
 
     def rand(self, *shape: int) -> torch.Tensor:
         """Uniform numbers (shape), or (streams × shape)."""

@@ -6,8 +6,7 @@ import copy
 import itertools
 import math
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -17,11 +16,11 @@ from torch import nn
 from ...core.errors import UserError
 from ...core.logs import progress
 from ..base.checkpoint import Checkpoint
-from .recording import Recorded
-from .stacking import Stack, unstacked, weights_of
+from ..base.serialization import of_prefix, with_prefix
+from .recording import Losses, Recorded
+from .stacking import unstacked, weights_of
 from .streams import Streams
 
-Losses = dict[str, torch.Tensor]
 #: Points of the loss curve.
 LOG_POINTS = 100
 #: Steps between two updates of the average: next to an average over hundreds of steps that is nothing, and it is a pass
@@ -29,18 +28,11 @@ LOG_POINTS = 100
 AVERAGE_EVERY = 4
 
 
-@dataclass(frozen=True)
-class Trained:
+class Trained(NamedTuple):
     """What a run leaves of one network, or of one of the networks that were trained together.
 
-    Attributes
-    ----------
-    average : Module
-        The averaged one of the modules, as it was when the validation loss was lowest, if there was one.
-    modules : dict of Module
-        The other modules, as the last step left them.
-    history : DataFrame
-        Loss curve: ``step``, and a column for each loss.
+    The averaged module is as it was when the validation loss was lowest, if there was one; the others are as the last
+    step left them. The loss curve has ``step``, and a column for each loss.
     """
 
     average: nn.Module
@@ -48,18 +40,10 @@ class Trained:
     history: pd.DataFrame
 
 
-@dataclass(frozen=True)
-class Validation:
-    """Early stopping on held-out rows.
+class Validation(NamedTuple):
+    """Early stopping on held-out rows, by the loss on them of the averaged network: scalar, or (networks,) of a stack.
 
-    Attributes
-    ----------
-    loss : callable
-        Loss of the averaged network on them, scalar, or (networks,) of a stack.
-    patience : int
-        Points of the loss curve without a new minimum after which a network is done.
-    start : int
-        Step before which it does not count.
+    A network is done after `patience` points of the loss curve without a new minimum, from step `start` on.
     """
 
     loss: Callable[[nn.Module], torch.Tensor]
@@ -111,21 +95,15 @@ class Training:
 
     Parameters
     ----------
-    modules : dict of Module
-        Trained modules.
-    optimisers : dict of Optimizer
-        By any name.
     averaged : str
         Name of the module whose exponential moving average is kept in :attr:`average`; it is the one to sample from.
     decay : float
         Of the average (Polyak & Juditsky 1992; .999 of Karras et al. 2018) in a step, warmed up as (1 + t) / (10 + t);
         it is updated every :data:`AVERAGE_EVERY` steps.
-    learning_rate : callable, optional
-        Factor of the learning rates at progress 0 to 1.
     seed : int or list of int
         Of :attr:`random`; one for each network of a stack.
-    device : torch.device
-        Where the modules are.
+    learning_rate : callable, optional
+        Factor of the learning rates at progress 0 to 1.
     """
 
     def __init__(
@@ -221,22 +199,17 @@ class Training:
         averages = unstacked(self.best.network if self.best and self.best.found else self.average)
         # A stack gives its weights to the networks that it was made of: the average, not what it is an average of.
         modules = {name: unstacked(module) for name, module in self.modules.items() if name != self.averaged}
-        histories = [pd.DataFrame(self.rows)]
-        if isinstance(self.average, Stack):
-            histories = [
-                pd.DataFrame([{k: v if k == "step" else v[i] for k, v in row.items()} for row in self.rows])
-                for i in range(len(averages))
-            ]
-        for history in histories:  # a term of the loss is 0 in a phase of the training that has others
+        out = []
+        for i, average in enumerate(averages):
+            rows = [{k: v[i] if isinstance(v, list) else v for k, v in row.items()} for row in self.rows]
+            history = pd.DataFrame(rows)
+            # A term of the loss is 0 in a phase of the training that has others.
             terms = history.columns.drop("validation", errors="ignore")
             history[terms] = history[terms].fillna(0.0)
-        if self.best:
-            ends = self.best.last.reshape(-1).tolist()
-            histories = [h[h["step"] <= end].copy() for h, end in zip(histories, ends, strict=True)]
-        return [
-            Trained(average, {name: of[i] for name, of in modules.items()}, history)
-            for i, (average, history) in enumerate(zip(averages, histories, strict=True))
-        ]
+            if self.best:
+                history = history[history["step"] <= int(self.best.last.reshape(-1)[i])].copy()
+            out.append(Trained(average, {name: of[i] for name, of in modules.items()}, history))
+        return out
 
     def freeze(self, name: str, part: str) -> None:
         """Freeze the part called `part` of a module at its average."""
@@ -247,13 +220,7 @@ class Training:
     def optimizer_step(self, name: str, loss: torch.Tensor, max_norm: float | None = None) -> None:
         """One step of the module called `name`, and of it alone, with the optimiser of that name.
 
-        Parameters
-        ----------
-        name : str
-        loss : Tensor
-            Scalar, or (networks,) of a stack.
-        max_norm : float, optional
-            Largest norm of a network's gradient.
+        `loss` is a scalar, or (networks,) of a stack; a network's gradient is cut to `max_norm`.
         """
         for weight in self._weights[name]:  # frozen ones too, which a step would move by their last gradient
             weight.grad = None
@@ -284,37 +251,32 @@ class Training:
         decay = min(self.decay, (1 + self.step) / (10 + self.step))
         torch._foreach_lerp_(self._averages, self._weights[self.averaged], 1 - decay**AVERAGE_EVERY)
 
+    def _parts(self) -> dict[str, nn.Module]:
+        """All that has weights, by the prefix of its names in a checkpoint."""
+        parts = {**self.modules, "average": self.average} | ({"best": self.best} if self.best else {})
+        return {f"module/{name}": module for name, module in parts.items()}
+
     def _state(self) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
         tensors = {"random": self.random.get_state()}
-        if self.best:
-            tensors |= {f"best/{k}": v.clone() for k, v in self.best.state_dict().items()}
-        for name, module in {**self.modules, "average": self.average}.items():
-            tensors |= {f"module/{name}/{k}": v.clone() for k, v in module.state_dict().items()}
+        for prefix, module in self._parts().items():
+            tensors |= with_prefix(prefix, module.state_dict())
         for name, optimiser in self.optimisers.items():
             for i, state in optimiser.state_dict()["state"].items():
-                tensors |= {f"optimiser/{name}/{i}/{k}": torch.as_tensor(v).clone() for k, v in state.items()}
+                tensors |= with_prefix(f"optimiser/{name}/{i}", {k: torch.as_tensor(v) for k, v in state.items()})
         return tensors, {"step": self.step, "rows": self.rows}
 
     def _restore(self, tensors: dict[str, torch.Tensor], metadata: dict) -> None:
         self.step, self.rows = metadata["step"], metadata["rows"]
         self.random.set_state(tensors["random"])
-        if self.best:
-            self.best.load_state_dict({k.removeprefix("best/"): v for k, v in tensors.items() if k.startswith("best/")})
-        for name, module in {**self.modules, "average": self.average}.items():
-            prefix = f"module/{name}/"
-            module.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+        for prefix, module in self._parts().items():
+            module.load_state_dict(of_prefix(prefix, tensors))
         for name, optimiser in self.optimisers.items():
-            state: dict[int, dict[str, torch.Tensor]] = {}
-            for key, value in tensors.items():
-                kind, _, rest = key.partition("/")
-                if kind == "optimiser" and rest.startswith(f"{name}/"):
-                    _, i, field = rest.split("/")
-                    state.setdefault(int(i), {})[field] = value
+            state = {}
             for i, weight in enumerate(self._weights[name]):
-                own = state.get(i, {})
-                own |= {field: _laid_out(v, weight) for field, v in own.items() if v.shape == weight.shape}
-            whole = optimiser.state_dict()
-            optimiser.load_state_dict({"state": state, "param_groups": whole["param_groups"]})
+                own = of_prefix(f"optimiser/{name}/{i}", tensors)
+                if own:  # none of a weight that was never trained
+                    state[i] = {k: _laid_out(v, weight) if v.shape == weight.shape else v for k, v in own.items()}
+            optimiser.load_state_dict(optimiser.state_dict() | {"state": state})
 
 
 def _laid_out(tensor: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:

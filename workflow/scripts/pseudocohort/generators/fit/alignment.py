@@ -80,8 +80,7 @@ def add_technology_offset(profiles: ad.AnnData) -> np.ndarray:
 def _within(profiles: ad.AnnData, x: np.ndarray, method: str) -> np.ndarray:
     """Residuals of cell-level rows around their condition's mean, given the spread or covariance of tissue."""
     weight, groups = donor_weights(profiles.obs), rows_by_key(profiles.obs)
-    level = profiles.obs["level"].astype(str).to_numpy()
-    residuals, at, weights, _ = residuals_of(x, level, weight, groups, fit_class_means(profiles))
+    residuals, at, weights, _ = residuals_of(profiles, fit_class_means(profiles))
     source = np.isin(at, CELL_LEVELS)
     if source.all() or not source.any():  # one profile per condition at a level: it has no spread to match
         return x

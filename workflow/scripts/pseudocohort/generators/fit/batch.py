@@ -6,8 +6,8 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +44,12 @@ UNNAMED, UNGUARDED = "unnamed", "unguarded"
 SMALL = 1000
 
 
+def members_of(members: pd.DataFrame, training_set: str, *roles: str) -> pd.DataFrame:
+    """Rows of `members` of a training set, those with some roles."""
+    own = members[(members["training_set"] == training_set).to_numpy()]
+    return own[own["role"].astype(str).isin(roles).to_numpy()] if roles else own
+
+
 def training_profiles(
     profiles: ad.AnnData, members: pd.DataFrame, training_set: str, *, unlabeled: bool
 ) -> tuple[ad.AnnData, ad.AnnData]:
@@ -58,10 +64,8 @@ def training_profiles(
     ContractError
         If the training set has no training row.
     """
-    own = members[(members["training_set"] == training_set).to_numpy()]
-    role = own["role"].astype(str)
-    learned = "train" if (role == "train").any() else "member"
-    rows = own[role.isin([learned, "unlabeled"]).to_numpy()]
+    learned = "train" if len(members_of(members, training_set, "train")) else "member"
+    rows = members_of(members, training_set, learned, "unlabeled")
     seen = profiles[rows["sample_id"].to_numpy()]
     obs = seen.obs[list(OBS)].astype(str).join(seen.obs[list(described(profiles))])
     subset = ad.AnnData(np.asarray(seen.X), obs=obs, var=profiles.var)
@@ -71,14 +75,6 @@ def training_profiles(
         raise ContractError(f"training set {training_set!r} has no training profile", where="plan/members")
     subset.obs.loc[~labelled, "condition"] = ""
     return (subset if unlabeled else subset[labelled].copy()), subset
-
-
-def library_sizes(profiles: ad.AnnData, members: pd.DataFrame, training_set: str) -> LibrarySizes:
-    """Library sizes of the profiles that a generator learns from in a training set."""
-    own = members[(members["training_set"] == training_set).to_numpy()]
-    role = own["role"].astype(str)
-    learned = own.loc[(role == ("train" if (role == "train").any() else "member")).to_numpy(), "sample_id"]
-    return LibrarySizes.fit(profiles.obs.loc[learned.to_numpy()])
 
 
 def fingerprint(generator: str, settings: dict[str, Any], seed: int, profiles: ad.AnnData) -> str:
@@ -106,32 +102,21 @@ def _with_public(
 ) -> ad.AnnData:
     """Training profiles with what is public beside them: the study's labels, and the profiles declared public.
 
-    Parameters
-    ----------
-    learned : AnnData
-        Training profiles; those of public donors are taken out.
-    profiles : AnnData
-        All of the study.
-    members : DataFrame
-        Members of the training sets.
-    training_set : str
-        Its name.
-    source : str
-        "none", "reference" (donors with that role) or a dataset.
+    Profiles of public donors are taken out of those `learned`. `source` is "none", "reference" (donors with that role)
+    or a dataset.
 
     Raises
     ------
     UserError
         If the dataset is not in the study, or nothing is left to learn from.
     """
-    own = members[(members["training_set"] == training_set).to_numpy()]
     donors = profiles.obs["donor"].astype(str)
     labels = profiles.obs[list(LABELS)].astype(str).drop_duplicates()
     if source == "none":
         learned.uns["public"] = Public(labels)
         return learned
     if source == "reference":
-        rows = own.loc[(own["role"].astype(str) == "reference").to_numpy(), "sample_id"].unique()
+        rows = members_of(members, training_set, "reference")["sample_id"].unique()
         public = set(donors[rows])
         if public and public >= set(learned.obs["donor"].astype(str)):
             # The negative control is trained on the reference: half of it stays public, the other half is learned from.
@@ -163,46 +148,11 @@ def _with_public(
 class _Prepared:
     """What a generator is fitted on: standardised profiles, what was done to make them so, and their values before."""
 
-    training_set: str
     profiles: ad.AnnData
     scaler: Scaler
     effects: CovariateEffects
     unscaled: np.ndarray
-
-    def detection(self, model: Generator | PerCondition, seed: int, device: str) -> DetectionLimits:
-        """Limits of detection of what `model` makes (:mod:`.detection`)."""
-
-        labelled = (self.profiles.obs["condition"] != "").to_numpy()
-        return DetectionLimits.fit(
-            self.unscaled[labelled], self.profiles.obs[labelled], self._made(model, seed, device)
-        )
-
-    def public_detection(
-        self, model: Generator | PerCondition, settings: dict[str, Any], seed: int, device: str
-    ) -> DetectionLimits:
-        """Limits from the public profiles of a private generator, without their conditions; none where there are none.
-
-        They cost no privacy: they depend on the training donors through what the generator makes alone.
-        """
-        public, keys = vocabulary(self.profiles, settings)
-        if public.reference is None:
-            return DetectionLimits()
-        labels = public.labels[[key in set(keys) for key in keys_of(public.labels)]]
-        x, level = np.asarray(public.reference.X), public.reference.obs["level"].astype(str).to_numpy()
-        known = np.isin(level, labels["level"].astype(str))
-        # Conditions in turn: those of the public profiles need not be known.
-        rows = [labels[labels["level"].astype(str) == at] for at in level[known]]
-        obs = pd.DataFrame([own.iloc[i % len(own)] for i, own in enumerate(rows)], columns=labels.columns)
-        return DetectionLimits.fit(x[known], obs.reset_index(drop=True), self._made(model, seed, device))
-
-    def _made(self, model: Generator | PerCondition, seed: int, device: str) -> Callable[[pd.DataFrame], np.ndarray]:
-        """What `model` makes of a table of conditions and levels: profiles in log2 units."""
-
-        def made(obs: pd.DataFrame) -> np.ndarray:
-            z = model.sample(obs, seed=derive(seed, self.training_set, "detection"), device=device)
-            return np.maximum(self.scaler.inverse(self.effects.add(z, obs), obs), 0)
-
-        return made
+    library: LibrarySizes
 
 
 def _prepare(
@@ -217,14 +167,15 @@ def _prepare(
     learned, scaled = training_profiles(profiles, members, training_set, unlabeled=kind.capabilities.unlabeled)
     unscaled = learned.X
     if kind.capabilities.private:
-        # No scale and no alignment: whatever else is fitted would have to be noised as well.
+        # No scale, no alignment and no library sizes: whatever else is fitted would have to be noised as well.
         public = kind.merge_settings(settings)["public"]
         learned = _with_public(learned, profiles, members, training_set, public)
-        return _Prepared(training_set, learned, _without_scale(profiles), CovariateEffects(), learned.X)
+        return _Prepared(learned, _without_scale(profiles), CovariateEffects(), learned.X, LibrarySizes())
+    library = LibrarySizes.fit(profiles.obs.loc[scaled.obs_names[scaled.obs["condition"] != ""]])
     if kind.capabilities.counts:
         sizes = profiles.obs["library_size"] if "library_size" in profiles.obs else pd.Series(0.0, profiles.obs_names)
         learned.obs["library_size"] = sizes[learned.obs_names].to_numpy()
-        return _Prepared(training_set, learned, _without_scale(profiles), CovariateEffects(), unscaled)
+        return _Prepared(learned, _without_scale(profiles), CovariateEffects(), unscaled, library)
     if alignment == "offset":
         learned.X, scaled.X = add_technology_offset(learned), add_technology_offset(scaled)
         unscaled = learned.X
@@ -240,7 +191,27 @@ def _prepare(
         unit = {at: scaler.unit(at) for at in learned.obs["level"].astype(str).unique()}
         named, _ = name_unlabelled(learned, unit, guarded=alignment != UNGUARDED)
         learned, unscaled = named, unscaled[learned.obs_names.get_indexer(named.obs_names)]
-    return _Prepared(training_set, learned, scaler, effects, unscaled)
+    return _Prepared(learned, scaler, effects, unscaled, library)
+
+
+def _silent(own: _Prepared, kind: type[Generator], settings: dict[str, Any]) -> tuple[np.ndarray, pd.DataFrame] | None:
+    """Profiles (log2) whose silent genes tell limits of detection, with conditions and levels; None for no limits."""
+    if kind.capabilities.counts:  # they have their zeros by themselves
+        return None
+    if not kind.capabilities.private:
+        labelled = (own.profiles.obs["condition"] != "").to_numpy()
+        return own.unscaled[labelled], own.profiles.obs[labelled]
+    # Shares of training profiles on a floor would be exact statistics of donors. Those of public profiles cost nothing.
+    public, keys = vocabulary(own.profiles, kind.merge_settings(settings))
+    if public.reference is None:
+        return None
+    labels = public.labels[[key in set(keys) for key in keys_of(public.labels)]]
+    x, level = np.asarray(public.reference.X), public.reference.obs["level"].astype(str).to_numpy()
+    known = np.isin(level, labels["level"].astype(str))
+    # Conditions in turn: those of the public profiles need not be known.
+    of_level = [labels[labels["level"].astype(str) == at] for at in level[known]]
+    obs = pd.DataFrame([rows.iloc[i % len(rows)] for i, rows in enumerate(of_level)], columns=labels.columns)
+    return x[known], obs.reset_index(drop=True)
 
 
 def fit(
@@ -275,48 +246,41 @@ def fit(
         digests = [fingerprint(generator, settings, seed, part) for part in parts]
         return Checkpoint(folder / f"{name}.safetensors", checkpoint_minutes, ",".join(digests))
 
+    def of_condition(name: str, condition: str, part: ad.AnnData) -> Checkpoint | None:
+        return checkpoint(f"{name}@{condition}" if condition else name, [part])
+
     if scope == "per_condition" and not kind.capabilities.private:
-        models = []
-        for own, set_seed in zip(sets, seeds, strict=True):
-
-            def of_condition(condition: str, part: ad.AnnData, name: str = own.training_set) -> Checkpoint | None:
-                return checkpoint(f"{name}@{condition}" if condition else name, [part])
-
-            model = PerCondition(kind).fit(
-                own.profiles, settings=settings, seed=set_seed, device=device, checkpoint=of_condition
-            )
-            models.append(model)
+        models = [
+            PerCondition(kind).fit(
+                own.profiles,
+                settings=settings,
+                seed=set_seed,
+                device=device,
+                checkpoint=partial(of_condition, name),
+            )  # fmt: skip
+            for name, own, set_seed in zip(training_sets, sets, seeds, strict=True)
+        ]
     else:
         models = kind.fit_together(
             [own.profiles for own in sets], settings=settings, seeds=seeds, device=device,
             checkpoint=lambda group: checkpoint(training_sets[group[0]], [sets[i].profiles for i in group]),
         )  # fmt: skip
-    # Counts have their zeros by themselves. Shares of training profiles on a floor would be exact statistics of the
-    # donors of a private generator.
-    if kind.capabilities.counts:
-        limits = [DetectionLimits() for _ in models]
-    elif kind.capabilities.private:
-        whole = kind.merge_settings(settings)
-        limits = [own.public_detection(m, whole, seed, device) for own, m in zip(sets, models, strict=True)]
-    else:
-        limits = [own.detection(model, seed, device) for own, model in zip(sets, models, strict=True)]
-    # Exact library sizes would void a guarantee as well.
-    sizes = [
-        LibrarySizes() if kind.capabilities.private else library_sizes(profiles, members, name)
-        for name in training_sets
-    ]
-    return [
-        Fitted(generator, model, own.scaler, own.effects, limit, size)
-        for model, own, limit, size in zip(models, sets, limits, sizes, strict=True)
-    ]
+    out = []
+    for name, own, model in zip(training_sets, sets, models, strict=True):
+        fitted = Fitted(generator, model, own.scaler, own.effects, library=own.library)
+        if (silent := _silent(own, kind, settings)) is not None:
+            draw = partial(fitted.drawn, seed=derive(seed, name, "detection"), device=device)
+            fitted.limits = DetectionLimits.fit(*silent, draw)
+        out.append(fitted)
+    return out
 
 
 def _groups(
     training_sets: list[str], members: pd.DataFrame, lengths: dict[str, float], together: int
 ) -> list[list[str]]:
     """Training sets in the order of training: small ones of one length by `together`, each other one by itself."""
-    rows = members["role"].astype(str).isin(["train", "member", "unlabeled"])
-    size = members[rows.to_numpy()].groupby("training_set", observed=True).size()
+    rows = members["role"].astype(str).isin(["train", "member", "unlabeled"]).to_numpy()
+    size = members[rows].groupby("training_set", observed=True).size()
     alike: dict[object, list[str]] = {}
     for name in training_sets:
         small = together > 1 and size.get(name, 0) <= SMALL
@@ -371,20 +335,13 @@ def train_batch(
     ----------
     profiles : AnnData
         Harmonised profiles (log2 units).
-    members : DataFrame
-        Members of the training sets.
-    training_sets : list of str
-        Their ids.
     out_dir : Path
         Written in one rename.
-    generator : str
-        Name in the registry.
     settings : dict
         Settings that differ from the generator's defaults.
     seed : int
         Master seed.
     device : {'auto', 'cpu', 'cuda'}
-        Where networks run.
     checkpoints : Path
         Folder for unfinished work.
     checkpoint_minutes : float

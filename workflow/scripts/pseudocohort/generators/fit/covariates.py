@@ -22,15 +22,8 @@ MIN_FREEDOM = 10
 class Coding:
     """A covariate as numbers: its standardised value, or a column for each category; 0 where it is missing.
 
-    Attributes
-    ----------
-    name : str
-    categories : list of str
-        Of a categorical one; empty for a numeric one.
-    centre : ndarray (columns,)
-        Mean, or shares of the categories.
-    spread : float
-        Standard deviation of a numeric one.
+    `categories` are empty for a numeric one. `centre` (columns,) is its mean, or the shares of the categories; `spread`
+    the standard deviation of a numeric one.
     """
 
     name: str
@@ -52,9 +45,8 @@ class Coding:
             return cls(name, [], np.array([mean]), spread) if spread > 0 else None
         value = obs[name].astype(str).to_numpy()[known]
         categories = sorted(set(value))
-        return (
-            cls(name, categories, np.array([share[value == c].sum() for c in categories])) if categories[1:] else None
-        )
+        centre = np.array([share[value == c].sum() for c in categories])
+        return cls(name, categories, centre) if len(categories) > 1 else None
 
     def columns(self, obs: pd.DataFrame) -> np.ndarray:
         """Columns (n × columns) of the profiles of `obs`; 0 where the value is missing or a category is not known."""
@@ -82,16 +74,12 @@ def linear_effects(
         Standardised profiles.
     obs : DataFrame
         ``condition``, ``level``, ``donor`` and the covariates of each.
-    codings : list of Coding
 
     Returns
     -------
-    effects : list of ndarray (columns × genes)
-        Of each covariate.
-    f : list of ndarray (genes,)
-        Their F statistics.
-
-    None where there are too few donors, or the covariates do not vary within conditions.
+    effects, f : lists of ndarray
+        Of each covariate its effects (columns × genes), and their F statistics (genes,). None where there are too few
+        donors, or the covariates do not vary within conditions.
     """
     groups = rows_by_key(obs)
     if not groups:
@@ -164,13 +152,11 @@ class CovariateEffects:
 
     def of(self, obs: pd.DataFrame) -> np.ndarray | float:
         """Effects (n × genes) of the covariates of `obs`; of a covariate that it has no column for, none."""
-        there = [coding.name in obs for coding in self.codings]
-        if not any(there):
+        if not any(coding.name in obs for coding in self.codings):
             return 0.0
-        absent = [np.zeros((len(obs), len(coding.centre))) for coding in self.codings]
         columns = [
-            coding.columns(obs) if known else none
-            for coding, known, none in zip(self.codings, there, absent, strict=True)
+            coding.columns(obs) if coding.name in obs else np.zeros((len(obs), len(coding.centre)))
+            for coding in self.codings
         ]
         return np.concatenate(columns, axis=1) @ self.effects
 

@@ -9,6 +9,8 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
+from ..base.serialization import numbered, tables_of
+
 #: Profiles at the least value of a gene that make it a floor: so many, and such a share of a level's.
 _MIN_SILENT, _MIN_SILENT_SHARE = 3, 0.02
 #: Profiles of a level below which nothing is said of its floors.
@@ -36,15 +38,8 @@ class DetectionLimits:
 
     @classmethod
     def fit(cls, x: np.ndarray, obs: pd.DataFrame, sample: Callable[[pd.DataFrame], np.ndarray]) -> Self:
-        """From training profiles `x` (n × genes, log2) and what the generator makes of their conditions and levels.
-
-        Parameters
-        ----------
-        x : ndarray (n × genes)
-        obs : DataFrame
-            Condition and level of each.
-        sample : callable
-            Synthetic profiles (log2) of the conditions and levels of such a table.
+        """From training profiles `x` (n × genes, log2) of conditions and levels `obs`, and what the generator makes of
+        such a table (`sample`: profiles, log2).
         """
         out = cls()
         levels = obs["level"].astype(str).to_numpy()
@@ -77,17 +72,10 @@ class DetectionLimits:
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, object]]:
         """Arrays and metadata for storage."""
         levels = sorted(self.limit)
-        arrays = {
-            f"{kind}/{i}": table[level].astype(np.float32)
-            for kind, table in (("floor", self.floor), ("limit", self.limit))
-            for i, level in enumerate(levels)
-        }
-        return arrays, {"levels": levels}
+        arrays = numbered(levels, floor=self.floor, limit=self.limit)
+        return {name: array.astype(np.float32) for name, array in arrays.items()}, {"levels": levels}
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], metadata: dict) -> Self:
         """Restored from :meth:`state`."""
-        floor, limit = (
-            {level: arrays[f"{kind}/{i}"] for i, level in enumerate(metadata["levels"])} for kind in ("floor", "limit")
-        )
-        return cls(floor, limit)
+        return cls(*tables_of(("floor", "limit"), metadata["levels"], arrays))

@@ -22,27 +22,20 @@ from .detection import DetectionLimits
 from .per_condition import PerCondition, load_model
 
 HISTORY = "history.tsv"
-#: Names under which the parts are stored.
-_PARTS = {"scaler": "scale", "effects": "covariates", "limits": "detection", "library": "library"}
-
+#: Names under which the parts are stored, and what they are.
+_PARTS = {
+    "scaler": ("scale", Scaler),
+    "effects": ("covariates", CovariateEffects),
+    "limits": ("detection", DetectionLimits),
+    "library": ("library", LibrarySizes),
+}
 #: All that :meth:`Fitted.save` writes into a folder.
-STORED = ("model", *_PARTS.values(), HISTORY)
+STORED = ("model", *(name for name, _ in _PARTS.values()), HISTORY)
 
 
 @dataclass
 class Fitted:
-    """A generator, and what was fitted on the same training profiles beside it.
-
-    Attributes
-    ----------
-    generator : str
-        Name in the registry.
-    model : Generator or PerCondition
-    scaler : Scaler
-    effects : CovariateEffects
-    limits : DetectionLimits
-    library : LibrarySizes
-    """
+    """A generator, by its name in the registry, and what was fitted on the same training profiles beside it."""
 
     generator: str
     model: Generator | PerCondition
@@ -59,10 +52,14 @@ class Fitted:
         """Profiles (n × genes, log2) of what the generator makes of `obs`."""
         return self.scaler.inverse(self.effects.add(z, obs), obs)
 
+    def drawn(self, obs: pd.DataFrame, *, seed: int, device: str) -> np.ndarray:
+        """Profiles (len(obs) × genes, log2, not below 0) as the generator draws them."""
+        return np.maximum(self.log2(self.model.sample(obs, seed=seed, device=device), obs), 0)
+
     def sample(self, obs: pd.DataFrame, *, seed: int, device: str) -> np.ndarray:
         """Profiles (len(obs) × genes, log2, not below 0) with silent genes on their floor (:mod:`.detection`)."""
-        z = self.model.sample(obs, seed=derive(seed, self.generator, "sample"), device=device)
-        return self.limits.apply(np.maximum(self.log2(z, obs), 0), obs).astype(np.float32)
+        x = self.drawn(obs, seed=derive(seed, self.generator, "sample"), device=device)
+        return self.limits.apply(x, obs).astype(np.float32)
 
     def counts(self, x: np.ndarray, obs: pd.DataFrame, *, seed: int) -> np.ndarray | None:
         """Counts (n × genes) of synthetic profiles `x`; None where the training profiles of a level were no counts."""
@@ -73,25 +70,9 @@ class Fitted:
     def given(
         self, obs: pd.DataFrame, clamped: np.ndarray, *, seed: int, device: str, expected: bool = True
     ) -> np.ndarray:
-        """Profiles given the values of some of their genes: expected, or drawn.
+        """Profiles (n × genes, log2), expected or drawn, given the values `clamped` of some of their genes.
 
-        Parameters
-        ----------
-        obs : DataFrame
-            Conditions and levels.
-        clamped : ndarray (len(obs) × genes)
-            log2 expression of the clamped genes, NaN where a gene is free.
-        seed : int
-            Of the generator's draws.
-        device : {'auto', 'cpu', 'cuda'}
-            Where networks run.
-        expected : bool
-            Expected profiles instead of drawn ones.
-
-        Returns
-        -------
-        ndarray (len(obs) × genes)
-            log2 expression.
+        `clamped` (n × genes, log2) is NaN where a gene is free.
 
         Raises
         ------
@@ -104,7 +85,7 @@ class Fitted:
     def save(self, folder: Path) -> None:
         """Write everything into the folder, which exists: safetensors and JSON, and the loss curve."""
         self.model.save(folder / "model")
-        for attribute, name in _PARTS.items():
+        for attribute, (name, _) in _PARTS.items():
             save_state(folder / name, name, *getattr(self, attribute).state())
         if self.model.history is not None:
             write_table(self.model.history, folder / HISTORY)
@@ -126,12 +107,11 @@ class Fitted:
         UserError
             If there is no such generator, or the folder is missing, damaged or of another version.
         """
-        kinds = {"scaler": Scaler, "effects": CovariateEffects, "limits": DetectionLimits, "library": LibrarySizes}
         kind = registry.get(generator)
         with stored_as_expected(folder):
             parts = {
-                attribute: kinds[attribute].from_state(*load_state(folder / name, name))
-                for attribute, name in _PARTS.items()
+                attribute: part.from_state(*load_state(folder / name, name))
+                for attribute, (name, part) in _PARTS.items()
             }
             model = load_model(folder / "model", kind)
             if (folder / HISTORY).is_file():

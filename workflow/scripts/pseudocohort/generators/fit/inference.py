@@ -40,12 +40,8 @@ def sample_batch(
         Conditions and levels to sample, by training set (:func:`...plan.requests.request`).
     var : DataFrame
         Genes.
-    generator : str
-        Name in the registry.
     seeds : dict of int
         Seed of each training set.
-    device : {'auto', 'cpu', 'cuda'}
-        Where networks run.
     name : str
         Name that the profiles carry; `generator` if none is given.
 
@@ -81,27 +77,9 @@ def sample_batch(
 def expected_given(
     folder: Path, obs: pd.DataFrame, clamped: np.ndarray, *, generator: str, seed: int, device: str
 ) -> np.ndarray:
-    """Profiles that a stored generator expects given the values of some of their genes.
+    """Profiles (n × genes, log2) that a stored generator expects given the values of some of their genes.
 
-    Parameters
-    ----------
-    folder : Path
-        Of one training set, written by :func:`.batch.train_batch`.
-    obs : DataFrame
-        Conditions and levels.
-    clamped : ndarray (len(obs) × genes)
-        log2 expression of the clamped genes, NaN where a gene is free.
-    generator : str
-        Name in the registry.
-    seed : int
-        Of the generator's draws.
-    device : {'auto', 'cpu', 'cuda'}
-        Where networks run.
-
-    Returns
-    -------
-    ndarray (len(obs) × genes)
-        log2 expression.
+    `clamped` (n × genes, log2) is NaN where a gene is free; `obs` has conditions and levels.
     """
     return _loaded(folder, generator).given(obs, clamped, seed=seed, device=device)
 
@@ -123,20 +101,8 @@ def signals_batch(
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """White-box signals of each model about the candidates of its audit, and the models' privacy ledgers.
 
-    Parameters
-    ----------
-    models_dir : Path
-        Written by :func:`.batch.train_batch`.
-    profiles : AnnData
-        Harmonised profiles (log2 units).
-    members : DataFrame
-        Members of the training sets; the candidates are those with role member or non_member.
-    training_sets : list of str
-        Their ids.
-    generator : str
-        Name in the registry.
-    device : {'auto', 'cpu', 'cuda'}
-        Where networks run.
+    Candidates are the `members` with role member or non_member; `profiles` are harmonised (log2 units), `models_dir` is
+    written by :func:`.batch.train_batch`.
 
     Returns
     -------

@@ -37,8 +37,7 @@ def name_unlabelled(
     Returns
     -------
     profiles : AnnData
-        With new conditions where they are known; profiles of other levels are left out if they contradict the
-        labelled profiles, so that they do no harm.
+        With new conditions where they are known, and without those of other levels that contradict labelled profiles.
     evidence : dict of Evidence
         By level with unlabelled profiles.
     """

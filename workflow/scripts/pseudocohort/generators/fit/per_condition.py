@@ -14,7 +14,7 @@ import pandas as pd
 from ...core.errors import UserError
 from ...core.seeds import derive
 from ..base.generator import Generator
-from ..base.serialization import METADATA, load_state, save_state
+from ..base.serialization import METADATA, load_state, of_prefix, save_state, with_prefix
 
 if TYPE_CHECKING:
     from ..base.checkpoint import Checkpoint
@@ -91,23 +91,18 @@ class PerCondition:
             If a condition was not seen.
         """
 
-        def draw(model: Generator, rows: np.ndarray, own: dict[str, Any]) -> np.ndarray:
-            return model.sample(obs[rows].reset_index(drop=True), **own)
-
-        return self._by_condition(obs, draw, seed, device)
+        return self._by_condition("sample", obs, seed, device)
 
     def sample_clamped(
         self, obs: pd.DataFrame, clamped: np.ndarray, *, seed: int, device: str = "cpu", expected: bool = False
     ) -> np.ndarray:
         """Profiles given some of their genes; as of :meth:`..base.generator.Generator.sample_clamped`."""
+        return self._by_condition("sample_clamped", obs, seed, device, clamped, expected=expected)
 
-        def draw(model: Generator, rows: np.ndarray, own: dict[str, Any]) -> np.ndarray:
-            return model.sample_clamped(obs[rows].reset_index(drop=True), clamped[rows], expected=expected, **own)
-
-        return self._by_condition(obs, draw, seed, device)
-
-    def _by_condition(self, obs: pd.DataFrame, draw: Callable[..., np.ndarray], seed: int, device: str) -> np.ndarray:
-        """What `draw` makes of the rows of each condition with its model."""
+    def _by_condition(
+        self, method: str, obs: pd.DataFrame, seed: int, device: str, *arrays: np.ndarray, **options: bool
+    ) -> np.ndarray:
+        """What a method of each condition's model makes of its rows of `obs` and `arrays`."""
         condition = obs["condition"].astype(str).to_numpy()
         out: np.ndarray | None = None
         for name in dict.fromkeys(condition):
@@ -119,7 +114,8 @@ class PerCondition:
                     remedy=f"conditions: {', '.join(sorted(self.models))}",
                 )
             rows = condition == name
-            made = draw(model, rows, {"seed": derive(seed, "condition", name), "device": device})
+            own = [obs[rows].reset_index(drop=True), *(array[rows] for array in arrays)]
+            made = getattr(model, method)(*own, seed=derive(seed, "condition", name), device=device, **options)
             out = np.empty((len(obs), made.shape[1]), dtype=np.float32) if out is None else out
             out[rows] = made
         return out
@@ -130,7 +126,7 @@ class PerCondition:
         metadata = []
         for i, (name, model) in enumerate(self.models.items()):
             of_model, about = model.state()
-            arrays |= {f"{i}/{key}": value for key, value in of_model.items()}
+            arrays |= with_prefix(str(i), of_model)
             metadata.append([name, about])
         save_state(path, self.name, arrays, {"kind": self.kind.name, "models": metadata})
 
@@ -140,8 +136,7 @@ class PerCondition:
         arrays, metadata = load_state(path, cls.name)
         out = cls(kind)
         for i, (name, about) in enumerate(metadata["models"]):
-            own = {k.removeprefix(f"{i}/"): v for k, v in arrays.items() if k.startswith(f"{i}/")}
-            out.models[name] = kind.from_state(own, about)
+            out.models[name] = kind.from_state(of_prefix(str(i), arrays), about)
         return out
 
 

@@ -12,16 +12,7 @@ NO_FILTER = -100.0
 
 
 def check_public_genes(gene_space: dict[str, Any], settings: dict[str, Any], name: str) -> None:
-    """Refuse ``genes: public`` where the study chooses its genes by looking at the training donors.
-
-    Parameters
-    ----------
-    gene_space : dict
-        ``prepare.gene_space`` of the configuration.
-    settings : dict
-        Of the generator.
-    name : str
-        Its name.
+    """Refuse ``genes: public`` where ``prepare.gene_space`` chooses genes by looking at the training donors.
 
     Raises
     ------
@@ -51,16 +42,7 @@ def check_public_genes(gene_space: dict[str, Any], settings: dict[str, Any], nam
 def check_public_profiles(settings: dict[str, Any], name: str, datasets: Iterable[str], *, needed: bool) -> None:
     """Refuse a generator without the public profiles that it needs, or with those of a dataset that is not there.
 
-    Parameters
-    ----------
-    settings : dict
-        Of the generator, with its defaults.
-    name : str
-        Its name.
-    datasets : iterable of str
-        Datasets of the study.
-    needed : bool
-        Whether it cannot do without.
+    `settings` are those of the generator with its defaults, `datasets` those of the study.
 
     Raises
     ------

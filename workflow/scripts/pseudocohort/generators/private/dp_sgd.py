@@ -18,19 +18,10 @@ Rule = Callable[..., torch.Tensor]
 
 
 class DonorBatches:
-    """Latent rows by donor, drawn by Poisson sampling: each donor enters a batch by its own coin.
+    """Latent rows by donor, drawn by Poisson sampling: a donor enters a batch by its own coin, with probability `rate`.
 
     Of a donor with several profiles one is drawn, so that a donor has one gradient in a step, however many profiles.
-
-    Parameters
-    ----------
-    h, condition, factors : ndarray
-        Latent rows (n × components), condition numbers (n,), level factors (n × 3).
-    donor : ndarray (n,)
-        Donor of each row.
-    rate : float
-        Probability of a donor to enter a batch.
-    device : torch.device
+    Latent rows (n × components) come with condition numbers (n,), level factors (n × 3) and donors (n,).
     """
 
     def __init__(self, h, condition, factors, donor, rate: float, device: torch.device) -> None:
@@ -68,20 +59,10 @@ class _Loss(nn.Module):
 
 
 def per_example_gradients(network: nn.Module, rule: Rule, *inputs: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Gradient of each example's loss.
+    """Gradient of each example's loss: parameter name -> gradients (n × shape of the parameter).
 
-    Parameters
-    ----------
-    network : Module
-    rule : callable
-        ``rule(network, *inputs)`` gives the losses (k,) of one example's k rows; its gradient is that of their mean.
-    inputs : Tensor (n × k × ...)
-        Of n examples.
-
-    Returns
-    -------
-    dict of Tensor
-        Parameter name -> gradients (n × shape of the parameter).
+    ``rule(network, *inputs)`` gives the losses (k,) of one example's k rows, whose mean is differentiated; `inputs`
+    (n × k × ...) are those of n examples.
     """
     loss = _Loss(network, rule)
     parameters = {k: v.detach() for k, v in loss.named_parameters()}
@@ -124,8 +105,6 @@ def private_gradient(
         Standard deviation of the noise of each parameter, over `max_norm`; 0: noise off.
     expected : float
         Expected number of examples, which unlike their number says nothing of who is among them.
-    secret : NoiseStream
-        The noise.
     """
     total = {k: torch.zeros_like(v) for k, v in network.named_parameters()}
     for start in range(0, len(inputs[0]), CHUNK):

@@ -28,14 +28,20 @@ def noise_key(settings: dict[str, Any], seed: int, checkpoint: Checkpoint | None
     return NoiseKey.kept(checkpoint.path.with_name(f"{checkpoint.path.name}.noise"), checkpoint.fingerprint)
 
 
-def open_ledger(profiles: ad.AnnData, settings: dict[str, Any]) -> Ledger:
+def open_ledger(profiles: ad.AnnData, settings: dict[str, Any], *, needs_public: bool = False) -> Ledger:
     """Ledger with the entries that do not depend on the kind of generator.
 
     Raises
     ------
     UserError
-        If there are no public profiles where some are asked for.
+        If there are no public profiles where some are needed, or asked for.
     """
+    if needs_public and settings["public"] == "none":
+        raise UserError(
+            "no public profiles are named, which this generator cannot do without",
+            where="generator_settings, public",
+            remedy="name a dataset of the study, or reference; or take a private generator that needs none",
+        )
     ledger = Ledger(float(settings["delta"]))
     if settings["genes"] == "public":
         ledger.public("choice of genes", "declared fixed without the training donors")

@@ -21,19 +21,15 @@ from .noise import NoiseStream
 #: What may be known of a profile without looking at it.
 LABELS = ("condition", *FACTORS, "level")
 #: Least variance of a gene or component (log2 units squared).
-LEAST_VARIANCE = 1e-4
+MIN_VARIANCE = 1e-4
 
 
 @dataclass(frozen=True)
 class Public:
     """What a private generator may know of the study without paying for it.
 
-    Attributes
-    ----------
-    labels : DataFrame
-        Every combination of condition, level factors and level in the study.
-    reference : AnnData, optional
-        Profiles of other donors that are declared public.
+    `labels` has every combination of condition, level factors and level; `reference` are profiles of other donors that
+    are declared public.
     """
 
     labels: pd.DataFrame
@@ -44,13 +40,8 @@ class Public:
 class DonorProfiles:
     """Each donor's mean profile per (condition, level), around a centre that is not private.
 
-    Attributes
-    ----------
-    x : ndarray (pairs × genes)
-    donor : ndarray (pairs,)
-        Number of the donor.
-    key : ndarray (pairs,)
-        Number of the (condition, level) in the list of keys.
+    `x` (pairs × genes) has a row for each pair of a donor and a (condition, level), `donor` and `key` (pairs,) their
+    numbers.
     """
 
     x: np.ndarray
@@ -73,8 +64,7 @@ class DonorProfiles:
 
     def clipped(self, x: np.ndarray, radius: float) -> np.ndarray:
         """Rows `x` of the donors, those of one donor together cut to an L2 norm of at most `radius`."""
-        norm = np.sqrt(np.bincount(self.donor, (x**2).sum(1)))[self.donor]
-        return x * np.minimum(1.0, radius / np.maximum(norm, 1e-300))[:, None]
+        return shortened(x, radius, np.sqrt(np.bincount(self.donor, (x**2).sum(1)))[self.donor])
 
     def summed(self, x: np.ndarray) -> np.ndarray:
         """Sum over donors of rows `x` (:meth:`clipped`), a donor's k rows over sqrt(k).
@@ -90,10 +80,8 @@ class PrivateStatistics:
 
     Attributes
     ----------
-    donors : DonorProfiles
     keys : list
         (condition, level) pairs.
-    ledger : Ledger
     multiplier : float, optional
         Noise multiplier of all statistics together; None: noise off.
     shares : dict
@@ -145,8 +133,7 @@ class PrivateStatistics:
         level = start + self.release("mean level", deviation, span, detail)[0][0] / self.total
         around = x - np.clip(level, start - span, start + span)
         limit = radius * np.sqrt(x.shape[1])
-        norm = np.maximum(np.linalg.norm(around, axis=1), 1e-300)
-        total = (around * np.minimum(1.0, limit / norm)[:, None]).sum(0)
+        total = shortened(around, limit, np.linalg.norm(around, axis=1)).sum(0)
         noised, sd = self.release("mean profile", total, limit, f"donors cut to {radius:g} around the mean level")
         return np.clip(level, start - span, start + span) + shrunk(noised / self.total, sd / self.total)
 
@@ -173,8 +160,8 @@ class PrivateStatistics:
         limit = bound**2 * np.sqrt(len(total))
         noised, sd = self.release("variances", total, limit, f"within classes, residuals cut to {bound:g}")
         raw = noised / self.total
-        base = np.full_like(raw, max(float(raw.mean()), LEAST_VARIANCE)) if prior is None else prior
-        return np.maximum(base + shrunk(raw - base, sd / self.total), LEAST_VARIANCE)
+        base = np.full_like(raw, max(float(raw.mean()), MIN_VARIANCE)) if prior is None else prior
+        return np.maximum(base + shrunk(raw - base, sd / self.total), MIN_VARIANCE)
 
     def covariance(self, mean: np.ndarray, radius: float) -> tuple[np.ndarray, float]:
         """Covariance (genes × genes) within classes, donors cut to `radius` (root mean square), and its noise's sd."""
@@ -184,6 +171,11 @@ class PrivateStatistics:
         noised, sd = self.release("covariance", x.T @ x, limit**2, f"within classes, donors cut to {radius:g}")
         upper = np.triu(noised)
         return (upper + np.triu(noised, 1).T) / self.total, sd / self.total
+
+
+def shortened(x: np.ndarray, limit: float, norm: np.ndarray) -> np.ndarray:
+    """Rows `x` times the limit over their norm (n,), where that is beyond the limit."""
+    return x * np.minimum(1.0, limit / np.maximum(norm, 1e-300))[:, None]
 
 
 def shrunk(x: np.ndarray, noise_sd: float) -> np.ndarray:
@@ -206,10 +198,10 @@ def principal_components(
     above = int((values > max(edge, 1e-9 * max(values[0], 1e-300))).sum())
     rank = max(1, min(most, int(rows) // 2, above))
     basis = vectors[:, :rank].T
-    kept = np.maximum(values[:rank] - noise_sd**2 * len(values) / np.maximum(values[:rank], 1e-9), LEAST_VARIANCE)
+    kept = np.maximum(values[:rank] - noise_sd**2 * len(values) / np.maximum(values[:rank], 1e-9), MIN_VARIANCE)
     rest = np.diag(covariance) - (basis**2 * kept[:, None]).sum(0)
-    mean = max(float(rest.mean()), LEAST_VARIANCE)
-    return basis, np.sqrt(kept), np.sqrt(np.maximum(mean + shrunk(rest - mean, noise_sd), LEAST_VARIANCE))
+    mean = max(float(rest.mean()), MIN_VARIANCE)
+    return basis, np.sqrt(kept), np.sqrt(np.maximum(mean + shrunk(rest - mean, noise_sd), MIN_VARIANCE))
 
 
 def reference_centre(reference: ad.AnnData, keys: list[Key]) -> tuple[np.ndarray, np.ndarray]:

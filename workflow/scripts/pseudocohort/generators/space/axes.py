@@ -15,18 +15,7 @@ def leading_axes(x: np.ndarray, n_axes: int) -> tuple[np.ndarray, np.ndarray]:
 
     Of a matrix of 20,000 × 20,000 all of them would take hours. Where both sides are longer than :data:`EXACT`, no
     more than `n_axes` are computed, by a randomised range finder with power iterations (Halko, Martinsson & Tropp 2011,
-    SIAM Review 53:217, algorithm 4.4), the same each time.
-
-    Parameters
-    ----------
-    x : ndarray (n × genes)
-    n_axes : int
-
-    Returns
-    -------
-    values : ndarray (rank,)
-    axes : ndarray (rank × genes)
-        Orthonormal rows.
+    SIAM Review 53:217, algorithm 4.4), the same each time. The vectors (rank × genes) are orthonormal rows.
     """
     if min(x.shape) <= max(EXACT, n_axes):
         _, values, axes = np.linalg.svd(x, full_matrices=False)

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from .covariance import symmetric_root
+
 #: Draws of the generator for each condition and level.
 DRAWS = 1000
 #: Effective number of draws (Kong 1992) that the weights must leave.
@@ -40,13 +42,9 @@ def rows_given(
         Values of the clamped genes, less the class mean.
     rng : Generator or None
         Picks draws and adds the kernels' spread; None asks for expectations.
-
-    Returns
-    -------
-    ndarray (n × components)
     """
     centre = draws.mean(0)
-    root = _root(np.cov(draws, rowvar=False).reshape(draws.shape[1], -1))
+    root = symmetric_root(np.cov(draws, rowvar=False).reshape(draws.shape[1], -1), least=1e-10)
     scaled = loading / np.maximum(noise, _MIN_NOISE)
     # In coordinates in which the draws have covariance I and the precision of the clamped genes is diagonal.
     precision, turn = np.linalg.eigh(root.T @ (scaled @ scaled.T) @ root)
@@ -76,9 +74,3 @@ def rows_given(
         if not len(left):
             break
     return centre + out @ turn.T @ root.T
-
-
-def _root(covariance: np.ndarray) -> np.ndarray:
-    """Symmetric square root."""
-    values, vectors = np.linalg.eigh(covariance)
-    return vectors * np.sqrt(np.maximum(values, 1e-10 * values[-1])) @ vectors.T

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
@@ -11,6 +12,8 @@ from .axes import leading_axes
 
 #: Singular values kept at most.
 MAX_FACTORS = 300
+#: A class's own covariance counts as much as the pooled one when it has so many profiles.
+EQUAL_WEIGHT = 30.0
 
 
 @dataclass
@@ -24,6 +27,15 @@ class LowRank:
         """`n` draws of a centred Gaussian (n × genes)."""
         correlated = rng.standard_normal((n, len(self.factors))) @ self.factors
         return correlated + np.sqrt(self.residual) * rng.standard_normal((n, len(self.residual)))
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Arrays for storage."""
+        return {"factors": self.factors.astype(np.float32), "residual": self.residual.astype(np.float32)}
+
+    @classmethod
+    def from_state(cls, arrays: dict[str, np.ndarray]) -> Self:
+        """Restored from :meth:`state`."""
+        return cls(**{name: array.astype(np.float64) for name, array in arrays.items()})
 
     def dense(self) -> np.ndarray:
         """The covariance (genes × genes)."""
@@ -49,19 +61,11 @@ def weighted_factors(residuals: np.ndarray, weight: np.ndarray, freedom: float) 
 
 
 def shrink(residuals: np.ndarray, weight: np.ndarray, freedom: float) -> LowRank:
-    """Covariance of centred rows shrunk towards its own diagonal, by the intensity of Ledoit & Wolf 2004.
+    """Covariance of centred rows (n × genes) shrunk towards its own diagonal, by the intensity of Ledoit & Wolf 2004.
 
     The intensity is that of the estimator towards a multiple of the identity (J. Multivariate Analysis 88:365),
-    computed on residuals scaled to unit variance per gene, where the two targets agree.
-
-    Parameters
-    ----------
-    residuals : ndarray (n × genes)
-        Rows less their class mean.
-    weight : ndarray (n,)
-        Weight of each row.
-    freedom : float
-        Degrees of freedom: sum of the weights less the number of estimated means.
+    computed on residuals scaled to unit variance per gene, where the two targets agree. Rows have weights (n,);
+    `freedom` is their sum less the number of estimated means.
     """
     from sklearn.covariance import ledoit_wolf_shrinkage  # a second, which generators without it save
 
@@ -74,7 +78,27 @@ def shrink(residuals: np.ndarray, weight: np.ndarray, freedom: float) -> LowRank
     return LowRank(factors, np.maximum(variance - (factors**2).sum(0), floor))
 
 
-def square_root(covariance: np.ndarray) -> np.ndarray:
-    """Lower triangular R with R R' = covariance; a singular one (no variation at all) gets a tiny ridge."""
-    ridge = 1e-8 + 1e-8 * float(np.trace(covariance)) / len(covariance)
-    return np.linalg.cholesky(covariance + ridge * np.eye(len(covariance)))
+def class_roots(rows: np.ndarray, classes: list[np.ndarray]) -> np.ndarray:
+    """Lower triangular R (classes × d × d) with R R' the covariance of each class of centred `rows` (n × d).
+
+    Covariances are Ledoit-Wolf's, a class's own shrunk to the pooled one by its size. A singular one (no variation at
+    all) gets a tiny ridge. `classes` say which rows are of each.
+    """
+    from sklearn.covariance import ledoit_wolf  # a second, which generators without it save
+
+    pooled = ledoit_wolf(rows, assume_centered=True)[0]
+    roots = []
+    for here in classes:
+        own = rows[here]
+        weight = len(own) / (len(own) + EQUAL_WEIGHT)
+        covariance = ledoit_wolf(own, assume_centered=True)[0] if len(own) > 2 else pooled
+        covariance = weight * covariance + (1 - weight) * pooled
+        ridge = 1e-8 + 1e-8 * float(np.trace(covariance)) / len(covariance)
+        roots.append(np.linalg.cholesky(covariance + ridge * np.eye(len(covariance))))
+    return np.stack(roots)
+
+
+def symmetric_root(covariance: np.ndarray, least: float = 0.0) -> np.ndarray:
+    """Symmetric R with R R = covariance, whose eigenvalues are raised to a share `least` of the largest."""
+    values, vectors = np.linalg.eigh(covariance)
+    return vectors * np.sqrt(np.maximum(values, least * values[-1])) @ vectors.T

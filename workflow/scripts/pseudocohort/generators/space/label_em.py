@@ -32,15 +32,15 @@ FEW = 150
 #: Averaged responsibility above which an unlabelled row gets a label.
 CONFIDENT = 0.9
 #: Patients that a pool needs; with fewer the clusters are not found, and labels are worse than the source's own means.
-FEWEST_IN_POOL = 50
+MIN_IN_POOL = 50
 #: Cohen's kappa between the classes with different numbers of components, above which conditions count as clusters.
 #: Simulated pools whose conditions are clusters have .8 or more, others below .4 (test_label_em.py).
-LEAST_AGREEMENT = 0.5
+MIN_AGREEMENT = 0.5
 #: Correlation of the contrasts in the pool with those of the source, below which the clusters are not its classes.
 #: Unrelated sources keep .1, lines of known relation .25 and more.
-LEAST_KEPT = 0.2
+MIN_KEPT = 0.2
 #: Labelled profiles with which a source must agree on more than half, so that it is used.
-FEWEST_TO_JUDGE = 2
+MIN_TO_JUDGE = 2
 BY_LABELLED = "clusters named by labelled profiles of the level"
 #: Added to the standard deviation of genes of a source (log2 units): shallow pseudo-bulks have near-silent genes.
 SOURCE_OFFSET = 0.5
@@ -48,21 +48,14 @@ SOURCE_OFFSET = 0.5
 
 @dataclass(frozen=True)
 class Source:
-    """Labelled profiles of another level, one a donor.
-
-    Attributes
-    ----------
-    x : ndarray (n × genes)
-        On a log2 scale, or standardised.
-    labels : ndarray of str (n,)
-    """
+    """Labelled profiles (n × genes; log2, or standardised) of another level, one a donor, and their labels."""
 
     x: np.ndarray
     labels: np.ndarray
 
-    def standardised(self, offset: float) -> np.ndarray:
-        """Profiles with genes centred, in standard deviations + `offset`."""
-        return (self.x - self.x.mean(0)) / np.maximum(self.x.std(0) + offset, 1e-6)
+    def standardised(self) -> np.ndarray:
+        """Profiles with genes centred, in standard deviations + :data:`SOURCE_OFFSET`."""
+        return (self.x - self.x.mean(0)) / (self.x.std(0) + SOURCE_OFFSET)
 
 
 @dataclass(frozen=True)
@@ -104,19 +97,15 @@ class Evidence:
     @property
     def contradicted(self) -> bool:
         """Whether other levels name most labelled profiles of the level wrong."""
-        return self.judged >= FEWEST_TO_JUDGE and self.agreed <= self.judged / 2
+        return self.judged >= MIN_TO_JUDGE and self.agreed <= self.judged / 2
 
 
 @dataclass
 class Named:
     """Labels of a pool, and the classifier that gave them.
 
-    Attributes
-    ----------
-    conditions : ndarray of str (K,)
-    responsibilities : ndarray (pool × K)
-        Averaged over the numbers of components; of shape (pool × 0) where nothing was used.
-    evidence : Evidence
+    `responsibilities` (pool × K) of the conditions (K,) are averaged over the numbers of components; (pool × 0) where
+    nothing was used.
     """
 
     conditions: np.ndarray
@@ -154,7 +143,6 @@ def name_pool(
     labelled: np.ndarray | None = None,
     labels: np.ndarray | None = None,
     *,
-    offset: float = SOURCE_OFFSET,
     guarded: bool = True,
 ) -> Named:
     """Name the rows of an unlabelled pool.
@@ -167,8 +155,6 @@ def name_pool(
         Labelled profiles of other levels, each in its own units; their contrasts are averaged.
     labelled, labels : ndarray, optional
         Labelled profiles of the level (m × genes) and their conditions.
-    offset : float
-        Added to the standard deviations of sources, in their units.
     guarded : bool
         Use a source only where it agrees with most labelled profiles and its classes are clusters; else labelled
         profiles alone, where theirs are, and else nothing. Without guard a source is always used (for the negative
@@ -177,31 +163,29 @@ def name_pool(
     labels = np.zeros(0, dtype=object) if labels is None else np.asarray(labels, dtype=object)
     labelled = np.zeros((0, pool.shape[1])) if labelled is None else labelled
     sources = [s for s in sources if len(np.unique(s.labels)) > 1]
-    if len(pool) < FEWEST_IN_POOL:
-        return _nothing(
-            pool, f"{len(pool)} unlabelled profiles are too few to find clusters (at least {FEWEST_IN_POOL})"
-        )
+    if len(pool) < MIN_IN_POOL:
+        return _nothing(pool, f"{len(pool)} unlabelled profiles are too few to find clusters (at least {MIN_IN_POOL})")
     reasons: list[str] = []
     judged = agreed = 0
     if sources:
-        fit = _Fit(pool, sources, labelled, labels, offset)
+        fit = _Fit(pool, sources, labelled, labels)
         if len(labels):
             judged, agreed = fit.judge()
         found = fit.named("source", "clusters named by other levels", judged, agreed)
         if guarded and found.evidence.contradicted:
             reasons.append(f"the other levels name only {agreed} of {judged} labelled profiles right and are not used")
-        elif guarded and found.evidence.agreement < LEAST_AGREEMENT:
+        elif guarded and found.evidence.agreement < MIN_AGREEMENT:
             reasons.append(_no_clusters("named by other levels", found.evidence.agreement))
-        elif guarded and found.evidence.kept < LEAST_KEPT:
+        elif guarded and found.evidence.kept < MIN_KEPT:
             reasons.append(
                 "the clusters do not differ from each other as the conditions do at other levels "
-                f"(correlation {found.evidence.kept:.2f}, at least {LEAST_KEPT})"
+                f"(correlation {found.evidence.kept:.2f}, at least {MIN_KEPT})"
             )
         else:
             return found
     if len(np.unique(labels.astype(str))) > 1:
-        found = _Fit(pool, [], labelled, labels, offset).named("labelled", "", judged, agreed)
-        if not guarded or found.evidence.agreement >= LEAST_AGREEMENT:
+        found = _Fit(pool, [], labelled, labels).named("labelled", "", judged, agreed)
+        if not guarded or found.evidence.agreement >= MIN_AGREEMENT:
             return replace(found, evidence=replace(found.evidence, reason="; ".join([*reasons, BY_LABELLED])))
         reasons.append(_no_clusters("named by labelled profiles", found.evidence.agreement))
     return _nothing(pool, "; ".join(reasons) or "no labelled profile says which cluster is which", judged, agreed)
@@ -210,7 +194,7 @@ def name_pool(
 def _no_clusters(named: str, agreement: float) -> str:
     return (
         f"classes {named} are not clusters of the unlabelled profiles: they change with the number of components "
-        f"(kappa {agreement:.2f}, at least {LEAST_AGREEMENT})"
+        f"(kappa {agreement:.2f}, at least {MIN_AGREEMENT})"
     )
 
 
@@ -222,9 +206,7 @@ def _nothing(pool: np.ndarray, reason: str, judged: int = 0, agreed: int = 0) ->
 class _Fit:
     """A pool in its own standard units, its components, and the contrasts that mixtures start from."""
 
-    def __init__(
-        self, pool: np.ndarray, sources: Sequence[Source], labelled: np.ndarray, labels: np.ndarray, offset: float
-    ) -> None:
+    def __init__(self, pool: np.ndarray, sources: Sequence[Source], labelled: np.ndarray, labels: np.ndarray) -> None:
         pool = np.asarray(pool, dtype=np.float64)
         self.mean, self.sd = pool.mean(0), np.maximum(pool.std(0), 1e-6)
         self.pool, self.labelled = (pool - self.mean) / self.sd, (labelled - self.mean) / self.sd
@@ -233,17 +215,17 @@ class _Fit:
         )
         self.conditions = np.unique(np.concatenate([self.of_source, labels]).astype(str)).astype(object)
         self.fixed = np.searchsorted(self.conditions.astype(str), labels.astype(str)) if len(labels) else None
-        self.contrasts, self.residuals = self._of_sources(sources, offset)
+        self.contrasts, self.residuals = self._of_sources(sources)
         self.sizes = COMPONENTS if len(pool) >= FEW else tuple(d // 2 for d in COMPONENTS)
         self.basis = _components(self.pool, max(self.sizes))
 
-    def _of_sources(self, sources: Sequence[Source], offset: float) -> tuple[np.ndarray, np.ndarray]:
+    def _of_sources(self, sources: Sequence[Source]) -> tuple[np.ndarray, np.ndarray]:
         """Contrasts (K × genes), those of sources where these have the class, and residuals (n × genes) of sources."""
         genes = self.pool.shape[1]
         found: dict[str, list[np.ndarray]] = {}
         residuals = [np.zeros((0, genes))]
         for source in sources:
-            z = source.standardised(offset)
+            z = source.standardised()
             names, number = np.unique(source.labels.astype(str), return_inverse=True)
             means = np.stack([z[number == j].mean(0) for j in range(len(names))])
             residuals.append(z - means[number])

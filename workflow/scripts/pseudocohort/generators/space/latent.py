@@ -10,7 +10,8 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
-from ...core.groups import Key, donor_weights, keys_of, rows_by_key
+from ...core.groups import Key, donor_weights, keys_of
+from ..base.serialization import of_prefix, with_prefix
 from .axes import leading_axes
 from .marginals import Marginals
 from .means import ClassMeans, fit_class_means, nearest_mean
@@ -72,22 +73,13 @@ class LatentSpace:
     def fit(cls, profiles: ad.AnnData, components: int, knots: int, profiles_per_component: int = 0) -> Self:
         """Fit on standardised profiles (n × genes).
 
-        Parameters
-        ----------
-        profiles : AnnData
-        components : int
-            At most; never more than half as many as degrees of freedom.
-        knots : int
-            Of the map of marginals, at most; with 0 neither marginals nor sizes are fitted.
-        profiles_per_component : int
-            Degrees of freedom for each component beyond the first :data:`ALWAYS`; 0 for no such limit. Components of
-            few profiles are those profiles: networks that learn how they vary learn whose they are.
+        There are `components` at most, never more than half as many as degrees of freedom, and beyond the first
+        :data:`ALWAYS` one for each `profiles_per_component` of these (0 for no such limit): components of few profiles
+        are those profiles, and networks that learn how they vary learn whose they are. The maps of marginals have
+        `knots` at most; with 0 neither marginals nor sizes are fitted.
         """
-        level, means = profiles.obs["level"].astype(str).to_numpy(), fit_class_means(profiles)
-        weight, groups = donor_weights(profiles.obs), rows_by_key(profiles.obs)
-        residuals, of_level, weights, freedom = residuals_of(
-            np.asarray(profiles.X, np.float64), level, weight, groups, means
-        )
+        means = fit_class_means(profiles)
+        residuals, of_level, weights, freedom = residuals_of(profiles, means)
         free = max(sum(freedom.values()), 2.0)
         marginals = Marginals.fit(residuals, of_level, freedom, knots)
         residuals = marginals.scores(residuals, of_level)
@@ -107,10 +99,9 @@ class LatentSpace:
         out = cls(means, basis, sd, noise, marginals, shapes)
         if knots and (noise > 1e-6).any():
             keys = out.keys(profiles)
-            labelled = np.array([bool(c) for c, _ in keys_of(profiles.obs)])
-            told = [key if there else ("", key[1]) for key, there in zip(keys, labelled, strict=True)]
+            told = keys_of(profiles.obs)
             log_size = np.concatenate([out._log_size(out._outside(x, own)) for x, own in _blocks(profiles.X, keys)])
-            out.size = NoiseSize.fit(log_size, told, weight, len(noise) - rank)
+            out.size = NoiseSize.fit(log_size, told, donor_weights(profiles.obs), len(noise) - rank)
         return out
 
     def keys(self, profiles: ad.AnnData) -> list[Key]:
@@ -186,39 +177,21 @@ class LatentSpace:
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Arrays and metadata for storage."""
-        keys = sorted(self.means.mean)
-        arrays = {f"mean/{i}": self.means.mean[k].astype(np.float32) for i, k in enumerate(keys)}
+        arrays, metadata = self.means.state()
         arrays |= {name: getattr(self, name).astype(np.float32) for name in ("basis", "sd", "noise")}
         levels = {}
         for name in ("marginals", "shapes"):
             maps, levels[name] = getattr(self, name).state()
-            arrays |= {f"{name}/{k}": v for k, v in maps.items()}
-        return arrays, {
-            "keys": keys,
-            "seen": sorted(self.means.seen),
-            "levels": levels,
-            "size": None if self.size is None else self.size.state(),
-        }
+            arrays |= with_prefix(name, maps)
+        return arrays, metadata | {"levels": levels, "size": None if self.size is None else self.size.state()}
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> Self:
         """Space restored from :meth:`state`."""
-        means = ClassMeans(
-            {tuple(k): arrays[f"mean/{i}"].astype(np.float64) for i, k in enumerate(metadata["keys"])},
-            {tuple(k) for k in metadata["seen"]},
-        )
-        marginals, shapes = (
-            Marginals.from_state(
-                {k.removeprefix(f"{name}/"): v for k, v in arrays.items() if k.startswith(f"{name}/")},
-                metadata["levels"][name],
-            )
-            for name in ("marginals", "shapes")
-        )
         return cls(
-            means,
+            ClassMeans.from_state(arrays, metadata),
             *(arrays[name].astype(np.float64) for name in ("basis", "sd", "noise")),
-            marginals,
-            shapes,
+            *(Marginals.from_state(of_prefix(n, arrays), metadata["levels"][n]) for n in ("marginals", "shapes")),
             None if metadata["size"] is None else NoiseSize.from_state(metadata["size"]),
         )
 

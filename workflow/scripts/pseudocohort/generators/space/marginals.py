@@ -8,6 +8,8 @@ from typing import Self
 import numpy as np
 from scipy.special import ndtri
 
+from ..base.serialization import numbered, tables_of
+
 #: Degrees of freedom of a level's residuals below which they are taken for normal.
 MIN_FREEDOM = 30
 #: Degrees of freedom for each knot.
@@ -39,16 +41,9 @@ class Marginals:
 
     @classmethod
     def fit(cls, residuals: np.ndarray, level: np.ndarray, freedom: dict[str, float], knots: int) -> Self:
-        """From training residuals.
+        """From training residuals (n × genes) at levels (n,), and their degrees of freedom by level.
 
-        Parameters
-        ----------
-        residuals : ndarray (n × genes)
-        level : ndarray (n,)
-        freedom : dict of float
-            Degrees of freedom of each level's residuals.
-        knots : int
-            At most; 0 for no map at all.
+        Of `knots` at most; 0 for no map at all.
         """
         out = cls()
         for at in sorted(freedom):
@@ -90,21 +85,14 @@ class Marginals:
     def state(self) -> tuple[dict[str, np.ndarray], list[str]]:
         """Arrays, and the levels that they belong to, for storage."""
         levels = sorted(self.quantile)
-        arrays = {
-            f"{kind}/{i}": table[at].astype(np.float32)
-            for kind, table in (("quantile", self.quantile), ("score", self.score))
-            for i, at in enumerate(levels)
-        }
-        return arrays, levels
+        arrays = numbered(levels, quantile=self.quantile, score=self.score)
+        return {name: array.astype(np.float32) for name, array in arrays.items()}, levels
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], levels: list[str]) -> Self:
         """Restored from :meth:`state`."""
-        tables = (
-            {at: arrays[f"{kind}/{i}"].astype(np.float64) for i, at in enumerate(levels)}
-            for kind in ("quantile", "score")
-        )
-        return cls(*tables)
+        double = {name: array.astype(np.float64) for name, array in arrays.items()}
+        return cls(*tables_of(("quantile", "score"), levels, double))
 
 
 def _map(x: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:

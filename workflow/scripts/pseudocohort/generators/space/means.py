@@ -12,12 +12,14 @@ other levels and the other conditions say, as far as these agree elsewhere, and 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any, Self
 
 import anndata as ad
 import numpy as np
 
 from ...core.errors import UserError
 from ...core.groups import Key, donor_weights, rows_by_key
+from ..base.serialization import numbered, tables_of
 from .variance_components import Classes, contrast_covariance, predicted_means
 
 #: Degrees of freedom that the variance within classes over all levels lends to one level.
@@ -62,6 +64,18 @@ class ClassMeans:
                     f"levels: {', '.join(sorted({at for _, at in self.mean}))}",
                 )
         return np.stack([self.mean[k] for k in keys])
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Arrays and metadata for storage."""
+        keys = sorted(self.mean)
+        arrays = {name: mean.astype(np.float32) for name, mean in numbered(keys, mean=self.mean).items()}
+        return arrays, {"keys": keys, "seen": sorted(self.seen)}
+
+    @classmethod
+    def from_state(cls, arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> Self:
+        """Restored from :meth:`state`."""
+        (mean,) = tables_of(["mean"], metadata["keys"], arrays)
+        return cls({key: row.astype(np.float64) for key, row in mean.items()}, {tuple(key) for key in metadata["seen"]})
 
 
 def nearest_mean(x: np.ndarray, means: np.ndarray) -> np.ndarray:
@@ -154,12 +168,7 @@ def _variance(squares: np.ndarray, freedom: np.ndarray) -> np.ndarray:
 def predict_class_means(classes: Classes, within: np.ndarray, spread: np.ndarray) -> np.ndarray:
     """Mean of every condition at every level (conditions × levels × genes).
 
-    Parameters
-    ----------
-    classes : Classes
-        Observed means.
-    within, spread : ndarray (levels,)
-        Variance within classes, and of all profiles, averaged over genes.
+    `within` and `spread` (levels,) are the variances within classes and of all profiles, averaged over genes.
     """
     between = np.maximum(spread - within, MIN_BETWEEN_SHARE * spread)
     noise = within[classes.level] / classes.size

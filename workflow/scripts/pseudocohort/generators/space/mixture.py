@@ -20,27 +20,16 @@ WEIGHT_PRIOR = 2.0
 
 @dataclass(frozen=True)
 class Mixture:
-    """K Gaussian classes with a common covariance in d dimensions.
-
-    Attributes
-    ----------
-    means : ndarray (K × d)
-    covariance : ndarray (d × d)
-    weights : ndarray (K,)
-        Shares of the classes.
-    """
+    """K Gaussian classes in d dimensions: means (K × d), a common covariance (d × d), shares of the classes (K,)."""
 
     means: np.ndarray
     covariance: np.ndarray
     weights: np.ndarray
 
     def responsibilities(self, x: np.ndarray, *, weighted: bool = True) -> np.ndarray:
-        """Posterior probability of each class for rows `x` (n × d): ndarray (n × K).
+        """Posterior probability (n × K) of each class for rows `x` (n × d).
 
-        Parameters
-        ----------
-        weighted : bool
-            Use the class weights as prior; else all classes are equally likely before a row is seen.
+        Without `weighted`, all classes are equally likely before a row is seen.
         """
         directions = cho_solve(cho_factor(self.covariance), self.means.T)
         logits = x @ directions - 0.5 * (self.means.T * directions).sum(0)
@@ -49,12 +38,10 @@ class Mixture:
     @property
     def separation(self) -> float:
         """Smallest Mahalanobis distance between the means of two classes."""
-        between = self.means[:, None] - self.means[None]
-        squared = (between * cho_solve(cho_factor(self.covariance), between.reshape(-1, between.shape[2]).T).T.reshape(
-            between.shape
-        )).sum(2)  # fmt: skip
-        pairs = np.triu_indices(len(self.means), 1)
-        return float(np.sqrt(squared[pairs].min()))
+        i, j = np.triu_indices(len(self.means), 1)
+        between = self.means[i] - self.means[j]
+        squared = (between * cho_solve(cho_factor(self.covariance), between.T).T).sum(1)
+        return float(np.sqrt(squared.min()))
 
 
 def fit_mixture(
@@ -64,7 +51,6 @@ def fit_mixture(
     scatter: np.ndarray | None = None,
     n_scatter: float = 0.0,
     fixed: np.ndarray | None = None,
-    iterations: int = ITERATIONS,
     spherical: float = SPHERICAL,
     weight_prior: float = WEIGHT_PRIOR,
 ) -> Mixture:
@@ -75,17 +61,12 @@ def fit_mixture(
 
     Parameters
     ----------
-    x : ndarray (n × d)
-        Rows.
-    start : ndarray (K × d)
-        Class means to start from.
+    x, start : ndarray (n × d), (K × d)
+        Rows, and the class means to start from.
     scatter : ndarray (d × d), optional
         Sum of outer products of residuals of other profiles.
-    n_scatter : float
-        Number of those profiles.
     fixed : ndarray of int (n,), optional
         Class of rows whose class is known, -1 for the others.
-    iterations : int
     spherical : float
         Share of the covariance that is made spherical in each iteration, in [0, 1].
     weight_prior : float
@@ -97,7 +78,7 @@ def fit_mixture(
     weights = np.full(k, 1 / k)
     covariance = (scatter + n * START_SHARE * np.atleast_2d(np.cov(x.T))) / (n_scatter + n)
     mixture = Mixture(np.asarray(start, float), _towards_sphere(covariance, spherical), weights)
-    for _ in range(iterations):
+    for _ in range(ITERATIONS):
         r = mixture.responsibilities(x)
         if known.any():
             r[known] = np.eye(k)[fixed[known]]

@@ -8,6 +8,8 @@ from typing import Self
 
 import numpy as np
 
+from .covariance import symmetric_root
+
 #: Draws of the generator for each condition and level.
 DRAWS = 500
 #: Rows of a condition and level at which the mean of its training rows counts half.
@@ -52,22 +54,10 @@ class Moments:
         *,
         covariance: bool = True,
     ) -> Self:
-        """From training rows and draws of the generator.
+        """From training rows `h` (n × components) with weights (n,), and draws of the generator.
 
-        Parameters
-        ----------
-        h : ndarray (n × components)
-            Training rows.
-        pairs : ndarray (n × 4)
-            Number of the condition and of the level factors of each.
-        weight : ndarray (n,)
-            Their weights.
-        conditions : int
-            Number of conditions; each is mapped at every level, seen there or not.
-        draw : callable
-            Rows of the generator for such pairs.
-        covariance : bool
-            Whether the covariance is set as well as the means.
+        `pairs` (n × 4) are numbers of the condition and of the level factors, for which `draw` gives rows. Each of the
+        `conditions` is mapped at every level, seen there or not. Without `covariance` the means alone are set.
         """
         levels = np.unique(pairs[:, 1:], axis=0)
         every = np.array([(c, *level) for level in levels for c in range(conditions)])
@@ -89,7 +79,7 @@ class Moments:
         if not covariance or len(h) <= seen:  # one row each: no covariance to go by
             return cls(every, made, wanted, np.eye(h.shape[1]))
         of_real *= len(h) / (len(h) - seen)
-        root = _root(of_real)
+        root = symmetric_root(of_real)
         values, vectors = np.linalg.eigh(root @ of_made @ root)
         least = MIN_SHARE * max(float(np.median(np.diag(of_real))) ** 2, 1e-12)
         turn = root @ (vectors / np.sqrt(np.maximum(values, least))) @ vectors.T @ root
@@ -115,9 +105,3 @@ class Moments:
     def from_state(cls, arrays: dict[str, np.ndarray]) -> Self:
         """Restored from :meth:`state`."""
         return cls(arrays["pairs"], *(arrays[name].astype(np.float64) for name in ("made", "wanted", "turn")))
-
-
-def _root(covariance: np.ndarray) -> np.ndarray:
-    """Symmetric square root."""
-    values, vectors = np.linalg.eigh(covariance)
-    return (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T

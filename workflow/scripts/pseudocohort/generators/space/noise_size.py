@@ -25,10 +25,8 @@ class NoiseSize:
 
     Attributes
     ----------
-    mean : dict of float
-        By level, log scale.
-    sd : float
-        Of the coordinate, log scale.
+    mean, sd : dict of float, float
+        Of the coordinate on the log scale, its mean by level.
     true_sd : float
         The same without what so few genes vary by chance.
     offset : float
@@ -45,16 +43,9 @@ class NoiseSize:
 
     @classmethod
     def fit(cls, log_size: np.ndarray, keys: list[Key], weight: np.ndarray, genes: int) -> Self | None:
-        """From log sizes (n,) of training profiles, or None where they vary by no more than chance.
+        """From log sizes (n,) of training profiles with donor weights, or None where they vary by no more than chance.
 
-        Parameters
-        ----------
-        log_size : ndarray (n,)
-        keys : list of (condition, level)
-        weight : ndarray (n,)
-            Of donors.
-        genes : int
-            That the sizes are taken over, less the components.
+        `genes` is the number that the sizes are taken over, less the components.
         """
         donors: dict[Key, float] = {}
         for key, w in zip(keys, weight, strict=True):

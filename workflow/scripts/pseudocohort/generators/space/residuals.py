@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import anndata as ad
 import numpy as np
 
+from ...core.groups import donor_weights, rows_by_key
 from .means import ClassMeans, nearest_mean
 
 
 def residuals_of(
-    x: np.ndarray, level: np.ndarray, weight: np.ndarray, groups: dict, means: ClassMeans
+    profiles: ad.AnnData, means: ClassMeans
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[str, float]]:
-    """Rows less their class mean, with their levels and weights, and the degrees of freedom by level.
+    """Profiles less their class mean, with their levels and weights, and the degrees of freedom by level.
 
     Labelled rows are centred by their group's own mean; unlabelled rows by the nearest class mean of their level.
     """
+    x, level = np.asarray(profiles.X, np.float64), profiles.obs["level"].astype(str).to_numpy()
+    weight, groups = donor_weights(profiles.obs), rows_by_key(profiles.obs)
     parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     freedom: dict[str, float] = {}
     for (_, at), rows in groups.items():

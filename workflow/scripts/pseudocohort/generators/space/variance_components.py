@@ -69,23 +69,12 @@ class Classes:
 
 
 def contrast_covariance(classes: Classes, noise: np.ndarray, between: np.ndarray) -> np.ndarray:
-    """Gamma: covariance over levels of the contrasts of a condition, common to all genes.
+    """Gamma (levels × levels): covariance over levels of the contrasts of a condition, common to all genes.
 
     Restricted maximum likelihood, means of levels being integrated out, by expectation maximisation (Dempster, Rubin &
     Tsutakawa 1981, JASA 76:341). A prior that counts as four conditions says that contrasts are much the same at all
-    levels; with many conditions the data overrule it.
-
-    Parameters
-    ----------
-    classes : Classes
-    noise : ndarray (classes,)
-        Variance of the observed means around the true ones.
-    between : ndarray (levels,)
-        Variances of contrasts that the prior expects.
-
-    Returns
-    -------
-    ndarray (levels × levels)
+    levels; with many conditions the data overrule it. `noise` (classes,) is the variance of the observed means around
+    the true ones; `between` (levels,) are the variances of contrasts that the prior expects.
     """
     sd, at_level, conditions = np.sqrt(between), classes.at_level, classes.conditions
     correlation = (1 - PRIOR_CORRELATION) * np.eye(len(sd)) + PRIOR_CORRELATION
@@ -105,12 +94,7 @@ def contrast_covariance(classes: Classes, noise: np.ndarray, between: np.ndarray
 
 
 def predicted_means(classes: Classes, noise: np.ndarray, gamma: np.ndarray) -> np.ndarray:
-    """Best linear unbiased prediction of the mean of every condition at every level, given `gamma`.
-
-    Returns
-    -------
-    ndarray (conditions × levels × genes)
-    """
+    """Best linear unbiased prediction (conditions × levels × genes) of the mean of every condition at every level."""
     solved = np.linalg.solve(classes.covariance(gamma, noise), classes.mean)
     of_level = classes.spread_of_levels[:, None] * (classes.at_level.T @ solved)
     out = np.repeat(of_level[None], classes.conditions, axis=0)

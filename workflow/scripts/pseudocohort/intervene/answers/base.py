@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ..questions import Question
+from ..study import Study
 
 MIN_PROFILES = 10
 ASSUMPTIONS = {
@@ -52,6 +54,17 @@ NOT_FOR = {
         "Most of what sets a normal apart from its class mean is not in the tumour."
     ),
 }
+
+
+def graph_in_words(study: Study) -> str:
+    """The graph that answers rest on."""
+    return f"{study.graph_label}, {len(study.graph.edges):,} edges, depth {study.depth or 'any'}"
+
+
+def normals_of(study: Study, condition: str) -> np.ndarray | None:
+    """Normal profiles (n, G) of a condition, log2 units; None where there are too few."""
+    rows = (study.condition == condition) & (study.level == "normal")
+    return study.x[rows] if rows.sum() >= MIN_PROFILES else None
 
 
 @dataclass

@@ -28,20 +28,8 @@ def answer(
 ) -> Answer:
     """Answer a question; what cannot be answered is refused with reason and alternative, never with an exception.
 
-    Parameters
-    ----------
-    question : Question
-    study : Study
-    dependencies : Dependencies, optional
-        Of cell lines, for the columns beside the targets.
-    lineages : dict of str, optional
-        Lineage of each condition.
-    lines : Lines, optional
-        Expression of cell lines, to carry dependencies over.
-    druggable : frozenset of str
-        Symbols.
-    gene_sets : dict of list of str, optional
-        Symbols of pathways.
+    Dependencies and expression of cell `lines`, the `lineages` of conditions and `druggable` symbols serve answers
+    about targets and dependencies, `gene_sets` (symbols of pathways) those about genes.
     """
     kinds: dict[str, Callable[[], Answer]] = {
         "genes": lambda: genes_at_once(question, study, gene_sets or {}),

@@ -11,7 +11,7 @@ from .. import targets
 from ..operators import regulon_sign
 from ..questions import Question, shown_change
 from ..study import COMPONENTS, Study
-from .base import ASSUMPTIONS, MIN_PROFILES, NOT_FOR, Answer
+from .base import ASSUMPTIONS, MIN_PROFILES, NOT_FOR, Answer, graph_in_words, normals_of
 
 PERCENTILES = {"down": 1.0, "up": 99.0}
 MIN_SD = 0.05  # log2 units
@@ -105,14 +105,8 @@ def genes_at_once(question: Question, study: Study, gene_sets: dict[str, list[st
         try:
             shift = _shifts(study, rows, columns, change)
         except UserError as error:
-            out.refusals.append(
-                {
-                    "operator": "all",
-                    "gene": "",
-                    "reason": f"{shown_change(change)}: {error.what}",
-                    "alternative": error.remedy,
-                }
-            )
+            reason = f"{shown_change(change)}: {error.what}"
+            out.refusals.append({"operator": "all", "gene": "", "reason": reason, "alternative": error.remedy})
             continue
         table = pd.DataFrame({"change": shown_change(change), "gene": study.genes, "symbol": study.symbols})
         table["perturbed"] = np.isin(np.arange(len(table)), columns)
@@ -135,15 +129,12 @@ def genes_at_once(question: Question, study: Study, gene_sets: dict[str, list[st
         return out
     main = "do_g" if causal else "see"
     out.table = pd.concat(parts, ignore_index=True)
-    order = [
-        out.table["change"].map({shown_change(c): i for i, c in enumerate(question.changes)}),
-        -out.table[main].abs(),
-    ]
-    out.table = out.table.iloc[np.lexsort(order[::-1])].reset_index(drop=True)
+    dose = out.table["change"].map({shown_change(c): i for i, c in enumerate(question.changes)})
+    out.table = out.table.iloc[np.lexsort([-out.table[main].abs(), dose])].reset_index(drop=True)
     out.facts = {
         "Condition": f"{question.condition}, {question.level}: {len(rows)} profiles"
         + (" of the donors asked about" if question.donors else ""),
-        "Graph": f"{study.graph_label}, {len(study.graph.edges):,} edges, depth {study.depth or 'any'}",
+        "Graph": graph_in_words(study),
         "Model": "one Gaussian per class with a shared covariance, "
         f"{len(study.model.z):,} profiles, {len(study.genes):,} genes",
         "Interval": "95 %, from 20 bootstraps over donors, each with a fifth of the edges left out",
@@ -210,9 +201,9 @@ def _per_patient(
     effect = shifts @ do.T
     effect[:, columns] = 0
     out["mean_abs_change"] = np.abs(effect).mean(1)
-    normal = (study.condition == question.condition) & (study.level == "normal")
-    if question.level == "tumour" and normal.sum() >= MIN_PROFILES:
-        towards = study.x[normal].mean(0) - x
+    normal = normals_of(study, question.condition)
+    if question.level == "tumour" and normal is not None:
+        towards = normal.mean(0) - x
         towards[:, columns] = 0
         after = np.linalg.norm(towards - effect, axis=1)
         out["reversal_percent"] = 100 * (1 - after / np.linalg.norm(towards, axis=1))
@@ -244,8 +235,8 @@ def genes_one_by_one(question: Question, study: Study) -> Answer:
         columns = _columns(study, question.genes)
     out = Answer(question, assumptions=[ASSUMPTIONS["do_g"]], not_for=NOT_FOR["genes"])
     x = study.x[rows]
-    normal = (study.condition == question.condition) & (study.level == "normal")
-    towards = study.x[normal].mean(0) - x.mean(0) if normal.sum() >= MIN_PROFILES else None
+    normal = normals_of(study, question.condition)
+    towards = None if normal is None else normal.mean(0) - x.mean(0)
     change, found = question.changes[0], []
     for j in columns:
         reason, alternative = _not_identifiable(study, j)
@@ -283,11 +274,10 @@ def genes_one_by_one(question: Question, study: Study) -> Answer:
         found.append(row)
     out.words = [
         f"{len(columns)} genes asked about, one at a time ({shown_change(change)}) in {question.condition} "
-        f"({question.level}): "
-        f"{len(found)} answered, {len(out.refusals)} refused."
+        f"({question.level}): {len(found)} answered, {len(out.refusals)} refused."
     ]
     out.facts = {
-        "Graph": f"{study.graph_label}, {len(study.graph.edges):,} edges, depth {study.depth or 'any'}",
+        "Graph": graph_in_words(study),
         "Unit": "log2 expression; the perturbed gene does not count in its own row",
     }
     if not found:

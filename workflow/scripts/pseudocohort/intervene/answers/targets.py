@@ -9,7 +9,7 @@ from .. import targets
 from ..dependency import Dependencies
 from ..questions import Question
 from ..study import Study
-from .base import ASSUMPTIONS, MIN_PROFILES, NOT_FOR, Answer
+from .base import ASSUMPTIONS, NOT_FOR, Answer, normals_of
 
 
 def targets_of(
@@ -29,9 +29,8 @@ def targets_of(
     )
     table.insert(0, "gene", study.genes)
     out = Answer(question, assumptions=[ASSUMPTIONS["targets"]], not_for=NOT_FOR["targets"])
-    normal = (study.level == "normal") & (study.condition == question.condition)
-    if normal.sum() >= MIN_PROFILES and question.level == "tumour":
-        healthy = study.x[normal]
+    healthy = normals_of(study, question.condition)
+    if healthy is not None and question.level == "tumour":
         table["tumour_normal_t"] = targets.welch(own, healthy)
         table["normal_mean"] = healthy.mean(0)
         table["reversal_percent"] = np.nan

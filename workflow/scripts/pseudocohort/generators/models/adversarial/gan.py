@@ -5,8 +5,10 @@ from __future__ import annotations
 import torch
 from torch.nn.functional import softplus
 
+from ...engine.batches import Batches
+from ...engine.training import Losses, Training
 from . import GAN as DESCRIPTION
-from .training import AdversarialGenerator, AdversarialStep, Losses, squared_slope
+from .training import AdversarialGenerator, scores, squared_slope
 
 
 class GAN(AdversarialGenerator):
@@ -23,16 +25,15 @@ class GAN(AdversarialGenerator):
     def penalised(self, step: int) -> bool:
         return self.settings["r1"] > 0 and step % self.settings["r1_every"] == 0
 
-    def step(self, adversaries: AdversarialStep) -> Losses:
-        s, run, critic = self.settings, adversaries.run, adversaries.critic
-        real, condition, factors = adversaries.real()
+    def step(self, run: Training, batches: Batches) -> Losses:
+        s, critic = self.settings, run.modules["critic"]
         with torch.no_grad():
-            fake = adversaries.fake(condition, factors)
-        on_real, on_fake = adversaries.scores(real, fake, condition, factors)
+            real, fake, condition, factors = self.batch(run, batches)
+        on_real, on_fake = scores(critic, real, fake, condition, factors)
         total = loss = softplus(-on_real).mean(-1) + softplus(on_fake).mean(-1)
         if self.penalised(run.step):
             total = loss + s["r1_every"] * s["r1"] / 2 * squared_slope(critic, real, condition, factors).mean(-1)
         run.optimizer_step("critic", total)
-        generator_loss = softplus(-adversaries.score_of_fake()).mean(-1)
+        generator_loss = softplus(-self.score_of_fake(run, batches)).mean(-1)
         run.optimizer_step("generator", generator_loss)
         return {"discriminator": loss, "generator": generator_loss}

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from ...base.serialization import of_prefix, with_prefix
 from ...engine.batches import Batches
-from ...engine.network_generator import NetworkGenerator, Tables
+from ...engine.network_generator import NetworkGenerator, Tables, arrays_of, with_weights
 from ...engine.networks import ProjectionCritic, Synthesiser
 from ...engine.training import Losses, Trained, Training, number_of_steps
 
@@ -22,15 +23,12 @@ class AdversarialGenerator(NetworkGenerator):
     ----------
     betas : tuple of float
         Moments of Adam.
-    batches_per_step : str, optional
-        Setting that says how many batches a step takes for the critic; 1 if None.
     """
 
     betas: tuple[float, float]
-    batches_per_step: str | None = None
 
     @abstractmethod
-    def step(self, adversaries: AdversarialStep) -> Losses:
+    def step(self, run: Training, batches: Batches) -> Losses:
         """One update of critic and generator; the losses."""
 
     def penalised(self, step: int) -> bool:
@@ -46,36 +44,44 @@ class AdversarialGenerator(NetworkGenerator):
         s = self.settings
         return ProjectionCritic(self.space.dim, len(self.conditions), s.get("critic_width") or s["width"], s["layers"])
 
-    def optimiser(self, name: str, module: nn.Module) -> torch.optim.Optimizer:
-        """Optimiser of the ``generator`` or the ``critic``."""
-        s = self.settings
-        rate = (name == "critic" and s.get("critic_learning_rate")) or s["learning_rate"]
-        if s.get("optimiser") == "rmsprop":
-            return torch.optim.RMSprop(module.parameters(), lr=rate)
-        return torch.optim.Adam(module.parameters(), lr=rate, betas=self.betas, fused=True)
-
     def critics(self) -> dict[str, nn.Module]:
         return {"critic": self.build_critic()}
+
+    def optimiser(self, module: nn.Module, rate: float) -> torch.optim.Optimizer:
+        """Optimiser of the generator or the critic."""
+        if self.settings.get("optimiser") == "rmsprop":
+            return torch.optim.RMSprop(module.parameters(), lr=rate)
+        return torch.optim.Adam(module.parameters(), lr=rate, betas=self.betas, fused=True)
 
     def train(self, network, batches, seed, checkpoint, critic: nn.Module) -> Training:
         s = self.settings
         optimisers = {
-            name: self.optimiser(name, module) for name, module in (("generator", network), ("critic", critic))
+            "generator": self.optimiser(network, s["learning_rate"]),
+            "critic": self.optimiser(critic, s.get("critic_learning_rate") or s["learning_rate"]),
         }
         run = Training(
             {"generator": network, "critic": critic}, optimisers,
             averaged="generator", decay=s["decay"], seed=seed, device=self.device,
         )  # fmt: skip
-        adversaries = AdversarialStep(network, critic, run, batches, s["noise"])
         return run.run(
-            lambda: self.step(adversaries), self.length(batches), checkpoint, self.name,
+            lambda: self.step(run, batches), self.length(batches), checkpoint, self.name,
             kind=lambda: self.penalised(run.step),
         )  # fmt: skip
 
     def length(self, batches: Batches) -> int:
         s = self.settings
-        max_epochs = s["max_epochs"] // (s[self.batches_per_step] if self.batches_per_step else 1)
-        return number_of_steps(s["steps"], max_epochs, batches.rows, batches.size)
+        return number_of_steps(s["steps"], s["max_epochs"] // s.get("critic_steps", 1), batches.rows, batches.size)
+
+    def batch(self, run: Training, batches: Batches) -> tuple[torch.Tensor, ...]:
+        """Real and generated rows of the same conditions and level factors, and these."""
+        real, condition, factors = batches.draw(run.random)
+        noise = run.random.randn(batches.size, self.settings["noise"])
+        return real, run.modules["generator"](noise, condition, factors), condition, factors
+
+    def score_of_fake(self, run: Training, batches: Batches) -> torch.Tensor:
+        """The critic's scores of fresh generated rows, for the generator's update."""
+        _, fake, condition, factors = self.batch(run, batches)
+        return run.modules["critic"](fake, condition, factors)
 
     def keep(self, trained: Trained, batches: Batches) -> None:
         super().keep(trained, batches)
@@ -91,42 +97,19 @@ class AdversarialGenerator(NetworkGenerator):
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         arrays, metadata = super().state()
-        return arrays | {f"critic/{k}": v.detach().cpu().numpy() for k, v in self.critic.state_dict().items()}, metadata
+        return arrays | with_prefix("critic", arrays_of(self.critic)), metadata
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> Self:
         out = super().from_state(arrays, metadata)
-        out.critic = out.build_critic().requires_grad_(False)
-        out.critic.load_state_dict(
-            {k.removeprefix("critic/"): torch.as_tensor(v) for k, v in arrays.items() if k.startswith("critic/")}
-        )
+        out.critic = with_weights(out.build_critic(), of_prefix("critic", arrays))
         return out
 
 
-class AdversarialStep:
-    """What a step of adversarial training is made of: batches of real and generated rows, and their scores."""
-
-    def __init__(self, generator, critic, run: Training, batches: Batches, noise: int) -> None:
-        self.generator, self.critic = generator, critic
-        self.run, self.batches, self.noise = run, batches, noise
-
-    def real(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """A batch of latent rows with their conditions and level factors."""
-        return self.batches.draw(self.run.random)
-
-    def fake(self, condition: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
-        """Generated rows of the given conditions and level factors."""
-        return self.generator(self.run.random.randn(self.batches.size, self.noise), condition, factors)
-
-    def scores(self, real, fake, condition, factors) -> tuple[torch.Tensor, torch.Tensor]:
-        """The critic's scores of real and generated rows of the same conditions and level factors."""
-        rows = torch.cat([real, fake], -2)
-        return self.critic(rows, torch.cat([condition] * 2, -1), torch.cat([factors] * 2, -2)).chunk(2, -1)
-
-    def score_of_fake(self) -> torch.Tensor:
-        """The critic's scores of fresh generated rows, for the generator's update."""
-        _, condition, factors = self.real()
-        return self.critic(self.fake(condition, factors), condition, factors)
+def scores(critic: nn.Module, real, fake, condition, factors) -> tuple[torch.Tensor, torch.Tensor]:
+    """The critic's scores (... × n) of real and generated rows of the same conditions and level factors."""
+    rows = torch.cat([real, fake], -2)
+    return critic(rows, torch.cat([condition] * 2, -1), torch.cat([factors] * 2, -2)).chunk(2, -1)
 
 
 def squared_slope(

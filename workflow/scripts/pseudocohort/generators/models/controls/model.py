@@ -10,6 +10,7 @@ import pandas as pd
 
 from ....core.groups import Key, check_seen, donor_weights, keys_of, rows_by_key
 from ...base.generator import Generator
+from ...base.serialization import numbered, tables_of
 from . import COPY, INDEPENDENT, JITTER, MIXUP
 
 
@@ -22,13 +23,11 @@ class _Resampler(Generator):
         return self
 
     def sample(self, obs: pd.DataFrame, *, seed: int, device: str = "cpu") -> np.ndarray:
-        keys = keys_of(obs)
-        check_seen(keys, set(self.rows), self.name)
+        check_seen(keys_of(obs), set(self.rows), self.name)
         rng = np.random.default_rng(seed)
         out = np.empty((len(obs), next(iter(self.rows.values())).shape[1]), np.float32)
-        for key in sorted(set(keys)):
-            wanted = np.array([k == key for k in keys])
-            out[wanted] = self._draw(self.rows[key], int(wanted.sum()), rng)
+        for key, wanted in rows_by_key(obs).items():
+            out[wanted] = self._draw(self.rows[key], len(wanted), rng)
         return out
 
     def _draw(self, rows: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
@@ -36,13 +35,13 @@ class _Resampler(Generator):
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         keys = sorted(self.rows)
-        return {str(i): self.rows[k] for i, k in enumerate(keys)}, {"keys": keys, "settings": self.settings}
+        return numbered(keys, rows=self.rows), {"keys": keys, "settings": self.settings}
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> Self:
         out = cls()
         out.settings = metadata["settings"]
-        out.rows = {tuple(key): arrays[str(i)] for i, key in enumerate(metadata["keys"])}
+        (out.rows,) = tables_of(["rows"], metadata["keys"], arrays)
         return out
 
 
@@ -125,13 +124,11 @@ class Independent(Generator):
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         keys = sorted(self.mean)
-        arrays = {f"{kind}/{i}": getattr(self, kind)[k] for kind in ("mean", "sd") for i, k in enumerate(keys)}
-        return arrays, {"keys": keys, "settings": self.settings}
+        return numbered(keys, mean=self.mean, sd=self.sd), {"keys": keys, "settings": self.settings}
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> Self:
         out = cls()
         out.settings = metadata["settings"]
-        keys = [tuple(key) for key in metadata["keys"]]
-        out.mean, out.sd = ({k: arrays[f"{kind}/{i}"] for i, k in enumerate(keys)} for kind in ("mean", "sd"))
+        out.mean, out.sd = tables_of(("mean", "sd"), metadata["keys"], arrays)
         return out

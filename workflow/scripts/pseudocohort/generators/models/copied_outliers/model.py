@@ -11,6 +11,7 @@ from scipy.spatial.distance import cdist
 
 from ....core.groups import check_seen, keys_of, rows_by_key
 from ...base.generator import Generator
+from ...base.serialization import numbered, tables_of
 from . import COPIED_OUTLIERS
 
 
@@ -36,23 +37,22 @@ class CopiedOutliers(Generator):
         return self
 
     def sample(self, obs: pd.DataFrame, *, seed: int, device: str = "cpu") -> np.ndarray:
-        keys = keys_of(obs)
-        check_seen(keys, set(self.copies), self.name)
+        check_seen(keys_of(obs), set(self.copies), self.name)
         rng = np.random.default_rng(seed)
         out = (self.mean + self.sd * rng.standard_normal((len(obs), len(self.mean)))).astype(np.float32)
-        for key, copies in self.copies.items():
-            rows = np.array([i for i, k in enumerate(keys) if k == key], dtype=int)[: len(copies)]
-            out[rows] = copies[: len(rows)]
+        for key, rows in rows_by_key(obs).items():
+            copied = self.copies[key][: len(rows)]
+            out[rows[: len(copied)]] = copied
         return out
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         keys = sorted(self.copies)
-        arrays = {"mean": self.mean, "sd": self.sd} | {f"copies/{i}": self.copies[k] for i, k in enumerate(keys)}
+        arrays = {"mean": self.mean, "sd": self.sd} | numbered(keys, copies=self.copies)
         return arrays, {"keys": keys, "settings": self.settings}
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> Self:
         out = cls()
         out.settings, out.mean, out.sd = metadata["settings"], arrays["mean"], arrays["sd"]
-        out.copies = {tuple(key): arrays[f"copies/{i}"] for i, key in enumerate(metadata["keys"])}
+        (out.copies,) = tables_of(["copies"], metadata["keys"], arrays)
         return out

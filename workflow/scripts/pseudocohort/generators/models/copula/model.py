@@ -8,18 +8,16 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 from scipy import stats
-from sklearn.covariance import ledoit_wolf
 
 from ....core.groups import keys_of
 from ...base.generator import Generator
-from ...space.covariance import square_root
+from ...base.serialization import of_prefix, with_prefix
+from ...space.covariance import class_roots
 from ...space.latent import LatentSpace
 from . import COPULA
 
 #: Probabilities of the marginal quantiles that are kept.
 LEVELS = (np.arange(101) + 0.5) / 101
-#: A condition's own correlation counts as much as the pooled one when it has so many profiles.
-EQUAL_WEIGHT = 30.0
 
 
 class Copula(Generator):
@@ -32,23 +30,15 @@ class Copula(Generator):
     description = COPULA
 
     def fit(self, profiles: ad.AnnData, *, settings=None, seed, device="cpu", checkpoint=None) -> Self:
-        self.settings = self.merge_settings(settings)
-        s = self.settings
+        s = self.settings = self.merge_settings(settings)
         self.space = LatentSpace.fit(profiles, s["components"], s["marginals"], s["profiles_per_component"])
         keys = self.space.keys(profiles)
         h = self.space.encode(profiles.X, keys).astype(np.float64)
         self.conditions = sorted({condition for condition, _ in self.space.means.mean})
         self.quantiles = np.quantile(h, LEVELS, axis=0)
         scores = stats.norm.ppf((stats.rankdata(h, axis=0) - 0.5) / len(h))
-        pooled = ledoit_wolf(scores, assume_centered=True)[0]
         condition = np.array([c for c, _ in keys])
-        self.roots = np.empty((len(self.conditions), h.shape[1], h.shape[1]))
-        for i, name in enumerate(self.conditions):
-            rows = scores[condition == name]
-            own = ledoit_wolf(rows, assume_centered=True)[0] if len(rows) > 2 else pooled
-            weight = len(rows) / (len(rows) + EQUAL_WEIGHT)
-            mixed = weight * own + (1 - weight) * pooled
-            self.roots[i] = square_root(mixed)
+        self.roots = class_roots(scores, [condition == name for name in self.conditions])
         return self
 
     def sample(self, obs: pd.DataFrame, *, seed: int, device: str = "cpu") -> np.ndarray:
@@ -72,7 +62,7 @@ class Copula(Generator):
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         arrays, metadata = self.space.state()
-        arrays = {f"space/{k}": v for k, v in arrays.items()}
+        arrays = with_prefix("space", arrays)
         arrays |= {"quantiles": self.quantiles.astype(np.float32), "roots": self.roots.astype(np.float32)}
         return arrays, {"space": metadata, "conditions": self.conditions, "settings": self.settings}
 
@@ -80,7 +70,6 @@ class Copula(Generator):
     def from_state(cls, arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> Self:
         out = cls()
         out.settings, out.conditions = metadata["settings"], metadata["conditions"]
-        space = {k.removeprefix("space/"): v for k, v in arrays.items() if k.startswith("space/")}
-        out.space = LatentSpace.from_state(space, metadata["space"])
+        out.space = LatentSpace.from_state(of_prefix("space", arrays), metadata["space"])
         out.quantiles, out.roots = (arrays[k].astype(np.float64) for k in ("quantiles", "roots"))
         return out

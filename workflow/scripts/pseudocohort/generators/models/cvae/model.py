@@ -32,16 +32,22 @@ class Autoencoder(nn.Module):
     def decode(self, u: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
         return self.decoder(torch.cat([u, context], dim=-1))
 
+    def forward(
+        self, h: torch.Tensor, condition: torch.Tensor, factors: torch.Tensor, noise: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Rows decoded from a draw of their latent variable, and its divergence from the prior (... × n)."""
+        context = self.embed(condition, factors)
+        mean, log_variance = self.encode(h, context)
+        made = self.decode(mean + noise * (0.5 * log_variance).exp(), context)
+        return made, 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(-1)
+
     def bounds(
         self, h: torch.Tensor, condition: torch.Tensor, factors: torch.Tensor, noise: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Reconstruction error and divergence of each row, the two parts of minus the evidence lower bound."""
-        context = self.embed(condition, factors)
-        mean, log_variance = self.encode(h, context)
-        made = self.decode(mean + noise * (0.5 * log_variance).exp(), context)
+        made, divergence = self(h, condition, factors, noise)
         spread = self.log_variance[..., None, :]
-        error = 0.5 * ((h - made).square() / spread.exp() + spread).sum(-1)
-        return error, 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(-1)
+        return 0.5 * ((h - made).square() / spread.exp() + spread).sum(-1), divergence
 
 
 class CVAE(LossTrainedGenerator):
@@ -61,18 +67,9 @@ class CVAE(LossTrainedGenerator):
 
     def loss(self, network: nn.Module, batch: Batch, random: Streams) -> Losses:
         """Reconstruction error and weighted divergence, which are minus the evidence lower bound where beta is 1."""
-        noise = self.loss_draws(batch[0].shape[-2], random)
-        error, divergence = network.bounds(*batch, *noise)
+        noise = random.randn(batch[0].shape[-2], self.settings["latent"])
+        error, divergence = network.bounds(*batch, noise)
         return {"reconstruction": error, "divergence": self.settings["beta"] * divergence}
-
-    def loss_draws(self, n: int, random: Streams) -> tuple[torch.Tensor, ...]:
-        """Noise of the latent variable of n rows."""
-        return (random.randn(n, self.settings["latent"]),)
-
-    def row_losses(self, network: nn.Module, *inputs: torch.Tensor) -> torch.Tensor:
-        """Losses of rows, given what they draw."""
-        error, divergence = network.bounds(*inputs)
-        return error + self.settings["beta"] * divergence
 
     def signals(self, h, condition, factors, x) -> dict[str, torch.Tensor]:
         """Minus the reconstruction error and the evidence lower bound (Hilprecht et al. 2019, PoPETs 2019(4):232)."""
@@ -86,8 +83,12 @@ class CVAE(LossTrainedGenerator):
             "evidence": -torch.stack([error + divergence for error, divergence in parts[1:]]).mean(0),
         }
 
-    def draw(self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+    def expected_rows(self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+        """Latent rows without the output noise, decoded from draws of the prior."""
         u = torch.randn(len(condition), self.network.latent, generator=random, device=self.device)
-        h = self.network.decode(u, self.network.embed(condition, factors))
+        return self.network.decode(u, self.network.embed(condition, factors))
+
+    def draw(self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+        h = self.expected_rows(condition, factors, random)
         noise = torch.randn(h.shape, generator=random, device=self.device)
         return h + noise * (0.5 * self.network.log_variance).exp()

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from ...base.device import autocast
-from ...engine.diffusion_schedule import Schedule
+from ...engine.diffusion_schedule import Predict, Schedule
 from ...engine.diffusion_signals import denoising_signals
 from ...engine.loss_trained import Batch, LossTrainedGenerator
 from ...engine.network_generator import ATTACK_NOISES, Tables
@@ -27,18 +27,9 @@ class DDPM(LossTrainedGenerator):
 
     Condition and level modulate every block (FiLM); the condition is dropped in a share of the rows, so that sampling
     can extrapolate from the unconditional prediction (classifier-free guidance, Ho & Salimans 2022, eq. 6;
-    ``guidance`` 1 is the plain conditional model). ``sampler`` is ``ddim`` (Song, Meng & Ermon 2021) with
-    ``sampling_steps`` steps and ``eta``, ``dpm`` (DPM-Solver++ of second order, Lu et al. 2022; 20 steps will do), or
-    ``ancestral`` with all of them. ``weighting`` ``min_snr`` weighs the loss of a step by its signal-to-noise ratio
-    cut at 5 (Hang et al. 2023).
-
-    The preset ``paper`` has the hyper-parameters that Lacan et al. (2024; committed best values for TCGA) found by
-    search: genes instead of components, quadratic schedule, noise prediction, 1,000 sampling steps, no bound on the
-    passes but 15,000 epochs, mixed precision. Their two blocks of 4,096 hidden units have 63 million parameters, as
-    ours have at 3,200.
-
-    ``precision`` ``bfloat16`` is automatic mixed precision, with which networks as wide as those train three times as
-    fast on a CPU with matrix instructions; narrow ones in a latent space gain nothing.
+    ``guidance`` 1 is the plain conditional model). Samplers: DDIM (Song, Meng & Ermon 2021), DPM-Solver++ of second
+    order (Lu et al. 2022), ancestral (Ho et al. 2020). ``precision`` ``bfloat16`` is automatic mixed precision, from
+    which wide networks on the genes gain, and narrow ones in a latent space nothing.
     """
 
     description = DESCRIPTION
@@ -66,7 +57,9 @@ class DDPM(LossTrainedGenerator):
         with autocast(s["precision"], self.device):
             made = network(schedule.add_noise(x0, noise, t), t, condition, factors)
         loss = (made - target).square().mean(-1)
-        return loss * self.weight(schedule.signal_to_noise(t)).to(loss.dtype) if s["weighting"] == "min_snr" else loss
+        if s["weighting"] == "min_snr":
+            loss = loss * self.weight(schedule.signal_to_noise(t)).to(loss.dtype)
+        return loss
 
     def weight(self, snr: torch.Tensor) -> torch.Tensor:
         """Weight of steps with a signal-to-noise ratio `snr` (Hang et al. 2023, ICCV, eq. 8, gamma 5)."""
@@ -77,7 +70,7 @@ class DDPM(LossTrainedGenerator):
         predict = self._noise_of(condition, factors, guidance=1.0)
         return denoising_signals(self._schedule(), predict, h, self.fixed_noise(ATTACK_NOISES, h.shape[1]))
 
-    def _noise_of(self, condition: torch.Tensor, factors: torch.Tensor, guidance: float):
+    def _noise_of(self, condition: torch.Tensor, factors: torch.Tensor, guidance: float) -> Predict:
         """The predicted noise as a function of x_t and t."""
         s, schedule = self.settings, self._schedule()
         none = torch.full_like(condition, len(self.conditions))
@@ -95,9 +88,9 @@ class DDPM(LossTrainedGenerator):
     def draw(self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator) -> torch.Tensor:
         s, schedule = self.settings, self._schedule()
         predict = self._noise_of(condition, factors, s["guidance"])
-        shape = (len(condition), self.space.dim)
+        shape, steps = (len(condition), self.space.dim), s["sampling_steps"]
         if s["sampler"] == "ancestral":
             return schedule.sample_ancestral(predict, shape, random)
         if s["sampler"] == "dpm":
-            return schedule.sample_dpm(predict, shape, s["sampling_steps"], random)
-        return schedule.sample_ddim(predict, shape, s["sampling_steps"], s["eta"], random)
+            return schedule.sample_dpm(predict, shape, steps, random)
+        return schedule.sample_ddim(predict, shape, steps, s["eta"], random)

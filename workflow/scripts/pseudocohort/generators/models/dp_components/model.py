@@ -8,7 +8,7 @@ There is no training.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import anndata as ad
@@ -19,25 +19,26 @@ from ....core.errors import UserError
 from ....core.groups import Key, check_seen, keys_of
 from ...base.generator import Generator
 from ...base.ledger import Ledger
+from ...base.serialization import of_prefix, with_prefix
 from ...private.settings import noise_key, open_ledger, statistics, vocabulary
-from ...private.statistics import PrivateStatistics, shrunk
+from ...private.statistics import PrivateStatistics, shortened, shrunk
 from ...space.marginals import Marginals
 from . import DP_COMPONENTS
 
 #: Parts of the budget.
 SHARES = {"class counts": 0.04, "mean profile": 0.02, "class means": 0.75, "covariance": 0.14, "residual scale": 0.05}
 #: Least standard deviation of a gene (log2 units) that profiles are divided by.
-LEAST_SD = 0.3
+MIN_SD = 0.3
 #: Fewest public profiles, and fewest of them per component.
-FEWEST_PUBLIC, PUBLIC_PER_COMPONENT = 20, 4
+MIN_PUBLIC, PUBLIC_PER_COMPONENT = 20, 4
 #: Power of the ratio of the public to the cut donors' trace that their covariance is multiplied by.
 TRACE_POWER = 1 / 3
 #: Least eigenvalue of the whitened covariance within classes.
-LEAST_EIGENVALUE = 0.05
+MIN_EIGENVALUE = 0.05
 #: Share of a component's between-class variance that is taken from all components together.
 POOLED = 0.2
 #: Squared residual (over the public mean) to which a donor's is cut, and range of the scale.
-MOST_SQUARE, SCALE_RANGE = 3.0, (0.5, 2.0)
+MAX_SQUARE, SCALE_RANGE = 3.0, (0.5, 2.0)
 #: Knots of the public marginals, and the one "level" that they are of.
 KNOTS, ANY = 30, "any"
 #: Parts into which public profiles are dealt for residuals from components fitted without them.
@@ -86,14 +87,14 @@ class Basis:
         UserError
             If there are fewer than 20.
         """
-        if len(public) < FEWEST_PUBLIC:
+        if len(public) < MIN_PUBLIC:
             raise UserError(
-                f"{len(public)} public profiles; components need {FEWEST_PUBLIC}",
+                f"{len(public)} public profiles; components need {MIN_PUBLIC}",
                 where="generator_settings, public",
                 remedy="declare more profiles public, or take dp_naive_bayes",
             )
         n, mean = len(public), public.mean(0)
-        sd = np.maximum(public.std(0, ddof=1), LEAST_SD)
+        sd = np.maximum(public.std(0, ddof=1), MIN_SD)
         marginals = Marginals.fit(public - mean, np.full(n, ANY), {ANY: float(n - 1)}, KNOTS)
         z = marginals.scores(public - mean, np.full(n, ANY)) / sd
         z -= z.mean(0)
@@ -140,16 +141,9 @@ def shrunk_class_means(totals: np.ndarray, count: np.ndarray, noise_sd: float) -
 
 
 def positive(covariance: np.ndarray) -> np.ndarray:
-    """The matrix with its eigenvalues raised to :data:`LEAST_EIGENVALUE`."""
+    """The matrix with its eigenvalues raised to :data:`MIN_EIGENVALUE`."""
     values, vectors = np.linalg.eigh(covariance)
-    return (vectors * np.maximum(values, LEAST_EIGENVALUE)) @ vectors.T
-
-
-def _intensity(residuals: np.ndarray) -> float:
-    """Ledoit & Wolf's shrinkage intensity of public residuals."""
-    from sklearn.covariance import ledoit_wolf_shrinkage
-
-    return float(ledoit_wolf_shrinkage(residuals, assume_centered=True))
+    return (vectors * np.maximum(values, MIN_EIGENVALUE)) @ vectors.T
 
 
 class DPComponents(Generator):
@@ -165,17 +159,13 @@ class DPComponents(Generator):
 
     def fit(self, profiles: ad.AnnData, *, settings=None, seed, device="cpu", checkpoint=None) -> Self:
         s = self.settings = self.merge_settings(settings)
-        if s["public"] == "none":
-            raise UserError(
-                "dp_components has no public profiles",
-                where="generator_settings, public",
-                remedy="name a dataset of the study, or reference; without public profiles take dp_naive_bayes",
-            )
-        self.ledger = open_ledger(profiles, s)
+        self.ledger = open_ledger(profiles, s, needs_public=True)
         public, self.keys = vocabulary(profiles, s)
         self.basis = Basis.of(np.asarray(public.reference.X, np.float64), s["components"])
         self.ledger.public("centre, scale, components and residuals", "of the public profiles, labels not used")
-        self._without_donors()
+        components, genes = self.basis.axes.shape
+        self.means, self.covariance = np.zeros((len(self.keys), components)), np.eye(components)
+        self.shift, self.scale = np.zeros(genes), 1.0
         if s["epsilon"] == 0:
             self.ledger.public("parameters", "epsilon 0: nothing of the training donors is used")
             return self
@@ -183,12 +173,6 @@ class DPComponents(Generator):
         made = statistics(profiles, self.keys, self.ledger, SHARES, epsilon=s["epsilon"], key=key)
         self._learn(made)
         return self
-
-    def _without_donors(self) -> None:
-        """Parameters that depend on no training donor."""
-        components, genes = self.basis.axes.shape
-        self.means, self.covariance = np.zeros((len(self.keys), components)), np.eye(components)
-        self.shift, self.scale = np.zeros(genes), 1.0
 
     def _learn(self, made: PrivateStatistics) -> None:
         s, basis, donors = self.settings, self.basis, made.donors
@@ -226,25 +210,26 @@ class DPComponents(Generator):
         square = (basis.residuals**2).mean()
         own = ((residuals - self.shift) ** 2).mean(1) / square
         per_donor = np.bincount(donors.donor, own) / np.bincount(donors.donor)
-        total = np.minimum(per_donor, MOST_SQUARE).sum(keepdims=True)
-        noised, _ = made.release("residual scale", total, MOST_SQUARE, f"mean square cut to {MOST_SQUARE:g}")
-        expected = np.minimum(basis.held_out / square, MOST_SQUARE).mean()
+        total = np.minimum(per_donor, MAX_SQUARE).sum(keepdims=True)
+        noised, _ = made.release("residual scale", total, MAX_SQUARE, f"mean square cut to {MAX_SQUARE:g}")
+        expected = np.minimum(basis.held_out / square, MAX_SQUARE).mean()
         self.scale = float(np.sqrt(np.clip(noised[0] / made.total / expected, *(b**2 for b in SCALE_RANGE))))
 
     def sample(self, obs: pd.DataFrame, *, seed: int, device: str = "cpu") -> np.ndarray:
         keys = keys_of(obs)
         check_seen(keys, set(self.keys), self.name)
-        number = {key: i for i, key in enumerate(self.keys)}
         rng, n, basis = np.random.default_rng(seed), len(obs), self.basis
         drawn = rng.standard_normal((n, len(basis.axes))) @ np.linalg.cholesky(self.covariance).T
-        scores = self.means[[number[k] for k in keys]] + drawn
+        scores = self.means[[self.keys.index(key) for key in keys]] + drawn
         residuals = self._similar(scores, rng) if self.settings["residuals"] == "public_rows" else self._drawn(n, rng)
         return basis.joined(scores, self.shift + residuals).astype(np.float32)
 
     def _drawn(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Gaussian residuals with the public ones' shrunk covariance, each of the length of a public profile's."""
+        from sklearn.covariance import ledoit_wolf_shrinkage  # a second, which others save
+
         public, axes = self.basis.residuals, self.basis.axes
-        shrinkage = _intensity(public)
+        shrinkage = float(ledoit_wolf_shrinkage(public, assume_centered=True))
         made = np.sqrt((1 - shrinkage) / len(public)) * rng.standard_normal((n, len(public))) @ public
         made += np.sqrt(shrinkage * (public**2).mean()) * rng.standard_normal(made.shape)
         made -= (made @ axes.T) @ axes
@@ -260,22 +245,20 @@ class DPComponents(Generator):
         return self.basis.residuals[chosen]
 
     def member_signals(self, profiles: ad.AnnData, *, device: str = "cpu") -> dict[str, np.ndarray]:
-        number = {key: i for i, key in enumerate(self.keys)}
         scores, _ = self.basis.split(np.asarray(profiles.X, np.float64))
-        mean = self.means[[number[k] for k in keys_of(profiles.obs)]]
+        mean = self.means[[self.keys.index(key) for key in keys_of(profiles.obs)]]
         limit = self.settings["radius"] * np.sqrt(scores.shape[1])
-        cut = scores * np.minimum(1.0, limit / np.maximum(np.linalg.norm(scores, axis=1), 1e-12))[:, None]
+        cut = shortened(scores, limit, np.linalg.norm(scores, axis=1))
+        around = scores - mean
         return {
             # The likelihood ratio of the noised sums, with and without the donor's clipped vector, up to constants.
             "mechanism": (cut * mean).sum(1),
-            "density": -0.5 * np.einsum(
-                "ij,jk,ik->i", scores - mean, np.linalg.inv(self.covariance), scores - mean
-            ),
-        }  # fmt: skip
+            "density": -0.5 * np.einsum("ij,jk,ik->i", around, np.linalg.inv(self.covariance), around),
+        }
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        basis = {f"basis/{k}": getattr(self.basis, k) for k in Basis.__dataclass_fields__ if k != "marginals"}
-        marginals = {f"marginals/{k}": v for k, v in self.basis.marginals.state()[0].items()}
+        basis = {f"basis/{f.name}": getattr(self.basis, f.name) for f in fields(Basis) if f.name != "marginals"}
+        marginals = with_prefix("marginals", self.basis.marginals.state()[0])
         arrays = {"means": self.means, "covariance": self.covariance, "shift": self.shift, **basis, **marginals}
         metadata = {"keys": self.keys, "settings": self.settings, "scale": self.scale, "ledger": self.ledger.state()}
         return arrays, metadata
@@ -286,8 +269,8 @@ class DPComponents(Generator):
         out.settings, out.scale = metadata["settings"], metadata["scale"]
         out.keys: list[Key] = [tuple(key) for key in metadata["keys"]]
         out.ledger = Ledger.from_state(metadata["ledger"])
-        kept = {k.removeprefix("marginals/"): v for k, v in arrays.items() if k.startswith("marginals/")}
-        basis = {k.removeprefix("basis/"): v for k, v in arrays.items() if k.startswith("basis/")}
-        out.basis = Basis(**basis, marginals=Marginals.from_state(kept, [ANY] if kept else []))
+        kept = of_prefix("marginals", arrays)
+        marginals = Marginals.from_state(kept, [ANY] if kept else [])
+        out.basis = Basis(**of_prefix("basis", arrays), marginals=marginals)
         out.means, out.covariance, out.shift = arrays["means"], arrays["covariance"], arrays["shift"]
         return out

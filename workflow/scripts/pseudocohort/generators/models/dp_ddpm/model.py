@@ -19,7 +19,7 @@ from ...engine.training import Training, cosine
 from ...private.dp_sgd import DonorBatches, private_gradient
 from ...private.noise import NoiseKey
 from ...private.settings import noise_key, open_ledger, protected, statistics, vocabulary
-from ...private.statistics import LEAST_VARIANCE, principal_components, reference_centre
+from ...private.statistics import MIN_VARIANCE, principal_components, reference_centre
 from ...space.latent import LatentSpace
 from ...space.means import ClassMeans
 from ..ddpm.model import DDPM
@@ -139,5 +139,5 @@ def _components_of(residual: np.ndarray, most: int) -> tuple[np.ndarray, np.ndar
     _, values, axes = np.linalg.svd(residual, full_matrices=False)
     rank = max(1, min(most, len(residual) // 2, int((values > 1e-6 * values[0]).sum())))
     rest = residual - residual @ axes[:rank].T @ axes[:rank]
-    least = np.sqrt(LEAST_VARIANCE)
+    least = np.sqrt(MIN_VARIANCE)
     return axes[:rank], np.maximum(values[:rank] / np.sqrt(len(residual)), least), np.maximum(rest.std(0), least)

@@ -12,7 +12,7 @@ from ....core.groups import check_seen, keys_of
 from ...base.generator import Generator
 from ...base.ledger import Ledger
 from ...private.settings import noise_key, open_ledger, statistics, vocabulary
-from ...private.statistics import LEAST_VARIANCE, reference_centre
+from ...private.statistics import MIN_VARIANCE, reference_centre
 from . import DP_NAIVE_BAYES
 
 #: Parts of the budget.
@@ -37,7 +37,7 @@ class DPNaiveBayes(Generator):
         centre, prior = np.full((len(self.keys), profiles.n_vars), float(s["centre"])), None
         if known:
             centre, residual = reference_centre(public.reference, self.keys)
-            prior = np.maximum((residual**2).mean(0), LEAST_VARIANCE)
+            prior = np.maximum((residual**2).mean(0), MIN_VARIANCE)
         if s["epsilon"] == 0:
             self.ledger.public("parameters", "epsilon 0: nothing of the training donors is used")
             self.mean, self.sd = centre, np.sqrt(prior if known else np.ones(profiles.n_vars))
@@ -55,13 +55,11 @@ class DPNaiveBayes(Generator):
     def sample(self, obs: pd.DataFrame, *, seed: int, device: str = "cpu") -> np.ndarray:
         keys = keys_of(obs)
         check_seen(keys, set(self.keys), self.name)
-        number = {key: i for i, key in enumerate(self.keys)}
         noise = np.random.default_rng(seed).standard_normal((len(obs), len(self.sd)))
-        return (self.mean[[number[k] for k in keys]] + self.sd * noise).astype(np.float32)
+        return (self.mean[[self.keys.index(key) for key in keys]] + self.sd * noise).astype(np.float32)
 
     def member_signals(self, profiles: ad.AnnData, *, device: str = "cpu") -> dict[str, np.ndarray]:
-        number = {key: i for i, key in enumerate(self.keys)}
-        mean = self.mean[[number[k] for k in keys_of(profiles.obs)]]
+        mean = self.mean[[self.keys.index(key) for key in keys_of(profiles.obs)]]
         return {"density": -0.5 * (((np.asarray(profiles.X, np.float64) - mean) / self.sd) ** 2).sum(1)}
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

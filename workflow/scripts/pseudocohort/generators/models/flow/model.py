@@ -8,7 +8,6 @@ import anndata as ad
 import numpy as np
 import torch
 from scipy.optimize import linear_sum_assignment
-from sklearn.covariance import ledoit_wolf
 from torch import nn
 
 from ...engine.loss_trained import Batch, LossTrainedGenerator
@@ -16,15 +15,13 @@ from ...engine.network_generator import ATTACK_NOISES, Inputs, Tables
 from ...engine.networks import Denoiser
 from ...engine.streams import Streams
 from ...engine.training import Losses
-from ...space.covariance import square_root
+from ...space.covariance import class_roots
 from . import FLOW
 
 #: Time is given to the network on the scale of diffusion steps.
 TIME_SCALE = 1000.0
 #: Times at which the matching loss of a candidate is taken.
 TIMES = (0.1, 0.3, 0.5, 0.7, 0.9)
-#: A condition's own covariance counts as much as the pooled one when it has so many profiles.
-EQUAL_WEIGHT = 30.0
 
 
 class Velocity(Denoiser):
@@ -58,15 +55,8 @@ class Flow(LossTrainedGenerator):
 
     def inputs(self, profiles: ad.AnnData, h: np.ndarray, condition: np.ndarray) -> Inputs:
         """Square roots of the class covariances of the rows, Ledoit-Wolf, shrunk to the pooled one by class size."""
-        h = h.astype(np.float64)
-        pooled = ledoit_wolf(h, assume_centered=True)[0]
-        roots = []
-        for c in range(len(self.conditions)):
-            rows = h[condition == c]
-            weight = len(rows) / (len(rows) + EQUAL_WEIGHT)
-            own = ledoit_wolf(rows, assume_centered=True)[0] if len(rows) > 2 else pooled
-            roots.append(square_root(weight * own + (1 - weight) * pooled))
-        return Inputs(tables={"root": np.stack(roots)})
+        classes = [condition == c for c in range(len(self.conditions))]
+        return Inputs(tables={"root": class_roots(h.astype(np.float64), classes)})
 
     def build(self, dim: int, conditions: int, tables: Tables) -> nn.Module:
         return Velocity(dim, conditions, self.settings["width"], self.settings["blocks"], **tables)
@@ -120,16 +110,8 @@ class Flow(LossTrainedGenerator):
 def pairing(x0: torch.Tensor, x1: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
     """Order of the rows of `x0` that minimises the sum of squared distances to `x1`, within each condition.
 
-    Parameters
-    ----------
-    x0, x1 : Tensor (... × n × components)
-    condition : Tensor (... × n)
-        Of the rows of both.
-
-    Returns
-    -------
-    Tensor (... × n)
-        For each row of `x1` the number of its row of `x0`.
+    Both are (... × n × components), and conditions (... × n) are those of the rows of both. The result (... × n) is for
+    each row of `x1` the number of its row of `x0`.
     """
     by_condition = condition.argsort(dim=-1, stable=True)
     one, other = (torch.gather(x, -2, _along(by_condition, x)) for x in (x1, x0))

@@ -10,6 +10,7 @@ import pandas as pd
 
 from ....core.groups import Key, check_seen, keys_of, rows_by_key
 from ...base.generator import Generator
+from ...base.serialization import numbered, tables_of
 from . import MVN_CAMDA
 
 
@@ -39,22 +40,19 @@ class MVNCamda(Generator):
         keys, rng = keys_of(obs), np.random.default_rng(seed)
         check_seen(keys, set(self.mean), self.name)
         out = np.stack([self.mean[k] for k in keys])
-        for key in sorted(set(keys)):
-            wanted = np.array([k == key for k in keys])
-            factors = self.factors[key]
-            noise = rng.standard_normal((int(wanted.sum()), len(factors)))
-            out[wanted] += np.sqrt(self.settings["inflation"]) * noise @ factors
+        for key, wanted in rows_by_key(obs).items():
+            noise = rng.standard_normal((len(wanted), len(self.factors[key])))
+            out[wanted] += np.sqrt(self.settings["inflation"]) * noise @ self.factors[key]
         return out.astype(np.float32)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         keys = sorted(self.mean)
-        arrays = {f"{kind}/{i}": getattr(self, kind)[k] for kind in ("mean", "factors") for i, k in enumerate(keys)}
+        arrays = numbered(keys, mean=self.mean, factors=self.factors)
         return arrays, {"keys": keys, "settings": self.settings}
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> Self:
         out = cls()
         out.settings = metadata["settings"]
-        keys = [tuple(key) for key in metadata["keys"]]
-        out.mean, out.factors = ({k: arrays[f"{kind}/{i}"] for i, k in enumerate(keys)} for kind in ("mean", "factors"))
+        out.mean, out.factors = tables_of(("mean", "factors"), metadata["keys"], arrays)
         return out

@@ -8,8 +8,9 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
-from ....core.groups import donor_weights, keys_of, rows_by_key
+from ....core.groups import Key, donor_weights, keys_of, rows_by_key
 from ...base.generator import Generator
+from ...base.serialization import of_prefix, with_prefix
 from ...space.covariance import LowRank, shrink
 from ...space.means import ClassMeans, fit_class_means
 from ...space.residuals import residuals_of
@@ -34,16 +35,15 @@ class MVN(Generator):
     def fit(self, profiles: ad.AnnData, *, settings=None, seed, device="cpu", checkpoint=None) -> Self:
         self.settings = self.merge_settings(settings)
         self.means = fit_class_means(profiles)
-        x, level = np.asarray(profiles.X, np.float64), profiles.obs["level"].astype(str).to_numpy()
-        weight, groups = donor_weights(profiles.obs), rows_by_key(profiles.obs)
-        residuals, of_level, weights, freedom = residuals_of(x, level, weight, groups, self.means)
+        x, weight = np.asarray(profiles.X, np.float64), donor_weights(profiles.obs)
+        residuals, of_level, weights, freedom = residuals_of(profiles, self.means)
         self.pooled = {
             at: _pool(residuals, of_level, weights, freedom, at) for at in sorted({at for _, at in self.means.mean})
         }
-        self.own: dict[tuple[str, str], LowRank] = {}
-        self.own_weight: dict[tuple[str, str], float] = {}
+        self.own: dict[Key, LowRank] = {}
+        self.own_weight: dict[Key, float] = {}
         rng = np.random.default_rng(seed)
-        for key, rows in groups.items():
+        for key, rows in rows_by_key(profiles.obs).items():
             if weight[rows].sum() >= MIN_DONORS:
                 centred = x[rows] - np.average(x[rows], axis=0, weights=weight[rows])
                 chosen = _own_weight(centred, weight[rows], self.pooled[key[1]], rng)
@@ -55,46 +55,35 @@ class MVN(Generator):
     def sample(self, obs: pd.DataFrame, *, seed: int, device: str = "cpu") -> np.ndarray:
         keys, rng = keys_of(obs), np.random.default_rng(seed)
         out = self.means.of(keys)
-        for key in sorted(set(keys)):
-            wanted = np.array([k == key for k in keys])
-            n, w = int(wanted.sum()), self.own_weight.get(key, 0.0)
+        for key, wanted in rows_by_key(obs).items():
+            n, w = len(wanted), self.own_weight.get(key, 0.0)
             out[wanted] += np.sqrt(1 - w) * self.pooled[key[1]].draw(n, rng)
             if w:
                 out[wanted] += np.sqrt(w) * self.own[key].draw(n, rng)
         return out.astype(np.float32)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        keys, levels, own = sorted(self.means.mean), sorted(self.pooled), sorted(self.own)
-        arrays = {f"mean/{i}": self.means.mean[k].astype(np.float32) for i, k in enumerate(keys)}
+        levels, own = sorted(self.pooled), sorted(self.own)
+        arrays, metadata = self.means.state()
         for kind, names, table in (("pooled", levels, self.pooled), ("own", own, self.own)):
             for i, name in enumerate(names):
-                arrays[f"{kind}/{i}/factors"] = table[name].factors.astype(np.float32)
-                arrays[f"{kind}/{i}/residual"] = table[name].residual.astype(np.float32)
-        metadata = {
-            "keys": keys,
-            "seen": sorted(self.means.seen),
+                arrays |= with_prefix(f"{kind}/{i}", table[name].state())
+        return arrays, metadata | {
             "levels": levels,
             "own": own,
-            "own_weight": [self.own_weight[k] for k in own],
+            "own_weight": [self.own_weight[key] for key in own],
             "settings": self.settings,
         }
-        return arrays, metadata
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> Self:
         out = cls()
-        out.settings = metadata["settings"]
-        out.means = ClassMeans(
-            {tuple(k): arrays[f"mean/{i}"].astype(np.float64) for i, k in enumerate(metadata["keys"])},
-            {tuple(k) for k in metadata["seen"]},
+        out.settings, out.means = metadata["settings"], ClassMeans.from_state(arrays, metadata)
+        own = [tuple(key) for key in metadata["own"]]
+        out.pooled, out.own = (
+            {name: LowRank.from_state(of_prefix(f"{kind}/{i}", arrays)) for i, name in enumerate(names)}
+            for kind, names in (("pooled", metadata["levels"]), ("own", own))
         )
-
-        def covariance(kind: str, i: int) -> LowRank:
-            return LowRank(*(arrays[f"{kind}/{i}/{part}"].astype(np.float64) for part in ("factors", "residual")))
-
-        out.pooled = {name: covariance("pooled", i) for i, name in enumerate(metadata["levels"])}
-        own = [tuple(k) for k in metadata["own"]]
-        out.own = {k: covariance("own", i) for i, k in enumerate(own)}
         out.own_weight = dict(zip(own, metadata["own_weight"], strict=True))
         return out
 
@@ -105,7 +94,7 @@ def _pool(residuals: np.ndarray, level: np.ndarray, weight: np.ndarray, freedom:
     own, other = freedom.get(at, 0.0), sum(f for name, f in freedom.items() if name != at)
     if own <= 0:
         return shrink(residuals, weight, max(sum(freedom.values()), 1.0))
-    if other <= 0 or own > 5 * 10:
+    if other <= 0 or own > 50:
         return shrink(residuals[here], weight[here], own)
     borrowed = min(10.0, other)
     scaled = np.where(here, weight, weight * borrowed / other)
@@ -127,7 +116,7 @@ def _own_weight(centred: np.ndarray, weight: np.ndarray, pooled: LowRank, rng: n
         own = shrink(z[train], weight[train], max(weight[train].sum() - 1, 1.0)).dense()
         for i, w in enumerate(WEIGHTS):
             covariance = (1 - w) * common + w * own
-            sign, log_det = np.linalg.slogdet(covariance)
+            log_det = np.linalg.slogdet(covariance)[1]
             distance = (z[held_out] * np.linalg.solve(covariance, z[held_out].T).T).sum(1)
             scores[i] -= 0.5 * float((weight[held_out] * (distance + log_det)).sum())
     return WEIGHTS[int(scores.argmax())]

@@ -17,6 +17,7 @@ from ....core.groups import keys_of
 from ....core.seeds import derive
 from ....prepare.log_scale import LIBRARY
 from ....prepare.scale import Scaler
+from ...base.serialization import of_prefix, with_prefix
 from ...engine.network_generator import Inputs, Tables
 from ...fit.counts import LibrarySizes
 from ..cvae.model import CVAE, Autoencoder
@@ -71,12 +72,9 @@ class CountAutoencoder(Autoencoder):
 
     def bounds(self, h, condition, factors, counts, library, pair, level, noise):
         """Minus the log probability of the counts of each row, and its divergence."""
-        context = self.embed(condition, factors)
-        mean, log_variance = self.encode(h, context)
-        made = self.decode(mean + noise * (0.5 * log_variance).exp(), context)
+        made, divergence = self(h, condition, factors, noise)
         expected = torch.expm1(math.log(2) * self.log2_expression(made, pair, level)) * library[..., None]
-        error = -log_likelihood(counts, expected + 1e-6, self.inverse_dispersion(level)).sum(-1)
-        return error, 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(-1)
+        return -log_likelihood(counts, expected + 1e-6, self.inverse_dispersion(level)).sum(-1), divergence
 
 
 def _rows(table: torch.Tensor, number: torch.Tensor) -> torch.Tensor:
@@ -111,10 +109,15 @@ class NBCVAE(CVAE):
         standardised = ad.AnnData(self.scaler.transform(x, obs), obs=obs, layers={"counts": counts})
         return super()._start(standardised, settings, seed, device)
 
+    def _numbers(self, obs: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers of each profile's condition at its level, and of its level."""
+        pairs, levels, keys = sorted(self.space.means.mean), sorted(self.scaler.mean), keys_of(obs)
+        return np.array([pairs.index(key) for key in keys]), np.array([levels.index(level) for _, level in keys])
+
     def inputs(self, profiles: ad.AnnData, h: np.ndarray, condition: np.ndarray) -> Inputs:
         """Of each profile: counts, library size in millions, and numbers of its condition at its level, and level."""
         means, levels = self.space.means.mean, sorted(self.scaler.mean)
-        pairs, keys = sorted(means), keys_of(profiles.obs)
+        pairs = sorted(means)
         unit = np.stack([self.scaler.sd[level] for _, level in pairs])
         tables = {
             "offset": np.stack([self.scaler.mean[level] for _, level in pairs])
@@ -126,8 +129,7 @@ class NBCVAE(CVAE):
         columns = (
             profiles.layers["counts"].astype(np.float32),
             (profiles.obs["library_size"].to_numpy(dtype=float) / LIBRARY).astype(np.float32),
-            np.array([pairs.index(key) for key in keys]),
-            np.array([levels.index(level) for _, level in keys]),
+            *self._numbers(profiles.obs),
         )
         return Inputs(columns, tables)
 
@@ -152,19 +154,15 @@ class NBCVAE(CVAE):
         s = self.settings
         return CountAutoencoder(dim, conditions, s["latent"], s["width"], s["layers"], tables)
 
-    def draw(self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator) -> torch.Tensor:
-        """Expected latent rows; the noise around them is that of counts (:meth:`sample`)."""
-        u = torch.randn(len(condition), self.network.latent, generator=random, device=self.device)
-        return self.network.decode(u, self.network.embed(condition, factors))
+    #: The noise around expected rows is that of counts (:meth:`sample`).
+    draw = CVAE.expected_rows
 
     @torch.no_grad()
     def sample(self, obs: pd.DataFrame, *, seed: int, device: str = "cpu") -> np.ndarray:
         """Profiles (len(obs) × genes) as log2(CPM + 1) of drawn counts."""
         rng = np.random.default_rng(derive(seed, "counts"))
         h = torch.as_tensor(self.latent_rows(obs, seed=seed, device=device), dtype=torch.float32, device=self.device)
-        pairs, levels, keys = sorted(self.space.means.mean), sorted(self.scaler.mean), keys_of(obs)
-        level = torch.tensor([levels.index(at) for _, at in keys], device=self.device)
-        pair = torch.tensor([pairs.index(key) for key in keys], device=self.device)
+        pair, level = (torch.as_tensor(number, device=self.device) for number in self._numbers(obs))
         x = self.network.log2_expression(h, pair, level).double().cpu().numpy()
         r = self.network.inverse_dispersion(level).double().cpu().numpy()
         library = self.sizes.draw(obs, rng)[:, None] / LIBRARY
@@ -179,16 +177,12 @@ class NBCVAE(CVAE):
         arrays, metadata = super().state()
         for name, part in (("scale", self.scaler), ("sizes", self.sizes)):
             own, metadata[name] = part.state()
-            arrays |= {f"{name}/{k}": v for k, v in own.items()}
+            arrays |= with_prefix(name, own)
         return arrays, metadata
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> Self:
         out = super().from_state(arrays, metadata)
-
-        def part(name: str) -> dict[str, np.ndarray]:
-            return {k.removeprefix(f"{name}/"): v for k, v in arrays.items() if k.startswith(f"{name}/")}
-
-        out.scaler = Scaler.from_state(part("scale"), metadata["scale"])
-        out.sizes = LibrarySizes.from_state(part("sizes"), metadata["sizes"])
+        out.scaler = Scaler.from_state(of_prefix("scale", arrays), metadata["scale"])
+        out.sizes = LibrarySizes.from_state(of_prefix("sizes", arrays), metadata["sizes"])
         return out

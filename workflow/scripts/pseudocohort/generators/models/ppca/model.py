@@ -8,7 +8,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
-from ....core.groups import Key, donor_weights, keys_of, rows_by_key
+from ....core.groups import Key, keys_of, rows_by_key
 from ...base.generator import Generator
 from ...space.covariance import LowRank
 from ...space.means import ClassMeans, fit_class_means
@@ -33,9 +33,8 @@ class PPCA(Generator):
     def fit(self, profiles: ad.AnnData, *, settings=None, seed, device="cpu", checkpoint=None) -> Self:
         self.settings = self.merge_settings(settings)
         self.means = fit_class_means(profiles)
-        x, level = np.asarray(profiles.X, np.float64), profiles.obs["level"].astype(str).to_numpy()
-        weight, groups = donor_weights(profiles.obs), rows_by_key(profiles.obs)
-        residuals, of_level, _, _ = residuals_of(x, level, weight, groups, self.means)
+        x, groups = np.asarray(profiles.X, np.float64), rows_by_key(profiles.obs)
+        residuals, of_level, _, _ = residuals_of(profiles, self.means)
         rank = self.settings["components"]
         common = {at: _fit(residuals[of_level == at], rank) for at in np.unique(of_level) if (of_level == at).sum() > 2}
         rest = _fit(residuals, rank)
@@ -49,37 +48,25 @@ class PPCA(Generator):
     def sample(self, obs: pd.DataFrame, *, seed: int, device: str = "cpu") -> np.ndarray:
         keys, rng = keys_of(obs), np.random.default_rng(seed)
         out = self.means.of(keys)
-        for key in sorted(set(keys)):
-            wanted = np.array([k == key for k in keys])
+        for key, wanted in rows_by_key(obs).items():
             loadings, variance = self.parts[key]
-            n = int(wanted.sum())
-            out[wanted] += rng.standard_normal((n, len(loadings))) @ loadings
-            out[wanted] += np.sqrt(variance) * rng.standard_normal((n, out.shape[1]))
+            out[wanted] += rng.standard_normal((len(wanted), len(loadings))) @ loadings
+            out[wanted] += np.sqrt(variance) * rng.standard_normal((len(wanted), out.shape[1]))
         return out.astype(np.float32)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        keys = sorted(self.parts)
-        arrays = {f"mean/{i}": self.means.mean[k].astype(np.float32) for i, k in enumerate(keys)}
-        arrays |= {f"loadings/{i}": self.parts[k][0].astype(np.float32) for i, k in enumerate(keys)}
-        metadata = {
-            "keys": keys, "variance": [self.parts[k][1] for k in keys], "seen": sorted(self.means.seen),
-            "settings": self.settings,
-        }  # fmt: skip
-        return arrays, metadata
+        arrays, metadata = self.means.state()
+        for i, key in enumerate(metadata["keys"]):
+            arrays[f"loadings/{i}"] = self.parts[key][0].astype(np.float32)
+        metadata["variance"] = [self.parts[key][1] for key in metadata["keys"]]
+        return arrays, metadata | {"settings": self.settings}
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> Self:
         out = cls()
-        out.settings = metadata["settings"]
-        keys = [tuple(k) for k in metadata["keys"]]
-        out.means = ClassMeans(
-            {k: arrays[f"mean/{i}"].astype(np.float64) for i, k in enumerate(keys)},
-            {tuple(k) for k in metadata["seen"]},
-        )
-        out.parts = {
-            k: (arrays[f"loadings/{i}"].astype(np.float64), v)
-            for i, (k, v) in enumerate(zip(keys, metadata["variance"], strict=True))
-        }
+        out.settings, out.means = metadata["settings"], ClassMeans.from_state(arrays, metadata)
+        parts = enumerate(zip(metadata["keys"], metadata["variance"], strict=True))
+        out.parts = {tuple(key): (arrays[f"loadings/{i}"].astype(np.float64), v) for i, (key, v) in parts}
         return out
 
 

@@ -8,10 +8,10 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
-from ....core.errors import UserError
 from ....core.groups import keys_of, rows_by_key
 from ...base.generator import Generator
 from ...base.ledger import Ledger
+from ...base.serialization import numbered, tables_of
 from ...private.settings import open_ledger
 from . import PUBLIC_PROFILES
 
@@ -26,13 +26,7 @@ class PublicProfiles(Generator):
 
     def fit(self, profiles: ad.AnnData, *, settings=None, seed, device="cpu", checkpoint=None) -> Self:
         s = self.settings = self.merge_settings(settings)
-        if s["public"] == "none":
-            raise UserError(
-                "no public profiles",
-                where="generator_settings, public",
-                remedy="name a dataset of the study, or reference",
-            )
-        self.ledger = open_ledger(profiles, s)
+        self.ledger = open_ledger(profiles, s, needs_public=True)
         self.ledger.public("parameters", "epsilon 0: nothing of the training donors is used")
         public = profiles.uns["public"].reference
         self.rows = np.asarray(public.X, np.float32)
@@ -45,7 +39,7 @@ class PublicProfiles(Generator):
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         keys = sorted(self.groups)
-        arrays = {"rows": self.rows} | {f"group/{i}": self.groups[k] for i, k in enumerate(keys)}
+        arrays = {"rows": self.rows} | numbered(keys, group=self.groups)
         return arrays, {"keys": keys, "settings": self.settings, "ledger": self.ledger.state()}
 
     @classmethod
@@ -53,5 +47,5 @@ class PublicProfiles(Generator):
         out = cls()
         out.settings, out.ledger = metadata["settings"], Ledger.from_state(metadata["ledger"])
         out.rows = arrays["rows"]
-        out.groups = {tuple(key): arrays[f"group/{i}"] for i, key in enumerate(metadata["keys"])}
+        (out.groups,) = tables_of(["group"], metadata["keys"], arrays)
         return out

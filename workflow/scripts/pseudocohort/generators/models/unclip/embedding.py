@@ -33,16 +33,9 @@ def supervised_contrastive(
     """Supervised contrastive loss (Khosla et al. 2020, eq. 2) of rows (... × n), between two views of them.
 
     Positives of a row are the other view of itself, rows of its condition, and, twice as much, rows of its condition at
-    another level: what two levels of a condition share is what the embedding is for.
-
-    Parameters
-    ----------
-    z, other : Tensor (... × n × width)
-        Embeddings of two views of the same rows.
-    label, level : Tensor (... × n)
-        Numbers of condition and level.
-    temperature : float
-        Of the softmax over cosine similarities.
+    another level: what two levels of a condition share is what the embedding is for. Views `z` and `other` are
+    (... × n × width), numbers of condition and level (... × n); `temperature` is that of the softmax over cosine
+    similarities.
     """
     similarity = normalize(z, dim=-1) @ normalize(other, dim=-1).mT / temperature
     same = label[..., :, None] == label[..., None, :]
@@ -55,15 +48,11 @@ def supervised_contrastive(
 class Degeneracy:
     """Checks of an embedding (n × width).
 
-    Attributes
-    ----------
-    effective_rank : float
-        exp of the entropy of the singular values' shares (Roy & Vetterli 2007); 1 means collapse to a line.
-    within_condition_share : float
-        Share of the variance that lies within conditions; 0 means that the embedding knows the condition only.
-    level_auroc : float
-        Cross-validated AUROC with which a linear classifier tells the levels of a condition apart; .5 means aligned.
-        NaN where no condition has two levels.
+    * effective_rank: exp of the entropy of the singular values' shares (Roy & Vetterli 2007); 1 means collapse to a
+      line
+    * within_condition_share: share of the variance within conditions; 0: the embedding knows the condition only
+    * level_auroc: cross-validated AUROC with which a linear classifier tells the levels of a condition apart; .5 means
+      aligned, NaN that no condition has two levels
     """
 
     effective_rank: float

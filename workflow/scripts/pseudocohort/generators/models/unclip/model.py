@@ -12,7 +12,7 @@ from torch import nn
 
 from ....core.levels import AGGREGATIONS, CONTEXTS, LEVELS, level_of
 from ...engine.batches import Batches
-from ...engine.diffusion_schedule import Schedule
+from ...engine.diffusion_schedule import Predict, Schedule
 from ...engine.diffusion_signals import denoising_signals
 from ...engine.loss_trained import Batch, LossTrainedGenerator, Phase
 from ...engine.network_generator import ATTACK_NOISES, Inputs, Tables
@@ -112,8 +112,7 @@ class UnCLIP(LossTrainedGenerator):
 
     def loss(self, network: nn.Module, batch: Batch, random: Streams) -> Losses:
         """Squared errors of the velocities of prior and decoder; embeddings are taken as they are."""
-        s = self.settings
-        schedule = Schedule.make("cosine", s["diffusion_steps"], self.device)
+        s, schedule = self.settings, self._schedule()
         h, condition, factors, y, _ = batch
         n = h.shape[-2]
         with torch.no_grad():
@@ -140,82 +139,83 @@ class UnCLIP(LossTrainedGenerator):
         levels = np.array(LEVELS)[self.z_level]
         self.checks = asdict(degeneracy(self.z.astype(float), names, levels))
 
-    def _prior_rows(self, condition: int, level: int) -> np.ndarray:
-        """Training embeddings of a condition at a level, else at any level."""
-        here = (self.z_condition == condition) & (self.z_level == level)
-        return self.z[here] if here.sum() > 1 else self.z[self.z_condition == condition]
+    def _schedule(self) -> Schedule:
+        return Schedule.make("cosine", self.settings["diffusion_steps"], self.device)
+
+    def _prior(self, condition: torch.Tensor, factors: torch.Tensor) -> Predict:
+        """The noise in embeddings, as the prior predicts it."""
+
+        def predict(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+            return self._schedule().noise_of(x, self.network.prior(x, t, condition, factors), t)
+
+        return predict
+
+    def _decoder(self, z: torch.Tensor, factors: torch.Tensor, guidance: float = 1.0) -> Predict:
+        """The noise in latent rows, as the decoder predicts it from embeddings."""
+        everyone = torch.ones(len(z), dtype=torch.bool, device=self.device)
+
+        def predict(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+            velocity = self.network.decode(x, t, z, factors)
+            if guidance != 1.0:
+                free = self.network.decode(x, t, z, factors, everyone)
+                velocity = free + guidance * (velocity - free)
+            return self._schedule().noise_of(x, velocity, t)
+
+        return predict
 
     def _draw_z(
         self, condition: torch.Tensor, factors: torch.Tensor, level: np.ndarray, random: torch.Generator, steps: int
     ) -> torch.Tensor:
         s, width = self.settings, self.settings["embedding"]
         if s["prior"] == "diffusion":
-            schedule = Schedule.make("cosine", s["diffusion_steps"], self.device)
-
-            def predict(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-                return schedule.noise_of(x, self.network.prior(x, t, condition, factors), t)
-
-            z = schedule.sample_ddim(predict, (len(condition), width), steps, 0.0, random)
+            predict = self._prior(condition, factors)
+            z = self._schedule().sample_ddim(predict, (len(condition), width), steps, 0.0, random)
         else:
             noise = torch.randn(len(condition), width, generator=random, device=self.device).cpu().numpy()
             pick = torch.rand(len(condition), generator=random, device=self.device).cpu().numpy()
             out = np.empty((len(condition), width), dtype=np.float32)
             for i, (c, v) in enumerate(zip(condition.cpu().numpy(), level, strict=True)):
-                rows = self._prior_rows(c, v)
-                spread = noise[i] * rows.std(0) if s["prior"] == "gaussian" else 0.1 * noise[i] * rows.std(0)
-                centre = rows.mean(0) if s["prior"] == "gaussian" else rows[int(pick[i] * len(rows))]
-                out[i] = centre + spread
+                # Training embeddings of the condition at the level, else at any level.
+                of_condition = self.z_condition == c
+                here = of_condition & (self.z_level == v)
+                rows = self.z[here if here.sum() > 1 else of_condition]
+                if s["prior"] == "gaussian":
+                    out[i] = rows.mean(0) + noise[i] * rows.std(0)
+                else:
+                    out[i] = rows[int(pick[i] * len(rows))] + 0.1 * noise[i] * rows.std(0)
             z = torch.as_tensor(out, device=self.device)
         return nn.functional.normalize(z, dim=1) * width**0.5
 
     def _decode(self, z: torch.Tensor, factors: torch.Tensor, random: torch.Generator, steps: int) -> torch.Tensor:
-        s = self.settings
-        schedule = Schedule.make("cosine", s["diffusion_steps"], self.device)
-        everyone = torch.ones(len(z), dtype=torch.bool, device=self.device)
+        predict = self._decoder(z, factors, self.settings["guidance"])
+        return self._schedule().sample_ddim(predict, (len(z), self.space.dim), steps, 0.0, random)
 
-        def predict(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-            velocity = self.network.decode(x, t, z, factors)
-            if s["guidance"] != 1.0:
-                free = self.network.decode(x, t, z, factors, everyone)
-                velocity = free + s["guidance"] * (velocity - free)
-            return schedule.noise_of(x, velocity, t)
-
-        return schedule.sample_ddim(predict, (len(z), self.space.dim), steps, 0.0, random)
-
-    def draw(self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator) -> torch.Tensor:
-        return self._draw(condition, factors, random, self.settings["sampling_steps"])
-
-    def draw_for_means(self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator) -> torch.Tensor:
-        """In few steps: the mean of DDIM draws is that of the data in any number where these are Gaussian."""
-        return self._draw(condition, factors, random, min(MAX_STEPS_FOR_MEANS, self.settings["sampling_steps"]))
-
-    def _draw(
-        self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator, steps: int
+    def draw(
+        self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator, steps: int | None = None
     ) -> torch.Tensor:
+        steps = steps or self.settings["sampling_steps"]
         _, aggregation, context = factors.cpu().numpy().T
         names = [level_of(AGGREGATIONS[a], CONTEXTS[c]) for a, c in zip(aggregation, context, strict=True)]
         level = np.array([LEVELS.index(name) for name in names])
         return self._decode(self._draw_z(condition, factors, level, random, steps), factors, random, steps)
 
+    def draw_for_moments(self, condition: torch.Tensor, factors: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+        """In few steps: the mean of DDIM draws is that of the data in any number where these are Gaussian."""
+        return self.draw(condition, factors, random, min(MAX_STEPS_FOR_MEANS, self.settings["sampling_steps"]))
+
     def signals(self, h, condition, factors, x) -> dict[str, torch.Tensor]:
         """Every stage by itself: reconstruction from the embedding, the stored embeddings, prior and decoder."""
-        schedule = Schedule.make("cosine", self.settings["diffusion_steps"], self.device)
         y = x @ self.network.basis.T
         z = self.network.encoder(y)
-
-        def prior(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-            return schedule.noise_of(x, self.network.prior(x, t, condition, factors), t)
-
-        def decoder(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-            return schedule.noise_of(x, self.network.decode(x, t, z, factors), t)
-
         stored = torch.as_tensor(self.z, device=self.device)
         found = {
             "embedding": -(self.network.reconstruct(z) - y).square().sum(1),
             "stored_embeddings": -torch.cdist(z, stored).min(1).values,
         }
-        for name, predict, rows in (("prior", prior, z), ("decoder", decoder, h)):
-            parts = denoising_signals(schedule, predict, rows, self.fixed_noise(ATTACK_NOISES, rows.shape[1]))
+        stages = {"prior": (self._prior(condition, factors), z), "decoder": (self._decoder(z, factors), h)}
+        for name, (predict, rows) in stages.items():
+            noises = self.fixed_noise(ATTACK_NOISES, rows.shape[1])
+            parts = denoising_signals(self._schedule(), predict, rows, noises)
             found |= {f"{name}_{key}": value for key, value in parts.items()}
         return found
 
@@ -226,13 +226,12 @@ class UnCLIP(LossTrainedGenerator):
             "z_condition": self.z_condition.astype(np.int64),
             "z_level": self.z_level.astype(np.int64),
         }
-        checks = {k: v if np.isfinite(v) else None for k, v in self.checks.items()}
-        return arrays, metadata | {"checks": checks}
+        return arrays, metadata | {"checks": {k: None if np.isnan(v) else v for k, v in self.checks.items()}}
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> Self:
         out = super().from_state(arrays, metadata)
         out.z, out.z_condition, out.z_level = (arrays[k] for k in ("z", "z_condition", "z_level"))
-        out.checks = metadata["checks"]
+        out.checks = {k: np.nan if v is None else v for k, v in metadata["checks"].items()}
         out.device = torch.device("cpu")
         return out
