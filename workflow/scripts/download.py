@@ -1,6 +1,5 @@
 """Download one file of a dataset, resumable and verified."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,5 +10,4 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 logs.configure(snakemake.log[0])
-offline = os.environ.get("PSEUDOCOHORT_OFFLINE") == "1"
-fetch_row(snakemake.params.row, Path(snakemake.output.file), offline=offline)
+fetch_row(snakemake.params.row, Path(snakemake.output.file))
