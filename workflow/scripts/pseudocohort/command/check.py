@@ -50,13 +50,7 @@ def local_row(name: str, config: dict[str, Any]) -> dict[str, Any]:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Print what would enter.
-
-    Raises
-    ------
-    UserError
-        With what is wrong with the row, its files or the arguments.
-    """
+    """Print what would enter."""
     logging.disable(logging.WARNING)
     try:
         config = read_config([options.configfile] if options.configfile else [], options)

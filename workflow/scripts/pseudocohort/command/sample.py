@@ -89,13 +89,7 @@ def write(profiles: ad.AnnData, path: Path, condition: str, *, counts: bool) -> 
 
 
 def run(options: argparse.Namespace) -> None:
-    """Load, sample, write.
-
-    Raises
-    ------
-    UserError
-        With what is wrong with the cohort or the arguments.
-    """
+    """Load, sample, write."""
     from ..api.cohort import load
 
     format_of(options.out)

@@ -90,9 +90,7 @@ def open_gct(path: str | Path, *, exact: bool = False) -> GctLines:
             remedy="fetch the file again",
         )
     check_ids(pd.Index(header[leading:]), "sample", f"{path}, line 3")
-    obs = None
-    if below:
-        obs = annotation_rows(path, "\t", 3, below, len(header), leading).set_axis(pd.Index(header[leading:]), axis=0)
+    obs = annotation_rows(path, "\t", 3, below, header, leading) if below else None
     table = TextTable(path, "\t", header[leading:], 3 + below, leading, id_at, note_at)
     source = GctLines(table, exact, obs)
     source.announced = genes

@@ -99,20 +99,20 @@ class H5adRows:
     def __init__(self, path: str | Path, *, exact: bool = False, layer: str = "X") -> None:
         self.path, self.exact = Path(path), exact
         content = look_at(self.path)
-        if content.kind != "an HDF5 file" or content.layers:
-            if content.kind == "an HDF5 file":
-                raise UserError(
-                    f"this is {' and '.join(content.layers)}-compressed; HDF5 is read in place",
-                    where=str(path),
-                    remedy=f"unpack it: gunzip {self.path.name}" if content.layers == ("gzip",) else "unpack it",
-                )
-            if not content.kind:
-                raise UserError(
-                    "cannot be read as h5ad: this is text, not HDF5",
-                    where=str(path),
-                    remedy="declare the right format in the dataset sheet, or fetch the file again",
-                )
+        if not content.kind:
+            raise UserError(
+                "cannot be read as h5ad: this is text, not HDF5",
+                where=str(path),
+                remedy="declare the right format in the dataset sheet, or fetch the file again",
+            )
+        if content.kind != "an HDF5 file":
             raise content.refusal("an h5ad file")
+        if content.layers:
+            raise UserError(
+                f"this is {' and '.join(content.layers)}-compressed; HDF5 is read in place",
+                where=str(path),
+                remedy=f"unpack it: gunzip {self.path.name}" if content.layers == ("gzip",) else "unpack it",
+            )
         try:
             self.file = h5py.File(self.path, "r")
         except BROKEN as error:

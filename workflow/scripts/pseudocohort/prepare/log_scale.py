@@ -9,11 +9,10 @@ import numpy as np
 from scipy import sparse
 
 from ..core.blocks import row_blocks
+from ..ingest.units import COUNTED, taken_back
 
 #: Counts are brought to this library size (counts per million) before the logarithm.
 LIBRARY = 1e6
-#: Units that hold a sample's sequencing depth.
-COUNTED = ("counts", "expected_counts")
 
 
 def log2_expression(
@@ -64,7 +63,7 @@ def _log2(block: np.ndarray | sparse.csr_matrix, source: dict[str, Any]) -> np.n
     elif source["unit"] == "vst":
         return np.maximum(x, 0)
     elif "log_offset" in source:
-        x = np.exp2(x) - float(source["log_offset"])
+        x = taken_back(x, float(source["log_offset"]))
     return np.log2(np.maximum(x, 0) + 1)
 
 
