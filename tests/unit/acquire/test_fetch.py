@@ -38,20 +38,8 @@ class Answers(Handler):
         if body is None:
             self.send_error(404)
             return
-        start = 0
-        if self.headers.get("Range") and self.headers.get("If-Range") == self.server.etag:
-            start = int(self.headers["Range"].removeprefix("bytes=").rstrip("-"))
-            if start >= len(body):
-                self.send_error(416)
-                return
-        self.send_response(206 if start else 200)
-        if start:
-            self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
-        self.send_header("ETag", self.server.etag)
-        self.send_header("Content-Length", str(len(body) - start))
-        self.end_headers()
-        stop = start + self.server.cut_at.pop(0) if self.server.cut_at else len(body)
-        self.wfile.write(body[start:stop])
+        cut = self.server.cut_at.pop(0) if self.server.cut_at else None
+        self.answer(body, {"ETag": self.server.etag}, most=cut)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from .core.errors import UserError
-from .core.paths import data_root
+from .core.paths import data_root, in_data_root
 from .core.validation import nearest, validate
 from .ingest.fields import read_frame
 from .ingest.rows import check_orientation, check_row
@@ -153,7 +153,7 @@ def read_datasets(config: dict[str, Any], schema_file: Path) -> dict[str, dict[s
                         where=f"{sheet}, row {name!r}, column {column!r}",
                         remedy="add --config data_root=FOLDER, or set the environment variable PSEUDOCOHORT_DATA",
                     )
-                row[column] = row[column].replace("{data_root}", data_root(config).rstrip("/"))
+                row[column] = in_data_root(row[column], config)
         chosen[name] = row
     return chosen
 

@@ -64,13 +64,7 @@ def destination(dataset: str, column: str, source: str) -> str:
 
 
 def ask_for_file(path: Path) -> NoReturn:
-    """Say how a person gets a file that cannot be downloaded by a program.
-
-    Raises
-    ------
-    UserError
-        Always, with the catalogue's instructions if it knows a file of that name.
-    """
+    """Say how a person gets a file that cannot be downloaded by a program."""
     for entry in catalogue.load_catalogue().values():
         if entry["access"] == "manual" and entry.get("file") == path.name:
             raise UserError(
@@ -81,7 +75,7 @@ def ask_for_file(path: Path) -> NoReturn:
     raise UserError("the file is not there", where=str(path), remedy="put it there, or correct the dataset sheet")
 
 
-def fetch_row(row: dict[str, Any], path: Path, *, offline: bool = False) -> dict[str, Any]:
+def fetch_row(row: dict[str, Any], path: Path) -> dict[str, Any]:
     """Fetch the source of a dataset's row that becomes `path`; its provenance.
 
     Raises
@@ -92,9 +86,7 @@ def fetch_row(row: dict[str, Any], path: Path, *, offline: bool = False) -> dict
     for column in COLUMNS:
         source = row.get(column, "")
         if is_downloaded(source) and Path(destination(row["dataset"], column, source)).name == path.name:
-            if catalogue.is_catalogued(source):
-                return fetch_catalogued(source, path, offline=offline)
-            return fetch(source, path, offline=offline)
+            return fetch_catalogued(source, path) if catalogue.is_catalogued(source) else fetch(source, path)
     raise UserError(
         f"no source of dataset {row['dataset']!r} is called {path.name!r}",
         where=str(path),

@@ -64,13 +64,7 @@ def _unwritable_said(path: Path) -> Iterator[None]:
 
 
 def check_writable(path: str | Path) -> None:
-    """Make the folder that `path` shall lie in, and see whether one can write there: before long work, not after it.
-
-    Raises
-    ------
-    UserError
-        If one cannot.
-    """
+    """Make the folder that `path` shall lie in, and see whether one can write there: before long work, not after it."""
     path = Path(path)
     with _unwritable_said(path):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -360,8 +360,6 @@ def ingest_to_file(row: dict[str, Any], path: str | Path, *, conditions: dict[st
                 for start in range(0, samples, CELLS_AT_A_TIME):
                     rows = slice(start, start + CELLS_AT_A_TIME)
                     writer.add(sparse.hstack([part[rows] for part in turned], format="csr"))
-            if writer is None:
-                raise UserError("the matrix has no values", where=row["source"], remedy="fetch the file again")
             writer.close()
             write_annotation(file, opened.profile_obs(), opened.var(), {"pseudocohort": opened.uns()})
         written = ad.read_h5ad(temporary, backed="r")

@@ -172,13 +172,7 @@ def check_delimiter(
     after: str,
     remedy: str = "declare the right format (tsv or csv) in the dataset sheet, or convert the file",
 ) -> None:
-    """Refuse a header of a single field; `after` is the line below it.
-
-    Raises
-    ------
-    UserError
-        Naming the delimiter that it seems to have, or saying that it is a title.
-    """
+    """Refuse a header of a single field; `after` is the line below it."""
     if len(fields) < 2:
         if after.count(separator) > 1:
             raise UserError(
@@ -241,7 +235,11 @@ def read_frame(
     fields, body = rows[0][1], [(n + start, row) for n, row in rows[1:] if any(cell.strip() for cell in row)]
     if not body:
         raise UserError("no line after the header", where=where, remedy="fetch the file again")
-    names = fit(fields, _most_telling([row for _, row in body], len(fields)), where)
+    # Rows with one field too many that is filled come first, so that one such row in a whole table decides.
+    rows_of_data = sorted(
+        (row for _, row in body), key=lambda row: not (len(row) == len(fields) + 1 and row[-1].strip())
+    )
+    names = fit(fields, rows_of_data, where)
     if names[0] == "" and len(names) > len(fields):
         # R writes a field more in every line; one in some lines is a stray separator, and all names would shift.
         lacking = next((number for number, row in body if len(row) < len(names)), 0)
@@ -273,8 +271,3 @@ def read_frame(
         # Spreadsheets leave out separators after the last filled cell.
         table.append([cell.strip() for cell in row[: len(names)]] + [""] * (len(names) - len(row)))
     return pd.DataFrame(table, columns=names, dtype=object)
-
-
-def _most_telling(rows: list[list[str]], width: int) -> list[list[str]]:
-    """Rows with one field too many that is filled first, so that one such row in a whole table decides."""
-    return sorted(rows, key=lambda row: not (len(row) == width + 1 and row[-1].strip()))

@@ -227,16 +227,10 @@ class H5adRows:
         """Blocks of the profiles at the positions `wanted`, with all genes."""
         keep = np.zeros(len(self.samples), dtype=bool)
         keep[wanted] = True
-        start, every = 0, bool(self.keep.all())
+        samples, every = self.samples[keep], bool(self.keep.all())
         try:
-            for block in row_blocks(self.x):
-                chosen = keep[start : start + block.shape[0]]
-                samples = self.samples[start : start + block.shape[0]][chosen]
-                start += block.shape[0]
-                if not len(samples):
-                    continue
-                x = block[chosen] if not chosen.all() else block
-                x = sparse.csr_matrix(x) if sparse.issparse(x) else np.asarray(x)
+            for block in row_blocks(self.x, keep):
+                x = sparse.csr_matrix(block) if sparse.issparse(block) else np.asarray(block)
                 if sparse.issparse(x):
                     if x.nnz and (x.indices.min() < 0 or x.indices.max() >= x.shape[1]):
                         raise ValueError("an index lies outside the matrix")
@@ -246,19 +240,14 @@ class H5adRows:
                     x = x.astype(np.int8)
                 if x.dtype == np.float16 or (not self.exact and np.issubdtype(x.dtype, np.floating)):
                     x = x.astype(np.float32)
-                yield Matrix(x, samples, self.genes, self.symbols)
+                yield Matrix(x, samples[: x.shape[0]], self.genes, self.symbols)
+                samples = samples[x.shape[0] :]
         except BROKEN as error:
             raise self._broken("the values cannot be read", error) from error
 
 
 def _check_sparse(x: Any) -> None:
-    """Refuse pointers and indices that lead out of a sparse matrix, which scipy would follow.
-
-    Raises
-    ------
-    ValueError
-        If they do.
-    """
+    """Refuse pointers and indices that lead out of a sparse matrix, which scipy would follow."""
     pointer = x.group["indptr"][:]
     major, minor = x.shape if isinstance(x, CSRDataset) else x.shape[::-1]
     entries = len(x.group["indices"])

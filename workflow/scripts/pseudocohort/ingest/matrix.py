@@ -107,13 +107,7 @@ def read_all(source: Source, wanted: np.ndarray | None = None) -> Matrix:
 
 
 def check_ids(ids: pd.Index, what: str, where: str) -> None:
-    """Refuse empty or duplicated sample or cell ids.
-
-    Raises
-    ------
-    UserError
-        Naming the first offending id.
-    """
+    """Refuse empty or duplicated sample or cell ids."""
     empty = (ids.astype(str).str.strip() == "") | ids.isna()
     if empty.any():
         raise UserError(
@@ -134,13 +128,7 @@ def check_ids(ids: pd.Index, what: str, where: str) -> None:
 
 
 def check_finite(matrix: Matrix, where: str) -> None:
-    """Refuse infinite values.
-
-    Raises
-    ------
-    UserError
-        Naming gene and sample of the first one.
-    """
+    """Refuse infinite values."""
     values = stored(matrix.x)
     if np.issubdtype(values.dtype, np.integer) or not (infinite := np.isinf(values)).any():
         return

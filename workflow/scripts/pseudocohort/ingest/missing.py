@@ -112,13 +112,7 @@ class Missing:
         }
 
     def check(self, genes: int, where: str) -> None:
-        """Refuse missing values that no rule is declared for, described as a whole.
-
-        Raises
-        ------
-        UserError
-            Saying how many, in which genes, samples and conditions.
-        """
+        """Refuse missing values that no rule is declared for, described as a whole."""
         if not self.values or self.rule:
             return
         of = self.conditions[self.conditions.index.isin(self.samples)].value_counts().sort_index()

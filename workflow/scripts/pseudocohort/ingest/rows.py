@@ -14,13 +14,7 @@ LIES = {"gct": "genes_by_samples", "h5ad": "samples_by_genes"}
 
 
 def check_row(row: dict[str, Any], where: str) -> None:
-    """Refuse what cannot be right together, whatever the files hold.
-
-    Raises
-    ------
-    UserError
-        Naming the column.
-    """
+    """Refuse what cannot be right together, whatever the files hold."""
 
     def refuse(what: str, column: str, remedy: str) -> UserError:
         return UserError(what, where=f"{where}, column {column!r}", remedy=remedy)
@@ -56,13 +50,7 @@ def check_row(row: dict[str, Any], where: str) -> None:
 
 
 def check_orientation(row: dict[str, Any], where: str) -> None:
-    """Refuse an orientation that the format does not have.
-
-    Raises
-    ------
-    UserError
-        If the format fixes another one.
-    """
+    """Refuse an orientation that the format does not have."""
     lies = LIES.get(row["format"])
     if lies and row["orientation"] != lies:
         raise UserError(

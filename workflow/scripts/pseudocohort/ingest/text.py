@@ -113,13 +113,7 @@ class Content:
 
 
 def check_file(path: Path) -> None:
-    """Refuse a file that is missing, empty or cannot be read.
-
-    Raises
-    ------
-    UserError
-        Naming it.
-    """
+    """Refuse a file that is missing, empty or cannot be read."""
     try:
         there, folder = path.is_file(), path.is_dir()
     except OSError as error:
@@ -273,13 +267,7 @@ def open_text(path: str | Path) -> Iterator[IO[str]]:
 
 
 def read_text(path: str | Path, expected: str = "a table of text") -> str:
-    """The whole text of a file, with LF line ends.
-
-    Raises
-    ------
-    UserError
-        As :func:`open_text`.
-    """
+    """The whole text of a file, with LF line ends."""
     content = look_at_text(path, expected)
     with readable(content.path), _open_layers(content.path, content.layers) as file:
         raw = file.read()[content.bom :]

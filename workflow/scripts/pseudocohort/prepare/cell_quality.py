@@ -210,11 +210,6 @@ def choose_cells(
         Name, for messages.
     seed : int
         Seed of Scrublet.
-
-    Raises
-    ------
-    UserError
-        If no cell passes.
     """
     metrics = measure_cells(blocks(), symbols)
 

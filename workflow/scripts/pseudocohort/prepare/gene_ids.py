@@ -137,13 +137,7 @@ def spreadsheet_dates(ids: pd.Series) -> pd.Series:
 
 
 def _refuse_row_numbers(ids: pd.Series, where: str) -> None:
-    """Refuse ids that count the rows, of which many are Entrez ids of some gene.
-
-    Raises
-    ------
-    UserError
-        Saying so.
-    """
+    """Refuse ids that count the rows, of which many are Entrez ids of some gene."""
     if len(ids) < COUNTING or ids.iloc[0] not in ("0", "1") or not ids.str.fullmatch(r"\d{1,9}").all():
         return
     if (np.diff(ids.astype(int)) == 1).all():
@@ -324,15 +318,13 @@ def mapped_profiles(
     adata: ad.AnnData, mapping: GeneMap, table: GeneTable, keep: np.ndarray | None = None
 ) -> ad.AnnData:
     """Profiles with the genes of `mapping`, in memory; those to `keep` (n, bool), or all."""
-    x, start, filled = adata.X, 0, 0
+    x, filled = adata.X, 0
     keep = np.ones(adata.n_obs, dtype=bool) if keep is None else keep
     dense = isinstance(x, np.ndarray | h5py.Dataset)
     mapped: Any = np.empty((int(keep.sum()), len(mapping.genes)), x.dtype) if dense else []
     # In blocks: rows of a matrix that stays in its file, and no second copy of one of full size.
-    for block in row_blocks(x):
-        chosen = keep[start : start + block.shape[0]]
-        start += block.shape[0]
-        part = mapping.apply(block if chosen.all() else block[chosen])
+    for block in row_blocks(x, keep):
+        part = mapping.apply(block)
         if not dense:
             mapped.append(part)
             continue

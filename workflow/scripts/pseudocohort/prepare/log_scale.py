@@ -41,14 +41,10 @@ def log2_expression(
     rows = np.ones(profiles.n_obs, dtype=bool) if rows is None else rows
     if out is None:
         out = np.empty((int(rows.sum()), profiles.n_vars if columns is None else len(columns)), np.float32)
-    start = filled = 0
+    filled = 0
     # In blocks: float64 of a matrix of full size would not fit beside it.
-    for block in row_blocks(profiles.X):
-        chosen = rows[start : start + block.shape[0]]
-        start += block.shape[0]
-        if not chosen.any():
-            continue
-        part = _log2(block if chosen.all() else block[chosen], source)
+    for block in row_blocks(profiles.X, rows):
+        part = _log2(block, source)
         out[filled : filled + len(part)] = part if columns is None else part[:, columns]
         filled += len(part)
     return out

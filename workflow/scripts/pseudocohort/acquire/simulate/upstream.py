@@ -132,12 +132,10 @@ class Upstream:
         lengths = pd.to_numeric(self.genes["length"], errors="coerce").to_numpy()
         return np.where(lengths > 0, lengths, 1000).astype(np.float32)
 
-    def states(
-        self, rng: np.random.Generator, condition: np.ndarray, exogenous: np.ndarray, spread: float = 1.0
-    ) -> np.ndarray:
+    def states(self, rng: np.random.Generator, condition: np.ndarray, exogenous: np.ndarray) -> np.ndarray:
         """Log2 abundances (n, G) float32 of all genes, those of the graph from their exogenous terms."""
         x = rng.standard_normal((len(condition), len(self._base)), dtype=np.float32)
-        x *= self._spread * spread
+        x *= self._spread
         x += self._base
         x += self._tissue[condition]
         x[:, self._columns] = self.model.states(exogenous)
@@ -204,9 +202,8 @@ class Upstream:
         condition = np.arange(n) % len(TISSUES)
         subject = np.arange(n) // len(TISSUES)
         ids = [f"GTEX-{s:05d}-{t:04d}-SM-{i:05d}" for i, (s, t) in enumerate(zip(subject, condition, strict=True))]
-        genes = np.sort(np.concatenate([self.coding, np.setdiff1d(np.arange(len(self.genes)), self.coding)])[
-            : FULL["gtex_genes"]
-        ])  # fmt: skip
+        others = np.setdiff1d(np.arange(len(self.genes)), self.coding)
+        genes = np.sort(np.concatenate([self.coding, others])[: FULL["gtex_genes"]])
         codes = np.empty((n, len(genes)), dtype=np.int16)
         where = condition + len(self.size.cohorts)
         for rows, x in self.tissue(rng, where, "normal", 1_000_000 + subject):
