@@ -27,7 +27,7 @@ from pseudocohort.ingest.gct import read_gct
 from pseudocohort.ingest.h5ad import read_h5ad
 from pseudocohort.ingest.matrix import read_all
 from pseudocohort.ingest.missing import is_absent
-from pseudocohort.ingest.samples import read_samples, spelled_alike, spelled_otherwise
+from pseudocohort.ingest.samples import near_duplicate_labels, read_samples, spelled_otherwise
 from pseudocohort.ingest.tenx import read_tenx
 from pseudocohort.ingest.text import look_at
 from pseudocohort.ingest.units import UnitCheck
@@ -777,9 +777,9 @@ def test_a_sample_table_is_read_by_its_name_in_capitals_and_another_separator_is
 
 def test_donors_and_conditions_that_differ_in_capitals_blanks_or_zeros_only_are_said():
     obs = pd.DataFrame({"donor": ["007", "7", "p1", "P1", "70", "a b"], "condition": ["Tumor", "tumor", *"abcd"]})
-    donors, conditions = spelled_alike(obs)
+    donors, conditions = near_duplicate_labels(obs)
     assert donors.endswith("'007', '7'; 'P1', 'p1'") and conditions.endswith("'Tumor', 'tumor'")
-    assert spelled_alike(obs.iloc[[0, 2, 4, 5]]) == []
+    assert near_duplicate_labels(obs.iloc[[0, 2, 4, 5]]) == []
 
 
 @pytest.mark.parametrize("offset", [None, 1.0])

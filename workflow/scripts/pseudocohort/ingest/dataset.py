@@ -25,7 +25,7 @@ from .gct import open_gct
 from .h5ad import H5adRows
 from .matrix import Matrix, Source, check_finite, places, stored
 from .missing import DOUBTFUL, Missing, key_of
-from .more_samples import with_more
+from .more_samples import join_second_table
 from .numbers import SKIP
 from .recount import counts_of_coverage, read_lengths
 from .rows import check_row
@@ -35,10 +35,10 @@ from .samples import (
     join_samples,
     judge_samples,
     keep_samples,
+    near_duplicate_labels,
     read_samples,
-    spelled_alike,
     spelled_otherwise,
-    unmet,
+    unused_condition_keys,
 )  # fmt: skip
 from .tenx import TenxEntries
 from .units import COUNTED, UnitCheck
@@ -86,11 +86,11 @@ def sample_table(matrix: Source, row: dict[str, Any]) -> tuple[pd.DataFrame, str
     """
     if "samples" in row:
         where = row["samples"].removeprefix("file://")
-        table = with_more(read_samples(where), row, where)
+        table = join_second_table(read_samples(where), row, where)
         try:
             return join_samples(table, matrix.samples, row, where), where
         except UserError as error:
-            if other := _turned(matrix, table, row, where):
+            if other := _transposed_remedy(matrix, table, row, where):
                 raise UserError(error.what, where=error.where, remedy=other) from error
             raise
     if matrix.obs is None:
@@ -102,7 +102,7 @@ def sample_table(matrix: Source, row: dict[str, Any]) -> tuple[pd.DataFrame, str
     return matrix.obs, row["source"]
 
 
-def _turned(matrix: Source, table: pd.DataFrame, row: dict[str, Any], where: str) -> str:
+def _transposed_remedy(matrix: Source, table: pd.DataFrame, row: dict[str, Any], where: str) -> str:
     """What to do if the samples of a text table lie the other way round than declared; empty if they do not."""
     if row["format"] not in ("tsv", "csv") or not isinstance(matrix, GeneLines | SampleLines):
         return ""
@@ -301,7 +301,9 @@ def open_dataset(row: dict[str, Any], conditions: dict[str, Any]) -> Ingestion:
     if dropped[NOT_ANNOTATED]:
         left_out[NOT_ANNOTATED] = [str(i) for i in source.samples[~source.samples.isin(table.index)]]
     renamed = _renamed(annotated["condition"], obs["condition"])
-    notes = _notes(source, table) + spelled_alike(obs) + unmet(annotated["condition"], conditions)
+    notes = (
+        _notes(source, table) + near_duplicate_labels(obs) + unused_condition_keys(annotated["condition"], conditions)
+    )
     return Ingestion(row, source, obs, dropped, left_out, renamed, notes)
 
 

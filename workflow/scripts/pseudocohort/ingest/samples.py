@@ -160,7 +160,7 @@ def spelled_otherwise(ids: Iterable[str], names: Iterable[str]) -> str:
     return ""
 
 
-def spelled_alike(obs: pd.DataFrame) -> list[str]:
+def near_duplicate_labels(obs: pd.DataFrame) -> list[str]:
     """Donors and conditions that differ from others only in capitals, blanks or zeros in front, in words."""
     notes = []
     for column, what in (("donor", "donors"), ("condition", "conditions")):
@@ -268,7 +268,7 @@ def _mapped(raw: pd.Series, mapping: dict[Any, str]) -> pd.Series:
     return raw.map(new)
 
 
-def unmet(labels: pd.Series, conditions: dict[str, Any]) -> list[str]:
+def unused_condition_keys(labels: pd.Series, conditions: dict[str, Any]) -> list[str]:
     """Keys of ``map`` and ``exclude`` that are no label of this dataset, in words, with the label that is nearest."""
     raw = labels.astype(str).str.strip()
     mapped = set(_mapped(raw, conditions.get("map", {})))
@@ -285,9 +285,9 @@ def unmet(labels: pd.Series, conditions: dict[str, Any]) -> list[str]:
 
 
 def judge_samples(obs: pd.DataFrame, conditions: dict[str, Any], where: str) -> pd.DataFrame:
-    """What becomes of each sample: its ``condition`` under its new name, a ``reason`` to leave it out, and ``detail``.
+    """What becomes of each sample: its ``label`` as mapped, the ``condition`` that it is called, ``reason``, ``detail``.
 
-    ``reason`` is empty for a sample that enters; ``detail`` says which label it is about.
+    ``reason`` to leave it out is empty for a sample that enters; ``detail`` says which label it is about.
 
     Raises
     ------
@@ -304,7 +304,7 @@ def judge_samples(obs: pd.DataFrame, conditions: dict[str, Any], where: str) -> 
             excluded |= labels.map({label: label_matches(key, label) for label in labels.unique()}).astype(bool)
     no_condition, no_donor = is_absent(mapped), is_absent(obs["donor"].astype(str), donors=True)
     elsewhere = obs["context"] == ""
-    out = pd.DataFrame({"condition": named, "reason": "", "detail": ""}, index=obs.index)
+    out = pd.DataFrame({"label": mapped, "condition": named, "reason": "", "detail": ""}, index=obs.index)
     for hit, reason, detail in (
         (elsewhere, ELSEWHERE, pd.Series(ELSEWHERE, index=obs.index)),
         (excluded, EXCLUDED, "condition excluded: " + raw.map(repr)),
@@ -344,17 +344,14 @@ def keep_samples(
             where=where,
             remedy="check condition_column, donor_column and context in the sheet, and prepare.conditions",
         )
-    mapped = _mapped(obs.loc[keep, "condition"].astype(str).str.strip(), conditions.get("map", {}))
-    kept: dict[str, str] = {}
-    for label in sorted(mapped.unique()):
-        name = name_of_condition(label)
-        if name in kept:
+    for name, labels in judged[keep].groupby("condition")["label"]:
+        if labels.nunique() > 1:
+            first, second = sorted(labels.unique())[:2]
             raise UserError(
-                f"conditions {kept[name]!r} and {label!r} are both written {name!r}",
+                f"conditions {first!r} and {second!r} are both written {name!r}",
                 where=where,
                 remedy="map one of them to another name in prepare.conditions.map",
             )
-        kept[name] = label
     out = obs[keep].assign(condition=judged.loc[keep, "condition"])
     donors = out.groupby("condition")["donor"].nunique()
     few = donors[donors < conditions.get("min_donors", 1)]

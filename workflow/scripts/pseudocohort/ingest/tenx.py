@@ -34,7 +34,7 @@ def _find(folder: Path, prefix: str, *names: str) -> Path:
     )
 
 
-def _place(path: Path) -> tuple[Path, str]:
+def _folder_and_prefix(path: Path) -> tuple[Path, str]:
     """Folder and beginning of the names of the three files: ``GSM1_matrix.mtx.gz`` stands beside ``GSM1_genes.tsv``."""
     if path.is_dir() and not any((path / f"matrix.mtx{ending}").is_file() for ending in PACKED):
         found = sorted(file for ending in PACKED for file in path.glob(f"*matrix.mtx{ending}"))
@@ -100,7 +100,7 @@ class TenxEntries:
     obs = None
 
     def __init__(self, path: str | Path, *, orientation: str = "genes_by_samples", exact: bool = False) -> None:
-        folder, prefix = _place(Path(path))
+        folder, prefix = _folder_and_prefix(Path(path))
         self.path = _find(folder, prefix, "matrix.mtx")
         features_file = _find(folder, prefix, "features.tsv", "genes.tsv")
         barcodes_file = _find(folder, prefix, "barcodes.tsv")

@@ -157,7 +157,7 @@ def ensembl_in(text: str) -> str:
     return found[0][0] if len(ids) == 1 and not any(copy for _, copy in found) else ""
 
 
-def _unlike(unknown: pd.Series, kind: str, table: GeneTable) -> pd.Series:
+def _other_species(unknown: pd.Series, kind: str, table: GeneTable) -> pd.Series:
     """Which unknown ids are of another species."""
     other = unknown.str.contains(OTHER_SPECIES)
     if kind != "ensembl":
@@ -166,7 +166,7 @@ def _unlike(unknown: pd.Series, kind: str, table: GeneTable) -> pd.Series:
     return other
 
 
-def _not_known(unknown: pd.Series, other: pd.Series, total: int, kind: str, table: GeneTable) -> tuple[str, str]:
+def _explain_unknown(unknown: pd.Series, other: pd.Series, total: int, kind: str, table: GeneTable) -> tuple[str, str]:
     """What is wrong with ids most of which are unknown, and what to do."""
     if other.sum() > 0.5 * len(unknown):
         return (
@@ -273,9 +273,9 @@ def gene_map(adata: ad.AnnData, kind: str, rule: str, table: GeneTable) -> GeneM
     target = mapped.to_numpy(dtype=str)
     target[set_aside] = ""
     unknown = (target == "") & ~set_aside
-    other = _unlike(ids[unknown], kind, table)
+    other = _other_species(ids[unknown], kind, table)
     if unknown.sum() > 0.5 * (~set_aside).sum():
-        what, remedy = _not_known(ids[unknown], other, int((~set_aside).sum()), kind, table)
+        what, remedy = _explain_unknown(ids[unknown], other, int((~set_aside).sum()), kind, table)
         raise UserError(what, where=where, remedy=remedy)
     dates = ids[unknown][spreadsheet_dates(ids[unknown].str.strip())].tolist()
     if dates:

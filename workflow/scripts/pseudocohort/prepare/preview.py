@@ -48,7 +48,7 @@ def _conditions(obs: pd.DataFrame) -> list[str]:
     return lines
 
 
-def _doubts(samples: dict[str, Any]) -> list[str]:
+def _annotation_doubts(samples: dict[str, Any]) -> list[str]:
     labels, repeated, sex = (samples[name] for name in ("labels", "repeated", "sex"))
     lines = []
     if labels["checked"]:
@@ -134,7 +134,7 @@ def render(report: dict[str, Any], obs: pd.DataFrame, gene_count: int) -> str:
         samples = report["samples"]
         lines.append(f"samples   removed for few genes: {_some(samples['removed']) or 'none'}")
         lines.append(f"          outliers, which are kept: {_some(samples['outliers']) or 'none'}")
-        lines += _doubts(samples)
+        lines += _annotation_doubts(samples)
     if names := report.get("cell_lines"):
         lines.append(f"lines     {names['lines']:,}; {len(names['renamed']):,} renamed")
         for kind in ("ambiguous", "unmatched"):
