@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import anndata as ad
@@ -10,12 +11,24 @@ import pandas as pd
 
 from pseudocohort.core.blocks import row_blocks
 from pseudocohort.ingest.dataset import open_dataset, smallest_exact
-from pseudocohort.ingest.matrix import Matrix, assemble
+from pseudocohort.ingest.delimited import open_delimited
+from pseudocohort.ingest.gct import open_gct
+from pseudocohort.ingest.h5ad import H5adRows
+from pseudocohort.ingest.matrix import Matrix, Source, assemble, read_all
 from pseudocohort.ingest.samples import judge_samples, keep_samples
+from pseudocohort.ingest.tenx import TenxEntries
 from pseudocohort.ingest.units import UnitCheck
 from pseudocohort.prepare.cell_quality import choose_cells
 from pseudocohort.prepare.gene_ids import gene_map, mapped_profiles
 from pseudocohort.prepare.gene_table import GeneTable
+
+
+def reader(opener: Callable[..., Source]) -> Callable[..., Matrix]:
+    """The function that reads all of what `opener` opens."""
+    return lambda *arguments, **options: read_all(opener(*arguments, **options))
+
+
+read_delimited, read_gct, read_h5ad, read_tenx = map(reader, (open_delimited, open_gct, H5adRows, TenxEntries))
 
 
 def ingest_dataset(row: dict[str, Any], *, conditions: dict[str, Any]) -> ad.AnnData:

@@ -13,15 +13,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import io as scipy_io
 from scipy import sparse
-from support.in_memory import check_unit, ingest_dataset, matrix_of, obs_of, select_conditions
+from support.in_memory import (
+    check_unit,
+    ingest_dataset,
+    matrix_of,
+    obs_of,
+    read_delimited,
+    read_gct,
+    read_h5ad,
+    read_tenx,
+    select_conditions,
+)
 
 from pseudocohort.core import contracts
 from pseudocohort.core.errors import UserError
-from pseudocohort.ingest.delimited import read_delimited
-from pseudocohort.ingest.gct import read_gct
-from pseudocohort.ingest.h5ad import read_h5ad
 from pseudocohort.ingest.samples import column_of, name_of_condition, read_samples
-from pseudocohort.ingest.tenx import read_tenx
 
 GENES = ["TP53", "EGFR", "MYC"]
 SAMPLES = ["s1", "s2", "s3", "s4"]

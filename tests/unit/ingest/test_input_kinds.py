@@ -17,18 +17,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
-from support.in_memory import check_unit, ingest_dataset, map_genes, matrix_of, obs_of, select_conditions, toy
+from support.in_memory import (
+    check_unit,
+    ingest_dataset,
+    map_genes,
+    matrix_of,
+    obs_of,
+    read_delimited,
+    read_gct,
+    read_h5ad,
+    read_tenx,
+    select_conditions,
+    toy,
+)
 
 from pseudocohort import study
 from pseudocohort.core.errors import UserError
-from pseudocohort.ingest.delimited import open_delimited, read_delimited
+from pseudocohort.ingest.delimited import open_delimited
 from pseudocohort.ingest.features import genes_among
-from pseudocohort.ingest.gct import read_gct
-from pseudocohort.ingest.h5ad import read_h5ad
 from pseudocohort.ingest.matrix import read_all
 from pseudocohort.ingest.missing import is_absent
 from pseudocohort.ingest.samples import near_duplicate_labels, read_samples, spelled_otherwise
-from pseudocohort.ingest.tenx import read_tenx
 from pseudocohort.ingest.text import look_at
 from pseudocohort.ingest.units import UnitCheck
 from pseudocohort.prepare.cell_quality import read_labels

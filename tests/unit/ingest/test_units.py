@@ -6,13 +6,11 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
-from support.in_memory import check_unit, ingest_dataset
+from support.in_memory import check_unit, ingest_dataset, read_delimited, read_h5ad
 
 from pseudocohort.core import contracts
 from pseudocohort.core.errors import UserError
 from pseudocohort.ingest.dataset import ingest_to_file
-from pseudocohort.ingest.delimited import read_delimited
-from pseudocohort.ingest.h5ad import read_h5ad
 from pseudocohort.prepare.cell_lines import LineNames
 from pseudocohort.prepare.quality import control_cells, control_samples
 from pseudocohort.prepare.tpm import to_tpm

@@ -13,7 +13,7 @@ import pandas as pd
 from ..core.errors import UserError
 from . import numbers
 from .fields import SEPARATORS, layout_of, split
-from .matrix import Matrix, check_ids, read_all
+from .matrix import Matrix, check_ids
 from .text import decoded, line_blocks, look_at_text, open_text, without_marks
 
 #: Words for a number that is missing, beside those of :mod:`.numbers`: pandas' default list, in small letters.
@@ -312,8 +312,3 @@ def open_delimited(
     check_ids(pd.Index(columns), "sample", f"{path}, header")
     obs = annotation_rows(path, separator, layout.skip, annotation, layout.names) if annotation else None
     return GeneLines(TextTable(path, separator, columns, layout.skip + annotation), exact, obs)
-
-
-def read_delimited(path: str | Path, *, format: str, orientation: str, exact: bool = False) -> Matrix:
-    """All of a TSV or CSV matrix, in memory; see :func:`open_delimited`."""
-    return read_all(open_delimited(path, format=format, orientation=orientation, exact=exact))

@@ -11,7 +11,7 @@ import pandas as pd
 from ..core.errors import UserError
 from .delimited import GeneLines, TextTable, annotation_rows
 from .fields import split
-from .matrix import Matrix, check_ids, read_all
+from .matrix import Matrix, check_ids
 from .text import open_text
 
 VERSIONS = ("#1.2", "#1.3")
@@ -94,8 +94,3 @@ def open_gct(path: str | Path, *, exact: bool = False) -> GctLines:
     obs = annotation_rows(path, "\t", 3, below, header, leading) if below else None
     table = TextTable(path, "\t", header[leading:], 3 + below, leading, id_at, note_at)
     return GctLines(table, exact, obs, genes)
-
-
-def read_gct(path: str | Path, *, exact: bool = False) -> Matrix:
-    """All of a GCT file, in memory; see :func:`open_gct`."""
-    return read_all(open_gct(path, exact=exact))

@@ -18,7 +18,7 @@ from scipy import sparse
 from ..core.blocks import row_blocks
 from ..core.errors import UserError
 from .features import genes_among
-from .matrix import Matrix, check_ids, read_all
+from .matrix import Matrix, check_ids
 from .text import look_at
 
 SYMBOL_COLUMNS = ("symbol", "gene_symbol", "gene_symbols", "feature_name")
@@ -260,8 +260,3 @@ def _check_sparse(x: Any) -> None:
         part = x.group["indices"][start : start + (1 << 24)]
         if len(part) and (part.min() < 0 or part.max() >= minor):
             raise ValueError("an index lies outside the matrix")
-
-
-def read_h5ad(path: str | Path, *, exact: bool = False, layer: str = "X") -> Matrix:
-    """All of an h5ad file, in memory; see :class:`H5adRows`."""
-    return read_all(H5adRows(path, exact=exact, layer=layer))

@@ -285,7 +285,7 @@ def unused_condition_keys(labels: pd.Series, conditions: dict[str, Any]) -> list
 
 
 def judge_samples(obs: pd.DataFrame, conditions: dict[str, Any], where: str) -> pd.DataFrame:
-    """What becomes of each sample: its ``label`` as mapped, the ``condition`` that it is called, ``reason``, ``detail``.
+    """What becomes of each sample: its mapped ``label``, the ``condition`` it is called, ``reason``, ``detail``.
 
     ``reason`` to leave it out is empty for a sample that enters; ``detail`` says which label it is about.
 

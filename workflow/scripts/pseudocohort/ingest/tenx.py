@@ -14,7 +14,7 @@ from ..core.errors import UserError
 from . import numbers
 from .features import genes_among
 from .fields import split
-from .matrix import Matrix, check_ids, read_all
+from .matrix import Matrix, check_ids
 from .text import line_blocks, open_text, read_text
 
 PACKED = ("", ".gz", ".bz2", ".xz")
@@ -252,8 +252,3 @@ class TenxEntries:
         if keep[start:].any():
             none = (np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, self.dtype))
             yield block(len(self.samples), *(rest or none))
-
-
-def read_tenx(path: str | Path, *, orientation: str = "genes_by_samples", exact: bool = False) -> Matrix:
-    """All of a 10x folder, in memory; see :class:`TenxEntries`."""
-    return read_all(TenxEntries(path, orientation=orientation, exact=exact))
