@@ -37,9 +37,9 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "workflow/scripts"), str(ROOT / "tools")]
 
 from gdc_server import Gdc, hit, star_file
+from upstream_files import COHORTS, FULL, Size, Upstream
 
 from pseudocohort.acquire.checksums import file_digest
-from pseudocohort.acquire.simulate.upstream import COHORTS, FULL, Size, Upstream
 from pseudocohort.plan.costs import by_rule, measured
 
 COPIED = ("Snakefile", "workflow", "config", "envs", "profiles", "resources", "docs")

@@ -1,9 +1,10 @@
 """Files of the shape that the public sources have, their samples scaled by a factor: a rehearsal of a large study.
 
-The genes are real ones. Some of them follow a structural causal model (:mod:`.model`) whose graph and do-effects are
-written beside the files; of the others, most of those with an Entrez id are expressed, with a level and tissue effects
-of their own, and the rest are hardly seen. Scale 1 is the GDC's STAR counts of 33 cohorts, GTEx's TPM, DepMap's TPM of
-lines and the UMI counts of Kinker et al. (2020); the number of genes is that of the sources at every scale.
+The genes are real ones. Some of them follow a structural causal model (:mod:`pseudocohort.acquire.simulate.model`)
+whose graph and do-effects are written beside the files; of the others, most of those with an Entrez id are expressed,
+with a level and tissue effects of their own, and the rest are hardly seen. Scale 1 is the GDC's STAR counts of 33
+cohorts, GTEx's TPM, DepMap's TPM of lines and the UMI counts of Kinker et al. (2020); the number of genes is that of
+the sources at every scale.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...core import seeds
-from . import formats
-from .model import Model, make_model
-from .write import do_effects, graph_table
+from pseudocohort.acquire.simulate import formats
+from pseudocohort.acquire.simulate.model import Model, make_model
+from pseudocohort.acquire.simulate.write import do_effects, graph_table
+from pseudocohort.core import seeds
 
 #: Tumours and solid normals of each cohort with open STAR counts, rounded.
 COHORTS = {
