@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from ..core.errors import UserError
-from .text import open_text, read_text
+from .text import open_text, read_text, without_marks
 
 SEPARATORS = {"tsv": "\t", "csv": ","}
 #: Beginnings of files of GEO that hold annotation and values one after the other.
@@ -161,7 +161,7 @@ def layout_of(path: str | Path, separator: str) -> Layout:
                     yield split(line, separator)
 
         names = fit(fields, lines(), where)
-    return Layout([name.strip() for name in names], skip)
+    return Layout([without_marks(name).strip() for name in names], skip)
 
 
 def check_delimiter(

@@ -279,7 +279,7 @@ def read_text(path: str | Path, expected: str = "a table of text") -> str:
 
 def without_marks(text: str) -> str:
     """Text without characters that have no width, which copies from web pages and documents bring along."""
-    return text if text.isascii() else re.sub("[\u200b-\u200f\u2060\ufeff]", "", text)
+    return text if text.isascii() else re.sub("[\u200b\u200e\u200f\u2060\ufeff]", "", text)
 
 
 def decoded(raw: bytes) -> str:
