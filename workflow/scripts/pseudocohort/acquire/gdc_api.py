@@ -79,35 +79,31 @@ class Client:
             yield content
 
     def _answer(self, url: str, body: dict[str, Any] | None) -> requests.Response:
-        problem = ""
+        problem = asked = ""
         for attempt in range(self.attempts):
-            asked = ""
+            if attempt:
+                log.info("%s %s; attempt %d of %d", url, problem, attempt + 1, self.attempts)
+                self.wait(attempt - 1, asked)
             try:
                 response = self._session.request(
                     "GET" if body is None else "POST", url, json=body, stream=True, timeout=TIMEOUT
                 )
             except TRANSFER_ERRORS as error:
-                problem = f"cannot be reached ({type(error).__name__}: {error})"
-            else:
-                if response.status_code == 200:
-                    return response
-                problem = f"answered {response.status_code} {response.reason}"
-                if response.status_code == 202:
-                    problem += ", without content"
-                asked = response.headers.get("Retry-After", "")
-                refused = response.status_code not in BUSY
-                said = _message(response) if refused else ""
-                response.close()
-                if refused:
+                problem, asked = f"cannot be reached ({type(error).__name__}: {error})", ""
+                continue
+            if response.status_code == 200:
+                return response
+            problem = f"answered {response.status_code} {response.reason}"
+            problem += ", without content" if response.status_code == 202 else ""
+            asked = response.headers.get("Retry-After", "")
+            with response:
+                if response.status_code not in BUSY:
                     raise UserError(
-                        f"the server {problem}" + (f": {said}" if said else ""),
+                        f"the server {problem}: {_message(response)}".removesuffix(": "),
                         where=url,
                         remedy="check the project's name; a field that the message names may have been renamed at the "
                         "GDC; only open-access files can be had without a token",
                     )
-            log.info("%s %s; attempt %d of %d", url, problem, attempt + 1, self.attempts)
-            if attempt + 1 < self.attempts:
-                self.wait(attempt, asked)
         raise UserError(
             f"the server {problem}, {self.attempts} times in a row",
             where=url,
@@ -124,17 +120,16 @@ class Client:
         """
         problem = ""
         for attempt in range(self.attempts):
+            if attempt:
+                self.wait(attempt - 1)
             try:
                 with self.open(path, body) as answer:
                     parsed = json.loads(answer.read())
+                if isinstance(parsed, dict):
+                    return parsed
+                problem = "the answer is no JSON object"
             except TRANSFER_ERRORS as error:
                 problem = f"the transfer broke off: {error}"
             except ValueError as error:
                 problem = f"the answer is no JSON: {error}"
-            else:
-                if isinstance(parsed, dict):
-                    return parsed
-                problem = "the answer is no JSON object"
-            if attempt + 1 < self.attempts:
-                self.wait(attempt)
         raise UserError(problem, where=f"{self.api}/{path}", remedy="run again later")

@@ -62,9 +62,9 @@ def _first(matrix: Matrix, condition: Callable[[np.ndarray], np.ndarray]) -> tup
     return float(value), f"gene {gene!r}, sample {sample!r}"
 
 
-def _spread(count: int, most: int) -> np.ndarray:
-    """Positions of at most so many of `count`, evenly spaced."""
-    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(int))
+def _spread(size: int, most: int) -> np.ndarray:
+    """Positions of `size`, at most so many, evenly spaced."""
+    return np.unique(np.linspace(0, size - 1, min(size, most)).astype(int))
 
 
 def _dense(x: np.ndarray | sparse.csr_matrix) -> np.ndarray:
@@ -273,8 +273,8 @@ class UnitCheck:
                 f"declared {declared}, but the largest value is {largest:.6g}", where=self.where, remedy=remedy
             )
         if block.x.shape[0] >= 8 and sum(map(len, self.centred)) < 2000:
-            some = _dense(block.x[:, _spread(block.x.shape[1], PROBED_GENES)])
-            self.centred.append(np.c_[some.mean(axis=0), some.std(axis=0), (some < 0).mean(axis=0)])
+            probed = _dense(block.x[:, _spread(block.x.shape[1], PROBED_GENES)])
+            self.centred.append(np.c_[probed.mean(axis=0), probed.std(axis=0), (probed < 0).mean(axis=0)])
         if self._log and sum(map(len, self.probe)) < PROBED_VALUES:
             few = 4 * PROBED_VALUES if values.ndim == 1 else 4 * PROBED_VALUES // max(len(values), 1) + 1
             above = np.ravel(values[..., :few]).astype(np.float64)
@@ -510,8 +510,8 @@ class UnitCheck:
             return
         largest = pd.concat(self.largest_of).groupby(level=0, sort=False).max()
         low, high = largest[largest < BETWEEN], largest[largest >= BETWEEN]
-        # Lowly expressed samples of few genes may come close to the limit.
-        if len(low) and len(high) and high.median() > 4 * low.median():
+        # Linear values of a few lowly expressed genes may lie on both sides of the limit.
+        if len(low) and len(high) and (self._log or high.median() > 10 * low.median()):
             odd = min((high, low) if self._log else (low, high), key=len)
             self.warnings.append(
                 f"in {count(len(odd), 'sample')} ({some(odd.index, 3)}) the largest value is {odd.median():.4g}, in "
