@@ -53,9 +53,9 @@ def read_labels(labels: pd.Series, dataset: str) -> tuple[np.ndarray, np.ndarray
         column says something else.
     """
     where = f"dataset {dataset!r}, column 'doublet_column'"
-    text = labels.astype(str).str.strip()
+    # demuxlet's column BEST says the kind, and then of whom the cell is: DBL-A-B-0.5.
+    text = labels.astype(str).str.strip().str.replace(r"^(SNG|DBL|AMB)-.*", r"\1", regex=True)
     words = text.str.lower().str.replace(r"\s+", " ", regex=True)
-    words = words.str.replace(r"^(sng|dbl)-.*", r"\1", regex=True)  # demuxlet's BEST: the kind, then who it is
     coded = sorted(word for word in words.unique() if re.fullmatch(r"[0-9](\.0)?", word))
     if coded and coded[-1] >= "2":
         raise UserError(
@@ -67,7 +67,7 @@ def read_labels(labels: pd.Series, dataset: str) -> tuple[np.ndarray, np.ndarray
     absent = is_absent(text).to_numpy() & ~words.eq("unassigned").to_numpy()
     doublet, singlet = words.isin(DOUBLETS).to_numpy(), words.isin(SINGLETS).to_numpy()
     unclear = ~(doublet | singlet | absent)
-    if doublet.all():
+    if len(labels) and doublet.all():
         raise UserError(
             f"every cell is labelled a doublet, by {', '.join(map(repr, text.unique()[:6]))}",
             where=where,
