@@ -219,7 +219,7 @@ def test_rounded_tpm_and_scaled_counts_that_are_declared_counts_are_a_warning(co
     assert "rounded" not in warnings_of(counts, "counts")
     for total, name in ((1e6, "million"), (1e4, "ten thousand")):
         scaled = (counts / counts.sum() * total).round()
-        scaled.iloc[0] += total - scaled.sum()  # whole, and the very same sums
+        scaled.loc[scaled.sum(axis=1).idxmax()] += total - scaled.sum()  # whole, and the very same sums
         assert f"all samples sum to a {name}: are these counts" in warnings_of(scaled, "counts")
 
 
@@ -264,7 +264,8 @@ def test_a_second_header_line_leads_to_annotation_rows(check, counts):
 
 
 def test_as_many_columns_as_a_spreadsheet_holds_are_said(check, counts):
-    wide = pd.DataFrame(1, index=counts.index[:20], columns=[f"c{i}" for i in range(255)])
+    values = np.tile(counts.to_numpy(), 22)[:, :255]
+    wide = pd.DataFrame(values, index=counts.index, columns=[f"c{i}" for i in range(255)])
     samples = "sample\tdonor\ttype\n" + "".join(f"c{i}\tL{i % 3}\tA\n" for i in range(300))
     text, code = check(wide, samples)
     assert code == 0 and "no values for 45 rows" in text and "256 columns are the most of a spreadsheet" in text
