@@ -38,6 +38,14 @@ def data_root() -> Path:
 
 
 @pytest.fixture(scope="session")
+def table(project_root):
+    """The shipped table of genes."""
+    from pseudocohort.prepare.gene_table import load_gene_table
+
+    return load_gene_table(project_root / "resources/genes.tsv.gz")
+
+
+@pytest.fixture(scope="session")
 def cases() -> Path:
     """Folder of made-up inputs of kinds that people reported, each with what is right: ../shared/cases."""
     root = ROOT.parent / "shared" / "cases"

@@ -47,11 +47,12 @@ sys.path[:0] = [str(ROOT / "workflow/scripts"), str(ROOT / "tools")]
 from pseudocohort import configuration, study
 from pseudocohort.core.errors import UserError
 from pseudocohort.ingest.dataset import ingest_to_file
-from pseudocohort.ingest.delimited import MISSING, read_delimited
-from pseudocohort.ingest.gct import read_gct
-from pseudocohort.ingest.h5ad import read_h5ad
+from pseudocohort.ingest.delimited import MISSING, open_delimited
+from pseudocohort.ingest.gct import open_gct
+from pseudocohort.ingest.h5ad import H5adRows
+from pseudocohort.ingest.matrix import read_all
 from pseudocohort.ingest.samples import read_samples
-from pseudocohort.ingest.tenx import read_tenx
+from pseudocohort.ingest.tenx import TenxEntries
 from pseudocohort.prepare.cell_lines import read_line_names
 
 #: Seconds after which an input is called a hang: of computing, so that a busy machine is none, and of waiting.
@@ -233,7 +234,7 @@ def fuzz_delimited(rng: random.Random, folder: Path) -> str:
     text = table_text(rng, ["gene", *samples], [[g, *(number(rng) for _ in samples)] for g in genes], separator)
     path = folder / f"m.{format}"
     path.write_bytes(packed(damaged(encoded(text, rng), rng), rng))
-    matrix = read_delimited(path, format=format, orientation="genes_by_samples", exact=True)
+    matrix = read_all(open_delimited(path, format=format, orientation="genes_by_samples", exact=True))
     text = text_of(path.read_bytes())
     if open_question(text, separator):
         return "read, not compared"
@@ -262,9 +263,8 @@ def fuzz_pandas(rng: random.Random, folder: Path) -> str:
     path = folder / "m"
     text = (frame.T if turned else frame).to_csv(sep="\t" if format == "tsv" else ",")
     path.write_bytes(packed(text.encode(), rng))
-    matrix = read_delimited(
-        path, format=format, orientation="genes_by_samples" if turned else "samples_by_genes", exact=True
-    )
+    orientation = "genes_by_samples" if turned else "samples_by_genes"
+    matrix = read_all(open_delimited(path, format=format, orientation=orientation, exact=True))
     theirs = pd.read_csv(
         io.StringIO(text), sep="\t" if format == "tsv" else ",", index_col=0, float_precision="round_trip"
     )
@@ -295,7 +295,7 @@ def fuzz_gct(rng: random.Random, folder: Path) -> str:
         skip = 0
     path = folder / "m.gct"
     path.write_bytes(packed(damaged(encoded("\n".join(lines) + "\n", rng), rng), rng))
-    matrix = read_gct(path, exact=True)
+    matrix = read_all(open_gct(path, exact=True))
     text = text_of(path.read_bytes()).replace("\r\n", "\n").replace("\r", "\n")
     if odd_quotes(text, "\t"):
         return "read, not compared"
@@ -333,7 +333,8 @@ def fuzz_tenx(rng: random.Random, folder: Path) -> str:
         raw = content.encode()
         raw = damaged(raw, rng) if rng.random() < 0.4 else raw
         (folder / name).write_bytes(packed(raw, rng))
-    ours = read_tenx(folder, orientation="samples_by_genes" if turned else "genes_by_samples", exact=True)
+    orientation = "samples_by_genes" if turned else "genes_by_samples"
+    ours = read_all(TenxEntries(folder, orientation=orientation, exact=True))
     plain = unpacked((folder / "matrix.mtx").read_bytes()).decode("utf-8", "replace")
     try:
         theirs = scipy_io.mmread(io.StringIO(plain.replace("\t", " "))).toarray()
@@ -408,7 +409,7 @@ def fuzz_h5ad(rng: random.Random, folder: Path) -> str:
         path.write_bytes(raw[: rng.randrange(len(raw))])
     if rng.random() < 0.05:
         path.write_bytes(packed(path.read_bytes(), rng))
-    ours = read_h5ad(path, exact=True, layer=layer)
+    ours = read_all(H5adRows(path, exact=True, layer=layer))
     with h5py.File(path, "r") as file:
         element = file[{"X": "X", "raw": "raw/X"}.get(layer, f"layers/{layer}")]
         if isinstance(element, h5py.Group):

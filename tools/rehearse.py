@@ -37,9 +37,9 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "workflow/scripts"), str(ROOT / "tools")]
 
 from gdc_server import Gdc, hit, star_file
+from upstream_files import COHORTS, FULL, Size, Upstream
 
-from pseudocohort.acquire.checksums import file_md5
-from pseudocohort.acquire.simulate.upstream import COHORTS, FULL, Size, Upstream
+from pseudocohort.acquire.checksums import file_digest
 from pseudocohort.plan.costs import by_rule, measured
 
 COPIED = ("Snakefile", "workflow", "config", "envs", "profiles", "resources", "docs")
@@ -130,7 +130,7 @@ def point_catalogue(path: Path, files: Path, api: str, address: str) -> None:
     table.loc["gdc_star_counts", "url"] = api
     for name, file in SOURCES.items():
         table.loc[name, ["url", "mirror"]] = [f"{address}/{file}", ""]
-        table.loc[name, ["bytes", "md5"]] = [str((files / file).stat().st_size), file_md5(files / file)]
+        table.loc[name, ["bytes", "md5"]] = [str((files / file).stat().st_size), file_digest(files / file, "md5")]
         table.loc[name, "file"] = table.loc[name, "file"] or file
     table.to_csv(path, sep="\t", index=False, quoting=3)
 

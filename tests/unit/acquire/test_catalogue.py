@@ -38,10 +38,7 @@ class Answers(Handler):
     def do_GET(self) -> None:
         self.server.seen.append(self.path)
         body = self.server.files.get(self.path, b"")
-        self.send_response(202 if self.path in self.server.empty_202 else 200 if body else 404)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        self.answer(body, status=202 if self.path in self.server.empty_202 else 200 if body else 404)
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from support.servers import Handler, Server, serving
 
-from pseudocohort.acquire.fetch import fetch, provenance_path
+from pseudocohort.acquire import sources
+from pseudocohort.acquire.fetch import fetch
 from pseudocohort.core.errors import UserError
 
 DATA = gzip.compress(b"gene\tsample\n" + bytes(range(32, 127)) * 3000, compresslevel=0, mtime=0)
@@ -37,20 +38,8 @@ class Answers(Handler):
         if body is None:
             self.send_error(404)
             return
-        start = 0
-        if self.headers.get("Range") and self.headers.get("If-Range") == self.server.etag:
-            start = int(self.headers["Range"].removeprefix("bytes=").rstrip("-"))
-            if start >= len(body):
-                self.send_error(416)
-                return
-        self.send_response(206 if start else 200)
-        if start:
-            self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
-        self.send_header("ETag", self.server.etag)
-        self.send_header("Content-Length", str(len(body) - start))
-        self.end_headers()
-        stop = start + self.server.cut_at.pop(0) if self.server.cut_at else len(body)
-        self.wfile.write(body[start:stop])
+        cut = self.server.cut_at.pop(0) if self.server.cut_at else None
+        self.answer(body, {"ETag": self.server.etag}, most=cut)
 
 
 @pytest.fixture
@@ -60,56 +49,13 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
         yield running
 
 
-def test_local_file_is_not_copied(tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir()
-    source = tmp_path / "data" / "a.tsv"
-    source.write_bytes(b"x\t1\n")
-    target = tmp_path / "downloads" / "a.tsv"
-    provenance = fetch("{data_root}/a.tsv", target, data_root=f"{tmp_path}/data/", offline=True)
-    assert provenance["path"] == str(source)
-    assert provenance["sha256"] == hashlib.sha256(b"x\t1\n").hexdigest()
-    assert provenance["bytes"] == 4
-    assert not target.exists()
-    assert json.loads(provenance_path(target).read_text()) == provenance
-
-
-def test_file_url_and_folder(tmp_path: Path) -> None:
-    folder = tmp_path / "with space"
-    folder.mkdir()
-    (folder / "b").write_bytes(b"2")
-    (folder / "a").write_bytes(b"1")
-    provenance = fetch(folder.as_uri(), tmp_path / "out")
-    assert provenance["path"] == str(folder) and provenance["bytes"] == 2
-    before = provenance["sha256"]
-    (folder / "b").rename(folder / "c")
-    assert fetch(str(folder), tmp_path / "out")["sha256"] != before
-
-
-@pytest.mark.parametrize(
-    ("source", "data_root", "said"),
-    [
-        ("{data_root}/x.tsv", "", "data_root is not set"),
-        ("{data_root}/x.tsv", "/nowhere/at/all", "/nowhere/at/all/x.tsv is not there"),
-        ("ftp://example.org/x.tsv", "", "'ftp' are not supported"),
-    ],
-)
-def test_sources_that_cannot_be(tmp_path: Path, source: str, data_root: str, said: str) -> None:
-    with pytest.raises(UserError, match=said) as error:
-        fetch(source, tmp_path / "x.tsv", data_root=data_root)
-    assert error.value.remedy
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_empty_local_file(tmp_path: Path) -> None:
-    (tmp_path / "x.tsv").touch()
-    with pytest.raises(UserError, match="is empty"):
-        fetch(str(tmp_path / "x.tsv"), tmp_path / "out")
-
-
-def test_wrong_checksum_of_a_local_file(tmp_path: Path) -> None:
-    (tmp_path / "x.tsv").write_text("x")
-    with pytest.raises(UserError, match="SHA-256"):
-        fetch(str(tmp_path / "x.tsv"), tmp_path / "out", sha256="0" * 64)
+@pytest.mark.parametrize("address", ["ftp://example.org/x.tsv", "s3://bucket/x.tsv"])
+def test_addresses_of_other_kinds_are_refused(address: str) -> None:
+    row = {"source": "x.tsv", "samples": address}
+    with pytest.raises(UserError, match=f"'{address.split(':')[0]}' are not supported") as error:
+        sources.check({"mine": row})
+    assert error.value.remedy and "'samples'" in error.value.where
+    assert sources.check({"mine": row | {"samples": "file:///x.tsv"}})
 
 
 def test_download_and_reuse(server: FileServer, tmp_path: Path) -> None:

@@ -17,15 +17,9 @@ from pseudocohort.core.errors import UserError
 from pseudocohort.core.io import read_table, write_table
 from pseudocohort.prepare.cell_lines import LineNames, read_line_names
 from pseudocohort.prepare.donors import assign_donors
-from pseudocohort.prepare.gene_table import load_gene_table
 from pseudocohort.prepare.harmonise import harmonise
 from pseudocohort.prepare.log_scale import log2_expression
 from pseudocohort.prepare.quality import control_samples
-
-
-@pytest.fixture(scope="module")
-def table(project_root):
-    return load_gene_table(project_root / "resources/genes.tsv.gz")
 
 
 @pytest.fixture

@@ -13,16 +13,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import io as scipy_io
 from scipy import sparse
-from support.in_memory import check_unit, ingest_dataset, select_conditions
+from support.in_memory import (
+    check_unit,
+    ingest_dataset,
+    matrix_of,
+    obs_of,
+    read_delimited,
+    read_gct,
+    read_h5ad,
+    read_tenx,
+    select_conditions,
+)
 
 from pseudocohort.core import contracts
 from pseudocohort.core.errors import UserError
-from pseudocohort.ingest.delimited import read_delimited
-from pseudocohort.ingest.gct import read_gct
-from pseudocohort.ingest.h5ad import read_h5ad
-from pseudocohort.ingest.matrix import Matrix
 from pseudocohort.ingest.samples import column_of, name_of_condition, read_samples
-from pseudocohort.ingest.tenx import read_tenx
 
 GENES = ["TP53", "EGFR", "MYC"]
 SAMPLES = ["s1", "s2", "s3", "s4"]
@@ -150,11 +155,6 @@ def test_latin1_sample_table(tmp_path):
     assert read_samples(path)["site"][0] == "München"
 
 
-def matrix_of(x):
-    x = np.asarray(x, dtype=np.float32)
-    return Matrix(x, pd.Index([f"s{i}" for i in range(len(x))]), pd.Index([f"g{i}" for i in range(x.shape[1])]))
-
-
 @pytest.mark.parametrize(
     ("x", "unit", "offset", "message"),
     [
@@ -196,17 +196,6 @@ def test_condition_names_become_path_parts():
 def test_condition_names_keep_the_contract_or_are_empty(label):
     name = name_of_condition(label)
     assert name == "" or contracts.NAME.match(name)
-
-
-def obs_of(conditions, donors=None):
-    n = len(conditions)
-    return pd.DataFrame(
-        {
-            "donor": donors or [f"d{i}" for i in range(n)], "condition": conditions, "technology": "bulk",
-            "aggregation": "bulk", "context": "tumour",
-        },
-        index=[f"s{i}" for i in range(n)],
-    )  # fmt: skip
 
 
 def test_conditions_are_mapped_excluded_and_counted():

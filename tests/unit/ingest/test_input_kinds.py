@@ -17,23 +17,31 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
-from support.in_memory import check_unit, ingest_dataset, map_genes, select_conditions
+from support.in_memory import (
+    check_unit,
+    ingest_dataset,
+    map_genes,
+    matrix_of,
+    obs_of,
+    read_delimited,
+    read_gct,
+    read_h5ad,
+    read_tenx,
+    select_conditions,
+    toy,
+)
 
 from pseudocohort import study
 from pseudocohort.core.errors import UserError
-from pseudocohort.ingest.delimited import open_delimited, read_delimited
+from pseudocohort.ingest.delimited import open_delimited
 from pseudocohort.ingest.features import genes_among
-from pseudocohort.ingest.gct import read_gct
-from pseudocohort.ingest.h5ad import read_h5ad
-from pseudocohort.ingest.matrix import Matrix, read_all
+from pseudocohort.ingest.matrix import read_all
 from pseudocohort.ingest.missing import is_absent
-from pseudocohort.ingest.samples import read_samples, spelled_alike, spelled_otherwise
-from pseudocohort.ingest.tenx import read_tenx
+from pseudocohort.ingest.samples import near_duplicate_labels, read_samples, spelled_otherwise
 from pseudocohort.ingest.text import look_at
 from pseudocohort.ingest.units import UnitCheck
 from pseudocohort.prepare.cell_quality import read_labels
 from pseudocohort.prepare.gene_ids import DATE, map_and_compare, map_ids
-from pseudocohort.prepare.gene_table import load_gene_table
 
 SHAPES = {"n": st.integers(1, 6), "p": st.integers(1, 6), "seed": st.integers(0, 10**6)}
 
@@ -158,11 +166,6 @@ def alike(seed, n=12, p=400):
     return x / x.sum(axis=1, keepdims=True) * 1e6
 
 
-def matrix_of(x):
-    x = np.asarray(x)
-    return Matrix(x, pd.Index([f"s{i}" for i in range(len(x))]), pd.Index([f"g{i}" for i in range(x.shape[1])]))
-
-
 @given(seed=st.integers(0, 10**6), base=st.sampled_from([np.e, 10.0]), unit=st.sampled_from(["tpm", "cpm"]))
 @settings(max_examples=8)
 def test_logarithms_of_another_base_are_refused_by_name(seed, base, unit):
@@ -220,14 +223,6 @@ ABSENT = [
     "<NA>", "[Not Available]", "[Not Applicable]", "Not Applicable", "NULL", "null", "N/A", "#N/A", "'--", "--", "",
     "nan", "NaN", "[Unknown]", "not reported", "Not Reported", "<not provided>", "[Not Evaluated]", "NaT", "none",
 ]  # fmt: skip
-
-
-def obs_of(conditions, donors=None):
-    n = len(conditions)
-    return pd.DataFrame(
-        {"donor": donors or [f"d{i}" for i in range(n)], "condition": conditions, "technology": "bulk",
-         "aggregation": "bulk", "context": "tumour"}, index=[f"s{i}" for i in range(n)],
-    )  # fmt: skip
 
 
 @given(words=st.lists(st.sampled_from(ABSENT), min_size=1, max_size=6), where=st.sampled_from(["condition", "donor"]))
@@ -395,11 +390,6 @@ def test_missing_values_are_counted_dropped_or_zero_as_declared(tmp_path_factory
 
 
 @pytest.fixture(scope="module")
-def table(project_root):
-    return load_gene_table(project_root / "resources/genes.tsv.gz")
-
-
-@pytest.fixture(scope="module")
 def entrez(data_root):
     path = data_root / "gene-annotation/entrez_gene_2022-09-12.tsv.gz"
     return pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
@@ -460,12 +450,6 @@ def test_spellings_of_gene_ids(table, kind, spelling):
         ]
     )
     assert list(map_ids(ids, kind, table)) == list(genes.index)
-
-
-def toy(ids):
-    uns = {"unit": "counts", "dataset": "toy", "source": "toy.tsv", "unit_verdict": "", "dropped": {}}
-    var = pd.DataFrame({"source_id": ids}, index=[f"v{i}" for i in range(len(ids))])
-    return ad.AnnData(np.ones((2, len(ids)), np.float32), var=var, uns={"pseudocohort": uns})
 
 
 @pytest.mark.parametrize(
@@ -572,15 +556,11 @@ def expression(seed, p=400, n=8):
     return x / x.sum(1, keepdims=True) * 1e6
 
 
-def as_matrix(x):
-    return Matrix(x, pd.Index([f"s{i}" for i in range(len(x))]), pd.Index([f"g{i}" for i in range(x.shape[1])]))
-
-
 @given(seed=st.integers(0, 10**6), offsets=st.permutations([1.0, 0.1, 0.01, 0.001]))
 @settings(max_examples=10)
 def test_another_offset_than_the_declared_one_is_refused(seed, offsets):
     true, declared = offsets[:2]
-    logs = as_matrix(np.log2(expression(seed) + true).astype(np.float32))
+    logs = matrix_of(np.log2(expression(seed) + true).astype(np.float32))
     check_unit(logs, "tpm", true, "f")
     with pytest.raises(UserError, match="log_offset|below log2"):
         check_unit(logs, "tpm", declared, "f")
@@ -591,16 +571,16 @@ def test_another_offset_than_the_declared_one_is_refused(seed, offsets):
 def test_logarithms_of_counts_and_of_scaled_counts_are_found_under_any_unit(unit, name, log):
     counts = np.random.default_rng(3).poisson(expression(3) / 3)
     with pytest.raises(UserError, match=name):
-        check_unit(as_matrix(log(counts).astype(np.float32)), unit, 1, "f")
+        check_unit(matrix_of(log(counts).astype(np.float32)), unit, 1, "f")
     with pytest.raises(UserError, match=f"{name}|look scaled"):
-        check_unit(as_matrix(log(expression(4) / 100).astype(np.float32)), unit, 1, "f")
+        check_unit(matrix_of(log(expression(4) / 100).astype(np.float32)), unit, 1, "f")
 
 
 def test_values_beyond_any_library_are_refused():
     x = np.full((3, 5), 7.0)
     x[1, 2] = 1e300
     with pytest.raises(UserError, match="more than any library") as refused:
-        check_unit(as_matrix(x), "counts", None, "f")
+        check_unit(matrix_of(x), "counts", None, "f")
     assert "'g2'" in refused.value.where and "'s1'" in refused.value.where
 
 
@@ -637,10 +617,8 @@ def test_transcripts_and_exons_never_stand_for_their_gene(table):
     ids = [f"ENST{i:011d}.1|ENSG{i:011d}.2|X-201|X|" for i in range(3)]
     ids += ["ENSG00000141510:E001", "ENSG00000141510.5:012"]
     assert (map_ids(pd.Series(ids), "ensembl", table) == "").all()
-    data = ad.AnnData(np.ones((2, 5)), var=pd.DataFrame({"source_id": ids}, index=list("abcde")))
-    data.uns["pseudocohort"] = {"source": "f", "dataset": "x", "unit": "counts"}
     with pytest.raises(UserError, match="transcripts or exons"):
-        map_genes(data, "ensembl", "highest_mean", table)
+        map_genes(toy(ids), "ensembl", "highest_mean", table)
 
 
 @pytest.mark.parametrize(
@@ -658,9 +636,7 @@ def test_further_spellings_of_gene_ids(table, kind, name):
 
 def test_a_mixture_of_kinds_of_ids_is_counted(table):
     ids = ["ENSG00000141510", "ENSG00000000003", "ENSG00000000005", "EGFR"]
-    data = ad.AnnData(np.ones((2, 4)), var=pd.DataFrame({"source_id": ids}, index=list("abcd")))
-    data.uns["pseudocohort"] = {"source": "f", "dataset": "x", "unit": "counts"}
-    assert map_genes(data, "ensembl", "first", table)[1]["known_as"] == {"symbol": 1}
+    assert map_genes(toy(ids), "ensembl", "first", table)[1]["known_as"] == {"symbol": 1}
 
 
 @pytest.mark.parametrize("date", ["1-Mar", "01-Mar-23", "2. Sep", "1-mars", "3/1/2023", "2023-03-01 00:00:00", "1-Dez"])
@@ -810,9 +786,9 @@ def test_a_sample_table_is_read_by_its_name_in_capitals_and_another_separator_is
 
 def test_donors_and_conditions_that_differ_in_capitals_blanks_or_zeros_only_are_said():
     obs = pd.DataFrame({"donor": ["007", "7", "p1", "P1", "70", "a b"], "condition": ["Tumor", "tumor", *"abcd"]})
-    donors, conditions = spelled_alike(obs)
+    donors, conditions = near_duplicate_labels(obs)
     assert donors.endswith("'007', '7'; 'P1', 'p1'") and conditions.endswith("'Tumor', 'tumor'")
-    assert spelled_alike(obs.iloc[[0, 2, 4, 5]]) == []
+    assert near_duplicate_labels(obs.iloc[[0, 2, 4, 5]]) == []
 
 
 @pytest.mark.parametrize("offset", [None, 1.0])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support.in_memory import ingest_dataset
 
 from pseudocohort.core.errors import UserError
-from pseudocohort.ingest.more_samples import with_more
+from pseudocohort.ingest.more_samples import join_second_table
 
 SUBJECTS = "SUBJID\tSEX\tAGE\tDTHHRDY\nGTEX-1117F\t2\t60-69\t4\nGTEX-111CU\t1\t50-59\t0\nGTEX-ZZZZ\t1\t20-29\t\n"
 SAMPLES = pd.DataFrame(
@@ -31,22 +31,22 @@ def write(folder: Path, text: str = SUBJECTS, name: str = "subjects.txt") -> dic
 
 def test_subjects_are_joined_by_the_pattern_of_a_sample_id(tmp_path: Path) -> None:
     row = write(tmp_path)
-    found = with_more(SAMPLES, row, "samples.txt")
+    found = join_second_table(SAMPLES, row, "samples.txt")
     assert list(found["SEX"]) == ["2", "1", "2"] and list(found["AGE"]) == ["60-69", "50-59", "60-69"]
     assert list(found["SUBJID"]) == ["GTEX-1117F", "GTEX-111CU", "GTEX-1117F"]
     assert list(found["SAMPID"]) == list(SAMPLES["SAMPID"]) and found["DTHHRDY"].tolist() == ["4", "0", "4"]
-    assert with_more(SAMPLES, {"dataset": "g"}, "samples.txt") is SAMPLES
+    assert join_second_table(SAMPLES, {"dataset": "g"}, "samples.txt") is SAMPLES
 
 
 def test_samples_without_a_row_stay_and_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     row = write(tmp_path, SUBJECTS.replace("GTEX-111CU", "GTEX-other"))
-    found = with_more(SAMPLES, row, "samples.txt")
+    found = join_second_table(SAMPLES, row, "samples.txt")
     assert list(found["SEX"]) == ["2", "", "2"] and "1 of 3 samples have no row" in caplog.text
 
 
 def test_a_column_of_both_keeps_the_first(tmp_path: Path) -> None:
     row = write(tmp_path, "SUBJID\tSMTS\tSEX\nGTEX-1117F\tno\t2\nGTEX-111CU\tno\t1\n")
-    assert list(with_more(SAMPLES, row, "s")["SMTS"]) == ["Skin", "Lung", "Lung"]
+    assert list(join_second_table(SAMPLES, row, "s")["SMTS"]) == ["Skin", "Lung", "Lung"]
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_what_cannot_be_joined_is_said(tmp_path: Path, text: str, join: str | No
     row = write(tmp_path, text) | {"join": join}
     row = {key: value for key, value in row.items() if value is not None}
     with pytest.raises(UserError, match=said) as error:
-        with_more(SAMPLES, row, "samples.txt")
+        join_second_table(SAMPLES, row, "samples.txt")
     assert error.value.remedy
 
 
@@ -73,7 +73,7 @@ def test_rows_are_matched_whatever_their_order(tmp_path_factory, order: list[int
     second = pd.DataFrame({"key": [f"k{i}" for i in range(known)], "value": [f"v{i}" for i in range(known)]})
     path = tmp_path_factory.mktemp("more") / "second.csv"
     second.sample(frac=1, random_state=order[0]).to_csv(path, index=False)
-    found = with_more(first, {"dataset": "d", "more_samples": str(path), "join": "key"}, "first")
+    found = join_second_table(first, {"dataset": "d", "more_samples": str(path), "join": "key"}, "first")
     expected = first.merge(second, on="key", how="left").fillna("")
     pd.testing.assert_frame_equal(found, expected, check_dtype=False)
 

@@ -13,14 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import io as scipy_io
 from scipy import sparse
-from support.in_memory import ingest_dataset
+from support.in_memory import ingest_dataset, read_delimited
 
 from pseudocohort.core import blocks, contracts
 from pseudocohort.core import io as profile_io
 from pseudocohort.core.errors import UserError
 from pseudocohort.ingest import delimited, text
 from pseudocohort.ingest.dataset import ingest_to_file
-from pseudocohort.ingest.delimited import open_delimited, read_delimited
+from pseudocohort.ingest.delimited import open_delimited
+from pseudocohort.ingest.matrix import read_all
 from pseudocohort.ingest.tenx import TenxEntries
 
 NUMBERS = st.one_of(
@@ -97,7 +98,7 @@ def test_wanted_samples_in_pieces(tmp_path, small_pieces, orientation, packed):
     wanted = np.array([1, 4, 5, 10])
     parts = list(source.blocks(wanted))
     assert len(parts) > 2
-    joined = delimited.read_all(source)
+    joined = read_all(source)
     np.testing.assert_array_equal(joined.x, x)
     axis = 1 if source.by == "genes" else 0
     np.testing.assert_array_equal(np.concatenate([part.x for part in parts], axis=axis), x[wanted])

@@ -6,15 +6,12 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
-from support.in_memory import check_unit, ingest_dataset
+from support.in_memory import check_unit, ingest_dataset, read_delimited, read_h5ad
 
 from pseudocohort.core import contracts
 from pseudocohort.core.errors import UserError
 from pseudocohort.ingest.dataset import ingest_to_file
-from pseudocohort.ingest.delimited import read_delimited
-from pseudocohort.ingest.h5ad import read_h5ad
 from pseudocohort.prepare.cell_lines import LineNames
-from pseudocohort.prepare.gene_table import load_gene_table
 from pseudocohort.prepare.quality import control_cells, control_samples
 from pseudocohort.prepare.tpm import to_tpm
 
@@ -29,11 +26,6 @@ SETTINGS = {
     "sample_quality": {"min_detected_genes": 1, "max_correlation_outlier_mads": 6},
     "cell_quality": {"min_counts": 1, "min_genes": 1, "max_mitochondrial_share": 1.0, "doublets": "none"},
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def table(project_root):
-    return load_gene_table(project_root / "resources/genes.tsv.gz")
 
 
 def bulk(x, genes, unit, **uns):

@@ -18,7 +18,6 @@ from pseudocohort.core.errors import UserError
 from pseudocohort.prepare.cell_lines import LineNames
 from pseudocohort.prepare.donors import assign_donors
 from pseudocohort.prepare.gene_ids import map_ids
-from pseudocohort.prepare.gene_table import load_gene_table
 from pseudocohort.prepare.harmonise import harmonise
 from pseudocohort.prepare.log_scale import log2_expression
 from pseudocohort.prepare.pseudobulk import pseudobulk
@@ -26,11 +25,6 @@ from pseudocohort.prepare.quality import control_cells, control_samples
 from pseudocohort.prepare.sample_quality import median_correlation, stands_out
 
 QUALITY = {"min_counts": 10, "min_genes": 3, "max_mitochondrial_share": 0.2, "doublets": "label"}
-
-
-@pytest.fixture(scope="module")
-def table(project_root):
-    return load_gene_table(project_root / "resources/genes.tsv.gz")
 
 
 def test_shipped_table_knows_well_known_genes(table):

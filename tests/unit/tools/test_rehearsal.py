@@ -17,11 +17,11 @@ sys.path.insert(0, str(Path(__file__).parents[3] / "tools"))
 
 import rehearse
 from support.in_memory import ingest_dataset, map_genes
+from upstream_files import COHORTS, TISSUES, Size
 
 from pseudocohort import configuration
 from pseudocohort.acquire import catalogue, gdc
 from pseudocohort.acquire.gdc_api import Client
-from pseudocohort.acquire.simulate.upstream import COHORTS, TISSUES, Size
 from pseudocohort.acquire.sources import fetch_catalogued
 from pseudocohort.core.io import read_table
 from pseudocohort.prepare.cell_lines import name_lines, read_line_names

@@ -12,8 +12,8 @@ from typing import Any
 import yaml
 
 from .core.errors import UserError
-from .core.paths import data_root
-from .core.validation import validate
+from .core.paths import data_root, in_data_root
+from .core.validation import nearest, validate
 from .ingest.fields import read_frame
 from .ingest.rows import check_orientation, check_row
 from .ingest.text import read_text
@@ -129,8 +129,7 @@ def read_datasets(config: dict[str, Any], schema_file: Path) -> dict[str, dict[s
     chosen = {}
     for name in config["datasets"]:
         if name not in rows:
-            close = difflib.get_close_matches(name, rows, 1)
-            hint = f"did you mean {close[0]!r}?" if close else f"datasets in the sheet: {', '.join(rows)}"
+            hint = nearest(name, list(rows)).rstrip() or f"datasets in the sheet: {', '.join(rows)}"
             raise UserError(f"dataset {name!r} is not in {sheet}", where="datasets", remedy=hint)
         row = rows[name]
         for column, number, example in NUMBERS:
@@ -154,7 +153,7 @@ def read_datasets(config: dict[str, Any], schema_file: Path) -> dict[str, dict[s
                         where=f"{sheet}, row {name!r}, column {column!r}",
                         remedy="add --config data_root=FOLDER, or set the environment variable PSEUDOCOHORT_DATA",
                     )
-                row[column] = row[column].replace("{data_root}", data_root(config).rstrip("/"))
+                row[column] = in_data_root(row[column], config)
         chosen[name] = row
     return chosen
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import difflib
 import re
 from functools import cache
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from ..core.errors import UserError
-from ..core.validation import validate
+from ..core.validation import nearest, validate
 
 PREFIX = "catalogue:"
 _PROJECT = Path(__file__).parents[4]
@@ -63,8 +62,7 @@ def lookup(name: str, catalogue: dict[str, dict[str, Any]] | None = None) -> dic
     """
     catalogue = load_catalogue() if catalogue is None else catalogue
     if name not in catalogue:
-        close = difflib.get_close_matches(name, catalogue, 3)
-        hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"there are: {', '.join(catalogue)}"
+        hint = nearest(name, list(catalogue)).rstrip() or f"there are: {', '.join(catalogue)}"
         raise UserError(f"source {name!r} is not in the catalogue", where="config/data_versions.tsv", remedy=hint)
     return catalogue[name]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import logging
 import re
@@ -21,17 +20,17 @@ _MD5 = re.compile(r"^[0-9a-f]{32}$")
 _TIMEOUT = (20, 60)  # seconds to connect, and for the listing of a record
 
 
-def file_md5(path: Path) -> str:
-    """MD5 of a file, hexadecimal."""
+def file_digest(path: Path, algorithm: str = "sha256") -> str:
+    """Checksum of a file, hexadecimal."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "md5").hexdigest()
+        return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 def _hexadecimal(encoded: str) -> str:
     """Hexadecimal MD5 of a base64 one; empty if it is none."""
     try:
         found = base64.b64decode(encoded.strip(), validate=True).hex()
-    except (binascii.Error, ValueError):
+    except ValueError:
         return ""
     return found if _MD5.match(found) else ""
 

@@ -1,38 +1,37 @@
-"""Brings a source to where the ingest can read it: a local path is checked in place, an http(s) file downloaded."""
+"""Downloads of files by http(s): resumed, checked, with their provenance beside them."""
 
 from __future__ import annotations
 
 import gzip
-import hashlib
 import os
 import shutil
 import zlib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import MaxRetryError, ResponseError
+from urllib3.exceptions import HTTPError, MaxRetryError, ResponseError
 from urllib3.util.retry import Retry
 
 from ..core.errors import UserError
 from ..core.io import full_disk_said, read_json, write_json
 from ..core.logs import progress
-from .checksums import announced_md5, figshare_mirror, file_md5, zenodo_md5
+from .checksums import announced_md5, figshare_mirror, file_digest, zenodo_md5
 
 OFFLINE_VARIABLE = "PSEUDOCOHORT_OFFLINE"
-_CHUNK = 1 << 16  # what a broken connection loses at most
-_TIMEOUT = (20, 120)  # seconds to connect, and between two pieces of the body
+CHUNK = 1 << 16  # what a broken connection loses at most
+TIMEOUT = (20, 120)  # seconds to connect, and between two pieces of the body
 _RESUMES = 3
 _RETRIES = 5  # of a request that a server is too busy for
 _BACKOFF = 1.0  # seconds: the pauses are 0, 2, 4, 8 and 16 times this, or what Retry-After says
-_BUSY = (202, 429, 500, 502, 503, 504)
+BUSY = (202, 429, 500, 502, 503, 504)  # 202: accepted, but there is no content yet
+#: What a transfer that breaks off raises, by way of requests or read directly.
+TRANSFER_ERRORS = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError, HTTPError)
 _CHALLENGE = "x-amzn-waf-action"  # of a firewall that wants to see a browser: 202 or 405 without content
 _ARCHIVE = (".gz", ".tgz")
 _PAGE = (".html", ".htm")
-_PAGE_STARTS = (b"<!doctype html", b"<html")
 _STARTS = {".h5ad": b"\x89hdf", ".h5": b"\x89hdf", ".zip": b"pk", ".parquet": b"par1", ".gct": b"#1."}
 
 
@@ -41,107 +40,77 @@ def provenance_path(destination: Path) -> Path:
     return destination.with_name(destination.name + ".provenance.json")
 
 
-def resolve(source: str, data_root: str) -> str:
-    """`source` with ``{data_root}`` replaced.
-
-    Raises
-    ------
-    UserError
-        If `source` needs a data root and none is set.
-    """
-    if "{data_root}" not in source:
-        return source
-    if not data_root:
-        raise UserError(
-            "data_root is not set, but the source needs it",
-            where=source,
-            remedy="run with --config data_root=<folder>, or set the environment variable PSEUDOCOHORT_DATA",
-        )
-    return source.replace("{data_root}", data_root.rstrip("/"))
+def is_offline(offline: bool) -> bool:
+    """Whether the network is not to be used, by an argument or by the environment variable."""
+    return offline or os.environ.get(OFFLINE_VARIABLE) == "1"
 
 
-def fetch(
-    source: str, destination: Path, *, data_root: str = "", offline: bool = False, sha256: str = ""
-) -> dict[str, Any]:
-    """Make `source` available and write its provenance beside `destination`.
+def describe(path: Path) -> dict[str, Any]:
+    """``path``, ``bytes``, ``sha256`` and ``mtime`` (UTC, ISO 8601) of a file, for its provenance."""
+    stat = path.stat()
+    mtime = datetime.fromtimestamp(stat.st_mtime, UTC).isoformat(timespec="seconds")
+    return {"path": str(path), "bytes": stat.st_size, "sha256": file_digest(path), "mtime": mtime}
 
-    A local source (a path or a ``file://`` URL; a file or a folder) is not copied: the provenance names it, and the
-    ingest reads it there. An http(s) source is downloaded to `destination`: an interrupted download resumes where it
-    ended, the content is checked, and the file takes its name in one rename. A finished download is not repeated.
+
+def fetch(url: str, destination: Path, *, offline: bool = False, sha256: str = "") -> dict[str, Any]:
+    """Download a file, and write its provenance beside it.
+
+    An interrupted download resumes where it ended, the content is checked, and the file takes its name in one rename.
+    A finished download is not repeated.
 
     Parameters
     ----------
-    source : str
-        Path, ``file://``, ``http://`` or ``https://``; may hold ``{data_root}``.
+    url : str
+        ``http://`` or ``https://``.
     destination : Path
-        File that a download becomes.
-    data_root : str
-        Replaces ``{data_root}``.
+        File that the download becomes.
     offline : bool
         Never touch the network; so does the environment variable PSEUDOCOHORT_OFFLINE=1.
     sha256 : str
-        Expected checksum of a file, if known.
+        Expected checksum of the file, if known.
 
     Returns
     -------
     dict
-        ``source``, ``path`` (what the ingest reads), ``bytes``, ``sha256``, ``mtime`` (UTC, ISO 8601); for downloads
-        also ``etag`` and ``last_modified`` as the server gave them, and ``server_md5``, the MD5 that the server
-        announced (empty if it announced none), which the file has.
+        ``source``, ``path``, ``bytes``, ``sha256``, ``mtime`` (UTC, ISO 8601), ``etag`` and ``last_modified`` as the
+        server gave them, and ``server_md5``, the MD5 that the server announced (empty if it announced none), which the
+        file has.
 
     Raises
     ------
     UserError
-        If the source is missing, cannot be reached, is refused, is not what it should be, or offline forbids it.
+        If the source cannot be reached, is refused, is not what it should be, or offline forbids it.
     """
-    destination = Path(destination)
-    resolved = resolve(source, data_root)
-    scheme = urlsplit(resolved).scheme if "://" in resolved else ""
-    if scheme in ("http", "https"):
-        provenance = _fetch_http(resolved, destination, offline or os.environ.get(OFFLINE_VARIABLE) == "1", sha256)
-    elif scheme in ("", "file"):
-        path = Path(unquote(urlsplit(resolved).path)) if scheme else Path(resolved)
-        provenance = _local(source, path)
-        _check_sha256(provenance["sha256"], sha256, str(path))
-    else:
+    known = _finished(url, destination)
+    if known is not None:
+        _check_sha256(known["sha256"], sha256, str(destination))
+        return known
+    if is_offline(offline):
         raise UserError(
-            f"sources of kind {scheme!r} are not supported",
-            where=source,
-            remedy="give a path, or a file://, http:// or https:// address",
+            "the file was not downloaded yet, and the network is not to be used",
+            where=url,
+            remedy=f"unset {OFFLINE_VARIABLE}, or put the file at a local path and name that in the dataset sheet",
         )
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    part = destination.with_name(destination.name + ".part")
+    headers = _download(url, part)
+    try:
+        check_content(part, destination.name, url)
+        provenance = {"source": url, **describe(part), "path": str(destination), **headers}
+        _check_sha256(provenance["sha256"], sha256, url)
+        if headers["server_md5"] and (found := file_digest(part, "md5")) != headers["server_md5"]:
+            raise UserError(
+                f"MD5 is {found}, and the server announced {headers['server_md5']}",
+                where=url,
+                remedy="the file was damaged on its way: run again",
+            )
+    except UserError:
+        _discard(part)  # wrong content: a resumed download would never become right
+        raise
+    part.replace(destination)
+    _validator_path(part).unlink(missing_ok=True)
     write_json(provenance, provenance_path(destination))
     return provenance
-
-
-def _local(source: str, path: Path) -> dict[str, Any]:
-    if not path.exists():
-        raise UserError(
-            f"{path} is not there",
-            where=source,
-            remedy="check the column 'source' or 'samples' of the dataset sheet, and data_root / PSEUDOCOHORT_DATA",
-        )
-    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-    size = sum(p.stat().st_size for p in files)
-    if size == 0:
-        raise UserError(f"{path} is empty", where=source, remedy="get the file again")
-    if path.is_dir():
-        # A folder's checksum is that of its files' names and checksums, as sha256sum would list them.
-        listing = "".join(f"{file_sha256(p)}  {p.relative_to(path).as_posix()}\n" for p in files)
-        digest = hashlib.sha256(listing.encode()).hexdigest()
-    else:
-        digest = file_sha256(path)
-    mtime = max(p.stat().st_mtime for p in files)
-    return {"source": source, "path": str(path), "bytes": size, "sha256": digest, "mtime": _iso(mtime)}
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 def _check_sha256(found: str, expected: str, where: str) -> None:
@@ -153,54 +122,13 @@ def _check_sha256(found: str, expected: str, where: str) -> None:
         )
 
 
-def _fetch_http(url: str, destination: Path, offline: bool, sha256: str) -> dict[str, Any]:
-    known = _finished(url, destination)
-    if known is not None:
-        _check_sha256(known["sha256"], sha256, str(destination))
-        return known
-    if offline:
-        raise UserError(
-            "the file was not downloaded yet, and the network is not to be used",
-            where=url,
-            remedy=f"unset {OFFLINE_VARIABLE}, or put the file at a local path and name that in the dataset sheet",
-        )
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    part = destination.with_name(destination.name + ".part")
-    headers = _download(url, part)
-    try:
-        check_content(part, destination.name, url)
-        digest = file_sha256(part)
-        _check_sha256(digest, sha256, url)
-        if headers["server_md5"] and (found := file_md5(part)) != headers["server_md5"]:
-            raise UserError(
-                f"MD5 is {found}, and the server announced {headers['server_md5']}",
-                where=url,
-                remedy="the file was damaged on its way: run again",
-            )
-    except UserError:
-        _discard(part)  # wrong content: a resumed download would never become right
-        raise
-    part.replace(destination)
-    _validator_path(part).unlink(missing_ok=True)
-    return {
-        "source": url,
-        "path": str(destination),
-        "bytes": destination.stat().st_size,
-        "sha256": digest,
-        "mtime": _iso(destination.stat().st_mtime),
-        **headers,
-    }
-
-
 def _finished(url: str, destination: Path) -> dict[str, Any] | None:
     """Provenance of a download that is there already, of this address and still with its recorded checksum."""
     record = provenance_path(destination)
     if not (destination.is_file() and record.is_file()):
         return None
     known = read_json(record)
-    if known.get("source") != url or known.get("sha256") != file_sha256(destination):
-        return None
-    return known
+    return known if known.get("source") == url and known.get("sha256") == file_digest(destination) else None
 
 
 class _Retry(Retry):
@@ -212,16 +140,12 @@ class _Retry(Retry):
         return super().increment(method, url, response, *args, **kwargs)
 
 
-def _session() -> requests.Session:
+def new_session(retry: Retry | None = None) -> requests.Session:
+    """Session without transport compression: checksums and resuming are of the bytes of a file themselves."""
     session = requests.Session()
-    retry = _Retry(
-        total=_RETRIES, connect=1, backoff_factor=_BACKOFF, status_forcelist=_BUSY, raise_on_status=False
-    )  # fmt: skip
-    for scheme in ("http://", "https://"):
+    session.headers.update({"User-Agent": "pseudocohort", "Accept-Encoding": "identity"})
+    for scheme in ("http://", "https://") if retry else ():
         session.mount(scheme, HTTPAdapter(max_retries=retry))
-    session.headers["User-Agent"] = "pseudocohort"
-    # The bytes of the file itself are wanted, for checksums and for resuming: no transport compression.
-    session.headers["Accept-Encoding"] = "identity"
     return session
 
 
@@ -237,11 +161,12 @@ def _discard(part: Path) -> None:
 def _download(url: str, part: Path) -> dict[str, str]:
     """Download `url` to `part`, continuing what is there; the server's validators."""
     problem = ""
-    with _session() as session:
+    retry = _Retry(total=_RETRIES, connect=1, backoff_factor=_BACKOFF, status_forcelist=BUSY, raise_on_status=False)
+    with new_session(retry) as session:
         for _ in range(_RESUMES):
             try:
                 return _download_once(session, url, part)
-            except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
+            except TRANSFER_ERRORS as error:
                 problem = f"{type(error).__name__}: {error}"
     raise UserError(f"the download broke off: {problem}", where=url, remedy="run again: it resumes where it ended")
 
@@ -253,7 +178,7 @@ def _download_once(session: requests.Session, url: str, part: Path) -> dict[str,
     if start and validators.get("if_range"):
         # If-Range: were the file changed at the server, it sends the whole new one instead of the rest of it.
         headers = {"Range": f"bytes={start}-", "If-Range": validators["if_range"]}
-    with session.get(url, headers=headers, stream=True, timeout=_TIMEOUT) as response:
+    with session.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
         if response.status_code == 416:  # the part is as long as the file, or longer: begin again
             _discard(part)
             raise requests.ConnectionError("the server cannot continue the download at this length")
@@ -296,7 +221,7 @@ def _download_once(session: requests.Session, url: str, part: Path) -> dict[str,
                 total=int(announced) + start * resumed if announced else None, initial=start * resumed,
             ) as bar,
         ):  # fmt: skip
-            for chunk in response.iter_content(_CHUNK):
+            for chunk in response.iter_content(CHUNK):
                 file.write(chunk)
                 written += len(chunk)
                 bar.update(len(chunk))
@@ -317,10 +242,13 @@ def _check_space(needed: int, part: Path, url: str) -> None:
 
 def _validators(response: requests.Response) -> dict[str, str]:
     etag, modified = response.headers.get("ETag", ""), response.headers.get("Last-Modified", "")
-    strong = (
-        etag if etag and not etag.startswith("W/") else ""
-    )  # a weak ETag does not identify bytes (RFC 9110, 13.1.5)
+    strong = "" if etag.startswith("W/") else etag  # a weak ETag does not identify bytes (RFC 9110, 13.1.5)
     return {"etag": etag, "last_modified": modified, "if_range": strong or modified}
+
+
+def is_page(start: bytes) -> bool:
+    """Whether content that begins so is a web page."""
+    return start.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<!doctype html", b"<html"))
 
 
 def check_content(path: Path, name: str, where: str) -> None:
@@ -334,14 +262,15 @@ def check_content(path: Path, name: str, where: str) -> None:
     if path.stat().st_size == 0:
         raise UserError("the server sent an empty file", where=where, remedy="try again later, or another mirror")
     with path.open("rb") as file:
-        start = file.read(1024).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if start.startswith(_PAGE_STARTS) and not name.lower().endswith(_PAGE):
+        start = file.read(1024)
+    if is_page(start) and not name.lower().endswith(_PAGE):
         raise UserError(
             "the server sent a web page (HTML) instead of data",
             where=where,
             remedy="open the address in a browser: it may ask for a login or a check; then use the file from there",
         )
     expected = _STARTS.get(Path(name.lower()).suffix, b"")
+    start = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if not start.startswith(expected):
         raise UserError(
             f"the file begins with {start[:16]!r}, and one of type {Path(name).suffix} begins with {expected!r}",
@@ -351,7 +280,7 @@ def check_content(path: Path, name: str, where: str) -> None:
     if name.lower().endswith(_ARCHIVE):
         try:
             with gzip.open(path, "rb") as file:
-                while file.read(_CHUNK):
+                while file.read(CHUNK):
                     pass
         except (EOFError, OSError, zlib.error) as error:
             raise UserError(

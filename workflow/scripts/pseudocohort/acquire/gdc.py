@@ -10,17 +10,16 @@ aliquots of a sample are left out, unless ``ffpe=keep`` and ``aliquots=all`` say
 from __future__ import annotations
 
 import logging
-import os
 import re
 from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ..core.errors import UserError
 from ..core.io import read_json, write_json, write_table
-from .fetch import OFFLINE_VARIABLE, file_sha256, provenance_path
+from .checksums import file_digest
+from .fetch import OFFLINE_VARIABLE, describe, is_offline, provenance_path
 from .gdc_api import Client
 from .gdc_counts import assemble, sample_table
 from .gdc_entries import FIELDS, SAMPLE_TYPES, entry_of, select
@@ -245,7 +244,7 @@ def acquire(
     known = _finished(source, counts, samples)
     if known is not None:
         return known
-    offline = offline or os.environ.get(OFFLINE_VARIABLE) == "1"
+    offline = is_offline(offline)
     client = client or Client(api)
     manifest = _earlier(source, counts, cache) if offline else _listed(source, query, counts, client)
     taken = [entry for entry in manifest["files"] if not entry["left_out"]]
@@ -256,12 +255,9 @@ def acquire(
     write_table(assemble(table, cache), counts)
     provenance = {
         "source": source,
-        "path": str(counts),
-        "bytes": counts.stat().st_size,
-        "sha256": file_sha256(counts),
-        "mtime": datetime.fromtimestamp(counts.stat().st_mtime, UTC).isoformat(timespec="seconds"),
+        **describe(counts),
         "samples": str(samples),
-        "samples_sha256": file_sha256(samples),
+        "samples_sha256": file_digest(samples),
         "api": manifest["api"],
         "data_release": manifest["data_release"],
         "filters": manifest["filters"],
@@ -281,8 +277,8 @@ def _finished(source: str, counts: Path, samples: Path) -> dict[str, Any] | None
     expected = {
         "source": source,
         "rules": _RULES,
-        "sha256": file_sha256(counts),
-        "samples_sha256": file_sha256(samples),
+        "sha256": file_digest(counts),
+        "samples_sha256": file_digest(samples),
     }
     return known if all(known.get(key) == value for key, value in expected.items()) else None
 

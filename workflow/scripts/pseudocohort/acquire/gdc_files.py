@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import logging
 import tarfile
 import zlib
@@ -13,7 +14,9 @@ from typing import IO, Any
 from ..core.errors import UserError
 from ..core.io import atomic
 from ..core.logs import progress
-from .gdc_api import CHUNK, TRANSFER_ERRORS, Client
+from .checksums import file_digest
+from .fetch import CHUNK, TRANSFER_ERRORS
+from .gdc_api import Client
 
 log = logging.getLogger(__name__)
 
@@ -35,10 +38,7 @@ def cached(entry: dict[str, Any], folder: Path) -> Path:
 def is_finished(entry: dict[str, Any], folder: Path) -> bool:
     """Whether a listed file is there, with the size (bytes) and MD5 of the listing."""
     path = cached(entry, folder)
-    if not path.is_file() or path.stat().st_size != entry["bytes"]:
-        return False
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "md5").hexdigest() == entry["md5"]
+    return path.is_file() and path.stat().st_size == entry["bytes"] and file_digest(path, "md5") == entry["md5"]
 
 
 def download_files(files: Sequence[dict[str, Any]], folder: Path, client: Client, *, batch: int = BATCH) -> int:
@@ -105,7 +105,7 @@ def _download(files: Sequence[dict[str, Any]], folder: Path, client: Client, bar
     return problem
 
 
-def _unpack(body: Any, files: Sequence[dict[str, Any]], folder: Path, bar: Any) -> str:
+def _unpack(body: io.BufferedReader, files: Sequence[dict[str, Any]], folder: Path, bar: Any) -> str:
     """Keep the asked files of an archive as it comes in; no path of the archive is ever written to."""
     wanted = {(entry["file_id"], entry["file_name"]): entry for entry in files}
     problem = ""
@@ -136,7 +136,7 @@ def _safe_parts(member: tarfile.TarInfo) -> tuple[str, ...]:
     return path.parts
 
 
-def _keep(content: IO[bytes] | Any, entry: dict[str, Any], folder: Path) -> None:
+def _keep(content: IO[bytes], entry: dict[str, Any], folder: Path) -> None:
     digest, size = hashlib.md5(usedforsecurity=False), 0
     with atomic(cached(entry, folder)) as temporary:
         with temporary.open("wb") as file:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from pathlib import Path
 from typing import Any, NoReturn
@@ -10,6 +9,7 @@ from typing import Any, NoReturn
 from ..core.errors import UserError
 from ..core.io import read_json
 from . import catalogue, gdc
+from .checksums import file_digest
 from .fetch import fetch, provenance_path
 
 log = logging.getLogger(__name__)
@@ -18,14 +18,9 @@ COLUMNS = ("source", "samples", "more_samples")
 _GDC_FILES = {"source": "counts.tsv.gz", "samples": "samples.tsv"}
 
 
-def is_remote(source: str) -> bool:
-    """Whether a source has to be downloaded."""
-    return source.startswith(("http://", "https://"))
-
-
 def is_downloaded(source: str) -> bool:
     """Whether a source has to be downloaded: an address, ``catalogue:<name>`` or ``gdc:<projects>``."""
-    return is_remote(source) or catalogue.is_catalogued(source) or gdc.is_gdc(source)
+    return source.startswith(("http://", "https://")) or catalogue.is_catalogued(source) or gdc.is_gdc(source)
 
 
 def check(datasets: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -34,7 +29,7 @@ def check(datasets: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     Raises
     ------
     UserError
-        If a source is malformed, unknown, or has to be downloaded by hand.
+        If a source is malformed, unknown, of a kind that cannot be downloaded, or has to be downloaded by hand.
     """
     checked = {}
     for name, row in datasets.items():
@@ -44,6 +39,12 @@ def check(datasets: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
                 catalogue.resolve(source)
             elif gdc.is_gdc(source):
                 gdc.parse_source(source)
+            elif "://" in source and not source.startswith(("http://", "https://", "file://")):
+                raise UserError(
+                    f"sources of kind {source.partition('://')[0]!r} are not supported",
+                    where=f"dataset {name!r}, column {column!r}",
+                    remedy="give a path, or a file://, http:// or https:// address",
+                )
         if gdc.is_gdc(row.get("samples", "")) and row["samples"] != row["source"]:
             raise UserError(
                 "the sample table is of another GDC source than the matrix",
@@ -63,13 +64,7 @@ def destination(dataset: str, column: str, source: str) -> str:
 
 
 def ask_for_file(path: Path) -> NoReturn:
-    """Say how a person gets a file that cannot be downloaded by a program.
-
-    Raises
-    ------
-    UserError
-        Always, with the catalogue's instructions if it knows a file of that name.
-    """
+    """Say how a person gets a file that cannot be downloaded by a program."""
     for entry in catalogue.load_catalogue().values():
         if entry["access"] == "manual" and entry.get("file") == path.name:
             raise UserError(
@@ -80,7 +75,7 @@ def ask_for_file(path: Path) -> NoReturn:
     raise UserError("the file is not there", where=str(path), remedy="put it there, or correct the dataset sheet")
 
 
-def fetch_row(row: dict[str, Any], path: Path, *, offline: bool = False) -> dict[str, Any]:
+def fetch_row(row: dict[str, Any], path: Path) -> dict[str, Any]:
     """Fetch the source of a dataset's row that becomes `path`; its provenance.
 
     Raises
@@ -91,9 +86,7 @@ def fetch_row(row: dict[str, Any], path: Path, *, offline: bool = False) -> dict
     for column in COLUMNS:
         source = row.get(column, "")
         if is_downloaded(source) and Path(destination(row["dataset"], column, source)).name == path.name:
-            if catalogue.is_catalogued(source):
-                return fetch_catalogued(source, path, offline=offline)
-            return fetch(source, path, offline=offline)
+            return fetch_catalogued(source, path) if catalogue.is_catalogued(source) else fetch(source, path)
     raise UserError(
         f"no source of dataset {row['dataset']!r} is called {path.name!r}",
         where=str(path),
@@ -132,11 +125,7 @@ def fetch_catalogued(
 def _fetch_checked(address: str, path: Path, entry: dict[str, Any], sha256: str, offline: bool) -> dict[str, Any]:
     """Fetch and check size and MD5; a wrong file is removed."""
     provenance = fetch(address, path, offline=offline, sha256=sha256)
-    with path.open("rb") as file:
-        found = {"bytes": path.stat().st_size}
-        if "md5" in entry:
-            found["md5"] = hashlib.file_digest(file, "md5").hexdigest()
-    for key, value in found.items():
+    for key, value in (("bytes", path.stat().st_size), ("md5", file_digest(path, "md5") if "md5" in entry else "")):
         if key in entry and value != entry[key]:
             path.unlink()
             provenance_path(path).unlink(missing_ok=True)

@@ -36,7 +36,7 @@ def local_row(name: str, config: dict[str, Any]) -> dict[str, Any]:
     """
     rows = study.read_datasets(config, schemas() / "datasets.schema.yaml")
     row = dict(sources.check(rows)[name])
-    for column in ("source", "samples", "more_samples"):
+    for column in sources.COLUMNS:
         source = row.get(column, "")
         if sources.is_downloaded(source):
             row[column] = sources.destination(name, column, source)
@@ -50,13 +50,7 @@ def local_row(name: str, config: dict[str, Any]) -> dict[str, Any]:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Print what would enter.
-
-    Raises
-    ------
-    UserError
-        With what is wrong with the row, its files or the arguments.
-    """
+    """Print what would enter."""
     logging.disable(logging.WARNING)
     try:
         config = read_config([options.configfile] if options.configfile else [], options)

@@ -18,6 +18,7 @@ import pandas as pd
 
 from ..core.errors import UserError
 from ..core.levels import LEVELS
+from ..core.words import some
 from .project import settings_of
 
 EXAMPLE = (
@@ -95,8 +96,7 @@ def read_profiles(options: argparse.Namespace) -> ad.AnnData:
     matrix = read_all(source, np.sort(source.samples.get_indexer(table.index)))
     genes = ~pd.Series(matrix.genes, dtype=str).str.strip().str.match(NO_GENES).to_numpy()
     if not genes.all():
-        aside = ", ".join(map(str, matrix.genes[~genes][:5]))
-        print(f"{int((~genes).sum())} rows set aside as no genes: {aside}", file=sys.stderr)
+        print(f"{(~genes).sum()} rows set aside as no genes: {some(matrix.genes[~genes], 5)}", file=sys.stderr)
     symbols = None if matrix.symbols is None else matrix.symbols[genes]
     matrix = replace(matrix, x=matrix.x[:, genes], genes=matrix.genes[genes], symbols=symbols)
     out = ad.AnnData(matrix.x, obs=table.loc[matrix.samples].set_axis(matrix.samples.astype(str)))
@@ -117,20 +117,13 @@ def with_labels(profiles: ad.AnnData, options: argparse.Namespace) -> ad.AnnData
         absent |= is_absent(as_text(profiles.obs[column]), donors=column == options.donor).to_numpy()
     if absent.all() or not absent.any():
         return profiles
-    ids = profiles.obs_names[absent]
-    more = f" and {len(ids) - 5} more" if len(ids) > 5 else ""
-    print(f"{len(ids)} without {' or '.join(labels)}, left out: {', '.join(ids[:5])}{more}", file=sys.stderr)
+    ids = some(profiles.obs_names[absent], 5)
+    print(f"{absent.sum()} without {' or '.join(labels)}, left out: {ids}", file=sys.stderr)
     return profiles[~absent].copy()
 
 
 def run(options: argparse.Namespace) -> None:
-    """Read, fit, store.
-
-    Raises
-    ------
-    UserError
-        With what is wrong with the files or the arguments.
-    """
+    """Read, fit, store."""
     from ..api.cohort import check_place
     from ..api.fit import fit
 

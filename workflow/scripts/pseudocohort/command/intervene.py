@@ -7,11 +7,7 @@ import argparse
 from .project import add_run, read_config, snakemake
 
 EXAMPLE = "pseudocohort intervene config/paired.yaml --data-root FOLDER"
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
-    add_run(parser)
+add_arguments = add_run
 
 
 def run(options: argparse.Namespace) -> int:

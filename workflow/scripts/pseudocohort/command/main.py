@@ -92,10 +92,8 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         if not error.filename:
             raise
-        print(
-            f"{error.strerror}\n  where: {error.filename}\n  remedy: give the path of a file that you may use",
-            file=sys.stderr,
-        )
+        remedy = "give the path of a file that you may use"
+        print(UserError(str(error.strerror), where=str(error.filename), remedy=remedy), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -21,13 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the summary, and the jobs where they are asked for.
-
-    Raises
-    ------
-    UserError
-        With what is wrong with the study.
-    """
+    """Print the summary, and the jobs where they are asked for."""
     config = read_config(options.study, options)
     datasets = sources.check(configuration.check_study(config, schemas(), ROOT))
     print(summarise(config, datasets, Path.cwd(), options.like), flush=True)

@@ -45,13 +45,7 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 
 
 def setting(item: str, where: str = "--config") -> tuple[str, Any]:
-    """``KEY=VALUE`` as Snakemake takes it.
-
-    Raises
-    ------
-    UserError
-        If it is none.
-    """
+    """``KEY=VALUE`` as Snakemake takes it."""
     key, equals, value = item.partition("=")
     if not equals or not key:
         raise UserError(f"{item!r} is not KEY=VALUE", where=where, remedy=f"e.g. {where} data_root=FOLDER")

@@ -7,11 +7,7 @@ import argparse
 from .project import add_run, read_config, snakemake
 
 EXAMPLE = "pseudocohort report config/breast.yaml --data-root FOLDER --cores 4 -- --keep-going"
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
-    add_run(parser)
+add_arguments = add_run
 
 
 def run(options: argparse.Namespace) -> int:

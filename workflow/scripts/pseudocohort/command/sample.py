@@ -54,13 +54,7 @@ def wanted_of(words: list[str]) -> dict[str, int]:
 
 
 def format_of(path: Path) -> str:
-    """What a file is to be, by the end of its name; tables of text may be packed.
-
-    Raises
-    ------
-    UserError
-        If the name does not say it.
-    """
+    """What a file is to be, by the end of its name; tables of text may be packed."""
     packed = path.suffix == ".gz" and Path(path.stem).suffix in (".tsv", ".csv")
     suffix = Path(path.stem).suffix if packed else path.suffix
     if suffix not in _FORMATS:
@@ -89,13 +83,7 @@ def write(profiles: ad.AnnData, path: Path, condition: str, *, counts: bool) -> 
 
 
 def run(options: argparse.Namespace) -> None:
-    """Load, sample, write.
-
-    Raises
-    ------
-    UserError
-        With what is wrong with the cohort or the arguments.
-    """
+    """Load, sample, write."""
     from ..api.cohort import load
 
     format_of(options.out)

@@ -20,8 +20,16 @@ _SPARSE_CHUNK = 1 << 18
 _GROUPS = ("layers", "obsm", "varm", "obsp", "varp")
 
 
-def row_slices(x: Any) -> Iterator[slice]:
-    """Ranges of rows of a matrix (dense or CSR, in memory or in a file) with about ``BLOCK`` stored values each."""
+def row_blocks(x: Any, keep: np.ndarray | None = None) -> Iterator[np.ndarray | sparse.csr_matrix]:
+    """Blocks of rows of a matrix, in memory, in order, with about ``BLOCK`` stored values each.
+
+    Parameters
+    ----------
+    x : ndarray, csr_matrix, Dataset or CSRDataset
+        Dense or sparse, in memory or in a file.
+    keep : ndarray of bool, optional
+        Rows that are wanted; blocks without any are left out.
+    """
     rows, columns = x.shape
     filled = 1.0
     if hasattr(x, "indptr") or not isinstance(x, np.ndarray | h5py.Dataset):
@@ -29,13 +37,11 @@ def row_slices(x: Any) -> Iterator[slice]:
         filled = max(stored / max(rows * columns, 1), 1e-9)
     step = int(min(max(BLOCK / max(columns * filled, 1), 1), max(rows, 1)))
     for start in range(0, rows, step):
-        yield slice(start, min(start + step, rows))
-
-
-def row_blocks(x: Any) -> Iterator[np.ndarray | sparse.csr_matrix]:
-    """Blocks of rows of a matrix (dense or sparse, in memory or in a file), in memory, in order."""
-    for rows in row_slices(x):
-        yield x[rows]
+        stop = min(start + step, rows)
+        if keep is None or keep[start:stop].all():
+            yield x[start:stop]
+        elif keep[start:stop].any():
+            yield x[start:stop][keep[start:stop]]
 
 
 def needs_float64(values: np.ndarray) -> bool:
@@ -43,6 +49,15 @@ def needs_float64(values: np.ndarray) -> bool:
     if not values.size or (np.issubdtype(values.dtype, np.floating) and values.dtype.itemsize <= 4):
         return False
     return bool(np.abs(values).max() > EXACT_IN_FLOAT32)
+
+
+def _widened(parent: h5py.Group, name: str, wide: h5py.Dataset, step: int) -> h5py.Dataset:
+    """A dataset of float32 replaced by one of float64, which takes its values."""
+    for start in range(0, len(wide), step):
+        wide[start : start + step] = parent[name][start : start + step]
+    del parent[name]
+    parent.move(wide.name.rpartition("/")[2], name)
+    return parent[name]
 
 
 class DenseWriter:
@@ -74,12 +89,8 @@ class DenseWriter:
     def add(self, block: np.ndarray) -> None:
         """Append a block (profiles × genes)."""
         if self.dataset.dtype == np.float32 and needs_float64(block):
-            wider = self._create("X64", np.float64)
-            for rows in row_slices(self.dataset):
-                wider[rows] = self.dataset[rows]
-            del self.file["X"]
-            self.file.move("X64", "X")
-            self.dataset = self.file["X"]
+            step = max(BLOCK // max(self.shape[1], 1), 1)
+            self.dataset = _widened(self.file, "X", self._create("X64", np.float64), step)
         start, self.filled = self.filled, self.filled + block.shape[self.grows]
         self.shape[self.grows] = self.filled
         self.dataset.resize(self.filled, axis=self.grows)
@@ -124,19 +135,12 @@ class SparseWriter:
 
     def add(self, block: sparse.csr_matrix) -> None:
         """Append rows (profiles × genes)."""
-        self.add_entries(block.data, block.indices, np.diff(block.indptr))
-
-    def add_entries(self, data: np.ndarray, indices: np.ndarray, sizes: np.ndarray) -> None:
-        """Append the entries of rows one after the other: values, gene positions, and the number of them per row."""
+        data = block.data
         if self.group["data"].dtype == np.float32 and needs_float64(data):
-            wider = self._create("data64", np.float64, len(self.group["data"]))
-            for start in range(0, len(wider), BLOCK):
-                wider[start : start + BLOCK] = self.group["data"][start : start + BLOCK]
-            del self.group["data"]
-            self.group.move("data64", "data")
+            _widened(self.group, "data", self._create("data64", np.float64, len(self.group["data"])), BLOCK)
         self._append("data", data)
-        self._append("indices", indices)
-        self.sizes.append(np.asarray(sizes, dtype=np.int64))
+        self._append("indices", block.indices)
+        self.sizes.append(np.diff(block.indptr).astype(np.int64))
 
     def close(self) -> None:
         """Write the row pointers and mark the matrix as anndata's."""

@@ -51,7 +51,7 @@ class ProfilesContract:
 
     def check_values(self, x: np.ndarray | sparse.csr_matrix, where: str) -> None:
         """Check a block of values: finite, and float32 on log scale."""
-        values = np.asarray(x) if isinstance(x, np.ndarray) else x.data
+        values = x if isinstance(x, np.ndarray) else x.data
         if self.needs_log_scale and values.dtype != np.float32:
             self._fail(f"X is {values.dtype}, not float32", where)
         if not np.isfinite(values).all():
@@ -85,13 +85,9 @@ class ProfilesContract:
             for value in profiles.obs["condition"].unique():
                 if not NAME.match(str(value)):
                     fail(f"condition {value!r} has characters other than letters, digits and _ . + -")
-        for factor, allowed in FACTORS.items():
-            if factor in self.obs:
-                wrong = set(profiles.obs[factor].astype(str)) - set(allowed)
-                if wrong:
-                    fail(f"obs column {factor!r} holds {sorted(wrong)[0]!r}, not one of {', '.join(allowed)}")
-        if "level" in self.obs and (wrong := set(profiles.obs["level"].astype(str)) - set(LEVELS)):
-            fail(f"obs column 'level' holds {sorted(wrong)[0]!r}, not one of {', '.join(LEVELS)}")
+        for column, allowed in {**FACTORS, "level": LEVELS}.items():
+            if column in self.obs and (wrong := set(profiles.obs[column].astype(str)) - set(allowed)):
+                fail(f"obs column {column!r} holds {sorted(wrong)[0]!r}, not one of {', '.join(allowed)}")
         if "pseudocohort" not in profiles.uns or "unit" not in profiles.uns["pseudocohort"]:
             fail("uns['pseudocohort']['unit'] is missing")
 
@@ -116,6 +112,12 @@ MEMBERS_COLUMNS = ("training_set", "sample_id", "role", "condition")
 DONORS_COLUMNS = ("donor", "dataset", "split", "genes")
 
 
+def evaluation_columns(summary: bool) -> list[str]:
+    """Columns of an evaluation table; a summary is over repeats, and has no column of theirs."""
+    keys = [k for k in EVALUATION_KEYS if not (summary and k in ("repeat", "seed"))]
+    return [*keys, "metric", "value", *(["ci_low", "ci_high", "n"] if summary else [])]
+
+
 def check_evaluation(table: pd.DataFrame, where: str, *, summary: bool = False) -> None:
     """Check a tidy long evaluation table: key columns, ``metric``, ``value``; summaries add ``ci_low ci_high n``.
 
@@ -124,8 +126,7 @@ def check_evaluation(table: pd.DataFrame, where: str, *, summary: bool = False) 
     ContractError
         If columns are missing or out of order, or keys are duplicated.
     """
-    keys = [k for k in EVALUATION_KEYS if not (summary and k in ("repeat", "seed"))]
-    wanted = [*keys, "metric", "value"] + (["ci_low", "ci_high", "n"] if summary else [])
+    wanted = evaluation_columns(summary)
     if list(table.columns) != wanted:
         missing = [c for c in wanted if c not in table.columns]
         extra = [c for c in table.columns if c not in wanted]
@@ -133,7 +134,8 @@ def check_evaluation(table: pd.DataFrame, where: str, *, summary: bool = False) 
             f"evaluation table: missing columns {missing}, unexpected columns {extra}",
             where=where, remedy=f"the columns are, in this order: {' '.join(wanted)}",
         )  # fmt: skip
-    duplicated = table.duplicated([*keys, "metric"])
+    keys = wanted[: wanted.index("value")]
+    duplicated = table.duplicated(keys)
     if duplicated.any():
-        row = table.loc[duplicated.idxmax(), [*keys, "metric"]].to_dict()
+        row = table.loc[duplicated.idxmax(), keys].to_dict()
         raise ContractError(f"evaluation table: two values for the same keys {row}", where=where)

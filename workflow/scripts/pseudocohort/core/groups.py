@@ -53,13 +53,7 @@ def donor_weights(obs: pd.DataFrame) -> np.ndarray:
 
 
 def check_seen(keys: list[Key], seen: set[Key], name: str) -> None:
-    """Refuse a (condition, level) pair that a generator without composition has not seen.
-
-    Raises
-    ------
-    UserError
-        Naming the first one.
-    """
+    """Refuse a (condition, level) pair that a generator without composition has not seen."""
     for condition, level in keys:
         if (condition, level) not in seen:
             known = sorted({c for c, at in seen if at == level})

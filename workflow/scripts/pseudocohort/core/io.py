@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from .contracts import EVALUATION_KEYS, ProfilesContract, check_evaluation
+from .contracts import ProfilesContract, check_evaluation, evaluation_columns
 from .errors import ContractError, UserError
 
 if TYPE_CHECKING:
@@ -64,13 +64,7 @@ def _unwritable_said(path: Path) -> Iterator[None]:
 
 
 def check_writable(path: str | Path) -> None:
-    """Make the folder that `path` shall lie in, and see whether one can write there: before long work, not after it.
-
-    Raises
-    ------
-    UserError
-        If one cannot.
-    """
+    """Make the folder that `path` shall lie in, and see whether one can write there: before long work, not after it."""
     path = Path(path)
     with _unwritable_said(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -86,6 +80,13 @@ def _temporary(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}.tmp")
 
 
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def _sweep(path: Path) -> None:
     """Remove what killed processes have left of `path`, which may have filled the disk; a living one keeps its own."""
     for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
@@ -95,10 +96,7 @@ def _sweep(path: Path) -> None:
         try:
             os.kill(int(pid), 0)
         except ProcessLookupError:
-            if left.is_dir():
-                shutil.rmtree(left, ignore_errors=True)
-            else:
-                left.unlink(missing_ok=True)
+            _remove(left)
         except PermissionError:
             pass  # another user's, so it lives
 
@@ -124,10 +122,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
         with _unwritable_said(path):
             temporary.replace(path)
     finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary, ignore_errors=True)
-        else:
-            temporary.unlink(missing_ok=True)
+        _remove(temporary)
 
 
 def _anndata() -> ModuleType:
@@ -218,8 +213,7 @@ def evaluation_table(rows: list[dict[str, Any]], *, summary: bool = False) -> pd
 
     Values are numbers: what is true or false is written as 1 or 0, so that its mean is a share.
     """
-    keys = [k for k in EVALUATION_KEYS if not (summary and k in ("repeat", "seed"))]
-    columns = [*keys, "metric", "value"] + (["ci_low", "ci_high", "n"] if summary else [])
+    columns = evaluation_columns(summary)
     unknown = {name for row in rows for name in row} - set(columns)
     if unknown:
         raise ContractError(f"unknown evaluation key(s): {', '.join(sorted(unknown))}")

@@ -117,13 +117,7 @@ def scan(package: str, attribute: str) -> dict[str, Any]:
 
 
 def pick(plugins: dict[str, Any], name: str, kind: str, where: str) -> Any:
-    """The plug-in called `name`.
-
-    Raises
-    ------
-    UserError
-        If there is none.
-    """
+    """The plug-in called `name`."""
     if not isinstance(name, str) or name not in plugins:
         raise UserError(
             f"unknown {kind} {name!r}",

@@ -15,7 +15,7 @@ from .errors import UserError
 
 
 def nearest(name: object, known: list[str]) -> str:
-    """Remedy for an unknown name: the nearest known one, or all of them."""
+    """Beginning of the remedy for an unknown name: the nearest known one; empty if none is near."""
     close = difflib.get_close_matches(str(name), known, 1)
     return f"did you mean {close[0]!r}? " if close else ""
 
@@ -46,9 +46,8 @@ def _explain(error: jsonschema.ValidationError) -> tuple[str, str]:
         missing = [k for k in error.validator_value if k not in value]
         hints = {key: _hint(schema.get("properties", {}).get(key, {})) for key in missing}
         if len(missing) == 1:
-            (hint,) = hints.values()
-            return f"{missing[0]!r} is missing", f"add it: {hint}" if hint else "add it"
-        lines = [f"  {key}: {hint}" if hint else f"  {key}" for key, hint in hints.items()]
+            return f"{missing[0]!r} is missing", f"add it: {hints[missing[0]]}".rstrip(": ")
+        lines = [f"  {key}: {hint}".rstrip(": ") for key, hint in hints.items()]
         return f"{', '.join(map(repr, missing))} are missing", "\n".join(["add them:", *lines])
     if error.validator == "pattern":
         return f"{value!r} is not allowed", told or f"it must match {error.validator_value}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -26,6 +26,13 @@ def words(name: str) -> str:
 def count(number: int, noun: str) -> str:
     """Number with its noun, in the singular for one: ``1 gene``, ``1,200 genes``."""
     return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
+def some(items: Iterable[object], most: int, total: int | None = None) -> str:
+    """First items, and how many more there are, of `total` where not all are given: ``a, b and 3 more``."""
+    items = list(items)
+    rest = (len(items) if total is None else total) - most
+    return ", ".join(map(str, items[:most])) + (f" and {rest:,} more" if rest > 0 else "")
 
 
 def points(value: float) -> str:

@@ -19,12 +19,13 @@ from ..core import contracts
 from ..core.blocks import DenseWriter, SparseWriter, needs_float64, write_annotation
 from ..core.errors import UserError
 from ..core.io import atomic
+from ..core.words import some
 from .delimited import GeneLines, SampleLines, open_delimited
 from .gct import open_gct
 from .h5ad import H5adRows
-from .matrix import Matrix, Source, check_finite
+from .matrix import Matrix, Source, check_finite, places, stored
 from .missing import DOUBTFUL, Missing, key_of
-from .more_samples import with_more
+from .more_samples import join_second_table
 from .numbers import SKIP
 from .recount import counts_of_coverage, read_lengths
 from .rows import check_row
@@ -34,10 +35,10 @@ from .samples import (
     join_samples,
     judge_samples,
     keep_samples,
+    near_duplicate_labels,
     read_samples,
-    spelled_alike,
     spelled_otherwise,
-    unmet,
+    unused_condition_keys,
 )  # fmt: skip
 from .tenx import TenxEntries
 from .units import COUNTED, UnitCheck
@@ -48,6 +49,8 @@ log = logging.getLogger(__name__)
 CELLS_AT_A_TIME = 1 << 12
 #: Most ids that are listed for each reason to leave samples out.
 LISTED = 1000
+#: Columns that spreadsheets hold: Excel until 2003, and since.
+SPREADSHEET = (256, 16_384)
 NOT_ANNOTATED = "not in the sample table"
 
 
@@ -60,22 +63,17 @@ def open_matrix(row: dict[str, Any]) -> Source:
         If the file is not what the row declares.
     """
     exact = row["unit"] in (*COUNTED, "coverage")
-    path = row["source"].removeprefix("file://")
+    path, orientation = row["source"].removeprefix("file://"), row["orientation"]
     match row["format"]:
         case "gct":
             return open_gct(path, exact=exact)
         case "mtx":
-            return TenxEntries(path, orientation=row["orientation"], exact=exact)
+            return TenxEntries(path, orientation=orientation, exact=exact)
         case "h5ad":
             return H5adRows(path, exact=exact, layer=row.get("layer", "X"))
         case format:
-            return open_delimited(
-                path,
-                format=format,
-                orientation=row["orientation"],
-                exact=exact,
-                annotation=row.get("annotation_rows", 0),
-            )
+            annotation = row.get("annotation_rows", 0)
+            return open_delimited(path, format=format, orientation=orientation, exact=exact, annotation=annotation)
 
 
 def sample_table(matrix: Source, row: dict[str, Any]) -> tuple[pd.DataFrame, str]:
@@ -88,11 +86,11 @@ def sample_table(matrix: Source, row: dict[str, Any]) -> tuple[pd.DataFrame, str
     """
     if "samples" in row:
         where = row["samples"].removeprefix("file://")
-        table = with_more(read_samples(where), row, where)
+        table = join_second_table(read_samples(where), row, where)
         try:
             return join_samples(table, matrix.samples, row, where), where
         except UserError as error:
-            if other := _turned(matrix, table, row, where):
+            if other := _transposed_remedy(matrix, table, row, where):
                 raise UserError(error.what, where=error.where, remedy=other) from error
             raise
     if matrix.obs is None:
@@ -104,7 +102,7 @@ def sample_table(matrix: Source, row: dict[str, Any]) -> tuple[pd.DataFrame, str
     return matrix.obs, row["source"]
 
 
-def _turned(matrix: Source, table: pd.DataFrame, row: dict[str, Any], where: str) -> str:
+def _transposed_remedy(matrix: Source, table: pd.DataFrame, row: dict[str, Any], where: str) -> str:
     """What to do if the samples of a text table lie the other way round than declared; empty if they do not."""
     if row["format"] not in ("tsv", "csv") or not isinstance(matrix, GeneLines | SampleLines):
         return ""
@@ -115,17 +113,16 @@ def _turned(matrix: Source, table: pd.DataFrame, row: dict[str, Any], where: str
         nothing = np.full(len(matrix.table.columns), SKIP, np.int64)
         here, right = "rows", "samples_by_genes"
         others = next(matrix.table.blocks(nothing, CELLS_AT_A_TIME, np.float32), ([], [], []))[0]
-    found = len(names & set(others))
+    if 2 * len(names & set(others)) <= len(names):
+        return ""
     return (
         f"its {here} are the samples: declare orientation {right} in the dataset sheet (--orientation of the command)"
-        if 2 * found > len(names)
-        else ""
     )
 
 
 def smallest_exact(x: np.ndarray | sparse.csr_matrix) -> np.ndarray | sparse.csr_matrix:
     """`x` in float32 where that loses nothing, else in float64."""
-    return x.astype(np.float64 if needs_float64(x.data if sparse.issparse(x) else x) else np.float32)
+    return x.astype(np.float64 if needs_float64(stored(x)) else np.float32)
 
 
 @dataclass
@@ -218,10 +215,7 @@ class Ingestion:
         for block in self.source.blocks(wanted):
             if not len(drop):
                 drop = np.zeros(len(block.genes), dtype=bool)
-            if sparse.issparse(block.x):
-                drop[block.x.indices[np.isnan(block.x.data)]] = True
-            else:
-                drop |= np.isnan(block.x).any(axis=0)
+            drop[places(block.x, np.isnan(stored(block.x)))[1]] = True
         return drop
 
     def var(self) -> pd.DataFrame:
@@ -307,7 +301,9 @@ def open_dataset(row: dict[str, Any], conditions: dict[str, Any]) -> Ingestion:
     if dropped[NOT_ANNOTATED]:
         left_out[NOT_ANNOTATED] = [str(i) for i in source.samples[~source.samples.isin(table.index)]]
     renamed = _renamed(annotated["condition"], obs["condition"])
-    notes = _notes(source, table) + spelled_alike(obs) + unmet(annotated["condition"], conditions)
+    notes = (
+        _notes(source, table) + near_duplicate_labels(obs) + unused_condition_keys(annotated["condition"], conditions)
+    )
     return Ingestion(row, source, obs, dropped, left_out, renamed, notes)
 
 
@@ -316,8 +312,11 @@ def _notes(source: Source, table: pd.DataFrame) -> list[str]:
     only = table.attrs.get("only_here", [])
     if not only:
         return []
-    more = f" and {len(only) - 5:,} more" if len(only) > 5 else ""
-    notes = [f"the matrix has no values for {len(only):,} rows of the sample table: {', '.join(only[:5])}{more}"]
+    notes = [f"the matrix has no values for {len(only):,} rows of the sample table: {some(only, 5)}"]
+    if isinstance(source, GeneLines) and len(source.samples) + 1 in SPREADSHEET:
+        notes.append(
+            f"its {len(source.samples) + 1:,} columns are what a spreadsheet holds: it may have cut the others"
+        )
     hint = spelled_otherwise(source.samples[~source.samples.isin(table.index)][:LISTED], only[:LISTED])
     return [*notes, hint] if hint else notes
 
@@ -363,8 +362,6 @@ def ingest_to_file(row: dict[str, Any], path: str | Path, *, conditions: dict[st
                 for start in range(0, samples, CELLS_AT_A_TIME):
                     rows = slice(start, start + CELLS_AT_A_TIME)
                     writer.add(sparse.hstack([part[rows] for part in turned], format="csr"))
-            if writer is None:
-                raise UserError("the matrix has no values", where=row["source"], remedy="fetch the file again")
             writer.close()
             write_annotation(file, opened.profile_obs(), opened.var(), {"pseudocohort": opened.uns()})
         written = ad.read_h5ad(temporary, backed="r")

@@ -13,8 +13,8 @@ import pandas as pd
 from ..core.errors import UserError
 from . import numbers
 from .fields import SEPARATORS, layout_of, split
-from .matrix import Matrix, check_ids, read_all
-from .text import decoded, line_blocks, look_at_text, open_text
+from .matrix import Matrix, check_ids
+from .text import decoded, line_blocks, look_at_text, open_text, without_marks
 
 #: Words for a number that is missing, beside those of :mod:`.numbers`: pandas' default list, in small letters.
 MISSING = {
@@ -60,11 +60,14 @@ class TextTable:
     note_at: int = -1
 
     def _refuse(self, what: str, piece: bytes, lines: int, position: int, column: str = "") -> UserError:
-        number = self.skip + lines + piece.count(b"\n", 0, position) + 1
-        where = f"{self.path}, line {number}" + (f", column {column!r}" if column else "")
+        before = lines + piece.count(b"\n", 0, position)
+        where = f"{self.path}, line {self.skip + before + 1}" + (f", column {column!r}" if column else "")
+        remedy = "the file is cut or malformed; fetch it again"
         if column:
-            return UserError(what, where=where, remedy="remove columns that hold no expression, or correct the value")
-        return UserError(what, where=where, remedy="the file is cut or malformed; fetch it again")
+            remedy = "remove columns that hold no expression, or correct the value"
+            if not before:
+                remedy += "; if the line annotates the samples, set annotation_rows in the dataset sheet"
+        return UserError(what, where=where, remedy=remedy)
 
     def blocks(self, place: np.ndarray, lines_per_block: int, dtype: type) -> Iterator[tuple[list, list, np.ndarray]]:
         """Ids, notes and values of blocks of lines.
@@ -140,7 +143,7 @@ def _signs(text: str) -> str:
 
 def clean(raw: bytes, encoding: str) -> str:
     """An id without blanks at its ends; doubled quotes within quotes are one."""
-    return (raw.decode("latin-1") if encoding == "latin-1" else decoded(raw)).replace('""', '"').strip()
+    return without_marks(raw.decode("latin-1") if encoding == "latin-1" else decoded(raw)).replace('""', '"').strip()
 
 
 def number_of(text: str) -> float | None:
@@ -198,16 +201,16 @@ class SampleLines:
     ----------
     table : TextTable
         The lines.
-    exact : bool
-        Parse to float64 (raw counts).
     default : bool
         The table's note says which lines count (DepMap's default profile of a line); the others are left out.
+    exact : bool
+        Parse to float64 (raw counts).
     """
 
     by = "samples"
     obs = None
 
-    def __init__(self, table: TextTable, exact: bool, default: bool = False) -> None:
+    def __init__(self, table: TextTable, default: bool, exact: bool) -> None:
         self.table, self.dtype = table, np.float64 if exact else np.float32
         nothing = np.full(len(table.columns), numbers.SKIP, np.int64)
         ids: list[str] = []
@@ -235,11 +238,14 @@ class SampleLines:
                 yield Matrix(values[chosen], pd.Index(ids, dtype=object)[chosen], genes)
 
 
-def annotation_rows(path: Path, separator: str, skip: int, count: int, width: int, leading: int = 1) -> pd.DataFrame:
+def annotation_rows(
+    path: Path, separator: str, skip: int, count: int, header: list[str], leading: int = 1
+) -> pd.DataFrame:
     """Annotation of the samples in the `count` lines below the header: samples × lines, named by their first fields.
 
     Kinker et al. 2020 publish their counts so: ``Cell_line`` and ``Pool_ID`` come before the genes.
     """
+    width = len(header)
     with open_text(path) as file:
         for _ in range(skip):
             file.readline()
@@ -253,7 +259,7 @@ def annotation_rows(path: Path, separator: str, skip: int, count: int, width: in
                 remedy="correct annotation_rows in the dataset sheet, or fetch the file again",
             )
         table[row[0].strip()] = [cell.strip() for cell in row[leading:width]]
-    return pd.DataFrame(table, dtype=object)
+    return pd.DataFrame(table, index=pd.Index(header[leading:]), dtype=object)
 
 
 def _depmap(path: Path, separator: str, names: list[str], skip: int) -> tuple[TextTable, bool] | None:
@@ -301,19 +307,8 @@ def open_delimited(
             raise UserError(
                 "annotation_rows is for genes_by_samples only", where=str(path), remedy="leave annotation_rows empty"
             )
-        depmap = _depmap(path, separator, layout.names, layout.skip)
-        if depmap:
-            return SampleLines(depmap[0], exact, depmap[1])
-        return SampleLines(TextTable(path, separator, columns, layout.skip), exact)
+        table = TextTable(path, separator, columns, layout.skip)
+        return SampleLines(*(_depmap(path, separator, layout.names, layout.skip) or (table, False)), exact)
     check_ids(pd.Index(columns), "sample", f"{path}, header")
-    obs = None
-    if annotation:
-        obs = annotation_rows(path, separator, layout.skip, annotation, len(layout.names)).set_axis(
-            pd.Index(columns), axis=0
-        )
+    obs = annotation_rows(path, separator, layout.skip, annotation, layout.names) if annotation else None
     return GeneLines(TextTable(path, separator, columns, layout.skip + annotation), exact, obs)
-
-
-def read_delimited(path: str | Path, *, format: str, orientation: str, exact: bool = False) -> Matrix:
-    """All of a TSV or CSV matrix, in memory; see :func:`open_delimited`."""
-    return read_all(open_delimited(path, format=format, orientation=orientation, exact=exact))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from ..core.errors import UserError
-from .text import open_text, read_text
+from .text import open_text, read_text, without_marks
 
 SEPARATORS = {"tsv": "\t", "csv": ","}
 #: Beginnings of files of GEO that hold annotation and values one after the other.
@@ -57,17 +57,14 @@ class Layout:
         Name of each field of a data line; the first is empty if the header has none for it (R's row names).
     skip : int
         Lines before the first line of data: comments, blank lines and the header.
-    trailing : bool
-        Whether lines end with a separator that the header does not account for.
     """
 
     names: list[str]
     skip: int
-    trailing: bool
 
 
-def fit(header: list[str], lines: Iterable[list[str]], where: str) -> tuple[list[str], bool]:
-    """Names of the fields of a data line, and whether separators at the ends of lines are ignored.
+def fit(header: list[str], lines: Iterable[list[str]], where: str) -> list[str]:
+    """Names of the fields of a data line.
 
     A header has a name for each field, or, as R writes it, one less: the ids of the lines have none. A line with more
     fields is right only if the fields too many are empty, separators at its end. So where lines have one field more
@@ -97,17 +94,18 @@ def fit(header: list[str], lines: Iterable[list[str]], where: str) -> tuple[list
         while filled > width and not fields[filled - 1].strip():
             filled -= 1
         if filled == width + 1 and (not unnamed or len(fields) > filled):
-            return ["", *names], len(fields) > filled
+            return ["", *names]
         if filled > width:
             nameless = f", the last {unnamed} without a name" if unnamed else ""
             raise UserError(
                 f"the header has {len(header)} fields{nameless}, a data line {filled}",
                 where=where,
-                remedy="give every column a name; or the file is cut or malformed, fetch it again",
+                remedy="give every column a name, or remove a title above the header; if the file is cut or malformed, "
+                "fetch it again",
             )
         if len(fields) <= width:  # too few is for the caller to refuse, who names the line
-            return names, unnamed > 0
-    return names, True
+            break
+    return names
 
 
 def _top(file: Iterator[str], separator: str) -> tuple[str, str, int, int]:
@@ -145,7 +143,7 @@ def layout_of(path: str | Path, separator: str) -> Layout:
                 remedy=f"keep the table (zcat -f {Path(path).name} | grep -v '^[!^#]' > matrix.tsv), and make a sample "
                 "table of the !Sample_ lines",
             )
-        check_delimiter(fields, header, separator, f"{where}, line {number + 1}")
+        check_delimiter(fields, header, separator, f"{where}, line {number + 1}", first)
         if not first.strip():
             raise UserError("no line after the header", where=where, remedy="fetch the file again")
 
@@ -162,8 +160,8 @@ def layout_of(path: str | Path, separator: str) -> Layout:
                 if line.strip(nothing):
                     yield split(line, separator)
 
-        names, trailing = fit(fields, lines(), where)
-    return Layout([name.strip() for name in names], skip, trailing)
+        names = fit(fields, lines(), where)
+    return Layout([without_marks(name).strip() for name in names], skip)
 
 
 def check_delimiter(
@@ -171,29 +169,26 @@ def check_delimiter(
     header: str,
     separator: str,
     where: str,
+    after: str,
     remedy: str = "declare the right format (tsv or csv) in the dataset sheet, or convert the file",
 ) -> None:
-    """Refuse a header of a single field.
-
-    Raises
-    ------
-    UserError
-        Naming the delimiter that it seems to have.
-    """
+    """Refuse a header of a single field; `after` is the line below it."""
     if len(fields) < 2:
+        if after.count(separator) > 1:
+            raise UserError(
+                f"the first line has one field, and the next {after.count(separator) + 1}",
+                where=where,
+                remedy="remove a title above the header, or put # before it",
+            )
         other = max((s for s in NAMES if s != separator), key=header.count)
         hint = f"; it looks {NAMES[other]}-separated" if header.count(other) else ""
-        raise UserError(
-            f"one column only with the delimiter {NAMES[separator]!r}{hint}",
-            where=where,
-            remedy=remedy,
-        )
+        raise UserError(f"one column only with the delimiter {NAMES[separator]!r}{hint}", where=where, remedy=remedy)
 
 
 def _rows(lines: list[str], separator: str, where: str) -> list[tuple[int, list[str]]]:
     """Rows of lines with the numbers of their lines; in tab-separated text, quotes that do not pair are text."""
     for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_NONE) if separator == "\t" else (csv.QUOTE_MINIMAL,):
-        reader = csv.reader(lines, delimiter=separator, strict=True, quoting=quoting)
+        reader = csv.reader(lines, delimiter=separator, strict=True, quoting=quoting, skipinitialspace=separator == ",")
         try:
             return [(reader.line_num, row) for row in reader]
         except csv.Error as error:
@@ -235,12 +230,16 @@ def read_frame(
     lines = [line + "\n" for line in read_text(path, expected).split("\n")]
     header, first, start, _ = _top(iter(lines), separator)
     if not (single and header.strip()):
-        check_delimiter(split(header, separator), header, separator, f"{where}, line {start + 1}", remedy)
+        check_delimiter(split(header, separator), header, separator, f"{where}, line {start + 1}", first, remedy)
     rows = _rows(lines[start:], separator, where)
     fields, body = rows[0][1], [(n + start, row) for n, row in rows[1:] if any(cell.strip() for cell in row)]
     if not body:
         raise UserError("no line after the header", where=where, remedy="fetch the file again")
-    names, _ = fit(fields, _most_telling([row for _, row in body], len(fields)), where)
+    # Rows with one field too many that is filled come first, so that one such row in a whole table decides.
+    rows_of_data = sorted(
+        (row for _, row in body), key=lambda row: not (len(row) == len(fields) + 1 and row[-1].strip())
+    )
+    names = fit(fields, rows_of_data, where)
     if names[0] == "" and len(names) > len(fields):
         # R writes a field more in every line; one in some lines is a stray separator, and all names would shift.
         lacking = next((number for number, row in body if len(row) < len(names)), 0)
@@ -272,8 +271,3 @@ def read_frame(
         # Spreadsheets leave out separators after the last filled cell.
         table.append([cell.strip() for cell in row[: len(names)]] + [""] * (len(names) - len(row)))
     return pd.DataFrame(table, columns=names, dtype=object)
-
-
-def _most_telling(rows: list[list[str]], width: int) -> list[list[str]]:
-    """Rows with one field too many that is filled first, so that one such row in a whole table decides."""
-    return sorted(rows, key=lambda row: not (len(row) == width + 1 and row[-1].strip()))

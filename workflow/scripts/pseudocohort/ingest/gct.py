@@ -11,7 +11,7 @@ import pandas as pd
 from ..core.errors import UserError
 from .delimited import GeneLines, TextTable, annotation_rows
 from .fields import split
-from .matrix import Matrix, check_ids, read_all
+from .matrix import Matrix, check_ids
 from .text import open_text
 
 VERSIONS = ("#1.2", "#1.3")
@@ -20,7 +20,9 @@ VERSIONS = ("#1.2", "#1.3")
 class GctLines(GeneLines):
     """Genes × samples, with the number of genes announced."""
 
-    announced: int
+    def __init__(self, table: TextTable, exact: bool, obs: pd.DataFrame | None, announced: int) -> None:
+        super().__init__(table, exact, obs)
+        self.announced = announced
 
     def blocks(self, wanted: np.ndarray) -> Iterator[Matrix]:
         """Blocks of genes for the samples at the positions `wanted`."""
@@ -76,9 +78,8 @@ def open_gct(path: str | Path, *, exact: bool = False) -> GctLines:
         known = lower[id_at : id_at + 1] == ["name"] and note_at > 0
         expected = f"Name, Description and {samples} samples"
     else:
-        leading, below = 1 + sizes[2], sizes[3]
+        leading, below, id_at, known = 1 + sizes[2], sizes[3], 0, True
         lower = [name.lower() for name in header[:leading]]
-        id_at, note_at, known = 0, -1, True
         note_at = next((lower.index(n) for n in ("symbol", "pr_gene_symbol", "gene_symbol") if n in lower), -1)
         expected = f"an id, {sizes[2]} annotations and {samples} samples"
     while len(header) > leading + samples and not header[-1]:
@@ -90,15 +91,6 @@ def open_gct(path: str | Path, *, exact: bool = False) -> GctLines:
             remedy="fetch the file again",
         )
     check_ids(pd.Index(header[leading:]), "sample", f"{path}, line 3")
-    obs = None
-    if below:
-        obs = annotation_rows(path, "\t", 3, below, len(header), leading).set_axis(pd.Index(header[leading:]), axis=0)
+    obs = annotation_rows(path, "\t", 3, below, header, leading) if below else None
     table = TextTable(path, "\t", header[leading:], 3 + below, leading, id_at, note_at)
-    source = GctLines(table, exact, obs)
-    source.announced = genes
-    return source
-
-
-def read_gct(path: str | Path, *, exact: bool = False) -> Matrix:
-    """All of a GCT file, in memory; see :func:`open_gct`."""
-    return read_all(open_gct(path, exact=exact))
+    return GctLines(table, exact, obs, genes)

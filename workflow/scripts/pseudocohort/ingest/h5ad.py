@@ -18,7 +18,7 @@ from scipy import sparse
 from ..core.blocks import row_blocks
 from ..core.errors import UserError
 from .features import genes_among
-from .matrix import Matrix, check_ids, read_all
+from .matrix import Matrix, check_ids
 from .text import look_at
 
 SYMBOL_COLUMNS = ("symbol", "gene_symbol", "gene_symbols", "feature_name")
@@ -99,20 +99,20 @@ class H5adRows:
     def __init__(self, path: str | Path, *, exact: bool = False, layer: str = "X") -> None:
         self.path, self.exact = Path(path), exact
         content = look_at(self.path)
-        if content.kind != "an HDF5 file" or content.layers:
-            if content.kind == "an HDF5 file":
-                raise UserError(
-                    f"this is {' and '.join(content.layers)}-compressed; HDF5 is read in place",
-                    where=str(path),
-                    remedy=f"unpack it: gunzip {self.path.name}" if content.layers == ("gzip",) else "unpack it",
-                )
-            if not content.kind:
-                raise UserError(
-                    "cannot be read as h5ad: this is text, not HDF5",
-                    where=str(path),
-                    remedy="declare the right format in the dataset sheet, or fetch the file again",
-                )
+        if not content.kind:
+            raise UserError(
+                "cannot be read as h5ad: this is text, not HDF5",
+                where=str(path),
+                remedy="declare the right format in the dataset sheet, or fetch the file again",
+            )
+        if content.kind != "an HDF5 file":
             raise content.refusal("an h5ad file")
+        if content.layers:
+            raise UserError(
+                f"this is {' and '.join(content.layers)}-compressed; HDF5 is read in place",
+                where=str(path),
+                remedy=f"unpack it: gunzip {self.path.name}" if content.layers == ("gzip",) else "unpack it",
+            )
         try:
             self.file = h5py.File(self.path, "r")
         except BROKEN as error:
@@ -227,16 +227,10 @@ class H5adRows:
         """Blocks of the profiles at the positions `wanted`, with all genes."""
         keep = np.zeros(len(self.samples), dtype=bool)
         keep[wanted] = True
-        start, every = 0, bool(self.keep.all())
+        samples, every = self.samples[keep], bool(self.keep.all())
         try:
-            for block in row_blocks(self.x):
-                chosen = keep[start : start + block.shape[0]]
-                samples = self.samples[start : start + block.shape[0]][chosen]
-                start += block.shape[0]
-                if not len(samples):
-                    continue
-                x = block[chosen] if not chosen.all() else block
-                x = sparse.csr_matrix(x) if sparse.issparse(x) else np.asarray(x)
+            for block in row_blocks(self.x, keep):
+                x = sparse.csr_matrix(block) if sparse.issparse(block) else np.asarray(block)
                 if sparse.issparse(x):
                     if x.nnz and (x.indices.min() < 0 or x.indices.max() >= x.shape[1]):
                         raise ValueError("an index lies outside the matrix")
@@ -246,19 +240,14 @@ class H5adRows:
                     x = x.astype(np.int8)
                 if x.dtype == np.float16 or (not self.exact and np.issubdtype(x.dtype, np.floating)):
                     x = x.astype(np.float32)
-                yield Matrix(x, samples, self.genes, self.symbols)
+                yield Matrix(x, samples[: x.shape[0]], self.genes, self.symbols)
+                samples = samples[x.shape[0] :]
         except BROKEN as error:
             raise self._broken("the values cannot be read", error) from error
 
 
 def _check_sparse(x: Any) -> None:
-    """Refuse pointers and indices that lead out of a sparse matrix, which scipy would follow.
-
-    Raises
-    ------
-    ValueError
-        If they do.
-    """
+    """Refuse pointers and indices that lead out of a sparse matrix, which scipy would follow."""
     pointer = x.group["indptr"][:]
     major, minor = x.shape if isinstance(x, CSRDataset) else x.shape[::-1]
     entries = len(x.group["indices"])
@@ -271,8 +260,3 @@ def _check_sparse(x: Any) -> None:
         part = x.group["indices"][start : start + (1 << 24)]
         if len(part) and (part.min() < 0 or part.max() >= minor):
             raise ValueError("an index lies outside the matrix")
-
-
-def read_h5ad(path: str | Path, *, exact: bool = False, layer: str = "X") -> Matrix:
-    """All of an h5ad file, in memory; see :class:`H5adRows`."""
-    return read_all(H5adRows(path, exact=exact, layer=layer))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -33,7 +34,26 @@ class Matrix:
     samples: pd.Index
     genes: pd.Index
     symbols: pd.Index | None = None
-    obs: pd.DataFrame | None = field(default=None)
+    obs: pd.DataFrame | None = None
+
+
+def stored(x: np.ndarray | sparse.csr_matrix) -> np.ndarray:
+    """Values of a matrix; of a sparse one those that it stores."""
+    return x.data if sparse.issparse(x) else x
+
+
+def places(x: np.ndarray | sparse.csr_matrix, hit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of the values that `hit` is true of; it has the shape of :func:`stored`."""
+    if not sparse.issparse(x):
+        return np.nonzero(hit)
+    entries = x.tocoo()
+    return entries.row[hit], entries.col[hit]
+
+
+def first_place(matrix: Matrix, hit: np.ndarray) -> tuple[Any, Any, Any]:
+    """Value, gene and sample of the first value that `hit` is true of."""
+    row, column = (int(at[0]) for at in places(matrix.x, hit))
+    return matrix.x[row, column], matrix.genes[column], matrix.samples[row]
 
 
 class Source(Protocol):
@@ -87,41 +107,36 @@ def read_all(source: Source, wanted: np.ndarray | None = None) -> Matrix:
 
 
 def check_ids(ids: pd.Index, what: str, where: str) -> None:
-    """Refuse empty or duplicated sample or cell ids.
-
-    Raises
-    ------
-    UserError
-        Naming the first offending id.
-    """
-    text = ids.astype(str)
-    empty = (text.str.strip() == "") | ids.isna()
+    """Refuse empty or duplicated sample or cell ids."""
+    empty = (ids.astype(str).str.strip() == "") | ids.isna()
     if empty.any():
         raise UserError(
-            f"{what} number {int(np.flatnonzero(empty)[0]) + 1} has no id", where=where, remedy="give it one"
+            f"{what} number {int(np.flatnonzero(empty)[0]) + 1} has no id",
+            where=where,
+            remedy="give it one, or remove it if it is a total or a note",
         )
     if not ids.is_unique:
         twice = ids[ids.duplicated()][0]
+        rounded = re.fullmatch(r"\d(\.\d+)?E\+\d+", str(twice))
         raise UserError(
-            f"{what} id {twice!r} occurs more than once", where=where, remedy="remove or rename one of them"
+            f"{what} id {twice!r} occurs more than once",
+            where=where,
+            remedy="a spreadsheet has rounded long numbers: take the ids from the original file"
+            if rounded
+            else "remove or rename one of them",
         )
 
 
 def check_finite(matrix: Matrix, where: str) -> None:
-    """Refuse infinite values.
-
-    Raises
-    ------
-    UserError
-        Naming gene and sample of the first one.
-    """
-    values = matrix.x.data if sparse.issparse(matrix.x) else matrix.x
-    if np.issubdtype(values.dtype, np.integer) or not np.isinf(values).any():
+    """Refuse infinite values."""
+    values = stored(matrix.x)
+    if np.issubdtype(values.dtype, np.integer) or not (infinite := np.isinf(values)).any():
         return
-    x = matrix.x.toarray() if sparse.issparse(matrix.x) else matrix.x
-    row, column = np.argwhere(np.isinf(x))[0]
+    value, gene, sample = first_place(matrix, infinite)
     raise UserError(
-        f"value {x[row, column]} for gene {matrix.genes[column]!r} in sample {matrix.samples[row]!r}",
+        f"value {value} for gene {gene!r} in sample {sample!r}",
         where=where,
-        remedy="correct the value; values beyond 3.4e38 are too large",
+        remedy="correct the value; values beyond 3.4e38 are too large"
+        if value > 0
+        else "this is the logarithm of 0: write log2(value + 1), and declare log_offset 1",
     )

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
 from ..core.errors import UserError
-from .matrix import Matrix
+from ..core.words import some
+from .matrix import Matrix, places, stored
 
 #: Words that sources write where they have no label, without case, brackets, quotes and blanks.
 ABSENT = {
@@ -68,10 +68,9 @@ class Missing:
     floor: float
     conditions: pd.Series
     values: int = 0
-    genes: list[Any] = field(default_factory=list)
+    genes: dict[Any, None] = field(default_factory=dict)  # in the order of the file
     samples: set[Any] = field(default_factory=set)
     first: tuple[Any, Any] | None = None
-    seen: set[Any] = field(default_factory=set)
 
     def treat(self, block: Matrix, drop: np.ndarray | None = None) -> Matrix:
         """A block without missing values.
@@ -79,39 +78,23 @@ class Missing:
         They are counted, and become zeros; with ``drop_gene`` the genes that have any leave the block: those of
         `drop` where it is given (blocks of samples have to agree on their genes).
         """
-        stored = block.x.data if sparse.issparse(block.x) else block.x
-        if not np.issubdtype(stored.dtype, np.integer) and np.isnan(stored).any():
-            self._count(block)
+        values = stored(block.x)
+        if not np.issubdtype(values.dtype, np.integer) and (absent := np.isnan(values)).any():
+            rows, columns = places(block.x, absent)
+            self._count(block, rows, columns)
             x = block.x.copy()
-            if sparse.issparse(x):
-                x.data[np.isnan(x.data)] = self.floor
-            else:
-                x[np.isnan(x)] = self.floor
-            genes = np.zeros(block.x.shape[1], dtype=bool)
-            genes[self._where(block)[1]] = True
+            stored(x)[absent] = self.floor
             block = replace(block, x=x)
             if self.rule == "drop_gene" and drop is None:
-                drop = genes
+                drop = np.isin(np.arange(x.shape[1]), columns)
         if self.rule == "drop_gene" and drop is not None and drop.any():
             symbols = None if block.symbols is None else block.symbols[~drop]
             block = replace(block, x=block.x[:, ~drop], genes=block.genes[~drop], symbols=symbols)
         return block
 
-    @staticmethod
-    def _where(block: Matrix) -> tuple[np.ndarray, np.ndarray]:
-        if sparse.issparse(block.x):
-            entries = block.x.tocoo()
-            bad = np.isnan(entries.data)
-            return entries.row[bad], entries.col[bad]
-        return np.nonzero(np.isnan(block.x))
-
-    def _count(self, block: Matrix) -> None:
-        rows, columns = self._where(block)
+    def _count(self, block: Matrix, rows: np.ndarray, columns: np.ndarray) -> None:
         self.values += len(rows)
-        for gene in block.genes[np.unique(columns)]:
-            if gene not in self.seen:
-                self.seen.add(gene)
-                self.genes.append(gene)
+        self.genes |= dict.fromkeys(block.genes[np.unique(columns)])
         self.samples |= set(block.samples[np.unique(rows)])
         if self.first is None:
             self.first = (block.genes[columns[0]], block.samples[rows[0]])
@@ -125,25 +108,18 @@ class Missing:
             "genes": len(self.genes),
             "samples": len(self.samples),
             "rule": self.rule,
-            "first_genes": [str(gene) for gene in self.genes[:20]],
+            "first_genes": [str(gene) for gene in list(self.genes)[:20]],
         }
 
     def check(self, genes: int, where: str) -> None:
-        """Refuse missing values that no rule is declared for, described as a whole.
-
-        Raises
-        ------
-        UserError
-            Saying how many, in which genes, samples and conditions.
-        """
+        """Refuse missing values that no rule is declared for, described as a whole."""
         if not self.values or self.rule:
             return
         of = self.conditions[self.conditions.index.isin(self.samples)].value_counts().sort_index()
-        conditions = ", ".join(f"{name} {count}" for name, count in of.head(8).items())
-        more = f" and {len(of) - 8} more conditions" if len(of) > 8 else ""
+        conditions = some([f"{name} {count}" for name, count in of.items()], 8)
         raise UserError(
             f"{self.values:,} values are missing, in {len(self.genes):,} of {genes:,} genes and "
-            f"{len(self.samples):,} of {len(self.conditions):,} samples ({conditions}{more}); "
+            f"{len(self.samples):,} of {len(self.conditions):,} samples ({conditions}); "
             f"the first is nan for gene {self.first[0]!r} in sample {self.first[1]!r}",
             where=where,
             remedy="in the sheet, set 'missing' to drop_gene (leaves these genes out) or zero (where the source "

@@ -13,7 +13,7 @@ from .samples import column_of, read_samples
 log = logging.getLogger(__name__)
 
 
-def with_more(table: pd.DataFrame, row: dict[str, Any], where: str) -> pd.DataFrame:
+def join_second_table(table: pd.DataFrame, row: dict[str, Any], where: str) -> pd.DataFrame:
     """The sample table with the columns of the second one (``more_samples`` of the sheet), as text.
 
     ``join`` says how rows are matched: ``COLUMN`` of both tables, ``COLUMN=KEY`` (of the first and the second), or

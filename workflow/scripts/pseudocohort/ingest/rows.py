@@ -9,18 +9,12 @@ from ..core.errors import UserError
 
 #: What the cells of a line are summed of.
 SUMMABLE = ("counts", "coverage")
-#: Formats that say themselves how they lie.
-LIES = {"gct": "genes_by_samples", "h5ad": "samples_by_genes"}
+#: Formats that have one orientation.
+ORIENTATION_OF_FORMAT = {"gct": "genes_by_samples", "h5ad": "samples_by_genes"}
 
 
 def check_row(row: dict[str, Any], where: str) -> None:
-    """Refuse what cannot be right together, whatever the files hold.
-
-    Raises
-    ------
-    UserError
-        Naming the column.
-    """
+    """Refuse what cannot be right together, whatever the files hold."""
 
     def refuse(what: str, column: str, remedy: str) -> UserError:
         return UserError(what, where=f"{where}, column {column!r}", remedy=remedy)
@@ -56,17 +50,11 @@ def check_row(row: dict[str, Any], where: str) -> None:
 
 
 def check_orientation(row: dict[str, Any], where: str) -> None:
-    """Refuse an orientation that the format does not have.
-
-    Raises
-    ------
-    UserError
-        If the format fixes another one.
-    """
-    lies = LIES.get(row["format"])
-    if lies and row["orientation"] != lies:
+    """Refuse an orientation that the format does not have."""
+    fixed = ORIENTATION_OF_FORMAT.get(row["format"])
+    if fixed and row["orientation"] != fixed:
         raise UserError(
-            f"orientation {row['orientation']} is declared, and {row['format']} is {lies} by definition",
+            f"orientation {row['orientation']} is declared, and {row['format']} is {fixed} by definition",
             where=f"{where}, column 'orientation'",
-            remedy=f"declare {lies}; if the file was written the other way round, transpose it",
+            remedy=f"declare {fixed}; if the file was written the other way round, transpose it",
         )

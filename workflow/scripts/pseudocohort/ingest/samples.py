@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import re
 import unicodedata
@@ -14,6 +13,7 @@ import pandas as pd
 
 from ..core.errors import UserError
 from ..core.levels import CONTEXTS, add_level
+from ..core.validation import nearest
 from .fields import SEPARATORS, read_frame
 from .matrix import check_ids
 from .missing import is_absent
@@ -68,12 +68,11 @@ def column_of(table: pd.DataFrame, row: dict[str, Any], key: str, where: str) ->
             raise UserError(
                 f"column {name!r} cannot be read: {unreadable[name]}", where=where, remedy="write it as text"
             )
-        close = difflib.get_close_matches(name, [str(c) for c in table.columns], 1)
+        columns = list(map(str, table.columns))
         raise UserError(
-            f"no column {name!r} ({key} of dataset {row['dataset']!r}); "
-            f"there are: {', '.join(map(str, table.columns))}",
+            f"no column {name!r} ({key} of dataset {row['dataset']!r}); there are: {', '.join(columns)}",
             where=where,
-            remedy=f"did you mean {close[0]!r}? {REMEDY}" if close else REMEDY,
+            remedy=nearest(name, columns) + REMEDY,
         )
     values = table[name].astype(str)
     if not row[key].startswith("@"):
@@ -161,7 +160,7 @@ def spelled_otherwise(ids: Iterable[str], names: Iterable[str]) -> str:
     return ""
 
 
-def spelled_alike(obs: pd.DataFrame) -> list[str]:
+def near_duplicate_labels(obs: pd.DataFrame) -> list[str]:
     """Donors and conditions that differ from others only in capitals, blanks or zeros in front, in words."""
     notes = []
     for column, what in (("donor", "donors"), ("condition", "conditions")):
@@ -172,8 +171,8 @@ def spelled_alike(obs: pd.DataFrame) -> list[str]:
         alike = [names for names in of.values() if len(names) > 1]
         if alike:
             more = f" and {len(alike) - 3:,} more" if len(alike) > 3 else ""
-            some = "; ".join(", ".join(map(repr, names)) for names in alike[:3])
-            notes.append(f"{what} that differ only in capitals, blanks or zeros count as different: {some}{more}")
+            first = "; ".join(", ".join(map(repr, names)) for names in alike[:3])
+            notes.append(f"{what} that differ only in capitals, blanks or zeros count as different: {first}{more}")
     return notes
 
 
@@ -269,27 +268,26 @@ def _mapped(raw: pd.Series, mapping: dict[Any, str]) -> pd.Series:
     return raw.map(new)
 
 
-def unmet(labels: pd.Series, conditions: dict[str, Any]) -> list[str]:
+def unused_condition_keys(labels: pd.Series, conditions: dict[str, Any]) -> list[str]:
     """Keys of ``map`` and ``exclude`` that are no label of this dataset, in words, with the label that is nearest."""
     raw = labels.astype(str).str.strip()
-    there = {key: set(found) for key, found in (("map", raw), ("exclude", raw))}
-    mapped = _mapped(raw, conditions.get("map", {}))
-    there["exclude"] |= set(mapped) | {name_of_condition(label) for label in mapped.unique()}
+    mapped = set(_mapped(raw, conditions.get("map", {})))
+    there = {"map": set(raw), "exclude": {*raw, *mapped, *map(name_of_condition, mapped)}}
     notes = []
     for name, known in there.items():
         for key in conditions.get(name, []):
             if not any(label_matches(key, label) for label in known):
-                close = difflib.get_close_matches(str(key), sorted(known), 1)
-                hint = f"; did you mean {close[0]!r}?" if close else ""
-                if close or name == "exclude":  # a map is often of several datasets
-                    notes.append(f"prepare.conditions.{name}: no sample has the label {str(key)!r}{hint}")
+                hint = nearest(key, sorted(known)).rstrip()
+                if hint or name == "exclude":  # a map is often of several datasets
+                    note = f"prepare.conditions.{name}: no sample has the label {str(key)!r}"
+                    notes.append(f"{note}; {hint}" if hint else note)
     return notes
 
 
 def judge_samples(obs: pd.DataFrame, conditions: dict[str, Any], where: str) -> pd.DataFrame:
-    """What becomes of each sample: its ``condition`` under its new name, a ``reason`` to leave it out, and ``detail``.
+    """What becomes of each sample: its mapped ``label``, the ``condition`` it is called, ``reason``, ``detail``.
 
-    ``reason`` is empty for a sample that enters; ``detail`` says which label it is about.
+    ``reason`` to leave it out is empty for a sample that enters; ``detail`` says which label it is about.
 
     Raises
     ------
@@ -306,7 +304,7 @@ def judge_samples(obs: pd.DataFrame, conditions: dict[str, Any], where: str) -> 
             excluded |= labels.map({label: label_matches(key, label) for label in labels.unique()}).astype(bool)
     no_condition, no_donor = is_absent(mapped), is_absent(obs["donor"].astype(str), donors=True)
     elsewhere = obs["context"] == ""
-    out = pd.DataFrame({"condition": named, "reason": "", "detail": ""}, index=obs.index)
+    out = pd.DataFrame({"label": mapped, "condition": named, "reason": "", "detail": ""}, index=obs.index)
     for hit, reason, detail in (
         (elsewhere, ELSEWHERE, pd.Series(ELSEWHERE, index=obs.index)),
         (excluded, EXCLUDED, "condition excluded: " + raw.map(repr)),
@@ -317,11 +315,9 @@ def judge_samples(obs: pd.DataFrame, conditions: dict[str, Any], where: str) -> 
     nameless = (out["reason"] == "") & is_absent(named)
     if nameless.any():
         name = named[nameless].iloc[0]
-        why = (
-            f"would be written {name}, which says that there is none"
-            if name
-            else "has no letter or digit of a-z, 0-9 to make a name of"
-        )
+        why = "has no letter or digit of a-z, 0-9 to make a name of"
+        if name:
+            why = f"would be written {name}, which says that there is none"
         raise UserError(
             f"condition {mapped[nameless].iloc[0]!r} ({int(nameless.sum())} samples) {why}",
             where=where,
@@ -341,24 +337,21 @@ def keep_samples(
         If nothing is left, two labels become one name, or a condition has fewer donors than ``min_donors``.
     """
     keep = judged["reason"] == ""
-    dropped = {reason: int((judged["reason"] == reason).sum()) for reason in (ABSENT, EXCLUDED, ELSEWHERE)}
+    dropped = judged["reason"].value_counts().reindex([ABSENT, EXCLUDED, ELSEWHERE], fill_value=0).to_dict()
     if not keep.any():
         raise UserError(
             "no sample is left: " + ", ".join(f"{n} {reason}" for reason, n in dropped.items() if n),
             where=where,
             remedy="check condition_column, donor_column and context in the sheet, and prepare.conditions",
         )
-    mapped = _mapped(obs.loc[keep, "condition"].astype(str).str.strip(), conditions.get("map", {}))
-    kept: dict[str, str] = {}
-    for label in sorted(mapped.unique()):
-        name = name_of_condition(label)
-        if name in kept:
+    for name, labels in judged[keep].groupby("condition")["label"]:
+        if labels.nunique() > 1:
+            first, second = sorted(labels.unique())[:2]
             raise UserError(
-                f"conditions {kept[name]!r} and {label!r} are both written {name!r}",
+                f"conditions {first!r} and {second!r} are both written {name!r}",
                 where=where,
                 remedy="map one of them to another name in prepare.conditions.map",
             )
-        kept[name] = label
     out = obs[keep].assign(condition=judged.loc[keep, "condition"])
     donors = out.groupby("condition")["donor"].nunique()
     few = donors[donors < conditions.get("min_donors", 1)]

@@ -13,7 +13,8 @@ from scipy import sparse
 from ..core.errors import UserError
 from . import numbers
 from .features import genes_among
-from .matrix import Matrix, check_ids, read_all
+from .fields import split
+from .matrix import Matrix, check_ids
 from .text import line_blocks, open_text, read_text
 
 PACKED = ("", ".gz", ".bz2", ".xz")
@@ -33,7 +34,7 @@ def _find(folder: Path, prefix: str, *names: str) -> Path:
     )
 
 
-def _place(path: Path) -> tuple[Path, str]:
+def _folder_and_prefix(path: Path) -> tuple[Path, str]:
     """Folder and beginning of the names of the three files: ``GSM1_matrix.mtx.gz`` stands beside ``GSM1_genes.tsv``."""
     if path.is_dir() and not any((path / f"matrix.mtx{ending}").is_file() for ending in PACKED):
         found = sorted(file for ending in PACKED for file in path.glob(f"*matrix.mtx{ending}"))
@@ -56,11 +57,16 @@ def _place(path: Path) -> tuple[Path, str]:
     return path.parent, match[1]
 
 
-def lines_of(path: Path) -> list[list[str]]:
-    """Fields of the lines of a features or barcodes file: tab-separated, quotes around a field left out."""
-    lines = read_text(path, "a list of features or barcodes").split("\n")
-    while lines and not lines[-1].strip():
-        lines.pop()
+def lines_of(path: Path, others: str = "") -> list[list[str]]:
+    """Fields of the lines of a features or barcodes file, quotes around a field left out.
+
+    They are tab-separated; or separated by one of `others`, if no line has a tab, and all have as many of these.
+    """
+    text = read_text(path, "a list of features or barcodes").rstrip()
+    lines = text.split("\n")
+    for other in others if "\t" not in text else "":
+        if other in lines[0] and len({len(split(line, other)) for line in lines}) == 1:
+            return [[field.strip() for field in split(line, other)] for line in lines]
     return [[_bare(field) for field in line.split("\t")] for line in lines]
 
 
@@ -94,11 +100,11 @@ class TenxEntries:
     obs = None
 
     def __init__(self, path: str | Path, *, orientation: str = "genes_by_samples", exact: bool = False) -> None:
-        folder, prefix = _place(Path(path))
+        folder, prefix = _folder_and_prefix(Path(path))
         self.path = _find(folder, prefix, "matrix.mtx")
         features_file = _find(folder, prefix, "features.tsv", "genes.tsv")
         barcodes_file = _find(folder, prefix, "barcodes.tsv")
-        features = lines_of(features_file)
+        features = lines_of(features_file, ",;")
         self.samples = pd.Index([fields[0] for fields in lines_of(barcodes_file)], dtype=object)
         check_ids(self.samples, "barcode", str(barcodes_file))
         types = pd.Series([fields[2] if len(fields) > 2 else "" for fields in features], dtype=object)
@@ -112,8 +118,7 @@ class TenxEntries:
         self.symbols = pd.Index([fields[1] for fields in kept], dtype=object) if named else None
 
     def _check_shape(self, features: int) -> None:
-        expected = (features, len(self.samples))
-        rows, columns = ("genes", "cells")
+        expected, (rows, columns) = (features, len(self.samples)), ("genes", "cells")
         if self.transposed:
             expected, (rows, columns) = expected[::-1], ("cells", "genes")
         if self.shape == expected:
@@ -247,8 +252,3 @@ class TenxEntries:
         if keep[start:].any():
             none = (np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, self.dtype))
             yield block(len(self.samples), *(rest or none))
-
-
-def read_tenx(path: str | Path, *, orientation: str = "genes_by_samples", exact: bool = False) -> Matrix:
-    """All of a 10x folder, in memory; see :class:`TenxEntries`."""
-    return read_all(TenxEntries(path, orientation=orientation, exact=exact))

@@ -12,13 +12,14 @@ import gzip
 import io
 import lzma
 import os
+import re
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from isal import igzip, isal_zlib
 
@@ -30,6 +31,7 @@ PIECE = 1 << 24
 HEAD = 1 << 20
 #: What is undone on the way, by its first bytes.
 PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz"}
+_OPENERS = {"gzip": igzip.open, "bzip2": bz2.open, "xz": lzma.open}
 DEEPEST = 4
 HDF5 = b"\x89HDF\r\n\x1a\n"
 _RDA = (
@@ -40,6 +42,8 @@ _RDS = (
     'x <- readRDS("FILE")   # a matrix or data frame; of a SummarizedExperiment take assay(x)\n'
     '          write.table(as.matrix(x), gzfile("matrix.tsv.gz"), sep = "\\t", quote = FALSE, col.names = NA)'
 )
+_RDA_STARTS = (b"RDX2\n", b"RDX3\n", b"RDA2\n", b"RDA3\n")
+_RDS_STARTS = (b"X\n\x00\x00\x00", b"B\n\x02\x00\x00\x00", b"B\n\x03\x00\x00\x00", b"A\n2\n", b"A\n3\n")
 #: What else files turn out to be, by their first bytes: name and remedy.
 KINDS = (
     (b"\x28\xb5\x2f\xfd", "zstd-compressed", "unpack it first: unzstd FILE"),
@@ -51,15 +55,8 @@ KINDS = (
     (b"\x93NUMPY", "a NumPy array", "write it as text with the ids of genes and samples"),
     (b"MATLAB 5.0", "a MATLAB file", "write the matrix as text with the ids of genes and samples"),
     (b"\x80\x04\x95", "a Python pickle", "pickles run code and are not read; write the table as text"),
-    (b"RDX2\n", "an R workspace (rda, RData)", f"write the table as text, in R:\n          {_RDA}"),
-    (b"RDX3\n", "an R workspace (rda, RData)", f"write the table as text, in R:\n          {_RDA}"),
-    (b"RDA2\n", "an R workspace (rda, RData)", f"write the table as text, in R:\n          {_RDA}"),
-    (b"RDA3\n", "an R workspace (rda, RData)", f"write the table as text, in R:\n          {_RDA}"),
-    (b"X\n\x00\x00\x00", "an R object (rds)", f"write the table as text, in R:\n          {_RDS}"),
-    (b"B\n\x02\x00\x00\x00", "an R object (rds)", f"write the table as text, in R:\n          {_RDS}"),
-    (b"B\n\x03\x00\x00\x00", "an R object (rds)", f"write the table as text, in R:\n          {_RDS}"),
-    (b"A\n2\n", "an R object (rds, ascii)", f"write the table as text, in R:\n          {_RDS}"),
-    (b"A\n3\n", "an R object (rds, ascii)", f"write the table as text, in R:\n          {_RDS}"),
+    (_RDA_STARTS, "an R workspace (rda, RData)", f"write the table as text, in R:\n          {_RDA}"),
+    (_RDS_STARTS, "an R object (rds)", f"write the table as text, in R:\n          {_RDS}"),
     (b"version https://git-lfs.github.com/spec/", "a Git LFS pointer, not the file", "fetch the file: git lfs pull"),
     (b"/annex/objects/", "a git-annex pointer, not the file", "fetch the file: git annex get FILE"),
 )  # fmt: skip
@@ -116,13 +113,7 @@ class Content:
 
 
 def check_file(path: Path) -> None:
-    """Refuse a file that is missing, empty or cannot be read.
-
-    Raises
-    ------
-    UserError
-        Naming it.
-    """
+    """Refuse a file that is missing, empty or cannot be read."""
     try:
         there, folder = path.is_file(), path.is_dir()
     except OSError as error:
@@ -157,20 +148,11 @@ def readable(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _unpack(file: IO[bytes], layer: str) -> IO[bytes]:
-    return {"gzip": lambda: igzip.open(file, "rb"), "bzip2": lambda: bz2.open(file), "xz": lambda: lzma.open(file)}[
-        layer
-    ]()
-
-
 def _open_layers(path: Path, layers: tuple[str, ...]) -> IO[bytes]:
-    if layers[:1] == ("gzip",):
-        file, layers = igzip.open(path, "rb"), layers[1:]
-    else:
-        file = path.open("rb")
+    file: Any = path
     for layer in layers:
-        file = _unpack(file, layer)
-    return file
+        file = _OPENERS[layer](file, "rb")
+    return file if layers else path.open("rb")
 
 
 def look_at(path: str | Path) -> Content:
@@ -192,9 +174,7 @@ def look_at(path: str | Path) -> Content:
             break
         layers += (layer,)
     kind, remedy = _kind(head)
-    if kind:
-        return Content(path, layers, head, kind, remedy)
-    return _text(path, layers, head)
+    return Content(path, layers, head, kind, remedy) if kind else _text(path, layers, head)
 
 
 def _kind(head: bytes) -> tuple[str, str]:
@@ -203,7 +183,7 @@ def _kind(head: bytes) -> tuple[str, str]:
     for magic, kind, remedy in KINDS:
         if head.startswith(magic):
             return kind, remedy
-    if any(head.startswith(magic) for magic in PACKED):
+    if head.startswith(tuple(PACKED)):
         return "compressed once more", "unpack it"
     if head.startswith(HDF5):
         return "an HDF5 file", "declare format h5ad if it is an AnnData file"
@@ -225,19 +205,15 @@ def _kind(head: bytes) -> tuple[str, str]:
 
 
 def _text(path: Path, layers: tuple[str, ...], head: bytes) -> Content:
-    for mark, encoding in _BOMS:
-        if head.startswith(mark):
-            if encoding == "utf-8":
-                encoding = _eight_bit(head[len(mark) :])
-            return Content(path, layers, head, encoding=encoding, bom=len(mark), cr=_carriage(head, encoding))
-    if b"\0" in head:
-        even, odd = head[0::2].count(0), head[1::2].count(0)
-        for encoding, share in (("utf-16-le", (odd, even)), ("utf-16-be", (even, odd))):
-            if share[1] == 0 and share[0] > 0.4 * len(head) / 2:
-                return Content(path, layers, head, encoding=encoding, cr=_carriage(head, encoding))
-        return Content(path, layers, head, "a binary file (it holds NUL bytes)", "give the table as text")
-    encoding = _eight_bit(head)
-    return Content(path, layers, head, encoding=encoding, cr=_carriage(head, encoding))
+    bom, encoding = next(((len(mark), name) for mark, name in _BOMS if head.startswith(mark)), (0, "utf-8"))
+    if not bom and b"\0" in head:
+        even, odd, many = head[0::2].count(0), head[1::2].count(0), 0.2 * len(head)
+        if (even and odd) or max(even, odd) <= many:
+            return Content(path, layers, head, "a binary file (it holds NUL bytes)", "give the table as text")
+        encoding = "utf-16-be" if even else "utf-16-le"
+    if encoding == "utf-8":
+        encoding = _eight_bit(head[bom:])
+    return Content(path, layers, head, encoding=encoding, bom=bom, cr=_carriage(head, encoding))
 
 
 def _carriage(head: bytes, encoding: str) -> bool:
@@ -291,20 +267,19 @@ def open_text(path: str | Path) -> Iterator[IO[str]]:
 
 
 def read_text(path: str | Path, expected: str = "a table of text") -> str:
-    """The whole text of a file, with LF line ends.
-
-    Raises
-    ------
-    UserError
-        As :func:`open_text`.
-    """
+    """The whole text of a file, with LF line ends."""
     content = look_at_text(path, expected)
     with readable(content.path), _open_layers(content.path, content.layers) as file:
         raw = file.read()[content.bom :]
     text = raw.decode(content.encoding, "replace") if content.encoding[:6] in ("utf-16", "utf-32") else decoded(raw)
     if "\0" in text:
         raise UserError("the file holds NUL bytes", where=str(path), remedy="it is damaged or binary; fetch it again")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    return without_marks(text).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def without_marks(text: str) -> str:
+    """Text without characters that have no width, which copies from web pages and documents bring along."""
+    return text if text.isascii() else re.sub("[\u200b\u200e\u200f\u2060\ufeff]", "", text)
 
 
 def decoded(raw: bytes) -> str:

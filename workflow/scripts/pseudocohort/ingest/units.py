@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 from scipy import sparse
 
 from ..core.errors import UserError
-from .matrix import Matrix
+from ..core.words import count, some
+from .matrix import Matrix, first_place, stored
 
 #: Largest value that log2 of any expression unit reaches: 2^40 is beyond every library.
 LARGEST_LOG2 = 40.0
@@ -18,6 +21,8 @@ BEYOND = 53
 SMALLEST_LOG2 = 4.0
 #: Largest value of log2 expression below which another logarithm is likelier.
 LOW_LOG2 = 7.0
+#: Largest value of a sample below which linear values look like logarithms, and logarithms above it like linear values.
+BETWEEN = 25.0
 #: Fewer genes than this say little about sums and ranges.
 FEWEST_FOR_SUMS = 200
 #: Units of whole numbers, and what they are called.
@@ -38,8 +43,9 @@ SUMS = {4: "ten thousand", 5: "hundred thousand", 6: "million"}
 BASES = {"natural (ln)": np.e, "decimal (log10)": 10.0}
 #: Offsets that are used; share of values that lie at the smallest one from which on these are the zeros; their spread.
 OFFSETS, ZEROS, FLOOR_SLACK = (1.0, 0.5, 0.1, 0.01, 0.001, 1e-6), 0.01, 0.01
-#: Samples whose values are taken back and summed, genes whose centring is looked at, values looked at for wholeness.
-PROBED_SAMPLES, PROBED_GENES, PROBED_VALUES = 256, 64, 20_000
+#: Samples whose values are taken back and summed (of a block of samples so many), genes whose centring is looked at,
+#: values looked at for wholeness.
+PROBED_SAMPLES, PROBED_OF_BLOCK, PROBED_GENES, PROBED_VALUES = 256, 32, 64, 20_000
 #: Fewest fractions, and the share of values that are whole, from which on points are taken for those of thousands.
 FEWEST_DOTTED, WHOLE_BESIDE = 20, 0.1
 #: Fold by which means of samples may differ before depth is suspected.
@@ -47,31 +53,18 @@ DEPTH_FOLD = 1.9
 ADVICE = "expected counts (RSEM, Salmon, kallisto) are declared as expected_counts, counts per million as cpm"
 
 
-def _values(x: np.ndarray | sparse.csr_matrix) -> np.ndarray:
-    return x.data if sparse.issparse(x) else x
-
-
-def _offender(matrix: Matrix, bad: np.ndarray | sparse.csr_matrix) -> tuple[float, str]:
-    """First offending value and where it is in words."""
-    if sparse.issparse(bad):
-        coo = bad.tocoo()
-        row, column = int(coo.row[0]), int(coo.col[0])
-    else:
-        row, column = (int(v) for v in np.argwhere(bad)[0])
-    return float(matrix.x[row, column]), f"gene {matrix.genes[column]!r}, sample {matrix.samples[row]!r}"
-
-
-def _first(matrix: Matrix, condition) -> tuple[float, str] | None:
-    values = _values(matrix.x)
-    hit = condition(values)
+def _first(matrix: Matrix, condition: Callable[[np.ndarray], np.ndarray]) -> tuple[float, str] | None:
+    """First value of which `condition` holds, and where it is in words."""
+    hit = condition(stored(matrix.x))
     if not hit.any():
         return None
-    if sparse.issparse(matrix.x):
-        bad = matrix.x.copy()
-        bad.data = hit.astype(np.int8)
-        bad.eliminate_zeros()
-        return _offender(matrix, bad)
-    return _offender(matrix, hit)
+    value, gene, sample = first_place(matrix, hit)
+    return float(value), f"gene {gene!r}, sample {sample!r}"
+
+
+def _spread(size: int, most: int) -> np.ndarray:
+    """Positions of `size`, at most so many, evenly spaced."""
+    return np.unique(np.linspace(0, size - 1, min(size, most)).astype(int))
 
 
 def _dense(x: np.ndarray | sparse.csr_matrix) -> np.ndarray:
@@ -93,16 +86,17 @@ def _even(sums: np.ndarray, unit: str) -> str:
 def taken_back(x: np.ndarray, offset: float, base: float = 2.0) -> np.ndarray:
     """Linear values of log(x + offset), not below 0, float64."""
     with np.errstate(over="ignore"):
-        return np.maximum(np.power(base, x.astype(np.float64)) - offset, 0)
+        x = x.astype(np.float64)
+        return np.maximum((np.exp2(x) if base == 2 else np.power(base, x)) - offset, 0)
 
 
 def decimals(values: np.ndarray) -> int:
     """Decimals that values were printed with, up to 6."""
-    for count in range(1, 6):
-        scaled = values * 10.0**count
+    for digits in range(1, 6):
+        scaled = values * 10.0**digits
         # float32 of the source is off by a little.
         if (np.abs(scaled - np.round(scaled)) <= 1e-6 + np.abs(scaled) * 2.0**-23).all():
-            return count
+            return digits
     return 6
 
 
@@ -153,10 +147,10 @@ class UnitCheck:
         # Fractions, those of them with a third decimal, and whole values, as long as they may be thousands with a
         # point; None once they cannot be.
         self.dotted: tuple[int, int, int] | None = (0, 0, 0)
-        self.sums: list[np.ndarray] = []
-        self.other_sums: dict[str, list[np.ndarray]] = {name: [] for name in BASES}
-        self.logs: list[np.ndarray] = []
+        # Of each sample that is looked at: sums of linear values, of those of other bases, and of logarithms.
+        self.totals: dict[str, list[np.ndarray]] = {}
         self.log_genes = 0
+        self.largest_of: list[pd.Series] = []
         self.centred: list[np.ndarray] = []
         self.probe: list[np.ndarray] = []
         self.smallest, self.at_smallest = np.inf, 0
@@ -174,7 +168,7 @@ class UnitCheck:
             If the values contradict the declaration: counts that are fractional, linear values below zero, log values
             below log2(offset) or beyond any library.
         """
-        values = _values(block.x)
+        values = stored(block.x)
         largest = float(values.max()) if values.size else 0.0
         self.largest = max(self.largest, largest)
         if not self._log and self.unit != "vst" and largest > 2**BEYOND:
@@ -202,8 +196,10 @@ class UnitCheck:
             self._add_dotted(values)
             if self.unit in WHOLE:
                 self._add_whole(block, values, largest, by)
-        if self.unit not in (*WHOLE, "vst") or (self._log and self.unit in COUNTED):
+        if self.unit not in ("coverage", "vst"):
             self._add_sums(block, by)
+        if self.unit not in (*WHOLE, "vst"):
+            self._add_largest(block)
 
     def _add_dotted(self, values: np.ndarray) -> None:
         """Whether numbers may be written as 1.309, which some countries read as 1309: three decimals, none below 1."""
@@ -221,41 +217,44 @@ class UnitCheck:
         fraction_count, third_count, whole_count = self.dotted
         self.dotted = (fraction_count + len(fractions), third_count + third, whole_count + whole)
 
-    def _rows(self, count: int, by: str) -> np.ndarray:
-        """Samples of a block that are summed: some, evenly spaced, the same ones in all blocks of genes."""
-        most = PROBED_SAMPLES if by == "genes" else 32
-        return np.unique(np.linspace(0, count - 1, min(count, most)).astype(int))
+    def _gather(self, name: str, values: np.ndarray, by: str) -> None:
+        """Add values of each sample: those of further genes add up, those of further samples follow."""
+        parts = self.totals.setdefault(name, [])
+        if by == "genes" and parts:
+            parts[0] += values
+        else:
+            parts.append(values)
+
+    def _total(self, name: str) -> np.ndarray:
+        return np.concatenate(self.totals.get(name, [np.empty(0)]))
 
     def _add_sums(self, block: Matrix, by: str) -> None:
-        x = block.x[self._rows(block.x.shape[0], by)]
-        parts: dict[str, np.ndarray] = {}
+        """Sums of some samples, evenly spaced, the same ones in all blocks of genes."""
+        x = block.x[_spread(block.x.shape[0], PROBED_SAMPLES if by == "genes" else PROBED_OF_BLOCK)]
         if self._log:
             x = _dense(x)
-            parts = {name: taken_back(x, self.log_offset, base).sum(axis=1) for name, base in BASES.items()}
-            linear = taken_back(x, self.log_offset)
-        else:
-            linear = x
-        sums = np.asarray(linear.sum(axis=1, dtype=np.float64)).ravel()
-        # Means of logarithms say more of depth than sums, in which a few genes weigh most.
-        step = max(linear.shape[1] // PROBED_GENES, 1) if by == "genes" else max(linear.shape[1] // 4000, 1)
-        logs = np.log2(np.maximum(_dense(linear[:, ::step]), 0) + 1)
-        if by == "genes" and self.sums:
-            self.sums[0] += sums
-            self.logs[0] += logs.sum(axis=1)
-            self.log_genes += logs.shape[1]
-            for name, part in parts.items():
-                self.other_sums[name][0] += part
+            for name, base in BASES.items():
+                self._gather(name, taken_back(x, self.log_offset, base).sum(axis=1), by)
+            x = taken_back(x, self.log_offset)
+        self._gather("linear", np.asarray(x.sum(axis=1, dtype=np.float64)).ravel(), by)
+        if self.unit in COUNTED:
             return
-        self.log_genes = logs.shape[1]
-        self.sums.append(sums)
-        self.logs.append(logs.sum(axis=1))
-        for name, part in parts.items():
-            self.other_sums[name].append(part)
+        # Means of logarithms say more of depth than sums, in which a few genes weigh most.
+        step = max(x.shape[1] // (PROBED_GENES if by == "genes" else 4000), 1)
+        logs = np.log2(np.maximum(_dense(x[:, ::step]), 0) + 1)
+        self._gather("logs", logs.sum(axis=1), by)
+        self.log_genes = logs.shape[1] + (self.log_genes if by == "genes" else 0)
+
+    def _add_largest(self, block: Matrix) -> None:
+        """The largest value of each sample."""
+        largest = block.x.max(axis=1)
+        largest = largest.toarray() if sparse.issparse(largest) else largest
+        self.largest_of.append(pd.Series(np.ravel(largest), index=block.samples))
 
     def _add_log(self, block: Matrix, largest: float) -> None:
         declared = "variance-stabilised (log2-like)"
         remedy = "declare the right unit in the dataset sheet"
-        values = _values(block.x)
+        values = stored(block.x)
         self.negative += int((values < 0).sum())
         if self._log:
             self._add_floor(block.x, values)
@@ -274,9 +273,8 @@ class UnitCheck:
                 f"declared {declared}, but the largest value is {largest:.6g}", where=self.where, remedy=remedy
             )
         if block.x.shape[0] >= 8 and sum(map(len, self.centred)) < 2000:
-            genes = np.unique(np.linspace(0, block.x.shape[1] - 1, min(block.x.shape[1], PROBED_GENES)).astype(int))
-            some = _dense(block.x[:, genes])
-            self.centred.append(np.c_[some.mean(axis=0), some.std(axis=0), (some < 0).mean(axis=0)])
+            probed = _dense(block.x[:, _spread(block.x.shape[1], PROBED_GENES)])
+            self.centred.append(np.c_[probed.mean(axis=0), probed.std(axis=0), (probed < 0).mean(axis=0)])
         if self._log and sum(map(len, self.probe)) < PROBED_VALUES:
             few = 4 * PROBED_VALUES if values.ndim == 1 else 4 * PROBED_VALUES // max(len(values), 1) + 1
             above = np.ravel(values[..., :few]).astype(np.float64)
@@ -297,7 +295,7 @@ class UnitCheck:
         if by == "samples" and block.x.shape[1] >= FEWEST_FOR_SUMS and (sums := self._constant_sum(block)):
             looks = f"they look like counts per {sums} (every cell has the same sum)"
         else:
-            looks = "they look log-normalised" if largest < 25 else ADVICE
+            looks = "they look log-normalised" if largest < BETWEEN else ADVICE
         raise UserError(
             f"declared {self.unit}, but value {bad[0]:.6g} is not whole; {looks}",
             where=f"{self.where}, {bad[1]}",
@@ -336,6 +334,11 @@ class UnitCheck:
         if self.log_offset is not None:
             return self._verdict_log()
         if self.unit in WHOLE:
+            sums = self._total("linear")
+            if len(sums) > 2 and self.genes >= FEWEST_FOR_SUMS and (scaled := _even(sums, "cpm")):
+                self.warnings.append(
+                    f"all samples sum to a {scaled}: are these {self.unit}, and not TPM, CPM or scaled counts, rounded?"
+                )
             return f"whole numbers up to {self.largest:.6g}: {WHOLE[self.unit]}"
         fractions, third, whole = self.dotted or (0, 0, 0)
         # Nine of ten thousands have a third decimal; values in quarters have none.
@@ -345,12 +348,13 @@ class UnitCheck:
                 "points seem to stand between thousands",
                 "write numbers without signs between thousands (1309, not 1.309)",
             )
-        if self.largest < 25 and self.genes >= FEWEST_FOR_SUMS:
+        if self.largest < BETWEEN and self.genes >= FEWEST_FOR_SUMS:
             raise self._refuse(
                 f"declared linear {self.unit}, but the largest of all values is {self.largest:.4g}: "
                 "they look like logarithms",
                 "declare log_offset (values are log2(unit + offset))",
             )
+        self._look_for_mixture()
         return f"linear {self.unit} up to {self.largest:.6g}{self._sums_in_words()}"
 
     def _verdict_vst(self) -> str:
@@ -394,6 +398,7 @@ class UnitCheck:
             )
         if enough:
             self._check_floor(declared)
+        self._look_for_mixture()
         if self.unit in COUNTED:
             return self._verdict_log_counts(declared)
         self._check_not_log_counts(declared)
@@ -449,20 +454,18 @@ class UnitCheck:
                     f"declared {declared}, but only {share['']:.0%} of the values are whole once taken back; {looks}",
                     "give log2 values or the counts themselves" if other else "declare the right unit or log_offset",
                 )
-        words = self._sums_in_words()
-        return f"{declared} up to {self.largest:.3g}, taken back to counts{words}"
+        return f"{declared} up to {self.largest:.3g}, taken back to counts{self._sums_in_words()}"
 
     def _sums_in_words(self) -> str:
         """What the samples sum to, refused where it contradicts the unit; depth that is left in is a warning."""
-        if not self.sums:
+        sums = self._total("linear")
+        if not len(sums):
             return ""
-        sums = np.concatenate(self.sums)
         median = float(np.median(sums))
         self._look_for_depth()
         if self.genes >= FEWEST_FOR_SUMS and len(sums) > 1 and not _even(sums, self.unit):
-            for name, parts in self.other_sums.items():
-                other = np.concatenate(parts) if parts else np.empty(0)
-                if scaled := _even(other, self.unit):
+            for name in BASES:
+                if scaled := _even(self._total(name), self.unit):
                     raise self._refuse(
                         f"declared log2({self.unit} + {self.log_offset:g}), but taken back from log2 samples sum to "
                         f"{median:.4g}, and from {name} logarithms to a {scaled}: they are {name}",
@@ -501,11 +504,25 @@ class UnitCheck:
         whole = "a whole transcriptome" if median > 0.9e6 else f"{median / 1e4:.1f} % of the transcriptome"
         return f"; samples sum to {median:.4g}: {whole}"
 
+    def _look_for_mixture(self) -> None:
+        """Warn where some samples look like logarithms, and the others like linear values."""
+        if not self.largest_of or self.genes < FEWEST_FOR_SUMS:
+            return
+        largest = pd.concat(self.largest_of).groupby(level=0, sort=False).max()
+        low, high = largest[largest < BETWEEN], largest[largest >= BETWEEN]
+        # Linear values of a few lowly expressed genes may lie on both sides of the limit.
+        if len(low) and len(high) and (self._log or high.median() > 10 * low.median()):
+            odd = min((high, low) if self._log else (low, high), key=len)
+            self.warnings.append(
+                f"in {count(len(odd), 'sample')} ({some(odd.index, 3)}) the largest value is {odd.median():.4g}, in "
+                f"others {largest.drop(odd.index).median():.4g}: logarithms and linear values seem to be mixed"
+            )
+
     def _look_for_depth(self) -> None:
         """Warn where means of log2 values differ between samples as sequencing depth makes them differ."""
         if self.unit in COUNTED or self.genes < FEWEST_FOR_SUMS or not self.log_genes:
             return
-        means, sums = np.concatenate(self.logs) / self.log_genes, np.concatenate(self.sums)
+        means, sums = self._total("logs") / self.log_genes, self._total("linear")
         if len(means) < 3 or sums.min() <= 0:
             return
         low, high = np.quantile(means, [0.05, 0.95])

@@ -16,9 +16,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.sparse.csgraph import connected_components
 
 from ..core.errors import UserError
 from ..core.levels import MIXTURE
+from ..core.words import some
 
 log = logging.getLogger(__name__)
 
@@ -101,17 +103,8 @@ def shared_donors(obs: pd.DataFrame, source: np.ndarray) -> pd.DataFrame:
 
 def components(shared: pd.DataFrame) -> list[list[str]]:
     """Sources that are linked by shared donors, directly or through others."""
-    left, out = list(shared.index), []
-    while left:
-        linked, ahead = {left[0]}, [left[0]]
-        while ahead:
-            row = shared.loc[ahead.pop()]
-            new = [s for s in left if row[s] >= MIN_SHARED and s not in linked]
-            linked.update(new)
-            ahead += new
-        out.append([s for s in left if s in linked])
-        left = [s for s in left if s not in linked]
-    return out
+    count, label = connected_components(shared.to_numpy() >= MIN_SHARED, directed=False)
+    return [list(shared.index[label == part]) for part in range(count)]
 
 
 @dataclass(frozen=True)
@@ -295,14 +288,14 @@ def single_source(table: pd.DataFrame) -> list[dict[str, str]]:
         if len(by_condition) < 2 or rows["source"].nunique() < 2:
             continue
         by_source = by_condition.groupby(by_condition).groups
-        apart = [(a, b) for a, b in combinations(by_source, 2) if not a & b]
         out += [
             {
                 "kind": "conditions", "where": str(level),
-                "what": f"{_few(by_source[a])} ({', '.join(sorted(a))}) and {_few(by_source[b])} "
+                "what": f"{some(sorted(by_source[a]), 4)} ({', '.join(sorted(a))}) and {some(sorted(by_source[b]), 4)} "
                 f"({', '.join(sorted(b))}) have no source in common",
             }
-            for a, b in apart
+            for a, b in combinations(by_source, 2)
+            if not a & b
         ]  # fmt: skip
     tissue = table[table["level"].isin(["tumour", "normal"])]
     for condition, rows in tissue.groupby("condition"):
@@ -316,8 +309,3 @@ def single_source(table: pd.DataFrame) -> list[dict[str, str]]:
                 }
             )  # fmt: skip
     return out
-
-
-def _few(names: Any) -> str:
-    names = sorted(map(str, names))
-    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")

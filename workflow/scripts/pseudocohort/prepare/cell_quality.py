@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -18,26 +19,15 @@ from ..ingest.missing import is_absent
 
 log = logging.getLogger(__name__)
 
-#: Words with which sources label doublets (demuxlet, Scrublet, DoubletFinder, hashing), and singlets.
+#: Words with which sources label doublets (demuxlet, Scrublet, DoubletFinder, scDblFinder, hashing), and singlets.
 DOUBLETS = {
     "doublet", "doublets", "dbl", "true", "1", "1.0", "yes", "t", "y", "multiplet", "multiplets", "heterotypic",
-    "homotypic", "heterotypic doublet", "homotypic doublet", "doublet_high", "predicted doublet",
+    "homotypic", "heterotypic doublet", "homotypic doublet", "doublet_high", "doublet_hi", "predicted doublet",
     "high confidence doublet",
 }  # fmt: skip
 SINGLETS = {
-    "singlet",
-    "singlets",
-    "sng",
-    "false",
-    "0",
-    "0.0",
-    "no",
-    "f",
-    "n",
-    "single",
-    "not doublet",
-    "predicted singlet",
-}
+    "singlet", "singlets", "sng", "false", "0", "0.0", "no", "f", "n", "single", "not doublet", "predicted singlet",
+}  # fmt: skip
 #: What a cell is whose label is neither.
 UNCLEAR = "doublet label unclear"
 #: Scrublet needs enough cells to simulate doublets from.
@@ -59,13 +49,30 @@ def read_labels(labels: pd.Series, dataset: str) -> tuple[np.ndarray, np.ndarray
     Raises
     ------
     UserError
-        If most labels are no known word: the column says something else.
+        If most labels are no known word, numbers that do not say which are doublets, or doublets for all cells: the
+        column says something else.
     """
-    text = labels.astype(str).str.strip()
+    where = f"dataset {dataset!r}, column 'doublet_column'"
+    # demuxlet's column BEST says the kind, and then of whom the cell is: DBL-A-B-0.5.
+    text = labels.astype(str).str.strip().str.replace(r"^(SNG|DBL|AMB)-.*", r"\1", regex=True)
     words = text.str.lower().str.replace(r"\s+", " ", regex=True)
+    coded = sorted(word for word in words.unique() if re.fullmatch(r"[0-9](\.0)?", word))
+    if coded and coded[-1] >= "2":
+        raise UserError(
+            f"the doublet labels are the numbers {', '.join(coded)}, which do not say what is a doublet: 2 may be a "
+            "number of cells, or a singlet as the second of two words in the alphabet",
+            where=where,
+            remedy="write the words (in R: as.character(factor)), or 0 for singlets and 1 for doublets",
+        )
     absent = is_absent(text).to_numpy() & ~words.eq("unassigned").to_numpy()
     doublet, singlet = words.isin(DOUBLETS).to_numpy(), words.isin(SINGLETS).to_numpy()
     unclear = ~(doublet | singlet | absent)
+    if len(labels) and doublet.all():
+        raise UserError(
+            f"every cell is labelled a doublet, by {', '.join(map(repr, text.unique()[:6]))}",
+            where=where,
+            remedy="1, true and yes are doublets: check the column, or leave doublet_column empty",
+        )
     found = {
         kind: {str(word): int(n) for word, n in text[hit].value_counts().items()}
         for kind, hit in (("doublet", doublet), ("singlet", singlet), ("unclear", unclear), ("no label", absent))
@@ -75,8 +82,9 @@ def read_labels(labels: pd.Series, dataset: str) -> tuple[np.ndarray, np.ndarray
         some = ", ".join(repr(word) for word in list(found["unclear"])[:6])
         raise UserError(
             f"{unclear.sum():,} of {len(labels):,} cells have a doublet label that is not known: {some}",
-            where=f"dataset {dataset!r}, column 'doublet_column'",
-            remedy="name a column of words such as singlet and doublet, SNG and DBL, true and false; or leave it empty",
+            where=where,
+            remedy="name a column of words such as singlet and doublet, SNG and DBL, true and false (of DoubletFinder "
+            "DF.classifications..., not the score pANN...); or leave it empty",
         )
     if unclear.any():
         log.warning(
@@ -128,9 +136,9 @@ def measure_cells(blocks: Iterable[Any], symbols: pd.Series) -> pd.DataFrame:
 def judge_cells(
     metrics: pd.DataFrame,
     doublet: np.ndarray,
+    unclear: np.ndarray,
     settings: dict[str, Any],
     dataset: str,
-    unclear: np.ndarray | None = None,
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Which cells pass, and a report of how many did not and why.
 
@@ -145,7 +153,7 @@ def judge_cells(
         "mitochondrial": (metrics["mitochondrial"].fillna(0) > 100 * settings["max_mitochondrial_share"]).to_numpy(),
         "doublet": doublet,
     }
-    if unclear is not None and unclear.any():
+    if unclear.any():
         reasons[UNCLEAR] = unclear
     keep = ~np.any(list(reasons.values()), axis=0)
     report = {
@@ -202,11 +210,6 @@ def choose_cells(
         Name, for messages.
     seed : int
         Seed of Scrublet.
-
-    Raises
-    ------
-    UserError
-        If no cell passes.
     """
     metrics = measure_cells(blocks(), symbols)
 
@@ -214,7 +217,7 @@ def choose_cells(
         return ad.AnnData(sparse.vstack([sparse.csr_matrix(block) for block in blocks()], format="csr"))
 
     doublet, unclear, words = _doublets(obs, settings["doublets"], in_memory, seed, dataset)
-    keep, report = judge_cells(metrics, doublet, settings, dataset, unclear)
+    keep, report = judge_cells(metrics, doublet, unclear, settings, dataset)
     if words:
         report["doublet_labels"] = words
     kept = obs[keep].copy()

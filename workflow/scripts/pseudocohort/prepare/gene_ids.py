@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,10 @@ from scipy import sparse
 
 from ..core.blocks import row_blocks
 from ..core.errors import UserError
+from ..core.words import some
 from .gene_table import GeneTable
+
+log = logging.getLogger(__name__)
 
 #: Rows that are no genes: spike-ins, counters of STAR and HTSeq, gene lengths, and the copies of the pseudo-autosomal
 #: region on Y, which GENCODE lists beside those on X (``ENSGR...`` before release 25).
@@ -48,13 +52,15 @@ OTHER_SPECIES = re.compile(
 )
 #: Symbols of mice: a capital, then small letters or digits; without the pseudogenes and clones that are spelled alike.
 MOUSE_SYMBOL = re.compile(r"^(?:[A-Z][a-z0-9]+(?:-[A-Za-z0-9]+)*|[0-9]{7}[A-Z][0-9]{2}Rik|Gm[0-9]+)$")
-#: What spreadsheets make of SEPT2, MARCH1 and DEC1.
-_MONTH = r"(?:mar|mär|mrz|mrt|sep|set|dec|dez|déc|dic)[a-zäéû]*\.?"
+#: What spreadsheets make of SEPT2, MARCH1, OCT4 and DEC1.
+_MONTH = r"(?:mar|mär|mrz|mrt|sep|set|oct|okt|ott|out|dec|dez|déc|dic)[a-zäéû]*\.?"
 DATE = re.compile(
     rf"^(?:\d{{1,2}}[-./ ]+{_MONTH}(?:[-./ ]+\d{{2,4}})?|{_MONTH}[-./ ]+\d{{1,4}}|\d{{4}}[-/]\d\d[-/]\d\d.*"
     r"|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})$",
     re.IGNORECASE,
 )
+DATES = "dates that a spreadsheet made of symbols such as MARCH1 and SEPT2"
+DATES_REMEDY = "take the ids from the original file, or write current symbols (MARCHF1, MTARC1, SEPTIN2, DELEC1)"
 KINDS = ("ensembl", "symbol", "symbol_entrez", "entrez")
 
 
@@ -112,17 +118,26 @@ def _by_symbol(symbols: pd.Series, table: GeneTable) -> pd.Series:
     # NEDD4-2 beside NEDD4 is its second row or NEDD4L, of which it is an alias: it does not say which.
     base = symbols.str.extract(REPEATED, expand=False)
     doubtful = base.isin(set(symbols)) & base.isin(table.current) & ~symbols.isin(table.current)
-    return symbols.where(~doubtful, "").map(table.by_symbol).fillna("")
+    # NA is an alias of XK, and what many files write where they have no symbol.
+    return symbols.where(~doubtful & (symbols != "NA"), "").map(table.by_symbol).fillna("")
+
+
+def spreadsheet_dates(ids: pd.Series) -> pd.Series:
+    """Which ids are dates that a spreadsheet made of symbols, written as dates or as the number of the day.
+
+    Excel counts days from 1899-12-30. Numbers are dates if most of them are days of the numbered symbols (March 1 to
+    11, September 1 to 15, October and December 1 to 4) in the years 1990 to 2040; else they are ids of another kind.
+    """
+    number = pd.to_numeric(ids.str.extract(r"^(\d{1,9})(?:\.0)?$", expand=False))
+    day = pd.to_datetime(number.where(number.between(32_874, 51_500)), unit="D", origin="1899-12-30").dt
+    serial = day.day <= day.month.map({3: 11, 9: 15, 10: 4, 12: 4}).fillna(0)
+    if serial.sum() <= 0.5 * number.notna().sum():
+        serial[:] = False
+    return ids.str.match(DATE) | serial
 
 
 def _refuse_row_numbers(ids: pd.Series, where: str) -> None:
-    """Refuse ids that count the rows, of which many are Entrez ids of some gene.
-
-    Raises
-    ------
-    UserError
-        Saying so.
-    """
+    """Refuse ids that count the rows, of which many are Entrez ids of some gene."""
     if len(ids) < COUNTING or ids.iloc[0] not in ("0", "1") or not ids.str.fullmatch(r"\d{1,9}").all():
         return
     if (np.diff(ids.astype(int)) == 1).all():
@@ -142,7 +157,7 @@ def ensembl_in(text: str) -> str:
     return found[0][0] if len(ids) == 1 and not any(copy for _, copy in found) else ""
 
 
-def _unlike(unknown: pd.Series, kind: str, table: GeneTable) -> pd.Series:
+def _other_species(unknown: pd.Series, kind: str, table: GeneTable) -> pd.Series:
     """Which unknown ids are of another species."""
     other = unknown.str.contains(OTHER_SPECIES)
     if kind != "ensembl":
@@ -151,7 +166,7 @@ def _unlike(unknown: pd.Series, kind: str, table: GeneTable) -> pd.Series:
     return other
 
 
-def _not_known(unknown: pd.Series, other: pd.Series, total: int, kind: str, table: GeneTable) -> tuple[str, str]:
+def _explain_unknown(unknown: pd.Series, other: pd.Series, total: int, kind: str, table: GeneTable) -> tuple[str, str]:
     """What is wrong with ids most of which are unknown, and what to do."""
     if other.sum() > 0.5 * len(unknown):
         return (
@@ -161,20 +176,22 @@ def _not_known(unknown: pd.Series, other: pd.Series, total: int, kind: str, tabl
             "citation; of a mixture of species give the human rows only",
         )
     what = f"{len(unknown)} of {total} gene ids are not known as {kind}; the first is {unknown.iloc[0]!r}"
-    some = unknown.iloc[:2000]
-    if some.str.match(PROBE).mean() > 0.5:
+    first = unknown.iloc[:2000]
+    if first.str.match(PROBE).mean() > 0.5:
         return (
             f"{what}: these are probes of a microarray, not genes",
             "give a matrix of genes: take the probes of each gene together, by the annotation of the platform",
         )
-    if some.str.contains(PART_OF_GENE).mean() > 0.5:
+    if first.str.contains(PART_OF_GENE).mean() > 0.5:
         return (
             f"{what}: these are transcripts or exons, not genes",
             "give a matrix of genes: sum transcripts by gene (in R: tximport, tx2gene), count exons by gene_id",
         )
-    fits = {name: int((map_ids(some, name, table) != "").sum()) for name in KINDS if name != kind}
+    if kind != "ensembl" and first.str.upper().isin(table.current).mean() > 0.5:
+        return what, "write them in capitals, as HGNC does: they are known so"
+    fits = {name: int((map_ids(first, name, table) != "").sum()) for name in KINDS if name != kind}
     best = max(fits, key=fits.get)
-    if fits[best] > 0.5 * len(some):
+    if fits[best] > 0.5 * len(first):
         return what, f"they are known as {best}: declare gene_ids {best} in the dataset sheet"
     return what, f"declare the right gene_ids in the dataset sheet ({', '.join(KINDS[:-1])} or {KINDS[-1]})"
 
@@ -256,10 +273,13 @@ def gene_map(adata: ad.AnnData, kind: str, rule: str, table: GeneTable) -> GeneM
     target = mapped.to_numpy(dtype=str)
     target[set_aside] = ""
     unknown = (target == "") & ~set_aside
-    other = _unlike(ids[unknown], kind, table)
+    other = _other_species(ids[unknown], kind, table)
     if unknown.sum() > 0.5 * (~set_aside).sum():
-        what, remedy = _not_known(ids[unknown], other, int((~set_aside).sum()), kind, table)
+        what, remedy = _explain_unknown(ids[unknown], other, int((~set_aside).sum()), kind, table)
         raise UserError(what, where=where, remedy=remedy)
+    dates = ids[unknown][spreadsheet_dates(ids[unknown].str.strip())].tolist()
+    if dates:
+        log.warning("%s: %d ids are left out: %s: %s; %s", where, len(dates), DATES, some(dates, 8), DATES_REMEDY)
     known = np.flatnonzero(target != "")
     repeated = len(known) - len(np.unique(target[known]))
     if repeated and rule == "sum" and "log_offset" in source:
@@ -284,7 +304,7 @@ def gene_map(adata: ad.AnnData, kind: str, rule: str, table: GeneTable) -> GeneM
         "unknown_examples": ids[unknown].tolist()[:20],
         "other_species": int(other.sum()),
         "known_as": _known_as(ids[unknown], kind, table),
-        "spreadsheet_dates": ids[unknown][ids[unknown].str.match(DATE)].tolist()[:20],
+        "spreadsheet_dates": dates[:20],
         "disagreements": int(disagrees.sum()),
         "disagreement_examples": ids[disagrees].tolist()[:20],
         "repeated": repeated,
@@ -298,15 +318,13 @@ def mapped_profiles(
     adata: ad.AnnData, mapping: GeneMap, table: GeneTable, keep: np.ndarray | None = None
 ) -> ad.AnnData:
     """Profiles with the genes of `mapping`, in memory; those to `keep` (n, bool), or all."""
-    x, start, filled = adata.X, 0, 0
+    x, filled = adata.X, 0
     keep = np.ones(adata.n_obs, dtype=bool) if keep is None else keep
     dense = isinstance(x, np.ndarray | h5py.Dataset)
     mapped: Any = np.empty((int(keep.sum()), len(mapping.genes)), x.dtype) if dense else []
     # In blocks: rows of a matrix that stays in its file, and no second copy of one of full size.
-    for block in row_blocks(x):
-        chosen = keep[start : start + block.shape[0]]
-        start += block.shape[0]
-        part = mapping.apply(block if chosen.all() else block[chosen])
+    for block in row_blocks(x, keep):
+        part = mapping.apply(block)
         if not dense:
             mapped.append(part)
             continue

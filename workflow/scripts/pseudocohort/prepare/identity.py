@@ -13,6 +13,7 @@ import pandas as pd
 
 from ..core.levels import MIXTURE
 from .log_scale import log2_expression
+from .sanity import standard_rows
 
 log = logging.getLogger(__name__)
 
@@ -56,14 +57,6 @@ def donor_means(profiles: ad.AnnData, donors: Set[str] | None = None) -> pd.Data
     return frame.groupby(keys).mean().rename_axis(["donor", "context"])
 
 
-def _standard(x: np.ndarray) -> np.ndarray:
-    """Rows of gene-centred profiles with mean 0 and norm 1; constant rows become 0."""
-    x = x - x.mean(axis=0)
-    x = x - x.mean(axis=1, keepdims=True)
-    norm = np.linalg.norm(x, axis=1, keepdims=True)
-    return x / np.where(norm > 0, norm, 1)
-
-
 def compare_pair(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
     """Correlation of each common donor with itself, and with the other common donors of the other dataset.
 
@@ -91,7 +84,8 @@ def compare_pair(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
     varies = (a.std(axis=0) > 0) & (b.std(axis=0) > 0)
     expressed = varies & (a.mean(axis=0) > EXPRESSED) & (b.mean(axis=0) > EXPRESSED)
     kept = expressed if expressed.sum() >= MIN_GENES else varies
-    r = _standard(a[:, kept]) @ _standard(b[:, kept]).T
+    first_rows, second_rows = (standard_rows(part[:, kept] - part[:, kept].mean(axis=0)) for part in (a, b))
+    r = first_rows @ second_rows.T
     own = r.diagonal()
     better = np.maximum((r > own[:, None]).sum(axis=1), (r > own[None, :]).sum(axis=0))
     others = r - 2 * np.eye(len(donors)) * (1 + np.abs(own))  # below every correlation

@@ -9,11 +9,10 @@ import numpy as np
 from scipy import sparse
 
 from ..core.blocks import row_blocks
+from ..ingest.units import COUNTED, taken_back
 
 #: Counts are brought to this library size (counts per million) before the logarithm.
 LIBRARY = 1e6
-#: Units that hold a sample's sequencing depth.
-COUNTED = ("counts", "expected_counts")
 
 
 def log2_expression(
@@ -42,14 +41,10 @@ def log2_expression(
     rows = np.ones(profiles.n_obs, dtype=bool) if rows is None else rows
     if out is None:
         out = np.empty((int(rows.sum()), profiles.n_vars if columns is None else len(columns)), np.float32)
-    start = filled = 0
+    filled = 0
     # In blocks: float64 of a matrix of full size would not fit beside it.
-    for block in row_blocks(profiles.X):
-        chosen = rows[start : start + block.shape[0]]
-        start += block.shape[0]
-        if not chosen.any():
-            continue
-        part = _log2(block if chosen.all() else block[chosen], source)
+    for block in row_blocks(profiles.X, rows):
+        part = _log2(block, source)
         out[filled : filled + len(part)] = part if columns is None else part[:, columns]
         filled += len(part)
     return out
@@ -64,7 +59,7 @@ def _log2(block: np.ndarray | sparse.csr_matrix, source: dict[str, Any]) -> np.n
     elif source["unit"] == "vst":
         return np.maximum(x, 0)
     elif "log_offset" in source:
-        x = np.exp2(x) - float(source["log_offset"])
+        x = taken_back(x, float(source["log_offset"]))
     return np.log2(np.maximum(x, 0) + 1)
 
 

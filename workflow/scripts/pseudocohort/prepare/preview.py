@@ -12,8 +12,10 @@ import pandas as pd
 from ..core import contracts
 from ..core.io import read_profiles
 from ..core.levels import TISSUE_LEVELS
+from ..core.words import some
 from ..ingest.dataset import ingest_to_file
 from .cell_lines import LineNames
+from .gene_ids import DATES, DATES_REMEDY
 from .gene_table import GeneTable
 from .quality import control_cells, control_samples
 
@@ -23,11 +25,8 @@ SHOWN = 8
 FEW_DONORS = 10
 
 
-def _some(items: list[str], count: int | None = None) -> str:
-    """First items; how many more there are, of `count` where the list holds only the first of them."""
-    rest = (len(items) if count is None else count) - SHOWN
-    more = f" and {rest:,} more" if rest > 0 else ""
-    return ", ".join(map(str, items[:SHOWN])) + more
+def _some(items: list[str], total: int | None = None) -> str:
+    return some(items, SHOWN, total)
 
 
 def _conditions(obs: pd.DataFrame) -> list[str]:
@@ -49,7 +48,7 @@ def _conditions(obs: pd.DataFrame) -> list[str]:
     return lines
 
 
-def _doubts(samples: dict[str, Any]) -> list[str]:
+def _annotation_doubts(samples: dict[str, Any]) -> list[str]:
     labels, repeated, sex = (samples[name] for name in ("labels", "repeated", "sex"))
     lines = []
     if labels["checked"]:
@@ -107,7 +106,8 @@ def render(report: dict[str, Any], obs: pd.DataFrame, gene_count: int) -> str:
     for kind, count in genes.get("known_as", {}).items():
         lines.append(f"          {count:,} of them are known as {kind}: the file mixes kinds of ids")
     if genes.get("spreadsheet_dates"):
-        lines.append(f"          dates that a spreadsheet made of symbols: {_some(genes['spreadsheet_dates'])}")
+        lines.append(f"          {DATES}: {_some(genes['spreadsheet_dates'])}")
+        lines.append(f"          {DATES_REMEDY}")
     if genes.get("disagreements"):
         some = _some(genes["disagreement_examples"], genes["disagreements"])
         lines.append(f"          {genes['disagreements']:,} where symbol and Entrez id disagree: {some}")
@@ -134,7 +134,7 @@ def render(report: dict[str, Any], obs: pd.DataFrame, gene_count: int) -> str:
         samples = report["samples"]
         lines.append(f"samples   removed for few genes: {_some(samples['removed']) or 'none'}")
         lines.append(f"          outliers, which are kept: {_some(samples['outliers']) or 'none'}")
-        lines += _doubts(samples)
+        lines += _annotation_doubts(samples)
     if names := report.get("cell_lines"):
         lines.append(f"lines     {names['lines']:,}; {len(names['renamed']):,} renamed")
         for kind in ("ambiguous", "unmatched"):

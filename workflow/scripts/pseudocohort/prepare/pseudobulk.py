@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import anndata as ad
 import numpy as np
@@ -82,39 +83,32 @@ def pseudobulk(
         )
     rows_of = {name: np.flatnonzero(line.to_numpy() == name) for name in kept}
     weights, annotation = [], []
+
+    def add(rows: np.ndarray, like: int, **own: Any) -> None:
+        """Sum cells, each as often as it is named, annotated as the cell `like`."""
+        weights.append(sparse.csr_matrix(np.bincount(rows, minlength=profiles.n_obs).astype(np.float64)))
+        annotation.append({c: str(obs.iloc[like][c]) for c in PER_LINE} | {"n_cells": len(rows)} | own)
+
     for name in kept:
         rows = rows_of[name]
         rng = generator(seed, "pseudobulk", dataset, name)
         for bootstrap in range(bootstraps):
-            weight = np.zeros(profiles.n_obs)
-            if bootstrap == 0:
-                weight[rows] = 1
-            else:
-                np.add.at(weight, rng.choice(rows, cells or len(rows)), 1)
-            weights.append(sparse.csr_matrix(weight))
-            first = obs.iloc[rows[0]]
-            annotation.append(
-                {c: str(first[c]) for c in PER_LINE} | {"n_cells": int(weight.sum()), "bootstrap": bootstrap}
-            )
+            add(rng.choice(rows, cells or len(rows)) if bootstrap else rows, rows[0], bootstrap=bootstrap)
     for condition in sorted({name.split("|", 1)[1] for name in kept}) if mixtures else ():
         lines = [name for name in kept if name.endswith(f"|{condition}")]
         rng = generator(seed, "mixtures", dataset, condition)
         for number in range(mixtures if len(lines) > 1 else 0):
             pair, share = rng.choice(len(lines), 2, replace=False), rng.random()
-            weight = np.zeros(profiles.n_obs)
-            for line_number, part in zip(pair, (share, 1 - share), strict=True):
-                rows = rows_of[lines[line_number]]
-                np.add.at(weight, rng.choice(rows, max(1, round(part * (cells or len(rows))))), 1)
-            weights.append(sparse.csr_matrix(weight))
-            about = {c: str(obs.iloc[rows_of[lines[pair[0]]][0]][c]) for c in PER_LINE}
-            mixed = {"donor": f"{MIXTURE}{number}-{condition}", "n_cells": int(weight.sum()), "bootstrap": 0}
-            annotation.append(about | mixed)
+            own = [rows_of[lines[one]] for one in pair]
+            drawn = [
+                rng.choice(rows, max(1, round(part * (cells or len(rows)))))
+                for rows, part in zip(own, (share, 1 - share), strict=True)
+            ]
+            add(np.concatenate(drawn), own[0][0], donor=f"{MIXTURE}{number}-{condition}", bootstrap=0)
     for name in kept if single_cells else ():
         rng = generator(seed, "single cells", dataset, name)
         for number, row in enumerate(np.sort(rng.permutation(rows_of[name])[:single_cells])):
-            weights.append(sparse.csr_matrix((np.ones(1), ([0], [row])), shape=(1, profiles.n_obs)))
-            about = {c: str(obs.iloc[row][c]) for c in PER_LINE}
-            annotation.append(about | {"n_cells": 1, "bootstrap": number, "aggregation": "cell"})
+            add(np.array([row]), row, bootstrap=number, aggregation="cell")
     weight = sparse.vstack(weights, format="csc")
     sums, start = np.zeros((len(weights), profiles.n_vars)), 0
     for block in row_blocks(profiles.X):

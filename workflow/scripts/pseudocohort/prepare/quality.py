@@ -108,19 +108,13 @@ def control_cells(
     mapping = gene_map(adata, row["gene_ids"], settings["gene_duplicates"], gene_table)
     var = mapping.var(gene_table)
 
-    def blocks() -> Iterator[sparse.csr_matrix]:
-        for block in row_blocks(adata.X):
+    def blocks(keep: np.ndarray | None = None) -> Iterator[sparse.csr_matrix]:
+        for block in row_blocks(adata.X, keep):
             yield sparse.csr_matrix(mapping.apply(block))
 
     chosen = choose_cells(
         obs, blocks, settings["cell_quality"], var["symbol"], dataset=row["dataset"], seed=settings["seed"]
     )
 
-    def kept() -> Iterator[sparse.csr_matrix]:
-        start = 0
-        for block in blocks():
-            yield block[chosen.keep[start : start + block.shape[0]]]
-            start += block.shape[0]
-
-    write_blocks(kept(), chosen.obs, var, dict(adata.uns), path, contracts.PREPARED)
+    write_blocks(blocks(chosen.keep), chosen.obs, var, dict(adata.uns), path, contracts.PREPARED)
     return _count(_report(adata, row, mapping.report, lines) | {"cells": chosen.report}, chosen.obs)

@@ -27,7 +27,8 @@ def median_correlation(x: np.ndarray, groups: np.ndarray) -> np.ndarray:
             continue
         correlation = _correlations(x, rows)
         np.fill_diagonal(correlation, np.nan)
-        out[rows] = np.nanmedian(correlation, axis=1)
+        some = ~np.isnan(correlation).all(axis=1)  # constant profiles correlate with nothing
+        out[rows[some]] = np.nanmedian(correlation[some], axis=1)
     return out
 
 

@@ -27,7 +27,7 @@ MIN_DONORS = 2
 CLEAR = 0.5
 
 
-def _standard(x: np.ndarray) -> np.ndarray:
+def standard_rows(x: np.ndarray) -> np.ndarray:
     """Rows with mean 0 and norm 1, so that a product is Pearson's correlation; constant rows become 0."""
     centred = x - x.mean(1, keepdims=True)
     norm = np.linalg.norm(centred, axis=1, keepdims=True)
@@ -90,7 +90,7 @@ def suspicious_labels(x: np.ndarray, obs: pd.DataFrame, only: np.ndarray | None 
             taken = one_hot[own].sum(axis=0)
             left, others = sizes - taken, donors - (taken > 0)
             centroids = (sums - one_hot[own].T @ part[own]) / np.maximum(left, 1)[:, None]
-            correlation = _standard(part[own]) @ _standard(centroids).T
+            correlation = standard_rows(part[own]) @ standard_rows(centroids).T
             correlation[:, others < MIN_DONORS] = -np.inf
             for at, row in zip(own, correlation, strict=True):
                 if others[code[at]] < MIN_DONORS or (others >= MIN_DONORS).sum() < 2:

@@ -9,8 +9,8 @@ import numpy as np
 from scipy import sparse
 
 from ..core.errors import UserError
+from ..ingest.units import COUNTED, taken_back
 from .gene_table import GeneTable
-from .log_scale import COUNTED
 
 #: Units that can become TPM.
 CONVERTIBLE = ("counts", "expected_counts", "fpkm")
@@ -48,7 +48,7 @@ def to_tpm(profiles: ad.AnnData, table: GeneTable, *, fewest: int = FEWEST_GENES
         )
     x = profiles.X.toarray() if sparse.issparse(profiles.X) else np.asarray(profiles.X)
     if "log_offset" in source:
-        x = np.maximum(np.exp2(x.astype(np.float64)) - float(source.pop("log_offset")), 0)
+        x = taken_back(x, float(source.pop("log_offset")))
     keep = np.ones(profiles.n_vars, dtype=bool)
     if source["unit"] in COUNTED:
         lengths = table.genes["length"].reindex(profiles.var_names).to_numpy(dtype=float)

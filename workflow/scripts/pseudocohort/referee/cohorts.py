@@ -19,7 +19,7 @@ from ..core.validation import nearest
 from ..ingest.delimited import MISSING, open_delimited
 from ..ingest.fields import ROW_NAMES, SEPARATORS, layout_of
 from ..ingest.gct import open_gct
-from ..ingest.h5ad import H5adRows, as_text, read_h5ad
+from ..ingest.h5ad import H5adRows, as_text
 from ..ingest.matrix import Matrix, Source, check_ids, read_all
 from ..ingest.missing import is_absent
 from ..ingest.samples import read_samples, spelled_otherwise
@@ -131,7 +131,7 @@ def read(given: Given, name: str, *, condition: str | None, donor: str | None) -
     elif isinstance(given, str | Path):
         kind = look_at(given).kind
         if kind == "an HDF5 file":
-            matrix = read_h5ad(given)
+            matrix = read_all(H5adRows(given))
             cohort = _of_matrix(name, where, matrix.x, matrix.samples, matrix.genes, matrix.obs, condition, donor)
         elif kind:
             raise look_at(given).refusal("a table or an h5ad file")

@@ -1,9 +1,10 @@
 """Files of the shape that the public sources have, their samples scaled by a factor: a rehearsal of a large study.
 
-The genes are real ones. Some of them follow a structural causal model (:mod:`.model`) whose graph and do-effects are
-written beside the files; of the others, most of those with an Entrez id are expressed, with a level and tissue effects
-of their own, and the rest are hardly seen. Scale 1 is the GDC's STAR counts of 33 cohorts, GTEx's TPM, DepMap's TPM of
-lines and the UMI counts of Kinker et al. (2020); the number of genes is that of the sources at every scale.
+The genes are real ones. Some of them follow a structural causal model (:mod:`pseudocohort.acquire.simulate.model`)
+whose graph and do-effects are written beside the files; of the others, most of those with an Entrez id are expressed,
+with a level and tissue effects of their own, and the rest are hardly seen. Scale 1 is the GDC's STAR counts of 33
+cohorts, GTEx's TPM, DepMap's TPM of lines and the UMI counts of Kinker et al. (2020); the number of genes is that of
+the sources at every scale.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...core import seeds
-from . import formats
-from .model import Model, make_model
-from .write import do_effects, graph_table
+from pseudocohort.acquire.simulate import formats
+from pseudocohort.acquire.simulate.model import Model, make_model
+from pseudocohort.acquire.simulate.write import do_effects, graph_table
+from pseudocohort.core import seeds
 
 #: Tumours and solid normals of each cohort with open STAR counts, rounded.
 COHORTS = {
@@ -132,12 +133,10 @@ class Upstream:
         lengths = pd.to_numeric(self.genes["length"], errors="coerce").to_numpy()
         return np.where(lengths > 0, lengths, 1000).astype(np.float32)
 
-    def states(
-        self, rng: np.random.Generator, condition: np.ndarray, exogenous: np.ndarray, spread: float = 1.0
-    ) -> np.ndarray:
+    def states(self, rng: np.random.Generator, condition: np.ndarray, exogenous: np.ndarray) -> np.ndarray:
         """Log2 abundances (n, G) float32 of all genes, those of the graph from their exogenous terms."""
         x = rng.standard_normal((len(condition), len(self._base)), dtype=np.float32)
-        x *= self._spread * spread
+        x *= self._spread
         x += self._base
         x += self._tissue[condition]
         x[:, self._columns] = self.model.states(exogenous)
@@ -204,9 +203,8 @@ class Upstream:
         condition = np.arange(n) % len(TISSUES)
         subject = np.arange(n) // len(TISSUES)
         ids = [f"GTEX-{s:05d}-{t:04d}-SM-{i:05d}" for i, (s, t) in enumerate(zip(subject, condition, strict=True))]
-        genes = np.sort(np.concatenate([self.coding, np.setdiff1d(np.arange(len(self.genes)), self.coding)])[
-            : FULL["gtex_genes"]
-        ])  # fmt: skip
+        others = np.setdiff1d(np.arange(len(self.genes)), self.coding)
+        genes = np.sort(np.concatenate([self.coding, others])[: FULL["gtex_genes"]])
         codes = np.empty((n, len(genes)), dtype=np.int16)
         where = condition + len(self.size.cohorts)
         for rows, x in self.tissue(rng, where, "normal", 1_000_000 + subject):
