@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 logs.configure(snakemake.log[0])
 params = snakemake.params
-profiles = io.read_profiles(snakemake.input.profiles, contracts.HARMONISED)
+profiles = io.read_profiles(snakemake.input.profiles, contracts.HARMONISED, backed=True)
 lines = [io.read_profiles(path, contracts.PREPARED) for path in snakemake.input.lines]
 study = study_of(profiles, params.settings, seed=params.seed, root=params.root)
 write(
