@@ -6,7 +6,7 @@ from pseudocohort.intervene.write import write
 
 logs.configure(snakemake.log[0])
 params = snakemake.params
-profiles = io.read_profiles(snakemake.input.profiles, contracts.HARMONISED)
+profiles = io.read_profiles(snakemake.input.profiles, contracts.HARMONISED, backed=True)
 lines = [io.read_profiles(path, contracts.PREPARED) for path in snakemake.input.lines]
 study = study_of(profiles, params.settings, seed=params.seed, root=params.root)
 write(

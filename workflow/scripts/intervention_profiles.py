@@ -12,4 +12,4 @@ profiles, _ = harmonise(
     EVERY_GENE,
     load_gene_table(snakemake.input.genes),
 )
-io.write_profiles(profiles, snakemake.output.profiles, contracts.HARMONISED)
+io.write_profiles(profiles, snakemake.output.profiles, contracts.HARMONISED, compressed=False)

@@ -152,6 +152,25 @@ def test_translation_is_cross_fitted_and_marked_as_personal(study: Study, tmp_pa
     assert len(refused.table) == G and "class-mean normal" in refused.refusals[0]["alternative"]
 
 
+@pytest.mark.parametrize("compression", [None, "gzip"])
+def test_profiles_that_stay_in_their_file_are_answered_alike(study: Study, tmp_path, compression) -> None:
+    study.profiles.write_h5ad(tmp_path / "profiles.h5ad", compression=compression)
+    stored = ad.read_h5ad(tmp_path / "profiles.h5ad", backed="r")
+    there = Study.of(stored, graph(), depth=1, seed=1)
+    assert isinstance(there.x.matrix, np.ndarray) == bool(compression), "only a file in chunks is read whole"
+    questions = (
+        {"genes": "S0", "change": [-1, 1], "condition": "c1"},
+        {"each": "regulators", "change": "down", "condition": "c1"},
+        {"targets": "c1"},
+        {"translate": "tumour -> normal"},
+    )
+    for question in questions:
+        here, made = ask(study, **question), ask(there, **question)
+        assert here.words == made.words and list(here.extra) == list(made.extra)
+        for table, other in zip((here.table, *here.extra.values()), (made.table, *made.extra.values()), strict=True):
+            pd.testing.assert_frame_equal(table, other)
+
+
 def test_pages_are_escaped_and_self_contained(study: Study, tmp_path) -> None:
     profiles = study.profiles.copy()
     profiles.var["symbol"] = ["<script>alert(1)</script>" if i == 0 else f"S{i}" for i in range(G)]

@@ -152,12 +152,17 @@ def read_profiles(path: str | Path, contract: ProfilesContract, *, backed: bool 
     return profiles
 
 
-def write_profiles(profiles: ad.AnnData, path: str | Path, contract: ProfilesContract) -> None:
-    """Check `profiles` against `contract` and write them, gzip-compressed, in one rename."""
+def write_profiles(
+    profiles: ad.AnnData, path: str | Path, contract: ProfilesContract, *, compressed: bool = True
+) -> None:
+    """Check `profiles` against `contract` and write them, gzip-compressed, in one rename.
+
+    Single rows are read fast from a file that is not `compressed`.
+    """
     contract.check(profiles, str(path))
     _anndata()
     with atomic(path) as temporary:
-        profiles.write_h5ad(temporary, compression="gzip", compression_opts=1)
+        profiles.write_h5ad(temporary, **{"compression": "gzip", "compression_opts": 1} if compressed else {})
 
 
 def write_blocks(

@@ -60,14 +60,16 @@ class TissueModel:
         x, classes, times = x[times > 0], classes[times > 0], times[times > 0]
         centred = centre(x, classes, times)
         weight = np.sqrt(times)[:, None]
-        sd = np.sqrt(np.average(centred**2, axis=0, weights=times))
+        sd = np.sqrt(_mean_squares(centred, times))
         varies = sd > _CONSTANT
         scale = np.where(varies, sd, 1.0)
-        z = centred / scale * weight
+        z = centred  # in place: a second matrix of 3,000 profiles of 40,000 genes is 1 GB
+        z /= scale
+        z *= weight
         gram = _gram(z)
         share = shrinkage(z, times, gram)
         total = times.sum()
-        ridge = max(share * float((z**2).sum() / total / z.shape[1]), _MIN_RIDGE)
+        ridge = max(share * float(_squared_lengths(z).sum() / total / z.shape[1]), _MIN_RIDGE)
         # (c Z'Z + r I)^-1 = (I - V diag(s / (s + r)) V') / r, with c Z'Z = V diag(s) V'.
         squares, vectors = np.linalg.eigh(gram * ((1 - share) / total))
         kept = squares > 1e-12 * squares[-1]
@@ -78,7 +80,8 @@ class TissueModel:
             if not held:
                 return RemadeModel(given, vectors * last, scale, varies, ridge)
             vectors = z.T @ vectors
-        return cls(z, scale, varies, ridge, 1 / ridge, vectors * last)
+        vectors *= last
+        return cls(z, scale, varies, ridge, 1 / ridge, vectors)
 
     def loadings_of(self, genes: np.ndarray) -> np.ndarray:
         """Loadings (m, k) of some genes."""
@@ -89,19 +92,23 @@ class TissueModel:
 
         Slopes are those within classes, the genes that are not perturbed left free.
         """
-        return self._see(self.z, genes)
+        z, own = self.z, np.atleast_1d(genes)
+        return self._slopes(z[:, own], z[:, own].T @ z, genes)
 
     def see_without(self, genes: int | np.ndarray, components: np.ndarray) -> np.ndarray:
         """SEE slopes after the `components` (k, G) are taken out of the profiles.
 
         Hidden programmes (purity, proliferation, batch) are what the leading components mostly hold.
         """
-        return self._see(without(self.z, components), genes)
+        z, own = self.z, np.atleast_1d(genes)
+        scores = z @ components.T
+        rest = z[:, own] - scores @ components[:, own]
+        # What is taken out of the other genes as well changes their products with `rest`, and no matrix is copied.
+        return self._slopes(rest, rest.T @ z - (rest.T @ scores) @ components, genes)
 
-    def _see(self, z: np.ndarray, genes: int | np.ndarray) -> np.ndarray:
-        own = np.atleast_1d(genes)
-        slopes = np.linalg.lstsq(z[:, own].T @ z[:, own], z[:, own].T @ z, rcond=None)[0].T
-        return self._scaled(slopes, genes)
+    def _slopes(self, z: np.ndarray, products: np.ndarray, genes: int | np.ndarray) -> np.ndarray:
+        """Least-squares slopes on the columns `z` (n, m) of the perturbed genes, from their `products` (m, G)."""
+        return self._scaled(np.linalg.lstsq(z.T @ z, products, rcond=None)[0].T, genes)
 
     def components(self, k: int) -> np.ndarray:
         """Loadings (k, G) of the `k` leading principal components of `z`."""
@@ -191,8 +198,10 @@ class RemadeModel(TissueModel):
         x, classes, times = self._given
         rows = np.flatnonzero(times > 0)
         part = x[rows] if isinstance(genes, slice) else x[np.ix_(rows, genes)]
-        centred = centre(part, classes[rows], times[rows])
-        return centred / self.scale[genes] * np.sqrt(times[rows])[:, None]
+        z = centre(part, classes[rows], times[rows])
+        z /= self.scale[genes]
+        z *= np.sqrt(times[rows])[:, None]
+        return z
 
 
 def shrinkage(z: np.ndarray, times: np.ndarray, gram: np.ndarray) -> float:
@@ -202,12 +211,22 @@ def shrinkage(z: np.ndarray, times: np.ndarray, gram: np.ndarray) -> float:
     several `times` (n,) are given times the root of that number; `gram` is the smaller product of `z` with itself.
     """
     n, genes = times.sum(), z.shape[1]
-    squares = (z**2).sum(1)
+    squares = _squared_lengths(z)
     mean = squares.sum() / n / genes
     dispersion = float((gram**2).sum()) / n**2
     distance = (dispersion - genes * mean**2) / genes
     noise = min((float((squares**2 / times).sum()) / n - dispersion) / n / genes, distance)
     return noise / distance if distance > 0 else 0.0
+
+
+def _squared_lengths(z: np.ndarray) -> np.ndarray:
+    """Sum of the squares of each row."""
+    return np.einsum("ij,ij->i", z, z)
+
+
+def _mean_squares(x: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Mean of the squares of each column, each row counted so many `times`."""
+    return np.einsum("ij,ij,i->j", x, x, times) / times.sum()
 
 
 def _gram(z: np.ndarray) -> np.ndarray:

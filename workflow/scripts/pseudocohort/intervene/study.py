@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import anndata as ad
 import numpy as np
@@ -24,16 +26,50 @@ MAX_HELD = 200_000_000
 
 
 @dataclass(frozen=True)
-class DoubleRows:
-    """Rows of a matrix, in double precision when they are asked for: a copy of all is large."""
+class Rows:
+    """Rows of a matrix in memory or in a file, in double precision when they are asked for: all of them are large.
 
-    matrix: np.ndarray
+    Attributes
+    ----------
+    matrix : ndarray or h5py.Dataset (N, G)
+    chosen : ndarray of int (n,)
+        Rows of the matrix that are rows of this one.
+    """
+
+    matrix: Any
+    chosen: np.ndarray
+
+    @classmethod
+    def of(cls, matrix: Any) -> Rows:
+        """All rows. A file in chunks is read whole: a single row of it costs as much as a chunk."""
+        whole = matrix[()] if getattr(matrix, "chunks", None) else matrix
+        return cls(whole, np.arange(len(whole)))
 
     def __len__(self) -> int:
-        return len(self.matrix)
+        return len(self.chosen)
 
-    def __getitem__(self, rows: np.ndarray | slice) -> np.ndarray:
-        return self.matrix[rows].astype(np.float64)
+    def __getitem__(self, rows: np.ndarray | slice | int) -> np.ndarray:
+        return self.stored(rows).astype(np.float64)
+
+    def take(self, rows: np.ndarray) -> Rows:
+        """Some of the rows, not read yet."""
+        return Rows(self.matrix, self.chosen[rows])
+
+    def stored(self, rows: np.ndarray | slice | int) -> np.ndarray:
+        """Rows in the precision in which they are stored."""
+        at = self.chosen[rows]
+        if isinstance(self.matrix, np.ndarray) or not np.ndim(at):
+            return self.matrix[at]
+        out = np.empty((len(at), self.matrix.shape[1]), self.matrix.dtype)
+        for place, row in zip(out, at, strict=True):
+            self.matrix.read_direct(place, np.s_[row])
+        return out
+
+    def at(self, rows: np.ndarray | slice, columns: Sequence[int]) -> np.ndarray:
+        """Some columns of some rows, in double precision."""
+        rows = np.arange(len(self))[rows]
+        parts = np.array_split(rows, max(len(rows) // 500, 1))
+        return np.concatenate([self.stored(part)[:, columns] for part in parts]).astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -73,12 +109,12 @@ class Study:
                 "the study has no tissue-level profiles", where="datasets",
                 remedy="interventions are asked of tumours and normals; add a data set of them",
             )  # fmt: skip
-        return cls(profiles if tissue.all() else profiles[tissue].copy(), graph, depth, seed, graph_label)
+        return cls(profiles if tissue.all() else profiles[tissue].to_memory(), graph, depth, seed, graph_label)
 
     @cached_property
-    def x(self) -> DoubleRows:
+    def x(self) -> Rows:
         """Profiles (n, G), log2 units; index rows."""
-        return DoubleRows(np.asarray(self.profiles.X))
+        return Rows.of(self.profiles.X)
 
     @cached_property
     def genes(self) -> list[str]:
@@ -134,7 +170,7 @@ class Study:
     @cached_property
     def model(self) -> TissueModel:
         """Model of the profiles."""
-        return TissueModel.fit(self.x[self._rows], self.classes[self._rows])
+        return TissueModel.fit(self.x.stored(self._rows), self.classes[self._rows])
 
     @cached_property
     def components(self) -> np.ndarray:
@@ -150,7 +186,7 @@ class Study:
     def bootstraps(self) -> list[tuple[TissueModel, Graph]]:
         """Models of donors drawn with replacement, each with a graph that has lost a fifth of its edges."""
         out = []
-        x, classes = self.x[self._rows], self.classes[self._rows]
+        x, classes = self.x.stored(self._rows), self.classes[self._rows]
         held = BOOTSTRAPS * x.size <= MAX_HELD
         donors, position = np.unique(self.donor[self._rows], return_inverse=True)
         for b in range(BOOTSTRAPS):

@@ -15,6 +15,7 @@ import pandas as pd
 from scipy import sparse, stats
 
 from ..core.errors import UserError
+from .study import Rows
 
 #: Other conditions needed at least: against fewer, what is common in one of them decides.
 MIN_PANEL = 3
@@ -30,9 +31,9 @@ TOP = 10
 
 @dataclass(frozen=True)
 class Cohort:
-    """Profiles (n, G; log2 units) of one level, and their conditions (n,)."""
+    """Profiles (n, G; log2 units), as a matrix or :class:`.study.Rows`, of one level, and their conditions (n,)."""
 
-    x: np.ndarray
+    x: np.ndarray | Rows
     conditions: np.ndarray
 
     def panel(self, condition: str) -> list[str]:
@@ -114,8 +115,7 @@ def rank(
             where=where,
             remedy="add data sets of other conditions of the same level",
         )
-    sizes = np.diff(signs.indptr)
-    regulators = np.flatnonzero(sizes >= MIN_REGULON)
+    regulators = np.flatnonzero(np.diff(signs.indptr) >= MIN_REGULON)
     if len(regulators) < MIN_REGULATORS:
         raise UserError(
             f"{len(regulators)} of the study's {len(symbols):,} genes have {MIN_REGULON} targets in the graph; a rank "
@@ -125,11 +125,16 @@ def rank(
         )
     difference = expression_difference(own, cohort, panel)
     rng = np.random.default_rng(seed)
-    members = {c: cohort.x[cohort.conditions == c] for c in panel}
-    draws = np.empty((BOOTSTRAPS, len(difference)))
+    members = {c: np.flatnonzero(cohort.conditions == c) for c in panel}
+    sizes = [len(rows) for rows in members.values()] + [len(own)]
+    # Shares of each profile in the means of the bootstraps, so that a condition's profiles are read once, and alone.
+    shares = [np.zeros((BOOTSTRAPS, size)) for size in sizes]
     for b in range(BOOTSTRAPS):
-        drawn = [x[rng.integers(0, len(x), len(x))].mean(0) for x in members.values()]
-        draws[b] = own[rng.integers(0, len(own), len(own))].mean(0) - np.mean(drawn, axis=0)
+        for share, size in zip(shares, sizes, strict=True):
+            share[b] = np.bincount(rng.integers(0, size, size), minlength=size) / size
+    draws = shares.pop() @ own
+    for share, rows in zip(shares, members.values(), strict=True):
+        draws -= share @ cohort.x[rows] / len(panel)
     ranks = stats.rankdata(-draws[:, regulators], axis=1)
     activity = ulm(difference, signs[:, regulators])
     table = pd.DataFrame({"symbol": symbols, "regulator": False, "rank": np.nan, "expression_difference": difference})

@@ -18,6 +18,7 @@ from sklearn.model_selection import KFold
 
 from ..core.errors import UserError
 from .components import leading_components, without
+from .study import Rows
 
 COMPONENTS = 20
 #: Pairs below which nothing is learned: with 12, what is learned explains 1 % beyond the class mean.
@@ -75,7 +76,8 @@ def pairs_of(profiles: ad.AnnData) -> Pairs:
             remedy="pairs are found by donor and condition; a data set such as TCGA's has them",
         )
     wide = wide[["tumour", "normal"]].dropna().astype(int).reset_index()
-    tumour, normal = (np.asarray(profiles.X[wide[level].to_numpy()], np.float64) for level in ("tumour", "normal"))
+    x = Rows.of(profiles.X)
+    tumour, normal = (x[wide[level].to_numpy()] for level in ("tumour", "normal"))
     return Pairs(tumour, normal, wide["condition"].to_numpy(str), wide["donor"].to_numpy(str))
 
 

@@ -59,7 +59,7 @@ def dependencies_of(question: Question, study: Study, dependencies: Dependencies
         )
     level = study.level == question.level
     columns_of = [study.index[study.ids[g]] for g in shared]
-    made = models.predict(standardised(study.x[level][:, columns_of], np.zeros(level.sum())))
+    made = models.predict(standardised(study.x.at(level, columns_of), np.zeros(level.sum())))
     asked = np.isin(np.flatnonzero(level), rows)
     rest = level[level] & (study.condition[level] != question.condition)
     kept = np.flatnonzero(models.kept)

@@ -25,7 +25,7 @@ def _shifts(study: Study, rows: np.ndarray, columns: list[int], change: str | fl
     UserError
         If a gene does not vary there, or the new value lies outside of what was seen.
     """
-    x = study.x[rows][:, columns]
+    x = study.x.at(rows, columns)
     if len(x) < MIN_PROFILES:
         raise UserError(
             f"only {len(x)} profiles; {MIN_PROFILES} are needed", remedy="ask about the whole condition, or all levels"
@@ -120,7 +120,8 @@ def genes_at_once(question: Question, study: Study, gene_sets: dict[str, list[st
             table[f"{name}_low"], table[f"{name}_high"] = table[name] - 1.96 * sd, table[name] + 1.96 * sd
         table["regulon_sign"] = np.sign(signs @ shift)
         table["in_cycle"] = table["gene"].isin(cycle)
-        table["class_mean"], table["class_sd"] = study.x[rows].mean(0), study.x[rows].std(0)
+        here = study.x[rows]
+        table["class_mean"], table["class_sd"] = here.mean(0), here.std(0)
         parts.append(table)
         out.words += _said(study, question, change, shift, columns, table, causal)
     if not parts:

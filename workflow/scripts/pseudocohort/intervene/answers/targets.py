@@ -22,7 +22,7 @@ def targets_of(
     """Regulators of a condition by their expression against other conditions, with what is known beside."""
     rows = study.rows(question.condition, question.level, question.donors)
     at_level = study.level == question.level
-    cohort = targets.Cohort(study.x[at_level], study.condition[at_level])
+    cohort = targets.Cohort(study.x.take(at_level), study.condition[at_level])
     own = study.x[rows]
     table, panel = targets.rank(
         own, cohort, question.condition, study.symbols, study.signs, seed=derive(study.seed, "targets", question.name)

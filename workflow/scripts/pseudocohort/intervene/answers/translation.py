@@ -37,15 +37,16 @@ def translated(question: Question, study: Study) -> Answer:
         level: {c: study.x[(study.condition == c) & (study.level == level)].mean(0) for c in able}
         for level in ("tumour", "normal")
     }
-    base = np.stack([means["normal"][c] for c in study.condition[rows]])
-    predicted, paired = base.copy(), np.zeros(len(rows), bool)
+    conditions = study.condition[rows]
+    paired = np.zeros(len(rows), bool)
     try:
         pairs = pairs_of(study.profiles)
         n_pairs = len(pairs)
     except UserError:
         n_pairs = 0
     out.facts = {"Pairs": f"{n_pairs} patients with tumour and normal", "Unit": "log2 expression"}
-    table = pd.DataFrame({"gene": study.genes, "symbol": study.symbols, "normal_mean": base.mean(0)})
+    table = pd.DataFrame({"gene": study.genes, "symbol": study.symbols})
+    table["normal_mean"] = _mean_of(means["normal"], conditions)
     if n_pairs < MIN_PAIRS:
         out.status = "refused"
         reason = (
@@ -61,23 +62,32 @@ def translated(question: Question, study: Study) -> Answer:
     seed = derive(study.seed, "translate")
     a, b, cross, rank, sd = _cross_fitted(pairs, seed)
     model = Translation.fit(a, b, seed=seed)
-    fresh = model.change(study.x[rows] - np.stack([means["tumour"][c] for c in study.condition[rows]]))
     position = {(d, c): i for i, (d, c) in enumerate(zip(pairs.donors, pairs.classes, strict=True))}
-    lines = []
-    for i, row in enumerate(rows):
-        at = position.get((study.donor[row], study.condition[row]))
-        change = fresh[i] if at is None else cross[at]
-        predicted[i] = base[i] + change
-        line = {
-            "donor": study.donor[row], "condition": study.condition[row], "pair": at is not None,
-            "size_of_own_part": float(np.sqrt(np.mean(change**2))),
-        }  # fmt: skip
-        if at is not None:
-            paired[i] = True
-            error, total = float(((b[at] - change) ** 2).sum()), float((b[at] ** 2).sum())
-            line |= {"r2_over_class_mean": 1 - error / total, "r": float(np.corrcoef(b[at], change)[0, 1]),
-                     "own_normal_rank": float(rank[at])}  # fmt: skip
-        lines.append(line)
+    lines = {}
+    predicted = np.empty((len(rows), len(study.genes)), np.float32)
+    sums = {"tumour": np.zeros(len(study.genes)), "predicted": np.zeros(len(study.genes))}
+    for c in np.unique(conditions):  # one condition at a time: all tumours of a large study are many
+        here = np.flatnonzero(conditions == c)
+        x = study.x[rows[here]]
+        fresh = model.change(x - means["tumour"][c])
+        for i, change in zip(here, fresh, strict=True):
+            at = position.get((study.donor[rows[i]], c))
+            if at is not None:
+                change[:] = cross[at]
+            line = {
+                "donor": study.donor[rows[i]], "condition": c, "pair": at is not None,
+                "size_of_own_part": float(np.sqrt(np.mean(change**2))),
+            }  # fmt: skip
+            if at is not None:
+                paired[i] = True
+                error, total = float(((b[at] - change) ** 2).sum()), float((b[at] ** 2).sum())
+                line |= {"r2_over_class_mean": 1 - error / total, "r": float(np.corrcoef(b[at], change)[0, 1]),
+                         "own_normal_rank": float(rank[at])}  # fmt: skip
+            lines[i] = line
+        fresh += means["normal"][c]
+        predicted[here] = fresh
+        sums["tumour"] += x.sum(0)
+        sums["predicted"] += fresh.sum(0)
     asked = np.isin(pairs.classes, able)
     total = (b[asked] ** 2).sum(1)
     error = ((b - cross)[asked] ** 2).sum(1)
@@ -85,15 +95,17 @@ def translated(question: Question, study: Study) -> Answer:
     boot = 1 - error[draws].sum(1) / total[draws].sum(1)
     r2 = 1 - error.sum() / total.sum()
     low, high = np.percentile(boot, [2.5, 97.5])
-    table["tumour_mean"] = study.x[rows].mean(0)
-    table["predicted_mean"], table["sd_of_error"] = predicted.mean(0), sd
+    table["tumour_mean"], table["predicted_mean"] = sums["tumour"] / len(rows), sums["predicted"] / len(rows)
+    table["sd_of_error"] = sd
     table["variance_explained"] = 1 - ((b - cross)[asked] ** 2).sum(0) / np.maximum((b[asked] ** 2).sum(0), 1e-9)
     table["identity_weight"] = Identity.fit(a, b).weights
     out.table = table.sort_values("variance_explained", ascending=False, ignore_index=True)
-    patients = pd.DataFrame(lines)
+    patients = pd.DataFrame([lines[i] for i in range(len(rows))])
     out.extra["patients"] = patients
-    profiles = pd.DataFrame(predicted.T.round(4), columns=study.profiles.obs_names[rows])
-    out.extra["patients_profiles"] = pd.concat([table[["gene", "symbol"]].reset_index(drop=True), profiles], axis=1)
+    profiles = pd.DataFrame(predicted.round(4).T, columns=study.profiles.obs_names[rows])
+    for column in ("symbol", "gene"):
+        profiles.insert(0, column, table[column].to_numpy())
+    out.extra["patients_profiles"] = profiles
     named = ", ".join(able)
     out.words = [
         f"{len(rows)} tumours of {named} were translated; {int(paired.sum())} of them have their own normal to compare "
@@ -116,10 +128,16 @@ def translated(question: Question, study: Study) -> Answer:
         out.figures = {
             "kind": "translate", "symbols": study.symbols[shown].tolist(),
             "tumour": study.x[rows[first]][shown].tolist(),
-            "predicted": predicted[first][shown].tolist(), "mean": base[first][shown].tolist(),
+            "predicted": predicted[first][shown].tolist(), "mean": means["normal"][conditions[first]][shown].tolist(),
             "own": pairs.normal[at][shown].tolist(), "ranks": rank[asked].tolist(),
         }  # fmt: skip
     return out
+
+
+def _mean_of(means: dict[str, np.ndarray], conditions: np.ndarray) -> np.ndarray:
+    """Mean (G,) over profiles of the mean of their condition."""
+    names, counts = np.unique(conditions, return_counts=True)
+    return np.average([means[name] for name in names], axis=0, weights=counts)
 
 
 def _cross_fitted(pairs: Pairs, seed: int) -> tuple[np.ndarray, ...]:
