@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from .components import leading_components, without
+from .components import leading_components
 from .graph import Graph
 
 _CONSTANT = 1e-6  # sd, log2 units, below which a gene does not vary
