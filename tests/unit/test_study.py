@@ -116,6 +116,7 @@ def test_every_config_key_is_documented(project_root):
         ({"generators": ["mvn", "gann"]}, "generators[1]", "did you mean 'gan'"),
         ({"prepare": {"gene_space": {"kind": "landmarks"}}}, "prepare.gene_space.kind", "did you mean 'landmark'"),
         ({"seed": "one"}, "seed", "Master seed"),
+        ({"experiments": "fidelity"}, "experiments", "put it in brackets: [fidelity]"),
         ({"study": "../../x"}, "study", "letters, digits"),
         ({"prepare": {"test_share": 1.5}}, "prepare.test_share", ""),
         ({"datasets": ["demo_norml"]}, "datasets", "did you mean 'demo_normal'"),

@@ -51,7 +51,7 @@ def test_numbers_and_signs():
     assert [number(0.123), number(-0.5), number(1.0), number(float("nan")), number(-0.001)] == [
         ".12", "−.50", "1.00", "n/a", ".00",
     ]  # fmt: skip
-    assert [points(0.0412), points(-0.02)] == ["+4.1", "−2.0"]
+    assert [points(0.0412), points(-0.02), points(-0.0004)] == ["+4.1", "−2.0", "+0.0"]
 
 
 def all_of(verdict):
@@ -180,6 +180,7 @@ def test_fidelity_does_not_reward_the_photocopier():
 def test_fidelity_compares_intervals():
     near = answer("fidelity", fidelity_table(spread=0.3, real=0.5, mvn=0.63, ddpm=0.62))
     assert near["status"] == "cannot_tell" and "no clear difference" in all_of(near)
+    assert near["advice"].startswith("Check any result on these profiles against real ones.")
     far = answer("fidelity", fidelity_table(spread=0.3, real=0.5, ddpm=0.45))
     assert re.search(r"set fidelity\.repeats: \d+ \(now 3\)", far["advice"])
 

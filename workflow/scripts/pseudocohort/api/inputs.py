@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import anndata as ad
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_list_like, is_numeric_dtype
+from pandas.api.types import is_integer_dtype, is_list_like, is_numeric_dtype
 from scipy import sparse
 
 from ..core.errors import UserError
@@ -35,6 +36,9 @@ _FACTORS_OF = {
     "normal": ("bulk", "bulk", "normal"),
 }
 _FEWEST = 2
+#: Share of a table's columns up to which those of whole numbers, among others of fractions, look like annotation.
+_FEW = 0.05
+_TURN = "if rows are genes, turn the table: give data.T"
 #: Columns that are no covariates.
 RESERVED = (*KEPT, "unit", "library_size", "generator")
 
@@ -94,14 +98,23 @@ def as_anndata(data: Any, columns: Sequence[Any], layer: str | None = None, wher
                 where=where,
                 remedy="leave it out, or put the annotation into obs of an AnnData",
             )
+        whole = [c for c in values if is_integer_dtype(values[c]) and values[c].any()]
+        if 0 < len(whole) < _FEW * values.shape[1]:
+            warnings.warn(
+                f"{where}: {some(whole)}: whole numbers only, unlike the other columns, and taken as genes. If this is "
+                "annotation, leave it out, or name it in covariates",
+                stacklevel=4,
+            )
         x, var = values.to_numpy(), pd.DataFrame(index=values.columns)
         if x.dtype == object:  # nullable numbers, or yes and no among them
             x = values.to_numpy(np.float64, na_value=np.nan)
     else:
+        kind, file = type(data).__name__, "; a file is read by anndata.read_h5ad(path) or pandas.read_csv(path)"
         raise UserError(
-            f"a {type(data).__name__} is no table of profiles",
+            f"a{'n' * (kind[0] in 'aeio' or kind == 'ndarray')} {kind} is no table of profiles",
             where=where,
-            remedy="give an AnnData, or a DataFrame with a row for each profile and a column for each gene",
+            remedy="give an AnnData, or a DataFrame with a row for each profile and a column for each gene"
+            + file * isinstance(data, str | Path),
         )
     if 0 in x.shape:
         raise UserError(
@@ -177,13 +190,20 @@ def column_of(data: ad.AnnData, values: Labels, name: str, where: str = "profile
     if isinstance(values, str):
         if values not in data.obs:
             close = nearest(values, list(map(str, data.obs)))
-            raise UserError(
-                f"no column {values!r} for the {name}",
-                where=where,
-                remedy=f"{close}columns: {', '.join(map(str, data.obs)) or 'none'}; or give a value for each profile",
-            )
+            remedy = f"{close}columns: {', '.join(map(str, data.obs)) or 'none'}; or give a value for each profile"
+            if values in data.obs_names or not data.obs.shape[1]:
+                remedy += f"; rows are taken as profiles, the first is {data.obs_names[0]!r}: {_TURN}"
+            raise UserError(f"no column {values!r} for the {name}", where=where, remedy=remedy)
         found = data.obs[values]
     else:
+        ids = getattr(values, "index" if isinstance(values, pd.Series) else "keys", None)
+        ids = ids() if callable(ids) else ids
+        if ids is not None and len(ids) and set(map(str, ids)) <= set(data.var_names):
+            raise UserError(
+                f"{name} is given for {some(list(ids), 3)}, which are columns; rows are the profiles",
+                where=where,
+                remedy=_TURN,
+            )
         found = _one_by_one(values, data.obs_names, name, where)
         if len(found) != data.n_obs:
             raise UserError(

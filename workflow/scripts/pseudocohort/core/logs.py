@@ -62,6 +62,7 @@ def configure(log_file: str | Path | None = None) -> None:
         _progress_stream = _Tee(sys.stderr, file_handler.stream)
     logging.basicConfig(level=logging.INFO, format=FORMAT, handlers=handlers, force=True)
     logging.captureWarnings(True)
+    logging.getLogger("anndata").setLevel(logging.WARNING)  # "storing ... as categorical", for each column of each file
 
     def excepthook(kind: type[BaseException], error: BaseException, trace: Any) -> None:
         if isinstance(error, UserError):

@@ -30,7 +30,8 @@ def count(number: int, noun: str) -> str:
 
 def points(value: float) -> str:
     """Difference of two shares in percentage points, with its sign."""
-    return f"{'+' if value >= 0 else '−'}{abs(100 * value):.1f}"
+    value = round(100 * value, 1)
+    return f"{'+' if value >= 0 else '−'}{abs(value):.1f}"
 
 
 def between(low: float, high: float, form: Callable[[float], str]) -> str:

@@ -181,7 +181,8 @@ def check_delimiter(
         Naming the delimiter that it seems to have.
     """
     if len(fields) < 2:
-        other = max((s for s in NAMES if s != separator), key=header.count)
+        # Names have blanks in them: a header is of blanks only where it has no other delimiter.
+        other = max((s for s in NAMES if s != separator), key=lambda s: (s != " " and s in header, header.count(s)))
         hint = f"; it looks {NAMES[other]}-separated" if header.count(other) else ""
         raise UserError(
             f"one column only with the delimiter {NAMES[separator]!r}{hint}",

@@ -31,7 +31,7 @@ LIMITS = (
 )
 
 
-@dataclass
+@dataclass(repr=False)
 class Audit:
     """Result of :func:`audit`.
 
@@ -61,6 +61,9 @@ class Audit:
     facts: dict[str, str]
     notes: list[str] = field(default_factory=list)
     limits: tuple[str, ...] = LIMITS
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def __str__(self) -> str:
         from ..report.page import STATUS
