@@ -195,6 +195,27 @@ def test_studies_are_checked_and_handed_to_snakemake(name, target, project_root,
     assert main([name, "config/demo.yaml", "--config", "seed=x"]) == 1 and len(called) == 2
 
 
+def test_a_failed_run_ends_with_the_error_of_the_job(project_root, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    logs = tmp_path / "logs/demo/rule"
+    logs.mkdir(parents=True)
+    (logs / "old.log").write_text("12:00 ERROR \nan old error\n  where: x\n")
+    os.utime(logs / "old.log", (1, 1))
+
+    def run(command):
+        (logs / "a.log").write_text(
+            "12:00 INFO began\n12:01 ERROR \nno graph is given\n  where: graph\n  remedy: give one\n"
+        )
+        (logs / "b.log").write_text("12:00 INFO nothing wrong\n")
+        return 1
+
+    monkeypatch.setattr(project, "wait_for", run)
+    assert main(["intervene", str(project_root / "config/demo.yaml")]) == 1
+    said = capsys.readouterr().err
+    assert "a.log):\nno graph is given\n  where: graph\n  remedy: give one\n" in said
+    assert "old error" not in said and "b.log" not in said
+
+
 def test_snakemake_takes_what_the_command_hands_over(project_root, tmp_path):
     """The real Snakemake, from another folder: the demo's interventions are planned."""
     done = cli("intervene", project_root / "config/demo.yaml", "-n", folder=tmp_path, project_root=project_root)

@@ -41,6 +41,7 @@ from pseudocohort.report.glossary import explained, glossary
 from pseudocohort.report.overview import overview_of
 from pseudocohort.report.studies import finished, render_studies
 from pseudocohort.report.tables import summary_table
+from pseudocohort.report.templating import beside_chip
 
 
 def answer(name, table):
@@ -175,6 +176,11 @@ def test_fidelity_does_not_reward_the_photocopier():
     assert worse["status"] == "no" and "clearly harder to tell" in all_of(worse)
     alone = answer("fidelity", fidelity_table(real=0.5, copy=0.5, mvn=0.6))
     assert "network" not in all_of(alone) and "mvn" in alone["answer"]  # none was trained
+
+
+def test_what_the_chip_says_is_not_said_twice():
+    assert beside_chip("Yes, within 5 points: .84") == "Within 5 points: .84"
+    assert beside_chip("Refused: no graph.") == "No graph." and beside_chip("Nobody knows.") == "Nobody knows."
 
 
 def test_fidelity_compares_intervals():

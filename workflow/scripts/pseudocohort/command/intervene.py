@@ -18,5 +18,5 @@ def run(options: argparse.Namespace) -> int:
     """Run the rule ``intervene``."""
     code = snakemake(options, "intervene")
     if not code and not options.dry_run:
-        print(f"results/{read_config(options.study, options)['study']}/interventions/answers")
+        print(f"results/{read_config(options.study, options)['study']}/interventions/answers/index.html")
     return code

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ import yaml
 from .. import configuration, study
 from ..core.errors import UserError
 
+#: Most errors of a failed run that are repeated at its end.
+SHOWN = 3
 #: Root of the checkout in which the package lies.
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -147,7 +150,26 @@ def snakemake(options: argparse.Namespace, target: str, *further: str) -> int:
         *(["--dry-run"] if options.dry_run else []), *further, *options.rest,
         "--configfile", *map(str, options.study), *(["--config", *changed] if changed else []), "--", target,
     ]  # fmt: skip
-    return 1 if wait_for(command) else 0
+    start = time.time()
+    if not wait_for(command):
+        return 0
+    for log, error in errors_since(Path("logs") / config["study"], start)[:SHOWN]:
+        print(f"\nWhat went wrong ({log}):\n{error}", file=sys.stderr)
+    return 1
+
+
+def errors_since(logs: Path, start: float) -> list[tuple[Path, str]]:
+    """Errors for people in the logs of a study that were written to since a time; the latest first.
+
+    Snakemake prints them where the job fails, and much after them.
+    """
+    found = []
+    files = [f for f in logs.rglob("*.log") if f.is_file() and f.stat().st_mtime >= start]
+    for file in sorted(files, key=lambda f: f.stat().st_mtime, reverse=True):
+        parts = file.read_text(encoding="utf-8", errors="replace").split(" ERROR \n")
+        if len(parts) > 1:
+            found.append((file, parts[-1].strip()))
+    return found
 
 
 def wait_for(command: list[str]) -> int:
