@@ -254,6 +254,15 @@ def test_patterns_that_fit_no_dataset_are_said(study, changes, where):
     assert where in str(error.value) and error.value.remedy
 
 
+def test_a_source_is_a_column_that_the_sheet_keeps(study):
+    told = {"data_root": "somewhere", "prepare": {"sources": {"gtex": "@Batch"}}}
+    with pytest.raises(UserError, match="dataset 'gtex' keeps no column 'Batch'") as error:
+        check(study("gtex", **told))
+    assert "gender" in error.value.remedy and error.value.where == "prepare.sources.gtex"
+    told["prepare"]["sources"]["gtex"] = "@gender"
+    check(study("gtex", **told))
+
+
 def test_the_maps_of_lines_do_not_rename_tissues_of_the_full_study(study):
     config = study("full")
     for label in ("Breast", "Skin", "Liver"):

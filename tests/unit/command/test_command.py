@@ -207,13 +207,14 @@ def test_a_failed_run_ends_with_the_error_of_the_job(project_root, tmp_path, mon
             "12:00 INFO began\n12:01 ERROR \nno graph is given\n  where: graph\n  remedy: give one\n"
         )
         (logs / "b.log").write_text("12:00 INFO nothing wrong\n")
+        (logs / "c.log").write_text("12:02 CRITICAL uncaught ValueError\nTraceback:\n  File x\nValueError: odd\n")
         return 1
 
     monkeypatch.setattr(project, "wait_for", run)
     assert main(["intervene", str(project_root / "config/demo.yaml")]) == 1
     said = capsys.readouterr().err
     assert "a.log):\nno graph is given\n  where: graph\n  remedy: give one\n" in said
-    assert "old error" not in said and "b.log" not in said
+    assert "c.log):\nValueError: odd\n" in said and "old error" not in said and "b.log" not in said
 
 
 def test_snakemake_takes_what_the_command_hands_over(project_root, tmp_path):

@@ -166,9 +166,13 @@ def errors_since(logs: Path, start: float) -> list[tuple[Path, str]]:
     found = []
     files = [f for f in logs.rglob("*.log") if f.is_file() and f.stat().st_mtime >= start]
     for file in sorted(files, key=lambda f: f.stat().st_mtime, reverse=True):
-        parts = file.read_text(encoding="utf-8", errors="replace").split(" ERROR \n")
-        if len(parts) > 1:
-            found.append((file, parts[-1].strip()))
+        text = file.read_text(encoding="utf-8", errors="replace")
+        _, said, error = text.rpartition(" ERROR \n")
+        _, crashed, trace = text.rpartition(" CRITICAL uncaught ")
+        if crashed:
+            found.append((file, trace.strip().splitlines()[-1]))
+        elif said:
+            found.append((file, error.strip()))
     return found
 
 
