@@ -181,6 +181,7 @@ def test_fidelity_does_not_reward_the_photocopier():
 def test_what_the_chip_says_is_not_said_twice():
     assert beside_chip("Yes, within 5 points: .84") == "Within 5 points: .84"
     assert beside_chip("Refused: no graph.") == "No graph." and beside_chip("Nobody knows.") == "Nobody knows."
+    assert beside_chip("Cannot tell without held-out donors: x") == "Without held-out donors: x"
 
 
 def test_fidelity_compares_intervals():
@@ -261,7 +262,9 @@ def test_combination_is_not_decided_by_few_equal_draws_nor_parity_by_two():
     assert found["status"] == "cannot_tell" and re.search(r"\b10 draws would tell", found["advice"])
     two = combination_table(0.2)
     two = two[(two["generator"] != "mvn") | (two["repeat"] < 2)]
-    assert "mvn, reaches .79 and is not told yet from logistic regression" in all_of(answer("combination", two))
+    assert "mvn, reaches .79 and cannot yet be told apart from logistic regression" in all_of(
+        answer("combination", two)
+    )
 
 
 @pytest.mark.parametrize(("gain", "status"), [(0.0, "no"), (0.4, "cannot_tell")])

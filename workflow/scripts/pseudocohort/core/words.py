@@ -18,9 +18,8 @@ def number(value: float, digits: int = 2) -> str:
 
 def words(name: str) -> str:
     """Name of an attack or operator in words."""
-    return " ".join(
-        {"gaussian": "Gaussian", "pca": "PCA", "logan": "LOGAN", "domias": "DOMIAS"}.get(w, w) for w in name.split("_")
-    )
+    spelled = {"gaussian": "Gaussian", "bayes": "Bayes", "pca": "PCA", "logan": "LOGAN", "domias": "DOMIAS"}
+    return " ".join(spelled.get(word, word) for word in name.split("_"))
 
 
 def count(number: int, noun: str) -> str:

@@ -225,7 +225,7 @@ def _attack_sentences(
 ) -> list[str]:
     p = found.p_corrected
     out = [
-        f"{words(a.name).capitalize()}: AUC {a.audit}{_beside(a, floor)}."
+        f"{words(a.name)[:1].upper()}{words(a.name)[1:]}: AUC {a.audit}{_beside(a, floor)}."
         for a in sorted(found.attacks, key=lambda attack: -attack.audit.auc)
     ]
     if p is not None:
