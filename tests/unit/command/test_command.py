@@ -195,6 +195,23 @@ def test_studies_are_checked_and_handed_to_snakemake(name, target, project_root,
     assert main([name, "config/demo.yaml", "--config", "seed=x"]) == 1 and len(called) == 2
 
 
+def test_a_folder_that_cannot_be_written_to_is_refused_first(project_root, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(project, "wait_for", lambda command: pytest.fail("Snakemake was started"))
+    (tmp_path / "results").write_text("a file")
+    assert main(["report", str(project_root / "config/demo.yaml")]) == 1
+    assert "results" in capsys.readouterr().err
+
+
+def test_a_path_is_shown_only_for_what_was_made(project_root, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(project, "wait_for", lambda command: 0)
+    assert main(["report", str(project_root / "config/demo.yaml"), "--", "--unlock"]) == 0
+    assert "index.html" not in capsys.readouterr().out
+    assert main(["report", str(project_root / "config/demo.yaml")]) == 0
+    assert "results/demo/report/index.html" in capsys.readouterr().out
+
+
 def test_a_failed_run_ends_with_the_error_of_the_job(project_root, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     logs = tmp_path / "logs/demo/rule"

@@ -14,6 +14,7 @@ import yaml
 
 from .. import configuration, study
 from ..core.errors import UserError
+from ..core.io import check_writable
 
 #: Most errors of a failed run that are repeated at its end.
 SHOWN = 3
@@ -134,15 +135,22 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-n", "--dry-run", action="store_true", help="show what would run")
 
 
+def runs(options: argparse.Namespace) -> bool:
+    """Whether Snakemake was asked to make something, not to show what would run, or to unlock the folder."""
+    return not options.dry_run and not {"-n", "--dry-run", "--dryrun", "--unlock"} & set(options.rest)
+
+
 def snakemake(options: argparse.Namespace, target: str, *further: str) -> int:
     """Check a study, and run Snakemake on it up to a target; its exit code, 1 for whatever is not 0.
 
     Raises
     ------
     UserError
-        If the study is wrong: it is checked before Snakemake starts.
+        If the study is wrong, or its folder cannot be written to: both are checked before Snakemake starts.
     """
     config = read_config(options.study, options)
+    if runs(options):
+        check_writable(Path("results") / config["study"])
     configuration.check_study(config, schemas(), ROOT)
     changed = [*options.config, *([f"data_root={options.data_root}"] if options.data_root else [])]
     command = [
