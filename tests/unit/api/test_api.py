@@ -521,6 +521,16 @@ def test_a_table_with_genes_in_rows_is_told_from_one_with_profiles_in_rows(real)
         assert "data.T" in caught.value.remedy
 
 
+def test_the_layer_that_may_be_meant_is_named():
+    counts = pc.example(60, unit="counts")
+    logs = counts.copy()
+    logs.layers["counts"], logs.X = counts.X.copy(), np.log1p(counts.X)
+    with pytest.raises(UserError, match="is not whole") as caught:
+        pc.fit(logs, "cancer", unit="counts", generator="mvn")
+    assert "there is also counts: name it as layer" in caught.value.remedy
+    assert pc.fit(logs, "cancer", unit="counts", layer="counts", generator="mvn").sample(3).n_obs == 3
+
+
 def test_numbers_that_look_like_annotation_are_named(real):
     table = real.to_df().assign(cancer=real.obs["cancer"], grade=np.resize([1, 2, 3], real.n_obs))
     with pytest.warns(UserWarning, match="'grade': whole numbers only"):

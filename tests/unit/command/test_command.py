@@ -195,6 +195,16 @@ def test_studies_are_checked_and_handed_to_snakemake(name, target, project_root,
     assert main([name, "config/demo.yaml", "--config", "seed=x"]) == 1 and len(called) == 2
 
 
+def test_the_layer_that_may_be_meant_is_named(files, tmp_path, capsys):
+    real = files[1].copy()
+    real.layers["counts"], real.X = real.X.copy(), np.log1p(real.X)
+    real.write_h5ad(tmp_path / "logs.h5ad")
+    told = ["fit", str(tmp_path / "logs.h5ad"), "--condition", "cancer", "--unit", "counts", "--generator", "mvn"]
+    assert main([*told, "--out", str(tmp_path / "a")]) == 1
+    assert "counts: name it as layer if that is meant" in capsys.readouterr().err
+    assert main([*told, "--layer", "counts", "--out", str(tmp_path / "a")]) == 0
+
+
 def test_a_folder_that_cannot_be_written_to_is_refused_first(project_root, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(project, "wait_for", lambda command: pytest.fail("Snakemake was started"))

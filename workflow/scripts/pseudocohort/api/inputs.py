@@ -38,6 +38,8 @@ _FACTORS_OF = {
 _FEWEST = 2
 #: Share of a table's columns up to which those of whole numbers, among others of fractions, look like annotation.
 _FEW = 0.05
+#: Key of ``uns`` for the layers of a file that were not read.
+ALSO = "pseudocohort_also_in_file"
 _TURN = "if rows are genes, turn the table: give data.T"
 #: Columns that are no covariates.
 RESERVED = (*KEPT, "unit", "library_size", "generator")
@@ -370,6 +372,13 @@ def add_covariates(obs: pd.DataFrame, data: ad.AnnData, kinds: Mapping[str, str]
     return out
 
 
+def _others(data: Any, layer: str | None) -> list[str]:
+    """What else of an AnnData, or of the h5ad that it was read from, may hold the values."""
+    if not isinstance(data, ad.AnnData):
+        return []
+    return [name for name in (*data.layers, *data.uns.get(ALSO, ())) if name != layer]
+
+
 def training_profiles_of(
     data: Any,
     condition: Labels,
@@ -407,7 +416,13 @@ def training_profiles_of(
     obs["condition"] = column_of(raw, condition, "condition", where)
     obs["donor"] = raw.obs_names if donor is None else column_of(raw, donor, "donor", where)
     obs = add_covariates(obs, raw, kinds)
-    values = log2_values(raw, unit, log_offset, where)
+    try:
+        values = log2_values(raw, unit, log_offset, where)
+    except UserError as error:
+        if others := _others(data, layer):
+            remedy = f"{error.remedy}; there is also {', '.join(others)}: name it as layer if that is meant"
+            raise UserError(error.what, where=error.where, remedy=remedy) from error
+        raise
     obs[["unit", "library_size"]] = values.obs[["unit", "library_size"]]
     return ad.AnnData(
         values.X,
