@@ -2,8 +2,8 @@
 
 Usage: python tools/privacy_table.py results/privacy [--generators NAME ...]
 
-One row per generator, as docs/privacy.md shows them, from `tables/privacy.tsv`; then the paired differences, coin by
-coin, of private generators to those of epsilon 0.
+One row per generator, as docs/privacy-results.md shows them, from `tables/privacy.tsv`; then the paired differences,
+coin by coin, of private generators to those of epsilon 0.
 """
 
 from __future__ import annotations

@@ -116,6 +116,7 @@ def test_every_config_key_is_documented(project_root):
         ({"generators": ["mvn", "gann"]}, "generators[1]", "did you mean 'gan'"),
         ({"prepare": {"gene_space": {"kind": "landmarks"}}}, "prepare.gene_space.kind", "did you mean 'landmark'"),
         ({"seed": "one"}, "seed", "Master seed"),
+        ({"experiments": "fidelity"}, "experiments", "put it in brackets: [fidelity]"),
         ({"study": "../../x"}, "study", "letters, digits"),
         ({"prepare": {"test_share": 1.5}}, "prepare.test_share", ""),
         ({"datasets": ["demo_norml"]}, "datasets", "did you mean 'demo_normal'"),
@@ -251,6 +252,15 @@ def test_patterns_that_fit_no_dataset_are_said(study, changes, where):
     with pytest.raises(UserError, match="no dataset is called") as error:
         check(study(prepare=changes))
     assert where in str(error.value) and error.value.remedy
+
+
+def test_a_source_is_a_column_that_the_sheet_keeps(study):
+    told = {"data_root": "somewhere", "prepare": {"sources": {"gtex": "@Batch"}}}
+    with pytest.raises(UserError, match="dataset 'gtex' keeps no column 'Batch'") as error:
+        check(study("gtex", **told))
+    assert "gender" in error.value.remedy and error.value.where == "prepare.sources.gtex"
+    told["prepare"]["sources"]["gtex"] = "@gender"
+    check(study("gtex", **told))
 
 
 def test_the_maps_of_lines_do_not_rename_tissues_of_the_full_study(study):

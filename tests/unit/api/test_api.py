@@ -11,6 +11,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -222,7 +223,7 @@ def test_imputed_profiles_keep_what_was_given_and_find_the_rest(real):
 
 def test_generators_that_cannot_impute_name_those_that_can(real):
     able = [name for name, kind in generators().items() if kind.capabilities.mask]
-    with pytest.raises(UserError, match="cannot clamp genes") as caught:
+    with pytest.raises(UserError, match="cannot complete profiles") as caught:
         pc.fit(real, "cancer", generator="independent").impute(real)
     assert all(name in caught.value.remedy for name in able) and "copy" not in caught.value.remedy
 
@@ -319,6 +320,12 @@ def changed(data, what):
             data = ad.AnnData(data.obs[["cancer"]].astype(object).to_numpy(), obs=data.obs)
         case "list":
             return data.X.tolist(), arguments
+        case "array":
+            return data.X, arguments
+        case "path":
+            return "cohort.h5ad", arguments
+        case "genes in rows":
+            return data.to_df().T, arguments
         case "genes twice":
             data.var_names = ["A", *data.var_names[1:-1], "A"]
         case "profiles twice":
@@ -350,11 +357,16 @@ def changed(data, what):
         ("text", "column 'note' holds no numbers"),
         ("strings", "not numbers"),
         ("list", "a list is no table of profiles"),
+        ("array", "an ndarray is no table of profiles"),
+        ("path", "a file is read by anndata.read_h5ad(path)"),
         ("genes twice", "gene 'A' occurs more than once"),
         ("profiles twice", "profile 'A' occurs more than once"),
         ("no condition", "2 of 60 profiles have no condition; the first is 'P0003'"),
         ("no counts", "has no counts"),
+        ("genes in rows", "if rows are genes, turn the table: give data.T"),
         ({"condition": "cancr"}, "did you mean 'cancer'"),
+        ({"condition": "CANCER"}, "did you mean 'cancer'"),
+        ({"unit": "FPKM"}, "did you mean 'fpkm'"),
         ({"condition": ["a", "b"]}, "2 values of condition for 60 profiles"),
         ({"donor": "patients"}, "did you mean 'patient'"),
         ({"level": "tumor"}, "did you mean 'tumour'"),
@@ -389,6 +401,8 @@ def test_bad_input_gets_an_error_for_people(real, what, message):
         ({"lung": 1.5}, "1.5 is no number of profiles"),
         ({"lung": 0}, "no profile is asked for"),
         ({}, "no profile is asked for"),
+        (["lung"], "one for each condition: {'A': 100, 'B': 50}"),
+        ({"Lung": 3}, "did you mean 'lung'"),
         (0, "no profile is asked for"),
         (pd.DataFrame({"x": ["lung"]}), "no column 'cancer'"),
     ],
@@ -497,6 +511,48 @@ def test_labels_do_not_enter_as_a_gene(real):
     with pytest.raises(UserError, match="would enter as a gene"):
         pc.fit(table, table["stage"], generator="mvn")
     assert pc.fit(table, "stage", generator="mvn").var.shape[0] == real.n_vars
+
+
+def test_a_table_with_genes_in_rows_is_told_from_one_with_profiles_in_rows(real):
+    table, labels = real.to_df().T, real.obs["cancer"]
+    for given in (labels, labels.to_dict()):
+        with pytest.raises(UserError, match="are columns; rows are the profiles") as caught:
+            pc.fit(table, given, generator="mvn")
+        assert "data.T" in caught.value.remedy
+
+
+def test_the_layer_that_may_be_meant_is_named():
+    counts = pc.example(60, unit="counts")
+    logs = counts.copy()
+    logs.layers["counts"], logs.X = counts.X.copy(), np.log1p(counts.X)
+    with pytest.raises(UserError, match="is not whole") as caught:
+        pc.fit(logs, "cancer", unit="counts", generator="mvn")
+    assert "there is also counts: name it as layer" in caught.value.remedy
+    assert pc.fit(logs, "cancer", unit="counts", layer="counts", generator="mvn").sample(3).n_obs == 3
+
+
+def test_numbers_that_look_like_annotation_are_named(real):
+    table = real.to_df().assign(cancer=real.obs["cancer"], grade=np.resize([1, 2, 3], real.n_obs))
+    with pytest.warns(UserWarning, match="'grade': whole numbers only"):
+        pc.fit(table, "cancer", generator="independent")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        pc.fit(table.assign(grade=0), "cancer", generator="independent")  # as a gene that nobody expresses
+        pc.fit(table, "cancer", covariates={"grade": "numeric"}, generator="independent")
+    assert not [w for w in caught if "whole numbers only" in str(w.message)]
+
+
+def test_conditions_of_a_single_donor_are_named(real):
+    labels = real.obs["cancer"].astype(str).to_numpy()
+    labels[0] = "rare"
+    with pytest.warns(UserWarning, match=r"1 condition has a single donor: 'rare'\."):
+        pc.fit(real, labels, generator="independent")
+    with pytest.warns(UserWarning, match="60 of 60 conditions have a single donor"):
+        pc.fit(real, np.arange(real.n_obs), generator="independent")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        pc.fit(real, "cancer", generator="independent")
+    assert not [w for w in caught if "single donor" in str(w.message)]
 
 
 @pytest.mark.parametrize(

@@ -195,6 +195,55 @@ def test_studies_are_checked_and_handed_to_snakemake(name, target, project_root,
     assert main([name, "config/demo.yaml", "--config", "seed=x"]) == 1 and len(called) == 2
 
 
+def test_the_layer_that_may_be_meant_is_named(files, tmp_path, capsys):
+    real = files[1].copy()
+    real.layers["counts"], real.X = real.X.copy(), np.log1p(real.X)
+    real.write_h5ad(tmp_path / "logs.h5ad")
+    told = ["fit", str(tmp_path / "logs.h5ad"), "--condition", "cancer", "--unit", "counts", "--generator", "mvn"]
+    assert main([*told, "--out", str(tmp_path / "a")]) == 1
+    assert "counts: name it as layer if that is meant" in capsys.readouterr().err
+    assert main([*told, "--layer", "counts", "--out", str(tmp_path / "a")]) == 0
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused_first(project_root, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(project, "wait_for", lambda command: pytest.fail("Snakemake was started"))
+    (tmp_path / "results").write_text("a file")
+    assert main(["report", str(project_root / "config/demo.yaml")]) == 1
+    assert "results" in capsys.readouterr().err
+
+
+def test_a_path_is_shown_only_for_what_was_made(project_root, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(project, "wait_for", lambda command: 0)
+    assert main(["report", str(project_root / "config/demo.yaml"), "--", "--unlock"]) == 0
+    assert "index.html" not in capsys.readouterr().out
+    assert main(["report", str(project_root / "config/demo.yaml")]) == 0
+    assert "results/demo/report/index.html" in capsys.readouterr().out
+
+
+def test_a_failed_run_ends_with_the_error_of_the_job(project_root, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    logs = tmp_path / "logs/demo/rule"
+    logs.mkdir(parents=True)
+    (logs / "old.log").write_text("12:00 ERROR \nan old error\n  where: x\n")
+    os.utime(logs / "old.log", (1, 1))
+
+    def run(command):
+        (logs / "a.log").write_text(
+            "12:00 INFO began\n12:01 ERROR \nno graph is given\n  where: graph\n  remedy: give one\n"
+        )
+        (logs / "b.log").write_text("12:00 INFO nothing wrong\n")
+        (logs / "c.log").write_text("12:02 CRITICAL uncaught ValueError\nTraceback:\n  File x\nValueError: odd\n")
+        return 1
+
+    monkeypatch.setattr(project, "wait_for", run)
+    assert main(["intervene", str(project_root / "config/demo.yaml")]) == 1
+    said = capsys.readouterr().err
+    assert "a.log):\nno graph is given\n  where: graph\n  remedy: give one\n" in said
+    assert "c.log):\nValueError: odd\n" in said and "old error" not in said and "b.log" not in said
+
+
 def test_snakemake_takes_what_the_command_hands_over(project_root, tmp_path):
     """The real Snakemake, from another folder: the demo's interventions are planned."""
     done = cli("intervene", project_root / "config/demo.yaml", "-n", folder=tmp_path, project_root=project_root)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import anndata as ad
 import numpy as np
@@ -17,7 +20,7 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import StandardScaler
 
 from pseudocohort.core import contracts, io, seeds, versions
-from pseudocohort.core.errors import ContractError, UserError
+from pseudocohort.core.errors import ContractError, UserError, of_the_system
 from pseudocohort.core.levels import add_level, level_of
 from pseudocohort.prepare.scale import Scaler
 
@@ -278,3 +281,28 @@ def test_a_write_takes_away_what_a_killed_one_has_left(tmp_path):
     io.write_json({}, tmp_path / "table.tsv")
     io.write_json({}, tmp_path / "model")
     assert {p.name for p in tmp_path.iterdir()} == {"table.tsv", "model", *(p.name for p in others)}
+
+
+def test_a_full_disk_and_a_missing_right_are_errors_for_people():
+    full = of_the_system(OSError(errno.ENOSPC, "No space left on device", "x.h5ad"))
+    assert "No space left" in full.what and full.where == "x.h5ad" and "free some space" in full.remedy
+    copied = of_the_system(shutil.Error([("a", "b", "[Errno 28] No space left on device: 'a' -> 'b'")]))
+    assert copied.what == "No space left on device" and copied.where == "a"
+    assert "right" in of_the_system(PermissionError(errno.EACCES, "Permission denied", "y")).remedy
+    assert of_the_system(FileNotFoundError(errno.ENOENT, "No such file", "z")) is None
+    assert of_the_system(ValueError("x")) is None
+
+
+def test_a_script_on_a_full_disk_ends_without_a_traceback(tmp_path):
+    code = (
+        "from pseudocohort.core import logs; logs.configure(r'{}'); "
+        "raise OSError(28, 'No space left on device', 'x.h5ad')"
+    ).format(tmp_path / "rule.log")
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(Path(io.__file__).parents[2])},
+    )
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "No space left on device\n  where: x.h5ad" in (tmp_path / "rule.log").read_text()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import anndata as ad
 import numpy as np
 import pandas as pd
@@ -19,7 +21,7 @@ from pseudocohort.experiments.fidelity.score import fidelity
 from pseudocohort.experiments.shared.inputs import ScoreInputs
 from pseudocohort.metrics.adversarial import adversarial_accuracy
 from pseudocohort.metrics.correlation import correlation_score
-from pseudocohort.metrics.differential import differential_recovery
+from pseudocohort.metrics.differential import contrast, differential_recovery
 from pseudocohort.metrics.discriminator import discriminator_auc
 from pseudocohort.metrics.memorisation import closer_to_train_share, memorisation_share
 from pseudocohort.metrics.moments import (
@@ -300,3 +302,13 @@ def test_junk_at_adversarial_accuracy_one_half_is_exposed_by_its_halves(study):
 def test_kolmogorov_smirnov_is_scipys_also_with_ties(a: np.ndarray, b: np.ndarray) -> None:
     expected = stats.ks_2samp(a, b, axis=0, method="asymp").statistic
     np.testing.assert_array_equal(kolmogorov_smirnov(a, b), expected)
+
+
+def test_a_gene_that_is_the_same_in_all_profiles_is_no_difference_and_no_warning():
+    x = np.random.default_rng(0).normal(8, 1, (12, 3)).astype(np.float32)
+    x[:, 1] = 3.3
+    x[:6, 2] = 3.3  # the same within one class only
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        change, p = contrast(x, np.arange(12) < 6)
+    assert p[1] == 1 and change[1] == 0 and p[2] < 0.01

@@ -15,6 +15,7 @@ from pseudocohort import configuration, study
 from pseudocohort.command.main import main
 from pseudocohort.core.errors import UserError
 from pseudocohort.core.io import read_table, write_table
+from pseudocohort.ingest.samples import judge_samples
 from pseudocohort.prepare.cell_lines import LineNames, read_line_names
 from pseudocohort.prepare.donors import assign_donors
 from pseudocohort.prepare.harmonise import harmonise
@@ -129,6 +130,12 @@ def test_labels_that_say_nothing_are_left_out_by_name(case):
     for number, label in (("20", "'None'"), ("21", "'[Not Available]'")):
         (reason,) = report_of(case(number).read())["left_out"]
         assert reason["reason"] == f"no condition: {label}"
+
+
+def test_a_blank_label_is_called_blank():
+    obs = pd.DataFrame({"condition": ["A", "", " "], "donor": ["", "p", "q"], "context": "tumour"}, index=list("abc"))
+    found = judge_samples(obs, {}, "x")
+    assert list(found["detail"]) == ["no donor: blank", "no condition: blank", "no condition: blank"]
 
 
 def test_numeric_keys_of_the_map_are_used(case):

@@ -782,6 +782,9 @@ def test_a_sample_table_is_read_by_its_name_in_capitals_and_another_separator_is
     with pytest.raises(UserError, match="comma-separated") as caught:
         read_samples(tmp_path / "s.txt")
     assert "named .csv" in caught.value.remedy
+    (tmp_path / "s.csv").write_text("Sample ID;Patient No. in the list\ns 1;p 1\n")  # blanks in names are no delimiter
+    with pytest.raises(UserError, match="semicolon-separated"):
+        read_samples(tmp_path / "s.csv")
 
 
 def test_donors_and_conditions_that_differ_in_capitals_blanks_or_zeros_only_are_said():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import anndata as ad
 import numpy as np
 import pandas as pd
@@ -10,6 +12,7 @@ from support.interventions import GENES, G, cohort, dependencies, graph
 
 from pseudocohort.core.errors import UserError
 from pseudocohort.intervene.answers import Answer, answer
+from pseudocohort.intervene.answers.genes import _said
 from pseudocohort.intervene.page import render
 from pseudocohort.intervene.perturbations import LinearPredictor, read_perturbations
 from pseudocohort.intervene.questions import Question, read_questions
@@ -96,9 +99,25 @@ def test_effect_of_a_gene_with_interval_baselines_and_own_row(study: Study) -> N
     assert down.loc["S0", ["do_g", "see"]].tolist() == [-1, -1] and down.loc["S0", "perturbed"]
     np.testing.assert_allclose(up.loc[down.index, "do_g"], -down["do_g"])
     assert (down.loc[reached, "regulon_sign"] == -1).all()
+    assert not any("Chance alone" in words for words in made.words)
     patients = made.extra["patients"]
     assert len(patients) == 20 and {"donor", "S0_change", "reversal_percent"} <= set(patients.columns)
     assert ask(study, genes="S0", change=[-1, 1], condition="c1").table.equals(made.table)
+
+
+def test_an_effect_that_chance_gives_is_no_answer() -> None:
+    """As many intervals leave 0 out as do without any effect; with many more, nothing is said of chance."""
+    question = read_questions([{"genes": "S0", "condition": "c1", "change": -1}])[0]
+    low = np.r_[-1.0, 0.1, np.full(19, -0.1)]
+    table = pd.DataFrame({"symbol": "S", "perturbed": np.arange(21) == 0, "do_g": 0.2, "do_g_shuffled_graph": 0.2,
+                          "do_g_low": low, "do_g_high": 0.5})  # fmt: skip
+    named = SimpleNamespace(symbols=["S0"])
+
+    def said(table):
+        return " ".join(_said(named, question, -1.0, np.array([-1.0]), [0], table, True))
+
+    assert "1 of them" in said(table) and "Chance alone gives about 1.0 of 20: take this as no evidence" in said(table)
+    assert "Chance alone" not in said(table.assign(do_g_low=0.1))
 
 
 def test_refusals_have_a_reason_and_an_alternative(study: Study) -> None:
@@ -187,6 +206,9 @@ def test_pages_are_escaped_and_self_contained(study: Study, tmp_path) -> None:
     assert pd.read_csv(tmp_path / "out/x.tsv", sep="\t").shape[0] == G
     write([ask(study, targets="c1")], tmp_path / "out", study="S", simulated=False)
     assert not (tmp_path / "out/x.html").exists(), "answers to questions no longer asked are gone"
+    write([ask(study, genes="S0", condition="C1")], tmp_path / "out", study="S", simulated=False)
+    listed = (tmp_path / "out/index.html").read_text(encoding="utf-8")
+    assert "no condition &#39;C1&#39;" in listed and "did you mean &#39;c1&#39;?" in listed
 
 
 def test_graph_files(tmp_path) -> None:

@@ -336,6 +336,7 @@ def test_result_is_saved_and_the_page_is_whole(of_smote, tmp_path):
     of_smote.report(tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()
     assert page.count("<svg") == 2 and "What to do:" in page and "nearest neighbour" in page
+    assert "PCA residual: AUC" in page and "Pca" not in page
     assert "http://" not in page.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
         "http://creativecommons.org", "")  # fmt: skip
     for verdict in of_smote.verdicts.values():
@@ -357,6 +358,7 @@ def test_command_writes_the_folder_and_tells_errors(tmp_path, capsys):
              "--condition", "subtype", "--donor", "patient", "--out", str(tmp_path / "out")]  # fmt: skip
     holdout = ["--holdout", str(tmp_path / "holdout.tsv"), "--evaluations", "privacy", "--controls"]
     assert run(parser.parse_args([*given, *holdout])) == 0
+    assert "(synthetic.tsv)" in (tmp_path / "out/report.html").read_text()
     assert "NO" in capsys.readouterr().out
     assert {p.name for p in (tmp_path / "out").iterdir()} == {"table.tsv", "copies.tsv", "audit.json", "report.html"}
     assert run(parser.parse_args([*given, "--holdout", str(tmp_path / "train.tsv")])) == 1

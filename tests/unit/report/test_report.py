@@ -41,6 +41,7 @@ from pseudocohort.report.glossary import explained, glossary
 from pseudocohort.report.overview import overview_of
 from pseudocohort.report.studies import finished, render_studies
 from pseudocohort.report.tables import summary_table
+from pseudocohort.report.templating import beside_chip
 
 
 def answer(name, table):
@@ -51,7 +52,7 @@ def test_numbers_and_signs():
     assert [number(0.123), number(-0.5), number(1.0), number(float("nan")), number(-0.001)] == [
         ".12", "−.50", "1.00", "n/a", ".00",
     ]  # fmt: skip
-    assert [points(0.0412), points(-0.02)] == ["+4.1", "−2.0"]
+    assert [points(0.0412), points(-0.02), points(-0.0004)] == ["+4.1", "−2.0", "+0.0"]
 
 
 def all_of(verdict):
@@ -177,9 +178,16 @@ def test_fidelity_does_not_reward_the_photocopier():
     assert "network" not in all_of(alone) and "mvn" in alone["answer"]  # none was trained
 
 
+def test_what_the_chip_says_is_not_said_twice():
+    assert beside_chip("Yes, within 5 points: .84") == "Within 5 points: .84"
+    assert beside_chip("Refused: no graph.") == "No graph." and beside_chip("Nobody knows.") == "Nobody knows."
+    assert beside_chip("Cannot tell without held-out donors: x") == "Without held-out donors: x"
+
+
 def test_fidelity_compares_intervals():
     near = answer("fidelity", fidelity_table(spread=0.3, real=0.5, mvn=0.63, ddpm=0.62))
     assert near["status"] == "cannot_tell" and "no clear difference" in all_of(near)
+    assert near["advice"].startswith("Check any result on these profiles against real ones.")
     far = answer("fidelity", fidelity_table(spread=0.3, real=0.5, ddpm=0.45))
     assert re.search(r"set fidelity\.repeats: \d+ \(now 3\)", far["advice"])
 
@@ -254,7 +262,9 @@ def test_combination_is_not_decided_by_few_equal_draws_nor_parity_by_two():
     assert found["status"] == "cannot_tell" and re.search(r"\b10 draws would tell", found["advice"])
     two = combination_table(0.2)
     two = two[(two["generator"] != "mvn") | (two["repeat"] < 2)]
-    assert "mvn, reaches .79 and is not told yet from logistic regression" in all_of(answer("combination", two))
+    assert "mvn, reaches .79 and cannot yet be told apart from logistic regression" in all_of(
+        answer("combination", two)
+    )
 
 
 @pytest.mark.parametrize(("gain", "status"), [(0.0, "no"), (0.4, "cannot_tell")])

@@ -13,6 +13,7 @@ import yaml
 
 from .core import settings as setting_files
 from .core.errors import UserError
+from .core.levels import FACTORS
 from .core.paths import data_root
 from .core.validation import nearest, validate
 from .experiments.registry import describe, experiments, of_study
@@ -167,8 +168,13 @@ def check_study(config: dict[str, Any], schemas: Path, project: Path | None = No
     return datasets
 
 
+def _kept(row: dict[str, Any]) -> set[str]:
+    """Columns of the sample table that a dataset keeps."""
+    return {c.strip().lstrip("_") for c in row.get("covariates", "").split(",")} - {""}
+
+
 def _check_covariates(config: dict[str, Any], datasets: dict[str, dict[str, Any]]) -> None:
-    kept = {c.strip().lstrip("_") for row in datasets.values() for c in row.get("covariates", "").split(",")} - {""}
+    kept = set().union(*map(_kept, datasets.values()))
     for name in config["prepare"]["covariates"]:
         if name not in kept:
             raise UserError(
@@ -189,6 +195,16 @@ def _check_patterns(config: dict[str, Any], datasets: dict[str, dict[str, Any]])
                     where=f"prepare.{key}",
                     remedy=f"{nearest(pattern, list(datasets))}datasets are: {', '.join(datasets)}",
                 )
+    for name, row in datasets.items():
+        pattern = next((p for p in config["prepare"]["sources"] if fnmatch.fnmatchcase(name, p)), None)
+        source = config["prepare"]["sources"].get(pattern, "")
+        if source.startswith("@") and source[1:] not in (kept := _kept(row)) | {*FACTORS}:
+            raise UserError(
+                f"dataset {name!r} keeps no column {source[1:]!r}",
+                where=f"prepare.sources.{pattern}",
+                remedy=f"name it under covariates in the sheet, or give the source itself; kept are: "
+                f"{', '.join(sorted(kept)) or 'none'}",
+            )
 
 
 def _check_counts(config: dict[str, Any], datasets: dict[str, dict[str, Any]]) -> None:

@@ -229,7 +229,7 @@ class Cohort:
         Raises
         ------
         UserError
-            If the generator cannot clamp genes (the message names those that can), or the profiles are no good.
+            If the generator cannot complete profiles (the message names those that can), or the profiles are no good.
 
         Examples
         --------
@@ -243,7 +243,7 @@ class Cohort:
         able = [name for name, kind in registry.generators().items() if kind.capabilities.mask]
         if self.generator not in able:
             raise UserError(
-                f"generator {self.generator!r} cannot clamp genes",
+                f"generator {self.generator!r} cannot complete profiles",
                 where="impute",
                 remedy=f"fit one of: {', '.join(able)}",
             )
@@ -454,7 +454,11 @@ class Cohort:
 
 def _number(value: Any, what: Any) -> int:
     if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 0:
-        raise UserError(f"{value!r} is no number of profiles", where=f"wanted, {what}", remedy="a whole number")
+        raise UserError(
+            f"{value!r} is no number of profiles",
+            where=f"wanted, {what}",
+            remedy="a whole number, or one for each condition: {'A': 100, 'B': 50}",
+        )
     return int(value)
 
 

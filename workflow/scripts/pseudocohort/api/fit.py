@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from ..generators.base import registry
 from ..generators.fit import batch
 from ..prepare.log_scale import COUNTED
 from .cohort import Cohort
-from .inputs import Labels, training_profiles_of
+from .inputs import Labels, some, training_profiles_of
 
 
 def fit(
@@ -132,6 +133,7 @@ def fit(
     )
     seen = data.obs.astype({"donor": str}).groupby(["condition", *FACTORS, "level"], observed=True)["donor"]
     seen = seen.agg(profiles="size", donors="nunique").reset_index()
+    _warn_of_single_donors(seen)
     if public is not None:
         data, members = _with_public(data, members, public, condition, options, training_set)
         if "public" in kind.settings:
@@ -150,6 +152,18 @@ def fit(
         "device": device,
     }
     return Cohort(fitted.as_stored(), data.var.copy(), seen, about)
+
+
+def _warn_of_single_donors(seen: pd.DataFrame) -> None:
+    """Say which conditions have a single donor: what is drawn there is that donor with some noise."""
+    donors = seen.groupby("condition")["donors"].sum()
+    if len(single := list(donors.index[donors == 1])):
+        have = "condition has" if len(single) == 1 else f"of {len(donors)} conditions have"
+        warnings.warn(
+            f"{len(single)} {have} a single donor: {some(single, 3)}. Synthetic profiles there lie around this donor's "
+            "own, and say nothing of how patients differ: add donors, merge conditions, or leave them out",
+            stacklevel=3,
+        )
 
 
 def _with_public(

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import anndata as ad
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_list_like, is_numeric_dtype
+from pandas.api.types import is_integer_dtype, is_list_like, is_numeric_dtype
 from scipy import sparse
 
 from ..core.errors import UserError
 from ..core.levels import FACTORS, LEVELS, level_of
 from ..core.validation import nearest
+from ..core.words import some
 from ..ingest.h5ad import as_text
 from ..ingest.matrix import Matrix, check_finite
 from ..ingest.missing import DOUBTFUL, is_absent, key_of
@@ -35,6 +37,11 @@ _FACTORS_OF = {
     "normal": ("bulk", "bulk", "normal"),
 }
 _MIN_PROFILES = 2
+#: Share of a table's columns up to which those of whole numbers, among others of fractions, look like annotation.
+_FEW = 0.05
+#: Key of ``uns`` for the layers of a file that were not read.
+ALSO = "pseudocohort_also_in_file"
+_TURN = "if rows are genes, turn the table: give data.T"
 #: Columns that are no covariates.
 RESERVED = (*KEPT, "unit", "library_size", "generator")
 
@@ -106,14 +113,23 @@ def as_anndata(data: Any, columns: Sequence[Any], layer: str | None = None, wher
                 where=where,
                 remedy="leave it out, or put the annotation into obs of an AnnData",
             )
+        whole = [c for c in values if is_integer_dtype(values[c]) and values[c].any()]
+        if 0 < len(whole) < _FEW * values.shape[1]:
+            warnings.warn(
+                f"{where}: {some(whole, 5)}: whole numbers only, unlike the other columns, and taken as genes. If this is "
+                "annotation, leave it out, or name it in covariates",
+                stacklevel=4,
+            )
         x, var = values.to_numpy(), pd.DataFrame(index=values.columns)
         if x.dtype == object:  # nullable numbers, or yes and no among them
             x = values.to_numpy(np.float64, na_value=np.nan)
     else:
+        kind, file = type(data).__name__, "; a file is read by anndata.read_h5ad(path) or pandas.read_csv(path)"
         raise UserError(
-            f"a {type(data).__name__} is no table of profiles",
+            f"a{'n' * (kind[0] in 'aeio' or kind == 'ndarray')} {kind} is no table of profiles",
             where=where,
-            remedy="give an AnnData, or a DataFrame with a row for each profile and a column for each gene",
+            remedy="give an AnnData, or a DataFrame with a row for each profile and a column for each gene"
+            + file * isinstance(data, str | Path),
         )
     if 0 in x.shape:
         raise UserError(
@@ -189,13 +205,20 @@ def column_of(data: ad.AnnData, values: Labels, name: str, where: str = "profile
     if isinstance(values, str):
         if values not in data.obs:
             close = nearest(values, list(map(str, data.obs)))
-            raise UserError(
-                f"no column {values!r} for the {name}",
-                where=where,
-                remedy=f"{close}columns: {', '.join(map(str, data.obs)) or 'none'}; or give a value for each profile",
-            )
+            remedy = f"{close}columns: {', '.join(map(str, data.obs)) or 'none'}; or give a value for each profile"
+            if values in data.obs_names or not data.obs.shape[1]:
+                remedy += f"; rows are taken as profiles, the first is {data.obs_names[0]!r}: {_TURN}"
+            raise UserError(f"no column {values!r} for the {name}", where=where, remedy=remedy)
         found = data.obs[values]
     else:
+        ids = getattr(values, "index" if isinstance(values, pd.Series) else "keys", None)
+        ids = ids() if callable(ids) else ids
+        if ids is not None and len(ids) and set(map(str, ids)) <= set(data.var_names):
+            raise UserError(
+                f"{name} is given for {some(list(ids), 3)}, which are columns; rows are the profiles",
+                where=where,
+                remedy=_TURN,
+            )
         found = _one_by_one(values, data.obs_names, name, where)
         if len(found) != data.n_obs:
             raise UserError(
@@ -348,6 +371,13 @@ def add_covariates(obs: pd.DataFrame, data: ad.AnnData, kinds: Mapping[str, str]
     return out
 
 
+def _others(data: Any, layer: str | None) -> list[str]:
+    """What else of an AnnData, or of the h5ad that it was read from, may hold the values."""
+    if not isinstance(data, ad.AnnData):
+        return []
+    return [name for name in (*data.layers, *data.uns.get(ALSO, ())) if name != layer]
+
+
 def training_profiles_of(
     data: Any,
     condition: Labels,
@@ -385,7 +415,13 @@ def training_profiles_of(
     obs["condition"] = column_of(raw, condition, "condition", where)
     obs["donor"] = raw.obs_names if donor is None else column_of(raw, donor, "donor", where)
     obs = add_covariates(obs, raw, kinds)
-    values = log2_values(raw, unit, log_offset, where)
+    try:
+        values = log2_values(raw, unit, log_offset, where)
+    except UserError as error:
+        if others := _others(data, layer):
+            remedy = f"{error.remedy}; there is also {', '.join(others)}: name it as layer if that is meant"
+            raise UserError(error.what, where=error.where, remedy=remedy) from error
+        raise
     obs[["unit", "library_size"]] = values.obs[["unit", "library_size"]]
     return ad.AnnData(
         values.X,

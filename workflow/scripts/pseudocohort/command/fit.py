@@ -67,6 +67,7 @@ def read_profiles(options: argparse.Namespace) -> ad.AnnData:
     UserError
         If a file cannot be read, or the two do not match.
     """
+    from ..api.inputs import ALSO
     from ..ingest.dataset import open_matrix, sample_table
     from ..ingest.matrix import read_all
     from ..prepare.gene_ids import NO_GENES
@@ -101,6 +102,7 @@ def read_profiles(options: argparse.Namespace) -> ad.AnnData:
     matrix = replace(matrix, x=matrix.x[:, genes], genes=matrix.genes[genes], symbols=symbols)
     out = ad.AnnData(matrix.x, obs=table.loc[matrix.samples].set_axis(matrix.samples.astype(str)))
     out.var_names = matrix.genes.astype(str)
+    out.uns[ALSO] = list(getattr(source, "others", ()))
     if matrix.symbols is not None:
         out.var["symbol"] = matrix.symbols.astype(str)
     return out

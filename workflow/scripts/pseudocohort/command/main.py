@@ -10,7 +10,7 @@ import os
 import sys
 
 from .. import __version__
-from ..core.errors import UserError
+from ..core.errors import UserError, of_the_system
 from ..core.logs import FORMAT
 
 PACKAGE = __package__.rpartition(".")[0]
@@ -90,6 +90,9 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
+        if told := of_the_system(error):
+            print(told, file=sys.stderr)
+            return 1
         if not error.filename:
             raise
         remedy = "give the path of a file that you may use"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,10 @@ import yaml
 
 from .. import configuration, study
 from ..core.errors import UserError
+from ..core.io import check_writable
 
+#: Most errors of a failed run that are repeated at its end.
+SHOWN = 3
 #: Root of the checkout in which the package lies.
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -125,15 +129,22 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-n", "--dry-run", action="store_true", help="show what would run")
 
 
+def runs(options: argparse.Namespace) -> bool:
+    """Whether Snakemake was asked to make something, not to show what would run, or to unlock the folder."""
+    return not options.dry_run and not {"-n", "--dry-run", "--dryrun", "--unlock"} & set(options.rest)
+
+
 def snakemake(options: argparse.Namespace, target: str, *further: str) -> int:
     """Check a study, and run Snakemake on it up to a target; its exit code, 1 for whatever is not 0.
 
     Raises
     ------
     UserError
-        If the study is wrong: it is checked before Snakemake starts.
+        If the study is wrong, or its folder cannot be written to: both are checked before Snakemake starts.
     """
     config = read_config(options.study, options)
+    if runs(options):
+        check_writable(Path("results") / config["study"])
     configuration.check_study(config, schemas(), ROOT)
     changed = [*options.config, *([f"data_root={options.data_root}"] if options.data_root else [])]
     command = [
@@ -141,7 +152,30 @@ def snakemake(options: argparse.Namespace, target: str, *further: str) -> int:
         *(["--dry-run"] if options.dry_run else []), *further, *options.rest,
         "--configfile", *map(str, options.study), *(["--config", *changed] if changed else []), "--", target,
     ]  # fmt: skip
-    return 1 if wait_for(command) else 0
+    start = time.time()
+    if not wait_for(command):
+        return 0
+    for log, error in errors_since(Path("logs") / config["study"], start)[:SHOWN]:
+        print(f"\nWhat went wrong ({log}):\n{error}", file=sys.stderr)
+    return 1
+
+
+def errors_since(logs: Path, start: float) -> list[tuple[Path, str]]:
+    """Errors for people in the logs of a study that were written to since a time; the latest first.
+
+    Snakemake prints them where the job fails, and much after them.
+    """
+    found = []
+    files = [f for f in logs.rglob("*.log") if f.is_file() and f.stat().st_mtime >= start]
+    for file in sorted(files, key=lambda f: f.stat().st_mtime, reverse=True):
+        text = file.read_text(encoding="utf-8", errors="replace")
+        _, said, error = text.rpartition(" ERROR \n")
+        _, crashed, trace = text.rpartition(" CRITICAL uncaught ")
+        if crashed:
+            found.append((file, trace.strip().splitlines()[-1]))
+        elif said:
+            found.append((file, error.strip()))
+    return found
 
 
 def wait_for(command: list[str]) -> int:

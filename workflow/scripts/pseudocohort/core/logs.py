@@ -11,7 +11,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from .errors import UserError
+from .errors import UserError, of_the_system
 
 FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
@@ -62,8 +62,10 @@ def configure(log_file: str | Path | None = None) -> None:
         _progress_stream = _Tee(sys.stderr, file_handler.stream)
     logging.basicConfig(level=logging.INFO, format=FORMAT, handlers=handlers, force=True)
     logging.captureWarnings(True)
+    logging.getLogger("anndata").setLevel(logging.WARNING)  # "storing ... as categorical", for each column of each file
 
     def excepthook(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        error = of_the_system(error) or error
         if isinstance(error, UserError):
             logging.error("\n%s", error)
         else:

@@ -16,7 +16,8 @@ from .errors import UserError
 
 def nearest(name: object, known: list[str]) -> str:
     """Beginning of the remedy for an unknown name: the nearest known one; empty if none is near."""
-    close = difflib.get_close_matches(str(name), known, 1)
+    same = [one for one in known if one.lower() == str(name).lower()]
+    close = same or difflib.get_close_matches(str(name), known, 1)
     return f"did you mean {close[0]!r}? " if close else ""
 
 
@@ -53,6 +54,8 @@ def _explain(error: jsonschema.ValidationError) -> tuple[str, str]:
         return f"{value!r} is not allowed", told or f"it must match {error.validator_value}"
     if error.validator == "type":
         wanted = error.validator_value
+        if wanted == "array" and isinstance(value, str | int | float):
+            return f"{value!r} is no list", f"put it in brackets: [{value}]"
         wanted = wanted if isinstance(wanted, str) else " or ".join(wanted)
         return f"{value!r} is not of type {wanted}", told or "correct its type"
     if error.validator == "minItems" and not value:

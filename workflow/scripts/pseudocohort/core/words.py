@@ -18,9 +18,8 @@ def number(value: float, digits: int = 2) -> str:
 
 def words(name: str) -> str:
     """Name of an attack or operator in words."""
-    return " ".join(
-        {"gaussian": "Gaussian", "pca": "PCA", "logan": "LOGAN", "domias": "DOMIAS"}.get(w, w) for w in name.split("_")
-    )
+    spelled = {"gaussian": "Gaussian", "bayes": "Bayes", "pca": "PCA", "logan": "LOGAN", "domias": "DOMIAS"}
+    return " ".join(spelled.get(word, word) for word in name.split("_"))
 
 
 def count(number: int, noun: str) -> str:
@@ -37,7 +36,8 @@ def some(items: Iterable[object], most: int, total: int | None = None) -> str:
 
 def points(value: float) -> str:
     """Difference of two shares in percentage points, with its sign."""
-    return f"{'+' if value >= 0 else '−'}{abs(100 * value):.1f}"
+    value = round(100 * value, 1)
+    return f"{'+' if value >= 0 else '−'}{abs(value):.1f}"
 
 
 def between(low: float, high: float, form: Callable[[float], str]) -> str:

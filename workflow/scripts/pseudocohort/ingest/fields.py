@@ -180,7 +180,8 @@ def check_delimiter(
                 where=where,
                 remedy="remove a title above the header, or put # before it",
             )
-        other = max((s for s in NAMES if s != separator), key=header.count)
+        # Names have blanks in them: a header is of blanks only where it has no other delimiter.
+        other = max((s for s in NAMES if s != separator), key=lambda s: (s != " " and s in header, header.count(s)))
         hint = f"; it looks {NAMES[other]}-separated" if header.count(other) else ""
         raise UserError(f"one column only with the delimiter {NAMES[separator]!r}{hint}", where=where, remedy=remedy)
 

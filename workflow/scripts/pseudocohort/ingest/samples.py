@@ -284,6 +284,10 @@ def unused_condition_keys(labels: pd.Series, conditions: dict[str, Any]) -> list
     return notes
 
 
+def _quoted(label: str) -> str:
+    return repr(label) if label.strip() else "blank"
+
+
 def judge_samples(obs: pd.DataFrame, conditions: dict[str, Any], where: str) -> pd.DataFrame:
     """What becomes of each sample: its mapped ``label``, the ``condition`` it is called, ``reason``, ``detail``.
 
@@ -308,8 +312,8 @@ def judge_samples(obs: pd.DataFrame, conditions: dict[str, Any], where: str) -> 
     for hit, reason, detail in (
         (elsewhere, ELSEWHERE, pd.Series(ELSEWHERE, index=obs.index)),
         (excluded, EXCLUDED, "condition excluded: " + raw.map(repr)),
-        (no_donor, ABSENT, "no donor: " + obs["donor"].astype(str).map(repr)),
-        (no_condition, ABSENT, "no condition: " + raw.map(repr)),
+        (no_donor, ABSENT, "no donor: " + obs["donor"].astype(str).map(_quoted)),
+        (no_condition, ABSENT, "no condition: " + raw.map(_quoted)),
     ):
         out.loc[hit, "reason"], out.loc[hit, "detail"] = reason, detail[hit]
     nameless = (out["reason"] == "") & is_absent(named)

@@ -432,7 +432,9 @@ class UnitCheck:
             if len(logs) and wholeness(logs, self.log_offset, base) > 0.95:
                 what = f"{declared} is declared, and the values are whole numbers once taken back from {name}"
                 if base == 2.0:
-                    self.warnings.append(f"{what}: are these counts?")
+                    self.warnings.append(
+                        f"{what}: if these are counts, declare counts, with log_offset {self.log_offset:g}"
+                    )
                     return
                 raise self._refuse(
                     f"{what} logarithms: they are {name} of counts",

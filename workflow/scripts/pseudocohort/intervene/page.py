@@ -72,7 +72,13 @@ def render(answer: Answer, *, study: str, simulated: bool, files: list[str]) -> 
 
 def index(answers: list[Answer], *, study: str, simulated: bool) -> str:
     """HTML of the list of answers."""
-    rows = [{"name": a.question.name, "title": title_of(a), "status": a.status, "words": a.words[:2]} for a in answers]
+    rows = [
+        {
+            "name": a.question.name, "title": title_of(a), "status": a.status, "words": a.words[:2],
+            "instead": a.refusals[0]["alternative"] if a.status == "refused" and a.refusals else "",
+        }
+        for a in answers
+    ]  # fmt: skip
     return _environment().get_template("index.html").render(
         rows=rows, study=study, simulated=simulated,
         style=Markup((TEMPLATES / "answer.css").read_text(encoding="utf-8")),

@@ -96,5 +96,8 @@ def answers(
     for question in questions_of(settings, root):
         start = monotonic()
         out.append(answer(question, study, **known))
-        log.info("%s: %s, %.1f s", question.name, out[-1].status, monotonic() - start)
+        status = out[-1].status
+        if status == "refused" and out[-1].refusals:
+            status += f" ({out[-1].refusals[0]['reason']}; {out[-1].refusals[0]['alternative']})"
+        log.info("%s: %s, %.1f s", question.name, status, monotonic() - start)
     return out

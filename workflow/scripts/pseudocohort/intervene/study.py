@@ -14,6 +14,7 @@ from scipy import sparse
 from ..core.errors import UserError
 from ..core.levels import TISSUE_LEVELS
 from ..core.seeds import generator
+from ..core.validation import nearest
 from .graph import Graph, gene_ids, shuffled
 from .operators import TissueModel, sign_matrix
 
@@ -211,7 +212,9 @@ class Study:
         known = sorted(set(self.condition))
         if condition not in known:
             raise UserError(
-                f"no condition {condition!r}", where="interventions.questions", remedy=f"one of: {', '.join(known)}"
+                f"no condition {condition!r}",
+                where="interventions.questions",
+                remedy=f"{nearest(condition, known)}one of: {', '.join(known)}",
             )
         here = (self.condition == condition) & (self.level == level)
         if donors:

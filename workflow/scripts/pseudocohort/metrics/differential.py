@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -16,7 +17,9 @@ MIN_PROFILES = 4
 def contrast(x: np.ndarray, of_class: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """log2 fold change of a class against the rest, and Welch's p-value, by gene."""
     inside, rest = x[of_class].astype(np.float64), x[~of_class].astype(np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
+        # Of a gene that is the same in all profiles of a class.
+        warnings.filterwarnings("ignore", message="Precision loss occurred", category=RuntimeWarning)
         p = stats.ttest_ind(inside, rest, equal_var=False).pvalue
     return inside.mean(0) - rest.mean(0), np.where(np.isnan(p), 1.0, p)
 

@@ -12,6 +12,7 @@ import pandas as pd
 from ..core import contracts
 from ..core.io import read_profiles
 from ..core.levels import TISSUE_LEVELS
+from ..core.words import count as counted
 from ..core.words import some
 from ..ingest.dataset import ingest_to_file
 from .cell_lines import LineNames
@@ -60,7 +61,10 @@ def _annotation_doubts(samples: dict[str, Any]) -> list[str]:
     if repeated["identical"]:
         lines.append(f"repeated  identical samples: {_some([' = '.join(ids) for ids in repeated['identical']])}")
     if repeated["donors_with_several"]:
-        lines.append(f"          {repeated['donors_with_several']:,} donors have several samples of one condition")
+        head = "" if repeated["identical"] else "repeated"
+        lines.append(
+            f"{head:10}{counted(repeated['donors_with_several'], 'donor')} with several samples of one condition"
+        )
     if sex["checked"]:
         wrong = [f"{r['sample']} ({r['sex']})" for r in sex["samples"]]
         lines.append(f"sex       {sex['checked']:,} checked; contradicted: {_some(wrong) or 'none'}")

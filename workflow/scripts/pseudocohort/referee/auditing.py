@@ -38,7 +38,7 @@ LIMITS = (
 )
 
 
-@dataclass
+@dataclass(repr=False)
 class Audit:
     """Result of :func:`audit`.
 
@@ -68,6 +68,9 @@ class Audit:
     facts: dict[str, str]
     notes: list[str] = field(default_factory=list)
     limits: tuple[str, ...] = LIMITS
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def __str__(self) -> str:
         from ..report.page import STATUS
@@ -256,7 +259,9 @@ def _facts(cohorts: dict[str, Cohort], unit: str, seed: int) -> dict[str, str]:
         donors = "" if name == "synthetic" else f" of {cohort.donors:,} donors"
         counts = cohort.obs["condition"].value_counts()
         named = ", ".join(f"{c} {k:,}" for c, k in counts.items()) if len(counts) > 1 else ""
+        file = cohort.where.removeprefix(f"{name}: ") if cohort.where != name else ""
         facts[title] = f"{len(cohort):,} profiles{donors}" + (f": {named}" if named else "")
+        facts[title] += f" ({Path(file).name})" if file else ""
     return facts | {"Genes": f"{len(train.genes):,} in common", "Unit": unit, "Seed": str(seed)}
 
 

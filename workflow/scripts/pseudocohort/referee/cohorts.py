@@ -166,7 +166,8 @@ def _table(path: str | Path, annotation: list[str]) -> pd.DataFrame:
             where=str(path),
             remedy=nearest(missing[0], names)
             + "a single table has a profile per row, with its genes and annotation in columns; give a matrix of genes "
-            "× samples together with its sample table",
+            "× samples together with its sample table; where a cohort has no labels, leave condition out: use is not "
+            "judged then",
         )
     with open_text(path) as file:
         frame = pd.read_csv(

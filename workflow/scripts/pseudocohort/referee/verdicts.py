@@ -226,7 +226,7 @@ def _attack_sentences(
     found: Evidence, floor: Evidence | None, objections: tuple[Objection, ...], shift: bool
 ) -> list[str]:
     out = [
-        f"{words(a.name).capitalize()}: AUC {a.audit}{_beside(a, floor)}."
+        f"{words(a.name)[:1].upper()}{words(a.name)[1:]}: AUC {a.audit}{_beside(a, floor)}."
         for a in sorted(found.attacks, key=lambda attack: -attack.audit.auc)
     ]
     if found.p_corrected is not None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from ..core.words import count as counted
 from .tables import Table, plain_table
 from .templating import environment
 
@@ -170,7 +171,8 @@ def _repeated_check(samples: dict[str, Any]) -> dict[str, str]:
     several = sum(s["repeated"]["donors_with_several"] for s in samples.values())
     if not samples:
         return _check("Repeated samples", NONE, "There are no bulk samples.")
-    text = f"{identical} groups of samples have the very same values; {several} donors several samples of a condition."
+    text = f"{counted(identical, 'group')} of samples with the very same values; "
+    text += f"{counted(several, 'donor')} with several samples of a condition."
     return _check("Repeated samples", LOOK if identical else FINE, text)
 
 

@@ -62,6 +62,13 @@ def entered(conditions: pd.DataFrame, donors: pd.DataFrame, genes: pd.DataFrame)
     )
 
 
+def _selection(config: dict[str, Any]) -> str:
+    """Which genes were kept, in words."""
+    kind = config["prepare"]["gene_space"]["kind"]
+    chosen = {"most_variable": ", the most variable first", "landmark": ", landmark genes"}
+    return f"expressed and varying{chosen.get(kind, '')}"
+
+
 def render(
     *,
     config: dict[str, Any],
@@ -117,8 +124,7 @@ def render(
         "Datasets": ", ".join(config["datasets"]),
         "Donors": f"{len(donors.drop_duplicates('donor')):,}: {split.get('train', 0):,} for training, "
         f"{split.get('test', 0):,} held out from everything that is fitted",
-        "Genes": f"{int(genes['kept'].sum()):,} of {len(genes):,} common ones "
-        f"({config['prepare']['gene_space']['kind'].replace('_', ' ')})",
+        "Genes": f"{int(genes['kept'].sum()):,} of {len(genes):,} common ones ({_selection(config)})",
         "Generators": ", ".join(config["generators"]),
         "Seed": str(config["seed"]),
     }  # fmt: skip

@@ -15,7 +15,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 def beside_chip(answer: str) -> str:
     """An answer without the word that its chip says already."""
-    rest = re.sub(r"^(?:Yes|No|It depends|In part|Cannot tell(?: yet)?|Nothing to gain)[:.] ", "", answer)
+    answer = re.sub(r"^Cannot tell (?=without )", "", answer)
+    rest = re.sub(r"^(?:Yes|No|It depends|In part|Cannot tell(?: yet)?|Nothing to gain|Refused)[:.,] ", "", answer)
     return rest[:1].upper() + rest[1:]
 
 

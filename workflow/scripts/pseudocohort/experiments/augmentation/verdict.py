@@ -158,7 +158,8 @@ def _what_would_tell(setting: _Setting) -> str:
         asked = int(np.ceil(finding.repeats * max(repeats / finding.gain.n, 1))) if finding.gain.n else finding.repeats
         return f"{asked} repeats would tell: set augmentation.repeats: {asked} (now {repeats})."
     if finding.donors:
-        return f"More repeats would not tell: about {finding.donors:.1f} times as many held-out donors would be needed."
+        times = f"{finding.donors:.1f}" if finding.donors < 10 else f"{finding.donors:.0f}"
+        return f"More repeats would not tell: about {times} times as many held-out donors would be needed."
     return "Several hundred repeats would not tell: the gain is close to the smallest that counts."
 
 
@@ -246,7 +247,13 @@ def _setting_of_the_answer(found: list[_Setting]) -> _Setting:
 def _answer(best: _Setting, status: str, share: tuple[int, int]) -> str:
     """The outcome in one sentence."""
     some = "in the one setting" if share[1] == 1 else f"in {share[0]} of {share[1]} settings"
-    where = some if share[0] < share[1] or share[1] == 1 else f"in all {share[1]} settings"
+    where = (
+        some
+        if share[0] < share[1] or share[1] == 1
+        else "in both settings"
+        if share[1] == 2
+        else f"in all {share[1]} settings"
+    )
     if best.finding.outcome == Outcome.YES:
         return (
             f"{'Yes' if status == 'yes' else 'It depends'}: {where}, synthetic profiles improve prediction; most with "

@@ -136,7 +136,7 @@ def _generators(table: pd.DataFrame, accuracy: pd.DataFrame, made: list[str], k:
         return []
     verb = "adds to" if gain.low > 0 else "loses to" if gain.high < 0 else "does as well as"
     if verb == "does as well as" and not gain.low >= -PARITY:
-        verb = "is not told yet from"
+        verb = "cannot yet be told apart from"
     return [
         f"The best generator, {best}, reaches {number(value[best])} and {verb} logistic regression on the labels "
         f"that the lines gave ({gain.said(points, ' points')})."

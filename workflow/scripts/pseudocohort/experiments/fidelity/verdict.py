@@ -76,10 +76,10 @@ def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
             "cannot_tell",
             f"Cannot tell yet: the best, {best}, may or may not be close enough to patients.",
         )
-        advice = (
+        advice = "Check any result on these profiles against real ones. " + (
             f"{repeats} repeats would tell: set fidelity.repeats: {repeats} (now {found.n})."
             if repeats
-            else "More repeats would not tell: it lies at the limit of what counts as close."
+            else f"More repeats would not tell: {best} lies at the limit of what counts as close."
         )
     return {"status": status, "answer": answer, "facts": facts, "advice": advice, "points": sentences}
 

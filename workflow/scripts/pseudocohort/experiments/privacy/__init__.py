@@ -77,9 +77,9 @@ EXPERIMENT = Experiment(
         Figure(name="frontier", draw="figures.frontier:draw", caption=(
         "Use against leakage, of the same cohorts. Vertical: balanced accuracy, on donors whom the generator never "
         "saw, of a classifier trained on the synthetic profiles; the dashed line is a classifier trained on the "
-        "generator's own training donors. Horizontal: AUC of the best attack of the battery at finding those donors; "
-        "bars are intervals over coins. The best position is the upper left. A cohort passes this bound of the "
-        "release gate (``release.max_auc_high``) if its whole bar lies in the shaded part. "
+        "generator's own training donors. Horizontal: AUC of the attack that finds those donors best, shadow "
+        "attacks included; bars are intervals over coins. The best position is the upper left. A cohort passes this "
+        "bound of the release gate (``release.max_auc_high``) if its whole bar lies in the shaded part. "
         "The best of several attacks lies above .5 by chance alone. A square is a private generator, "
         "filled if its ledger supports the stated ε, hollow if an exact value voids it."
     )),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
+from scipy import sparse, stats
 
 from ...core.errors import UserError
 from .. import targets
@@ -150,6 +150,10 @@ def genes_at_once(question: Question, study: Study, gene_sets: dict[str, list[st
     return out
 
 
+#: Share of 95 % intervals that leave 0 out where there is no effect.
+MISSED = 0.05
+
+
 def _said(
     study: Study,
     question: Question,
@@ -172,6 +176,10 @@ def _said(
             f"Under the graph {reached} genes can change, {len(clear)} of them with an interval that leaves 0 out"
             + (f"; the largest: {named}." if named else ".")
         )
+        if reached and stats.binom.sf(len(clear) - 1, reached, MISSED) > MISSED:
+            words[-1] += (
+                f" Chance alone gives about {MISSED * reached:.1f} of {reached}: take this as no evidence of an effect."
+            )
         sizes = [float(np.abs(others.loc[others[c] != 0, c]).mean()) for c in ("do_g", "do_g_shuffled_graph")]
         if np.isfinite(sizes).all():
             words.append(
