@@ -15,6 +15,7 @@ from pseudocohort.core.errors import ContractError, UserError
 from pseudocohort.experiments.held_out_level import baselines as base
 from pseudocohort.experiments.held_out_level.figures.held_out_level import draw
 from pseudocohort.experiments.held_out_level.score import held_out_level
+from pseudocohort.experiments.shared.between_levels import PENALTIES
 from pseudocohort.experiments.shared.inputs import ScoreInputs
 from pseudocohort.experiments.shared.verdicts import verdicts
 from pseudocohort.generators.models.mvn.model import MVN
@@ -171,7 +172,7 @@ def test_ridge_map_equals_scikit_learn_and_nearest_type_is_the_twin() -> None:
     made = base.ridge_map(seen, "f", 1, rng)[0]
     predictions = [
         seen.means.mean(0) + Ridge(alpha=a * unit, fit_intercept=False).fit(d, t).predict(new[None])[0]
-        for a in base.PENALTIES
+        for a in PENALTIES
     ]
     assert min(np.abs(made - p).max() for p in predictions) < 1e-8
     seen.source[5] = seen.source[2] + 0.01

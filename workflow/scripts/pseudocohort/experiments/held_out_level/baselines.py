@@ -79,7 +79,7 @@ class Seen:
 
     def dress(self, mean: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
         """`n` draws around `mean` with the shrunk pooled covariance within conditions."""
-        return mean + shrunk_noise(self.residuals, n, rng)
+        return shrunk_noise(self.residuals, n, rng, mean)
 
 
 def pan_mean(seen: Seen, condition: str, n: int, rng: np.random.Generator) -> np.ndarray:

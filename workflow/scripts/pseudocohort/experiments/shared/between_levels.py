@@ -20,13 +20,13 @@ def centroids(x: np.ndarray, labels: np.ndarray, weight: np.ndarray, conditions:
     return np.stack([np.average(x[labels == c], axis=0, weights=weight[labels == c]) for c in conditions])
 
 
-def shrunk_noise(residuals: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    """`n` draws of N(0, (1 - s) S + s m I): S the residuals' covariance, m its mean variance, s of Ledoit & Wolf."""
+def shrunk_noise(residuals: np.ndarray, n: int, rng: np.random.Generator, mean: np.ndarray | float = 0.0) -> np.ndarray:
+    """`n` draws of N(mean, (1 - s) S + s m I): S the residuals' covariance, m its mean variance, s of Ledoit & Wolf."""
     shrinkage = float(ledoit_wolf_shrinkage(residuals, assume_centered=True))
     size, genes = residuals.shape
     correlated = rng.standard_normal((n, size)) @ residuals / np.sqrt(size)
     independent = rng.standard_normal((n, genes)) * np.sqrt(np.mean(residuals**2))
-    return np.sqrt(1 - shrinkage) * correlated + np.sqrt(shrinkage) * independent
+    return mean + np.sqrt(1 - shrinkage) * correlated + np.sqrt(shrinkage) * independent
 
 
 def ridge_inverse(gram: np.ndarray, t: np.ndarray) -> np.ndarray:
