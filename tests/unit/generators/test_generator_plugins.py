@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[3]
 def test_a_description_says_all_and_its_class_points_back(name):
     described, kind = GENERATORS[name], registry.get(name)
     assert issubclass(kind, Generator) and kind.description == described
-    assert (kind.name, kind.summary, kind.reference) == (name, described.summary, described.source)
+    assert (kind.name, kind.capabilities, kind.defaults) == (name, described.capabilities, described.defaults)
     assert described.summary and described.source and described.assumptions and described.limits
     for key, setting in described.settings.items():
         assert setting.help.endswith(".") and setting.schema, key
