@@ -49,8 +49,8 @@ def read_labels(labels: pd.Series, dataset: str) -> tuple[np.ndarray, np.ndarray
     Raises
     ------
     UserError
-        If most labels are no known word, numbers that do not say which are doublets, or doublets for all cells: the
-        column says something else.
+        If most labels are no known word, or numbers that do not say which are doublets: the column says something
+        else.
     """
     where = f"dataset {dataset!r}, column 'doublet_column'"
     # demuxlet's column BEST says the kind, and then of whom the cell is: DBL-A-B-0.5.
@@ -67,11 +67,11 @@ def read_labels(labels: pd.Series, dataset: str) -> tuple[np.ndarray, np.ndarray
     absent = is_absent(text).to_numpy() & ~words.eq("unassigned").to_numpy()
     doublet, singlet = words.isin(DOUBLETS).to_numpy(), words.isin(SINGLETS).to_numpy()
     unclear = ~(doublet | singlet | absent)
-    if len(labels) and doublet.all():
+    if coded and words.isin(["1", "1.0"]).all():
         raise UserError(
-            f"every cell is labelled a doublet, by {', '.join(map(repr, text.unique()[:6]))}",
+            f"every cell is labelled a doublet, by {coded[0]!r}",
             where=where,
-            remedy="1, true and yes are doublets: check the column, or leave doublet_column empty",
+            remedy="1 is a doublet and 0 a singlet: correct the column, or leave doublet_column empty",
         )
     found = {
         kind: {str(word): int(n) for word, n in text[hit].value_counts().items()}
