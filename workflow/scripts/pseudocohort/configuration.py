@@ -20,6 +20,7 @@ from .experiments.registry import describe, experiments, of_study
 from .generators.base import registry
 from .generators.base.description import Description
 from .generators.private.checks import check_public_genes, check_public_profiles
+from .intervene.questions import read_questions
 from .plan.training_sets import training_sets
 from .study import read_datasets
 
@@ -164,6 +165,8 @@ def check_study(config: dict[str, Any], schemas: Path, project: Path | None = No
         _check_levels(config, experiment.name, datasets)
         if experiment.has("plan:check"):
             experiment.load("plan:check")(config, datasets)
+    if config["interventions"]["questions"]:
+        read_questions(config["interventions"]["questions"], root=data_root(config))
     training_sets(config)
     return datasets
 

@@ -6,14 +6,13 @@ from typing import Any
 
 from ...core.errors import UserError
 from ...core.paths import data_root
-from ...intervene.questions import read_questions
 
 #: Keys that a truth needs beside the graph.
 NEEDS = {"effects": "truth", "pairs": "", "dependencies": "dependencies", "perturbations": "perturbations"}
 
 
 def check(config: dict[str, Any], datasets: dict[str, dict[str, Any]]) -> None:
-    """Refuse truths without their files, and questions that cannot be understood.
+    """Refuse truths without their files.
 
     Raises
     ------
@@ -40,5 +39,3 @@ def check(config: dict[str, Any], datasets: dict[str, dict[str, Any]]) -> None:
                 "{data_root} is not set", where=f"interventions.{key}",
                 remedy="add --config data_root=FOLDER, or set the environment variable PSEUDOCOHORT_DATA",
             )  # fmt: skip
-    if own["questions"]:
-        read_questions(own["questions"], root=data_root(config))
