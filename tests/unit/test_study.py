@@ -125,6 +125,11 @@ def test_every_config_key_is_documented(project_root):
         ({"interventions": {"generators": ["copy"]}}, "interventions.generators[0]", "one of: "),
         ({"combination": {"conditions": ["breast"]}}, "combination.conditions", "leave combination out"),
         ({"interventions": {"graph": ""}}, "interventions", "leave interventions out"),
+        ({"interventions": {"questions": [{"gene": "A"}]}}, "interventions.questions, question 1", ""),
+        (
+            {"interventions": {"questions": [{"targets": "liver"}, {"targets": "liver"}]}, "experiments": ["fidelity"]},
+            "interventions.questions, question 2", "give one a name",
+        ),
         ({"prepare": {"conditions": {"map": {False: "x"}}}}, "prepare.conditions.map", "put it in quotes"),
         ({"prepare": {"conditions": {"map": {1: "x"}}}}, "prepare.conditions.map", "put it in quotes"),
         ({"prepare": {"sources": {False: "x"}}}, "prepare.sources", "put it in quotes"),

@@ -88,7 +88,9 @@ def test_scores_verdict_and_figure(world, monkeypatch: pytest.MonkeyPatch) -> No
     profiles, cells, settings, root = world
     monkeypatch.setattr(translation, "CURVE", ())
     monkeypatch.setattr("pseudocohort.intervene.lines.log2_expression", lambda data: data.X)
-    table = pd.concat(scores(profiles, [cells], settings, study="s", seed=1, root=root), ignore_index=True)
+    few = cells[:5].copy()
+    few.uns["pseudocohort"] = cells.uns["pseudocohort"] | {"dataset": "few"}
+    table = pd.concat(scores(profiles, [few, cells], settings, study="s", seed=1, root=root), ignore_index=True)
     check_evaluation(table, "test")
     of_pairs = {"translate", "translate_unseen", "translate_attacked"}
     assert set(table["task"]) == {*of_pairs, "targets", "dependencies", "perturbations"}
@@ -113,7 +115,6 @@ def test_scores_verdict_and_figure(world, monkeypatch: pytest.MonkeyPatch) -> No
         ({"truths": []}, "truths"),
         ({"truths": ["effects"], "truth": ""}, "truth"),
         ({"truths": ["dependencies"], "dependencies": []}, "dependencies"),
-        ({"questions": [{"gene": "A"}]}, "question 1"),
     ],
 )
 def test_a_configuration_that_cannot_work_is_refused(world, changes: dict, where: str) -> None:

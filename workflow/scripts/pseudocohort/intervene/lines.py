@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import anndata as ad
@@ -9,6 +11,8 @@ import numpy as np
 
 from ..prepare.log_scale import log2_expression
 from .dependency import Dependencies
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,21 @@ class Lines:
         chosen = data[first].copy()
         named = chosen.var.get("symbol", chosen.var_names)
         return cls(np.asarray(log2_expression(chosen), dtype=float), list(donors[first]), np.asarray(named, dtype=str))
+
+    @classmethod
+    def most_matched(cls, datasets: Sequence[ad.AnnData], dependencies: Dependencies) -> Lines | None:
+        """Lines of the data set in which most of them have a dependency, and of equals the first; None without any.
+
+        Data sets are not put together: what differs between them would be learned as a difference of lines.
+        """
+        found = {data.uns["pseudocohort"]["dataset"]: cls.of(data) for data in datasets}
+        if not found:
+            return None
+        counts = {name: len(lines.matched(dependencies)[0]) for name, lines in found.items()}
+        best = max(counts, key=counts.__getitem__)
+        if len(found) > 1:
+            log.info("lines of %s, for %d of them have a dependency (of all: %s)", best, counts[best], counts)
+        return found[best]
 
     def matched(self, dependencies: Dependencies) -> tuple[np.ndarray, list[str]]:
         """Rows of the lines with a dependency, and their columns in its table."""

@@ -81,14 +81,15 @@ def answers(
     """Answers to all questions of the section ``interventions`` of the configuration.
 
     `root` replaces ``{data_root}`` in paths, `gene_sets` is a GMT file of pathways (empty = none), and `lines` are
-    prepared data sets of cell lines, of which the first is used.
+    prepared data sets of cell lines, of which that with most dependencies is used.
     """
     druggable = Path(resolved(settings["druggable"], root)).read_text("utf-8").split() if settings["druggable"] else []
     sets = read_gene_sets(resolved(gene_sets, root)) if gene_sets else {}
+    dependencies = dependencies_of(settings, root)
     known = {
-        "dependencies": dependencies_of(settings, root),
+        "dependencies": dependencies,
         "lineages": dict(settings["lineages"]),
-        "lines": Lines.of(lines[0]) if lines else None,
+        "lines": Lines.most_matched(lines, dependencies) if dependencies is not None else None,
         "druggable": frozenset(druggable),
         "gene_sets": {name: sorted(genes) for name, genes in sets.items()},
     }

@@ -51,12 +51,11 @@ def scores(
             )
             log.info("dependencies by lineage: %d rows", len(out[-1]))
         regulators = set(shared.symbols[np.diff(shared.signs.indptr) > 0]) | set(shared.graph.children)
-        for data in lines:
-            own = Lines.of(data)
-            found = line_dependencies.score(own, known, regulators, study=study, seed=seed)
-            if found is not None:
-                out.append(found)
-                log.info("dependencies of lines: %d rows", len(found))
+        own = Lines.most_matched(lines, known)
+        found = None if own is None else line_dependencies.score(own, known, regulators, study=study, seed=seed)
+        if found is not None:
+            out.append(found)
+            log.info("dependencies of lines: %d rows", len(found))
     if "perturbations" in asked:
         effects = read_perturbations(
             resolved(settings["perturbations"], root), resolved(settings["perturbation_columns"], root)
