@@ -21,6 +21,7 @@ from sklearn.decomposition import PCA
 from ...core.io import evaluation_table
 from ...core.seeds import derive
 from ...core.seeds import generator as random_generator
+from ...core.survival import EVENT, TIME, follow_up
 from ...generators.fit.covariates import described
 from ...metrics.adversarial import adversarial_accuracy, matched_adversarial_accuracy
 from ...metrics.correlation import correlation_error, correlation_score, scored_genes
@@ -33,6 +34,7 @@ from ...metrics.moments import frechet_distance, gene_marginals, maximum_mean_di
 from ...metrics.pathways import pathway_recovery, read_gene_sets, set_matrix
 from ...metrics.prdc import precision_recall_density_coverage
 from ...metrics.sizes import donor_halves, matched_subset
+from ...metrics.survival import Patients, survival_recovery
 from ...prepare.scale import Scaler
 from ..shared.classifiers import transferred_accuracy
 from ..shared.inputs import ScoreInputs
@@ -161,19 +163,30 @@ def _halves(
 ) -> Iterator[dict[tuple[str | None, str], float]]:
     """Scores with each half of the held-out profiles as reality."""
     for number, (here, there) in enumerate(_both_ways(test, seed)):
-        rng = random_generator(seed, "half", number)
+        rng, rng_of_floor = random_generator(seed, "half", number), random_generator(seed, "survival", number)
         stand_in = test[there] if made is None else made[matched_subset(made.classes, test.classes[there], rng)]
         reality = test[here]
         values: dict[tuple[str | None, str], float] = {
             (None, metric): v for metric, v in compare(train, reality, stand_in, k, rng, seed, sets).items()
         }
-        found = covariate_recovery(*((part.x, part.obs) for part in (train, reality, stand_in)), kinds)
+        others = {name: kind for name, kind in kinds.items() if kind not in (TIME, EVENT)}
+        found = covariate_recovery(*((part.x, part.obs) for part in (train, reality, stand_in)), others)
+        if columns := follow_up(kinds):
+            found |= survival_recovery(_patients(reality, columns), _patients(stand_in, columns), rng_of_floor)
         values |= {(None, metric): v for metric, v in found.items()}
         for condition in np.unique(reality.condition):
             left, right = reality[reality.condition == condition], stand_in[stand_in.condition == condition]
             if min(len(left), len(right)) >= FEWEST_OF_CONDITION:
                 values |= {(f"condition:{condition}", m): v for m, v in _of_condition(left, right, rng).items()}
         yield values
+
+
+def _patients(profiles: Profiles, columns: tuple[str, str]) -> Patients:
+    """Follow-up of profiles, one of each donor and class: several of a patient are no evidence of their own."""
+    first = ~pd.DataFrame({"donor": profiles.donor, "class": profiles.classes}).duplicated().to_numpy()
+    own = profiles[np.flatnonzero(first)]
+    time, event = (own.obs[name].to_numpy(np.float64) for name in columns)
+    return Patients(own.x, time, event, own.classes)
 
 
 def _both_ways(test: Profiles, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
