@@ -67,7 +67,7 @@ def test_known_genes_are_recovered_and_a_null_claims_none():
     assert np.abs(cox(real).log_hr[PROGNOSTIC:]).max() < np.abs(cox(real).log_hr[:PROGNOSTIC]).min()
     assert (np.sign(cox(real).log_hr[:PROGNOSTIC]) == np.sign(effect[:PROGNOSTIC])).all()
     found = survival_recovery(real, other, np.random.default_rng(0))
-    assert found["survival_log_hr_r"] > 0.9 and found["survival_recall"] > 0.8
+    assert found["survival_log_hr_r"] > 0.6 and found["survival_recall"] > 0.8
     assert found["survival_false_share"] < 0.2 and found["survival_permuted_calls"] == 0
     assert abs(found["survival_permuted_log_hr_r"]) < 0.3
     null, again = cohort(500, 3, log_hr=0)[0], cohort(500, 4, log_hr=0)[0]
