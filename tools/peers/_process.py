@@ -86,7 +86,7 @@ def make(
 
 def _reason(done: subprocess.CompletedProcess, limits: Limits) -> str:
     """Why a process ended with an error: one of the limits, or the last line that it wrote."""
-    if limits.cpu and done.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
+    if limits.cpu and done.returncode == -signal.SIGXCPU:
         return f"not done in {limits.cpu} CPU s"
     lines = done.stderr.strip().splitlines() or [f"ended with status {done.returncode}, without a message"]
     out_of_memory = ("MemoryError", "Unable to allocate", "can't allocate memory", "not enough memory", "bad_alloc")

@@ -25,7 +25,8 @@ def main() -> None:
     name, folder = sys.argv[1], Path(sys.argv[2])
     request = json.loads((folder / "request.json").read_text())
     if request.get("cpu_seconds"):
-        resource.setrlimit(resource.RLIMIT_CPU, (request["cpu_seconds"],) * 2)
+        # The first limit ends the process with a signal of its own.
+        resource.setrlimit(resource.RLIMIT_CPU, (request["cpu_seconds"], request["cpu_seconds"] + 10))
     if request.get("gib"):
         # Memory that is asked for, not what is mapped: libraries map files of gigabytes.
         resource.setrlimit(resource.RLIMIT_DATA, (int(request["gib"] * 1024**3),) * 2)
