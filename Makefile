@@ -21,6 +21,7 @@
 # make rehearse   the full study on simulated files of true upstream shape, scaled (ARGS="--scale 0.02 --genes 2000")
 # make compare-peers DATA_ROOT=folder   other people's generators and ours on the same matrices: docs/comparison.md
 # make bench-gpu   what a training step of each network costs on a GPU, beside the least that the GPU allows
+# make bench-small-cohort   fifty patients, 20,000 genes: time and memory of the generators, other people's beside ours
 # make bench-generators   training, sampling and memory of the generators, published presets beside ours
 # Each builds .venv from the lock file when needed. Options for Snakemake: make demo ARGS="-n"
 
@@ -33,7 +34,7 @@ CONFIG ?= config/full.yaml
 STUDY_DEMO := results/demo/report/index.html
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-fast test-slurm test-faults lint format pages lock check-dataset plan-summary bench-ingest bench-prepare bench-attacks bench-prdc bench-generators compare-peers bench-together bench-gpu rehearse tune fuzz-readers clean
+.PHONY: help env demo test test-fast test-slurm test-faults lint format pages lock check-dataset plan-summary bench-ingest bench-prepare bench-attacks bench-prdc bench-generators bench-small-cohort compare-peers bench-together bench-gpu rehearse tune fuzz-readers clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -118,6 +119,9 @@ bench-prdc: $(VENV)/.runtime
 
 bench-generators: $(VENV)/.runtime
 	$(BIN)/python tools/benchmark generators $(ARGS)
+
+bench-small-cohort: $(VENV)/.runtime
+	$(BIN)/python tools/benchmark small_cohort --install $(ARGS)
 
 bench-together: $(VENV)/.runtime
 	$(BIN)/python tools/benchmark together $(ARGS)

@@ -17,9 +17,7 @@ import importlib
 import json
 import os
 import re
-import subprocess
 import sys
-import venv
 import warnings
 from collections.abc import Callable
 from functools import partial
@@ -36,7 +34,7 @@ sys.path[:0] = [str(ROOT / "workflow/scripts"), str(TOOLS)]
 
 import numpy as np
 import pandas as pd
-from peers import _data, _page, _score
+from peers import _data, _page, _process, _score
 from tqdm import tqdm
 
 from pseudocohort.core.io import atomic
@@ -50,46 +48,6 @@ PEERS = (
 )  # fmt: skip
 METHODS = (REAL, *(f"ours:{name}" for name in OURS), *PEERS)
 KEYS = ["dataset", "split", "method", "floors", "metric", "value"]
-
-
-def interpreter(peer, environments: Path, install: bool) -> Path | None:
-    """Python of a peer's environment, made if asked for; None where there is none."""
-    if peer.ENVIRONMENT is None:
-        return Path(sys.executable)
-    folder = environments / peer.ENVIRONMENT
-    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    if python.exists() or not install:
-        return python if python.exists() else None
-    print(f"making {folder}", file=sys.stderr)
-    venv.create(folder, with_pip=True)
-    wanted = TOOLS / "peers/requirements" / f"{peer.ENVIRONMENT}.txt"
-    subprocess.run([python, "-m", "pip", "install", "--quiet", "-r", wanted], check=True)
-    return python
-
-
-def make(method: str, folder: Path, train: _data.Matrix, python: Path, seed: int, limit: float) -> str | None:
-    """Fit and sample in a process of its own; what went wrong, or None."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if (folder / "cost.json").exists():
-        return None
-    failed = folder / "failed.txt"
-    if failed.exists():
-        return failed.read_text()
-    names = {"genes": train.x.columns.to_numpy(str), "classes": train.classes.astype(str)}
-    np.savez(folder / "train.npz", x=train.x.to_numpy(np.float32), **names)
-    counts = {str(k): int(n) for k, n in zip(*np.unique(names["classes"], return_counts=True), strict=True)}
-    (folder / "request.json").write_text(json.dumps({"n_per_class": counts, "seed": seed}))
-    command = [str(python), str(TOOLS / "peers/_run.py"), method, str(folder)]
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=limit, env=environment)
-        reason = None if done.returncode == 0 else (done.stderr.strip().splitlines() or ["no message"])[-1]
-    except subprocess.TimeoutExpired:
-        reason = f"not done in {limit:.0f} s"
-    (folder / "train.npz").unlink()
-    if reason:
-        failed.write_text(reason)
-    return reason
 
 
 def stored(path: Path, compute: Callable[[], Any]) -> Any:
@@ -151,11 +109,13 @@ def compare(options: argparse.Namespace) -> None:
             sets = _score.sets_of(matrices["train"], gene_sets if gene_sets.exists() else None)
             at, seed = (dataset, number), derive(number, dataset)
         if peer is not None:
-            python = interpreter(peer, options.environments, options.install)
+            python = _process.interpreter(peer, options.environments, options.install)
             if python is None:
                 tqdm.write(f"{method}: no environment; --install makes it", file=sys.stderr)
                 continue
-            reason = make(method, folder, matrices["train"], python, seed % 2**31, options.limit)
+            x, classes = matrices["train"].x, matrices["train"].classes
+            limits = _process.Limits(wall=options.limit)
+            reason = _process.make(method, folder, x, classes, python, seed % 2**31, limits)
             if reason:
                 tqdm.write(f"{dataset} {number} {method}: {reason}", file=sys.stderr)
                 continue

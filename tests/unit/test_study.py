@@ -238,6 +238,33 @@ def test_covariates_are_columns_that_the_sheet_keeps(study):
         check(study("gtex", data_root="somewhere", prepare={"covariates": {"gender": "number"}}))
 
 
+def test_survival_names_two_columns_of_the_sheet_and_a_generator_that_carries_them(study, tmp_path):
+    sheet = Path("config/datasets.tsv").read_text().splitlines()
+    header = sheet[0].split("\t")
+    row = dict(zip(header, next(line for line in sheet if line.startswith("tcga_brca\t")).split("\t"), strict=False))
+    row |= {"covariates": "days,died"}
+    (tmp_path / "sheet.tsv").write_text("\n".join("\t".join(r) for r in (header, [row.get(c, "") for c in header])))
+
+    def given(survival, **more):
+        prepare = {"survival": survival} | more.pop("prepare", {})
+        own = {"datasets": ["tcga_brca"], "datasets_sheet": str(tmp_path / "sheet.tsv"), "experiments": ["fidelity"]}
+        return study("breast", data_root="somewhere", prepare=prepare, **own, **more)
+
+    both = {"time": "days", "event": "died"}
+    assert check(given(both)) and check(given({}))
+    for config, message, where in (
+        (given({"time": "days", "event": "dead"}), "keeps a column 'dead'", "prepare.survival.event"),
+        (given({"time": "days", "event": "days"}), "time and event are one column", "prepare.survival"),
+        (given(both, prepare={"covariates": {"days": "numeric"}}), "is among the covariates", "prepare.survival.time"),
+        (given(both, generators=["copy"]), "no generator of the study can be conditioned", "prepare.survival"),
+    ):
+        with pytest.raises(UserError, match=message) as caught:
+            check(config)
+        assert caught.value.where == where
+    with pytest.raises(UserError, match="event"):
+        check(given({"time": "days"}))
+
+
 def test_a_datasets_own_map_goes_before_the_common_one(study):
     maps = {"d*": {"Breast": "BRCA"}, "e": {"Breast": "Breast"}}
     config = {"prepare": {"conditions": {"map": {"Breast": "Mamma", "x": "y"}, "dataset_maps": maps, "min_donors": 3}}}

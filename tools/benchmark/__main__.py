@@ -14,7 +14,7 @@ from pathlib import Path
 
 # After the folder of this file: the scripts of rules have the names of subjects.
 sys.path.insert(1, str(Path(__file__).resolve().parents[2] / "workflow/scripts"))
-SUBJECTS = ("attacks", "generators", "gpu", "ingest", "prdc", "prepare", "together")
+SUBJECTS = ("attacks", "generators", "gpu", "ingest", "prdc", "prepare", "small_cohort", "together")
 
 
 def main() -> None:

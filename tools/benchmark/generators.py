@@ -6,8 +6,7 @@ was that of ``mvn`` (0: without training), profiles sampled per second, evaluati
 GiB, coverage, and the AUC of a random forest against held-out profiles (.5 is best). A preset of published hyper-
 parameters is trained for ``--paper-steps`` steps and sampled five times only: its seconds of training are those of a
 step times its steps, and its likeness is not measured. With ``--paper-steps 0`` it is trained in full: that wants a
-GPU. With ``--interface`` a row has the CPU seconds and the memory of the whole way of a user instead:
-``pseudocohort.fit`` with its imports, on log2 values with silent genes, and as many profiles sampled.
+GPU.
 """
 
 from __future__ import annotations
@@ -34,7 +33,6 @@ def add_options(parser) -> None:
     parser.add_argument("--generators", nargs="+", default=public)
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--paper-steps", type=int, default=15)
-    parser.add_argument("--interface", action="store_true", help="CPU seconds and memory through the Python interface")
 
 
 def coverage(real, made) -> float:
@@ -83,31 +81,10 @@ def measure(name: str, preset: str, genes: int, n: int, device: str, paper_steps
     return found
 
 
-def measure_interface(name: str, genes: int, n: int, device: str) -> tuple[float, float, float]:
-    """CPU seconds of fitting and sampling through the Python interface, and peak GiB."""
-    import numpy as np
-
-    import pseudocohort as pc
-
-    data = cohort(n, genes, 1)
-    data.X = np.maximum(4 + 2 * data.X, 0)
-    times = [time.process_time()]  # the data are not the user's cost
-    fitted = pc.fit(data, generator=name, device=device)
-    times.append(time.process_time())
-    fitted.sample(n)
-    return times[1] - times[0], time.process_time() - times[1], peak_memory()
-
-
 def run(options) -> None:
     from pseudocohort.generators.base.device import choose_device
 
     print(f"device {choose_device(options.device)}, {options.threads} thread(s)")
-    if options.interface:
-        row("genes", "profiles", "generator", "fit, CPU s", "sample, CPU s", "GiB")
-        for genes, n, name in itertools.product(options.genes, options.samples, options.generators):
-            fit, sample, peak = alone(measure_interface, name, genes, n, options.device)
-            row(genes, n, name, f"{fit:.1f}", f"{sample:.1f}", f"{peak:.2f}")
-        return
     row("genes", "profiles", "generator", *COLUMNS)
     jobs = [(name, "tuned") for name in options.generators]
     jobs += [(name, "paper") for name in PUBLISHED if name in options.generators]

@@ -2,8 +2,9 @@
 
 Usage: PYTHON tools/peers/_run.py PEER FOLDER
 
-Reads FOLDER/train.npz (x, genes, classes) and FOLDER/request.json (n_per_class, seed); writes FOLDER/made.npz (x,
-classes) and FOLDER/cost.json: CPU seconds of the whole process with its imports, and its peak memory.
+Reads FOLDER/train.npz (x, genes, classes) and FOLDER/request.json (n_per_class, seed, and where there are limits
+cpu_seconds and gib); writes FOLDER/made.npz (x, classes) and FOLDER/cost.json: CPU seconds of the whole process with
+its imports, and its peak memory.
 """
 
 from __future__ import annotations
@@ -21,13 +22,19 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 def main() -> None:
     """See the module."""
+    name, folder = sys.argv[1], Path(sys.argv[2])
+    request = json.loads((folder / "request.json").read_text())
+    if request.get("cpu_seconds"):
+        # The first limit ends the process with a signal of its own.
+        resource.setrlimit(resource.RLIMIT_CPU, (request["cpu_seconds"], request["cpu_seconds"] + 10))
+    if request.get("gib"):
+        # Memory that is asked for, not what is mapped: libraries map files of gigabytes.
+        resource.setrlimit(resource.RLIMIT_DATA, (int(request["gib"] * 1024**3),) * 2)
     import numpy as np
     import pandas as pd
 
-    name, folder = sys.argv[1], Path(sys.argv[2])
     with np.load(folder / "train.npz") as given:
         x, genes, classes = given["x"], given["genes"].astype(str), given["classes"].astype(str).astype(object)
-    request = json.loads((folder / "request.json").read_text())
     ours, _, generator = name.partition(":")
     peer = importlib.import_module(f"peers.{ours}")
     further = {"generator": generator} if generator else {}

@@ -99,6 +99,7 @@ rule harmonise:
         covariates=config["prepare"]["covariates"],
         sources=config["prepare"]["sources"],
         harmonisation=config["prepare"]["harmonisation"],
+        survival=config["prepare"]["survival"],
         code=code_version("prepare.harmonise"),
     script:
         "../scripts/harmonise.py"

@@ -13,6 +13,7 @@ profiles, genes = harmonise(
     snakemake.params.covariates,
     snakemake.params.sources,
     snakemake.params.harmonisation,
+    snakemake.params.survival,
 )
 io.write_profiles(profiles, snakemake.output.profiles, contracts.HARMONISED)
 io.write_table(genes, snakemake.output.genes)

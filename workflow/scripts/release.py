@@ -6,6 +6,7 @@ from pseudocohort import __version__
 from pseudocohort.core import contracts, io, logs
 from pseudocohort.experiments.privacy.evidence import Bounds
 from pseudocohort.generators.base.serialization import ledger_of
+from pseudocohort.generators.fit.covariates import described
 from pseudocohort.release import bundle, gate, inputs
 
 logs.configure(snakemake.log[0])
@@ -13,7 +14,7 @@ given, params = snakemake.input, snakemake.params
 generator = params.release["generator"]
 tables = [io.read_table(path) for path in ([given.privacy] if isinstance(given.privacy, str) else given.privacy)]
 profiles = io.read_profiles(given.profiles, contracts.HARMONISED)
-synthetic = io.read_profiles(given.synthetic, contracts.SYNTHETIC)
+synthetic = bundle.without_follow_up(io.read_profiles(given.synthetic, contracts.SYNTHETIC), described(profiles))
 members = io.read_table(given.members, contracts.MEMBERS_COLUMNS)
 own = members[(members["training_set"] == inputs.TRAINING_SET).to_numpy()]
 trained = profiles[own.loc[(own["role"].astype(str) == "train").to_numpy(), "sample_id"].to_numpy()]

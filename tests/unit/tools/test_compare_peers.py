@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -128,3 +129,34 @@ def test_page_names_the_peers_that_are_ahead(peers):
         "| real profiles of others | .50 ± .00 |", "| `flow` | .61 ± .01 |"
     ]  # fmt: skip
     assert page.number(-0.001, 2) == ".00" and page.number(-0.5, 1) == "-.5" and page.number(12.4, 0) == "12"
+
+
+def test_a_fit_past_a_limit_is_ended_and_says_why(peers, tmp_path):
+    process = peers("_process")
+    rng = np.random.default_rng(5)
+    for method, shape, limits, reason in (
+        ("kernel_density", (4000, 30), process.Limits(cpu=1), "not done in 1 CPU s"),
+        ("avatar", (1500, 4000), process.Limits(gib=0.5), "wants more than 0.5 GiB"),
+        ("kernel_density", (40, 30), process.Limits(cpu=100, gib=4), None),
+    ):
+        x = pd.DataFrame(rng.normal(size=shape), columns=[f"g{i}" for i in range(shape[1])])
+        classes = np.resize(["a", "b"], len(x)).astype(object)
+        folder = tmp_path / f"{method}{len(x)}"
+        assert process.make(method, folder, x, classes, Path(sys.executable), 1, limits) == reason
+        assert (folder / ("failed.txt" if reason else "made.npz")).exists() and not (folder / "train.npz").exists()
+
+
+def test_small_cohort_is_measured_with_fewer_genes_where_all_are_too_many(project_root, tmp_path):
+    command = [sys.executable, "tools/benchmark", "small_cohort", "--genes", "2000", "--samples", "20"]
+    options = ["--methods", "ours:mvn", "kernel_density", "smote", "--environments", tmp_path]
+    done = subprocess.run([*command, *options], cwd=project_root, capture_output=True, text=True)
+    assert done.returncode == 1, done.stderr  # one has no environment
+    rows = [line.split("\t") for line in done.stdout.splitlines()[2:]]
+    assert [row[0] for row in rows] == ["ours:mvn", "kernel_density", "smote"]
+    assert all(row[1] == "2000" and float(row[2]) > 0 and float(row[3]) > 0 for row in rows[:2])
+    assert rows[2][-1] == "no environment; --install makes it"
+    small = subprocess.run(
+        [*command, "--methods", "avatar", "--memory", "0.03"], cwd=project_root, capture_output=True, text=True
+    )
+    tried = [line.split("\t") for line in small.stdout.splitlines()[2:]]
+    assert [row[1] for row in tried] == ["2000", "1000", "500"] and all(row[-1] for row in tried)

@@ -185,6 +185,30 @@ def _check_covariates(config: dict[str, Any], datasets: dict[str, dict[str, Any]
                 where=f"prepare.covariates.{name}",
                 remedy=f"name its column under covariates in the sheet; kept are: {', '.join(sorted(kept)) or 'none'}",
             )
+    survival = config["prepare"]["survival"]
+    for part, name in survival.items():
+        where = f"prepare.survival.{part}"
+        if name not in kept:
+            raise UserError(
+                f"no dataset of the study keeps a column {name!r}",
+                where=where,
+                remedy=f"name it under covariates in the sheet; kept are: {', '.join(sorted(kept)) or 'none'}",
+            )
+        if name in config["prepare"]["covariates"]:
+            raise UserError(
+                f"{name!r} is among the covariates, too", where=where, remedy="take it out of prepare.covariates"
+            )
+    if survival and survival["time"] == survival["event"]:
+        raise UserError(
+            f"time and event are one column, {survival['time']!r}", where="prepare.survival", remedy="name two columns"
+        )
+    kinds = [registry.kind_of(config, name) for name in config["generators"]]
+    if survival and not any(registry.describe(kind).capabilities.covariates for kind in kinds):
+        raise UserError(
+            "no generator of the study can be conditioned on survival",
+            where="prepare.survival",
+            remedy="add one that carries covariates, e.g. mvn or ddpm, or leave survival out",
+        )
 
 
 def _check_patterns(config: dict[str, Any], datasets: dict[str, dict[str, Any]]) -> None:

@@ -437,7 +437,7 @@ class Cohort:
         kinds = self.about["covariates"]
         table = add_covariates(table, given, {c: kind for c, kind in kinds.items() if c in given.obs})
         self._check_categories(table)
-        missing = {c: np.nan if kind == "numeric" else "" for c, kind in kinds.items() if c not in given.obs}
+        missing = {c: "" if kind == "categorical" else np.nan for c, kind in kinds.items() if c not in given.obs}
         return table.assign(**missing)
 
     def _shared_out(self, total: int, level: str | None) -> dict[str, int]:

@@ -12,7 +12,9 @@ import pandas as pd
 
 from ..core.errors import UserError
 from ..core.levels import CELL_LEVELS, TISSUE_LEVELS
+from ..core.survival import EVENT, TIME
 from .batch import harmonise_sources, source_of
+from .follow_up import follow_up_of
 from .gene_table import GeneTable
 from .log_scale import library_sizes, log2_expression, log_unit
 
@@ -107,7 +109,7 @@ def select_genes(
     return out
 
 
-def covariate(name: str, kind: str, datasets: list[ad.AnnData]) -> pd.Series:
+def covariate(name: str, kind: str, datasets: list[ad.AnnData], where: str = "") -> pd.Series:
     """Values of a covariate in all profiles: numbers (NaN where missing), or text (empty where missing).
 
     Raises
@@ -115,7 +117,7 @@ def covariate(name: str, kind: str, datasets: list[ad.AnnData]) -> pd.Series:
     UserError
         If no dataset has the column, or a numeric one holds something else.
     """
-    where = f"prepare.covariates.{name}"
+    where = where or f"prepare.covariates.{name}"
     if name in KEPT or not any(name in data.obs for data in datasets):
         there = sorted({c for data in datasets for c in data.obs} - {*KEPT, "doublet", "read_length"})
         raise UserError(
@@ -148,6 +150,7 @@ def harmonise(
     covariates: Mapping[str, str] | None = None,
     sources: Mapping[str, str] | None = None,
     harmonisation: str = "none",
+    survival: Mapping[str, str] | None = None,
 ) -> tuple[ad.AnnData, pd.DataFrame]:
     """Profiles of all datasets in one gene space on log2 scale, and the table of the common genes.
 
@@ -171,15 +174,25 @@ def harmonise(
         Names of sources by dataset; see :func:`.batch.source_of`.
     harmonisation : str
         How sources are brought together before genes are chosen; see :func:`.batch.harmonise_sources`.
+    survival : mapping of str, optional
+        Columns of ``time`` and ``event`` of a follow-up, which become covariates of these kinds.
 
     Raises
     ------
     UserError
-        If the datasets share no gene, none passes the filter, a covariate is not there, or sources cannot be brought
-        together because they share no condition.
+        If the datasets share no gene, none passes the filter, a covariate is not there or wrong, or sources cannot be
+        brought together because they share no condition.
     """
     covariates = dict(covariates or {})
     values = {name: covariate(name, kind, datasets) for name, kind in covariates.items()}
+    if survival:
+        columns = {
+            part: covariate(survival[part], "categorical", datasets, f"prepare.survival.{part}").rename(survival[part])
+            for part in (TIME, EVENT)
+        }
+        level = pd.concat([data.obs["level"].astype(str) for data in datasets])
+        for part, numbers in zip((TIME, EVENT), follow_up_of(*columns.values(), level), strict=True):
+            covariates[survival[part]], values[survival[part]] = part, numbers
     genes = _common_genes(datasets)
     tables = []
     for data in datasets:

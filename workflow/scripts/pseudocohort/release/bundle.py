@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,26 @@ import pandas as pd
 from ..core.contracts import SYNTHETIC
 from ..core.errors import ContractError
 from ..core.io import atomic
+from ..core.survival import EVENT, TIME
 from . import card as cards
 from .gate import Decision
 
 CHECKSUMS = "SHA256SUMS"
+
+
+def without_follow_up(profiles: ad.AnnData, kinds: Mapping[str, str]) -> ad.AnnData:
+    """Profiles without times and events: these are real patients', and an exact time of follow-up names a patient.
+
+    Parameters
+    ----------
+    profiles : AnnData
+        Synthetic profiles.
+    kinds : mapping of str
+        Covariates of the study and their kinds.
+    """
+    out = profiles.copy()
+    out.obs = out.obs.drop(columns=[name for name, kind in kinds.items() if kind in (TIME, EVENT)], errors="ignore")
+    return out
 
 
 def released(profiles: ad.AnnData, training_set: str, generator: str) -> ad.AnnData:

@@ -38,6 +38,10 @@ EXPERIMENT = Experiment(
         "tstr_balanced_accuracy": "TSTR",
         "memorisation_share": "Memorised", "closer_to_train_share": "Closer to train", "aa_privacy_loss": "AA loss",
         "covariate_(.+)_recovered": "{} effect",
+        "survival_log_hr_r": "log HR r", "survival_permuted_log_hr_r": "log HR r, permuted",
+        "survival_real_calls": "Prognostic, real", "survival_calls": "Prognostic",
+        "survival_recall": "Prognostic found", "survival_false_share": "Prognostic, false",
+        "survival_permuted_calls": "Prognostic, permuted",
     },
     figures=(
         Figure(name="fidelity", draw="figures.fidelity:draw", caption=(

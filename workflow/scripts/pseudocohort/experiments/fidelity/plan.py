@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ...core.groups import rows_by_key
 from ...core.levels import TISSUE_LEVELS
 from ...core.paths import in_data_root
 from ...core.seeds import generator
+from ...core.survival import follow_up
 from ...generators.base.registry import describe, kind_of
 from ..shared.plan import Roles, in_proportion, rows, share_of_donors
 from ..shared.splits import dealt
@@ -50,12 +52,33 @@ def members(obs: pd.DataFrame, row: dict[str, Any], config: dict[str, Any]) -> p
 def request(
     row: dict[str, Any], roles: Roles, config: dict[str, Any], rng: np.random.Generator, *, private: bool
 ) -> pd.DataFrame:
-    """Conditions and levels of the held-out profiles, as far as they were trained on."""
+    """Conditions and levels of the held-out profiles, as far as they were trained on, with their covariates.
+
+    Where patients have a follow-up, covariates are those of training donors of the condition and level instead, all of
+    a donor together: times and events are no measurements that a cohort may take from patients it is compared with.
+    """
     test = roles.requests("test")
     trained = set(map(tuple, roles.requests("train")[["condition", "level"]].to_numpy()))
     if not private:  # which conditions a private generator was trained on is not to be told
         test = test[[tuple(x) in trained for x in test[["condition", "level"]].to_numpy()]]
+        if follow_up(roles.covariates):
+            test = _with_covariates_of(test, roles.requests("train"), list(roles.covariates), rng)
     return in_proportion(test, config["fidelity"]["n_synthetic"] or len(test), rng)
+
+
+def _with_covariates_of(
+    wanted: pd.DataFrame, donors: pd.DataFrame, columns: list[str], rng: np.random.Generator
+) -> pd.DataFrame:
+    """Requests with covariates of donors of the same condition and level, each taken as often as the others."""
+    out = wanted.reset_index(drop=True)
+    there = rows_by_key(donors)
+    for key, places in rows_by_key(out).items():
+        own = there[key]
+        rounds = [rng.permutation(own) for _ in range(-(-len(places) // len(own)))]
+        chosen = donors.iloc[np.concatenate(rounds)[: len(places)]]
+        for name in columns:
+            out.loc[places, name] = chosen[name].to_numpy()
+    return out
 
 
 def settings(config: dict[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from sklearn.decomposition import PCA
 from ...core.io import evaluation_table
 from ...core.seeds import derive
 from ...core.seeds import generator as random_generator
+from ...core.survival import EVENT, TIME, follow_up
 from ...generators.fit.covariates import described
 from ...metrics.adversarial import adversarial_accuracy, matched_adversarial_accuracy
 from ...metrics.correlation import correlation_error, correlation_score, scored_genes
@@ -32,6 +33,7 @@ from ...metrics.moments import frechet_distance, gene_marginals, maximum_mean_di
 from ...metrics.pathways import pathway_recovery, read_gene_sets, set_matrix
 from ...metrics.prdc import precision_recall_density_coverage
 from ...metrics.sizes import donor_halves, matched_subset
+from ...metrics.survival import Patients, survival_recovery
 from ...prepare.scale import Scaler
 from ..shared.classifiers import transferred_accuracy
 from ..shared.inputs import ScoreInputs
@@ -94,13 +96,18 @@ def likeness(
         Covariates and their kinds.
     """
     parts = []
+    follow_up_of = follow_up(kinds or {})
+    others = {name: kind for name, kind in (kinds or {}).items() if kind not in (TIME, EVENT)}
     halves = donor_halves(test.donor, test.classes, random_generator(seed, "donors"))
     for number, (here, there) in enumerate((halves, halves[::-1])):
         rng = random_generator(seed, "half", number)
         stand_in = test[there] if made is None else made[matched_subset(made.classes, test.classes[there], rng)]
         reality = test[here]
         values = compare(train, reality, stand_in, k, rng, seed, sets)
-        values |= covariate_recovery(*((part.x, part.obs) for part in (train, reality, stand_in)), kinds or {})
+        values |= covariate_recovery(*((part.x, part.obs) for part in (train, reality, stand_in)), others)
+        if follow_up_of:
+            patients = (_patients(part, follow_up_of) for part in (reality, stand_in))
+            values |= survival_recovery(*patients, random_generator(seed, "survival", number))
         found: dict[tuple[str | None, str], float] = {(None, metric): v for metric, v in values.items()}
         for condition in np.unique(reality.condition):
             left, right = reality[reality.condition == condition], stand_in[stand_in.condition == condition]
@@ -112,6 +119,14 @@ def likeness(
         both = np.array([part[key] for part in parts if key in part])
         means[key] = float(np.nanmean(both)) if np.isfinite(both).any() else float("nan")
     return means
+
+
+def _patients(profiles: Profiles, columns: tuple[str, str]) -> Patients:
+    """Follow-up of profiles, one of each donor and class: several of a patient are no evidence of their own."""
+    first = ~pd.DataFrame({"donor": profiles.donor, "class": profiles.classes}).duplicated().to_numpy()
+    own = profiles[np.flatnonzero(first)]
+    time, event = (own.obs[name].to_numpy(np.float64) for name in columns)
+    return Patients(own.x, time, event, own.classes)
 
 
 def compare(

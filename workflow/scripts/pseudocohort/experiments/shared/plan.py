@@ -146,7 +146,7 @@ def as_request(obs: pd.DataFrame, conditions: np.ndarray, covariates: Mapping[st
 def average_donor(obs: pd.DataFrame, conditions: np.ndarray, covariates: Mapping[str, str]) -> pd.DataFrame:
     """Requests of the level of the one profile in `obs`, without covariates: the average donor's."""
     request = as_request(obs.iloc[np.zeros(len(conditions), dtype=int)], conditions, {})
-    return request.assign(**{name: np.nan if kind == "numeric" else "" for name, kind in covariates.items()})
+    return request.assign(**{name: "" if kind == "categorical" else np.nan for name, kind in covariates.items()})
 
 
 def in_proportion(request: pd.DataFrame, n: int, rng: np.random.Generator) -> pd.DataFrame:

@@ -19,7 +19,7 @@ _DIFFERENCE = re.compile(r".*(_gain|_saved|_loss|_difference)|.*(gain_over|_over
 _CORRELATION = re.compile(r"(.*_)?r|pearson_delta|em_kept|correlation_score(_.*)?")
 _SHARE = re.compile(
     r"(.*_)?(accuracy|auc|auroc|share|half|rate)|own_rank|own_first|attribution_overlap|em_(used|source_used|confident|labels_right)|macro_f1|discriminative_f1|auprc|aa(_test|_train)?|precision(_train)?"
-    r"|recall(_.*)?|coverage(_train)?|calibration_error|tpr_at_fpr_.*|de_tpr|de_fpr|(discovery|set)_recall"
+    r"|recall(_.*)?|coverage(_train)?|calibration_error|tpr_at_fpr_.*|de_tpr|de_fpr|(discovery|set|survival)_recall"
 )
 #: Not MMD: its unbiased squared estimate is often below 0 where the distributions are equal.
 _POSITIVE = re.compile(

@@ -11,11 +11,16 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from ...core.groups import donor_weights, rows_by_key
+from ...core.groups import donor_weights, keys_of, rows_by_key
 from ...core.levels import FACTORS
+from ...core.survival import EVENT, TIME, Hazard, follow_up
 
 #: Donors beyond the groups and effects from which on effects are estimated.
 MIN_FREEDOM = 10
+#: Iterations of :func:`two_groups`, and the variance of its statistics that it begins with.
+_ITERATIONS, _FIRST_VARIANCE = 200, 9.0
+#: Permutations of :func:`beyond_chance`, and the p from which on it says no.
+_PERMUTATIONS, _CHANCE = 399, 0.05
 
 
 @dataclass
@@ -48,8 +53,25 @@ class Coding:
         centre = np.array([share[value == c].sum() for c in categories])
         return cls(name, categories, centre) if len(categories) > 1 else None
 
+    @property
+    def names(self) -> list[str]:
+        """Columns of ``obs`` that it is made from."""
+        return [self.name]
+
+    def shrinkage(self, f: np.ndarray) -> np.ndarray:
+        """What effects with F statistics (genes,) are multiplied by: the non-negative garrote."""
+        return np.clip(1 - 1 / np.maximum(f, 1e-300), 0, None)
+
+    def described(self) -> dict[str, Any]:
+        """Everything, as JSON has it."""
+        return {
+            "name": self.name, "categories": self.categories, "centre": self.centre.tolist(), "spread": self.spread
+        }  # fmt: skip
+
     def columns(self, obs: pd.DataFrame) -> np.ndarray:
         """Columns (n × columns) of the profiles of `obs`; 0 where the value is missing or a category is not known."""
+        if any(name not in obs for name in self.names):
+            return np.zeros((len(obs), len(self.centre)))
         if not self.categories:
             value = obs[self.name].to_numpy(np.float64)
             return np.where(np.isnan(value), 0.0, (value - self.centre[0]) / self.spread)[:, None]
@@ -58,9 +80,127 @@ class Coding:
         return np.where(known, (value[:, None] == np.array(self.categories)) - self.centre, 0.0)
 
 
+@dataclass
+class FollowUpCoding(Coding):
+    """Time and event as one number: the martingale residual within the condition and level, standardised.
+
+    Its covariance with a gene is the score of that gene's Cox regression, so profiles that are given its effect go with
+    survival as the training profiles do. To first order in a gene's log hazard ratio, its mean given time and event is
+    linear in this number (White & Royston 2009, Statistics in Medicine 28:1982).
+
+    Attributes
+    ----------
+    event : str
+        Name of the event's column; ``name`` is that of the time.
+    hazards : dict
+        Cumulative hazard of the training donors of each (condition, level) with an event.
+    """
+
+    event: str = ""
+    hazards: dict[tuple[str, str], Hazard] = field(default_factory=dict)
+
+    @classmethod
+    def of_follow_up(cls, time: str, event: str, obs: pd.DataFrame, weight: np.ndarray) -> Self | None:
+        """From training profiles with weights (n,), or None where none of them has an event."""
+        known = obs[time].notna().to_numpy() & obs[event].notna().to_numpy()
+        hazards = {}
+        for key, rows in rows_by_key(obs).items():
+            own = obs.iloc[rows[known[rows]]]
+            hazard = Hazard.fit(*(own[c].to_numpy(np.float64) for c in (time, event)), weight[rows[known[rows]]])
+            if len(hazard.times):
+                hazards[key] = hazard
+        coding = cls(time, [], np.zeros(1), 1.0, event, hazards)
+        if not hazards:
+            return None
+        coding.spread = float(np.sqrt((weight * coding.columns(obs)[:, 0] ** 2).sum() / weight[known].sum()))
+        return coding if coding.spread > 0 else None
+
+    @property
+    def names(self) -> list[str]:
+        """Time and event."""
+        return [self.name, self.event]
+
+    def columns(self, obs: pd.DataFrame) -> np.ndarray:
+        """Column (n × 1) of the profiles of `obs`; 0 where the follow-up is missing, or its condition had no event."""
+        out = np.zeros((len(obs), 1))
+        if any(name not in obs for name in self.names):
+            return out
+        time, event = (obs[name].to_numpy(np.float64) for name in self.names)
+        keys, known = keys_of(obs), np.isfinite(time) & np.isfinite(event)
+        for key, hazard in self.hazards.items():
+            rows = np.flatnonzero(known & np.array([key == k for k in keys], dtype=bool))
+            out[rows, 0] = hazard.residual(time[rows], event[rows]) / self.spread
+        return out
+
+    def shrinkage(self, f: np.ndarray) -> np.ndarray:
+        """See :func:`two_groups`."""
+        return two_groups(f)
+
+    def described(self) -> dict[str, Any]:
+        """Everything, as JSON has it."""
+        groups = [[*key, h.times.tolist(), h.cumulative.tolist()] for key, h in self.hazards.items()]
+        return super().described() | {"event": self.event, "hazards": groups}
+
+
+def restored(given: Mapping[str, Any]) -> Coding:
+    """A coding from what :meth:`Coding.described` says."""
+    common = (given["name"], given["categories"], np.array(given["centre"]), given["spread"])
+    if "event" not in given:
+        return Coding(*common)
+    hazards = {(c, level): Hazard(np.array(t), np.array(h)) for c, level, t, h in given["hazards"]}
+    return FollowUpCoding(*common, given["event"], hazards)
+
+
+def two_groups(f: np.ndarray) -> np.ndarray:
+    """Shrinkage (genes,) of effects with F statistics on one degree of freedom: empirical Bayes in two groups.
+
+    Some genes have no effect, the effects of the others are normal; the share of the first and the variance of the
+    second are estimated from all genes (Efron 2008, Statistical Science 23:1). Few genes go with survival: without the
+    first group the chance of thousands of others would be learned and found again.
+    """
+    share, variance = 0.1, _FIRST_VARIANCE
+    for _ in range(_ITERATIONS):
+        odds = share / (1 - share) / np.sqrt(variance) * np.exp(np.minimum(f / 2 * (1 - 1 / variance), 700))
+        chance = odds / (1 + odds)
+        share = float(np.clip(chance.mean(), 1e-6, 1 - 1e-6))
+        variance = max(float((chance * f).sum() / max(chance.sum(), 1e-300)), 1.0)
+    return chance * (1 - 1 / variance)
+
+
+def beyond_chance(x: np.ndarray, obs: pd.DataFrame, coding: Coding) -> bool:
+    """Whether a covariate of one column goes with any gene, or with all together, more than by chance.
+
+    Genes that vary together go with a covariate together by chance, which statistics gene by gene do not see. So the
+    covariate is dealt out anew within conditions and levels; the mean squared correlation (the global test of Goeman et
+    al. 2005, Bioinformatics 21:1950) and the largest one are each compared with those of the permutations at half the
+    level of the test.
+
+    Parameters
+    ----------
+    x : ndarray (n × genes)
+        Standardised profiles, without the effects of other covariates.
+    obs : DataFrame
+        Of them.
+    coding : Coding
+    """
+    column, rng = coding.columns(obs)[:, 0], np.random.default_rng(0)
+    known = np.all([obs[name].notna() for name in coding.names], axis=0)
+    groups = [rows[known[rows]] for rows in rows_by_key(obs).values()]
+    values, parts = [], []
+    for rows in groups:
+        orders = np.stack([np.arange(len(rows)), *(rng.permutation(len(rows)) for _ in range(_PERMUTATIONS))])
+        values.append(column[rows][orders])
+        parts.append(np.asarray(x[rows], np.float64) - x[rows].mean(0))
+    centred = np.concatenate(parts)
+    length = np.sqrt((centred**2).sum(0))
+    squared = (np.concatenate(values, axis=1) @ (centred / np.where(length > 0, length, 1))) ** 2
+    limit = _CHANCE / 2 * (_PERMUTATIONS + 1)
+    return any((one >= one[0]).sum() <= limit for one in (squared.mean(1), squared.max(1)))
+
+
 def is_known(values: pd.Series, kind: str) -> np.ndarray:
     """Whether each value (n,) of a covariate of that kind is there."""
-    return values.notna().to_numpy() if kind == "numeric" else (values.astype(str) != "").to_numpy()
+    return (values.astype(str) != "").to_numpy() if kind == "categorical" else values.notna().to_numpy()
 
 
 def linear_effects(
@@ -122,7 +262,8 @@ class CovariateEffects:
     changes nothing.
 
     The effect of a covariate on a gene is multiplied by (1 - 1/F)+, F being its F statistic: strong effects stay, and
-    most of those that are not there become 0 (the non-negative garrote, Breiman 1995, Technometrics 37:373).
+    most of those that are not there become 0 (the non-negative garrote, Breiman 1995, Technometrics 37:373). Time and
+    event of a follow-up are one number (:class:`FollowUpCoding`) with a shrinkage of its own.
 
     Attributes
     ----------
@@ -135,30 +276,37 @@ class CovariateEffects:
 
     @classmethod
     def fit(cls, z: np.ndarray, obs: pd.DataFrame, kinds: Mapping[str, str]) -> Self:
-        """From standardised training profiles (n × genes); `kinds` are ``categorical`` or ``numeric``."""
-        found = [Coding.fit(name, kind, obs, donor_weights(obs)) for name, kind in sorted(kinds.items())]
+        """From standardised training profiles (n × genes); `kinds` are categorical, numeric, time, event.
+
+        The last two are one follow-up, and go together.
+        """
+        weight, survival = donor_weights(obs), follow_up(kinds)
+        found: list[Coding | None] = [
+            Coding.fit(name, kind, obs, weight) for name, kind in sorted(kinds.items()) if kind not in (TIME, EVENT)
+        ]
+        found += [FollowUpCoding.of_follow_up(*survival, obs, weight)] if survival else []
         codings = [coding for coding in found if coding]
         found = linear_effects(z, obs, codings) if codings else None
         if found is None:
             return cls()
-        shrunk = [effect * np.clip(1 - 1 / np.maximum(f, 1e-300), 0, None) for effect, f in zip(*found, strict=True)]
+        shrunk = [effect * coding.shrinkage(f) for coding, effect, f in zip(codings, *found, strict=True)]
+        if survival and isinstance(codings[-1], FollowUpCoding):
+            others = cls(codings[:-1], np.concatenate([np.zeros((0, z.shape[1])), *shrunk[:-1]]))
+            if not beyond_chance(others.remove(z, obs), obs, codings[-1]):
+                shrunk[-1] = np.zeros_like(shrunk[-1])
         return cls(codings, np.concatenate(shrunk))
 
     def shown(self, obs: pd.DataFrame) -> pd.DataFrame:
         """Requests `obs` for profiles; covariates whose effects these do not have are missing."""
-        known = {"condition", *FACTORS, "level", *(coding.name for coding in self.codings)}
+        known = {"condition", *FACTORS, "level", *(name for coding in self.codings for name in coding.names)}
         missing = {c: np.nan if is_numeric_dtype(obs[c]) else "" for c in obs if c not in known}
         return obs.assign(**missing)
 
     def of(self, obs: pd.DataFrame) -> np.ndarray | float:
         """Effects (n × genes) of the covariates of `obs`; of a covariate that it has no column for, none."""
-        if not any(coding.name in obs for coding in self.codings):
+        if not any(name in obs for coding in self.codings for name in coding.names):
             return 0.0
-        columns = [
-            coding.columns(obs) if coding.name in obs else np.zeros((len(obs), len(coding.centre)))
-            for coding in self.codings
-        ]
-        return np.concatenate(columns, axis=1) @ self.effects
+        return np.concatenate([coding.columns(obs) for coding in self.codings], axis=1) @ self.effects
 
     def remove(self, z: np.ndarray, obs: pd.DataFrame) -> np.ndarray:
         """Standardised profiles, float32, without the effects of their covariates."""
@@ -170,17 +318,13 @@ class CovariateEffects:
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Arrays and metadata for storage."""
-        described = [
-            {"name": c.name, "categories": c.categories, "centre": c.centre.tolist(), "spread": c.spread}
-            for c in self.codings
-        ]
-        return {"effects": self.effects.astype(np.float32)}, {"codings": described}
+        codings = [coding.described() for coding in self.codings]
+        return {"effects": self.effects.astype(np.float32)}, {"codings": codings}
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> Self:
         """Restored from :meth:`state`."""
-        codings = [Coding(c["name"], c["categories"], np.array(c["centre"]), c["spread"]) for c in metadata["codings"]]
-        return cls(codings, arrays["effects"].astype(np.float64))
+        return cls([restored(given) for given in metadata["codings"]], arrays["effects"].astype(np.float64))
 
 
 def described(profiles: ad.AnnData) -> dict[str, str]:
