@@ -298,6 +298,8 @@ def _other_rows(plan: _Study, row: dict[str, Any], draw: _Draw) -> tuple[np.ndar
     rows, _ = plan.members.of(row["training_set"], "train")
     real, _ = plan.members.of(plan.real[row["task"], row["n_real"], row["repeat"]]["training_set"], "train")
     rows = np.setdiff1d(rows, real)
+    if not len(rows):
+        return None
     labels = plan.labels(rows, row)
     keep = np.isin(labels, np.unique(draw.y))
     rows, labels = rows[keep], labels[keep]
