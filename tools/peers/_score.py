@@ -15,6 +15,7 @@ from pseudocohort.experiments.shared.classifiers import balanced_accuracy, choos
 from pseudocohort.experiments.shared.estimators import BEST
 from pseudocohort.experiments.shared.standardise import moderated_scale
 from pseudocohort.generators.fit.detection import DetectionLimits
+from pseudocohort.metrics.copies import copied_donors
 from pseudocohort.metrics.correlation import correlation_error, correlation_score
 from pseudocohort.metrics.discovery import attribution_overlap, discovery
 from pseudocohort.metrics.discriminator import discriminator_auc
@@ -132,6 +133,6 @@ def scores(
     out |= {column: float(areas[attack]) for attack, column in ATTACKS.items()}
     out["attack_strongest"] = float(areas.max())
     if made is not None:
-        copies, near = measure.exact_copies(made, train)
-        out["copies"] = float(len(copies) + near) / len(made)
+        exact, near = copied_donors(made.x, train.x, train.obs["donor"].to_numpy())
+        out["copies"] = float((exact | near).mean())
     return out

@@ -160,8 +160,9 @@ def _warn_of_single_donors(seen: pd.DataFrame) -> None:
     if len(single := list(donors.index[donors == 1])):
         have = "condition has" if len(single) == 1 else f"of {len(donors)} conditions have"
         warnings.warn(
-            f"{len(single)} {have} a single donor: {some(single, 3)}. Synthetic profiles there lie around this donor's "
-            "own, and say nothing of how patients differ: add donors, merge conditions, or leave them out",
+            f"{len(single)} {have} a single donor: {some([repr(c) for c in single], 3)}. Synthetic profiles there lie "
+            "around this donor's own, and say nothing of how patients differ: add donors, merge conditions, or leave "
+            "them out",
             stacklevel=3,
         )
 

@@ -116,8 +116,8 @@ def as_anndata(data: Any, columns: Sequence[Any], layer: str | None = None, wher
         whole = [c for c in values if is_integer_dtype(values[c]) and values[c].any()]
         if 0 < len(whole) < _FEW * values.shape[1]:
             warnings.warn(
-                f"{where}: {some(whole, 5)}: whole numbers only, unlike the other columns, and taken as genes. If "
-                "this is annotation, leave it out, or name it in covariates",
+                f"{where}: {some([repr(c) for c in whole], 5)}: whole numbers only, unlike the other columns, and taken "
+                "as genes. If this is annotation, leave it out, or name it in covariates",
                 stacklevel=4,
             )
         x, var = values.to_numpy(), pd.DataFrame(index=values.columns)
@@ -215,7 +215,7 @@ def column_of(data: ad.AnnData, values: Labels, name: str, where: str = "profile
         ids = ids() if callable(ids) else ids
         if ids is not None and len(ids) and set(map(str, ids)) <= set(data.var_names):
             raise UserError(
-                f"{name} is given for {some(list(ids), 3)}, which are columns; rows are the profiles",
+                f"{name} is given for {some([repr(i) for i in ids], 3)}, which are columns; rows are the profiles",
                 where=where,
                 remedy=_TURN,
             )
