@@ -116,7 +116,7 @@ def as_anndata(data: Any, columns: Sequence[Any], layer: str | None = None, wher
         whole = [c for c in values if is_integer_dtype(values[c]) and values[c].any()]
         if 0 < len(whole) < _FEW * values.shape[1]:
             warnings.warn(
-                f"{where}: {some([repr(c) for c in whole], 5)}: whole numbers only, unlike the other columns, and taken "
+                f"{where}: {some([repr(c) for c in whole], 5)}: whole numbers only, unlike the other columns, taken "
                 "as genes. If this is annotation, leave it out, or name it in covariates",
                 stacklevel=4,
             )
