@@ -18,7 +18,10 @@ def number(value: float, digits: int = 2) -> str:
 
 def words(name: str) -> str:
     """Name of an attack or operator in words."""
-    spelled = {"gaussian": "Gaussian", "bayes": "Bayes", "pca": "PCA", "logan": "LOGAN", "domias": "DOMIAS"}
+    spelled = {
+        "gaussian": "Gaussian", "bayes": "Bayes", "pca": "PCA", "logan": "LOGAN", "domias": "DOMIAS", "see": "SEE",
+        "pc5": "without five components",
+    }  # fmt: skip
     return " ".join(spelled.get(word, word) for word in name.split("_"))
 
 
