@@ -51,7 +51,7 @@ ReturnToService=2
 MinJobAge=3600
 AccountingStorageType=accounting_storage/none
 GresTypes=gpu
-NodeName=$host NodeAddr=127.0.0.1 CPUs=$(nproc) RealMemory=65536 Gres=gpu:fake:1 State=UNKNOWN
+NodeName=$host NodeAddr=127.0.0.1 Sockets=$(getconf _NPROCESSORS_ONLN) CoresPerSocket=1 ThreadsPerCore=1 RealMemory=65536 Gres=gpu:fake:1 State=UNKNOWN
 PartitionName=cpu Nodes=$host Default=YES MaxTime=INFINITE State=UP
 PartitionName=gpu Nodes=$host MaxTime=INFINITE State=UP
 CONF
