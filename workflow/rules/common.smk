@@ -266,6 +266,11 @@ def settings_of_truths(wildcards):
     return {k: v for k, v in config["interventions"].items() if k != "questions"}
 
 
+def pathway_file(wildcards):
+    """The GMT file of pathways, as the configuration names it: a string would have to have no {data_root}."""
+    return config["fidelity"]["gene_sets"]
+
+
 def question_files(wildcards):
     """Files that answers are made from; simulated ones come as a folder."""
     return _files_of_interventions("graph", "druggable")

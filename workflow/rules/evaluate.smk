@@ -87,7 +87,7 @@ rule interventions:
     params:
         study=config["study"],
         settings=settings_of_truths,
-        gene_sets=config["fidelity"]["gene_sets"],
+        gene_sets=pathway_file,
         root=configuration.data_root(config),
         seed=config["seed"],
         generator_settings=config["generator_settings"],

@@ -49,7 +49,7 @@ rule intervene:
         title=config["title"] or config["study"],
         simulated=config["simulated"],
         settings=settings_of_questions,
-        gene_sets=config["fidelity"]["gene_sets"],
+        gene_sets=pathway_file,
         root=configuration.data_root(config),
         seed=config["seed"],
         code=code_version("intervene.run", "intervene.write"),
