@@ -266,8 +266,16 @@ def settings_of_truths(wildcards):
     return {k: v for k, v in config["interventions"].items() if k != "questions"}
 
 
+# Strings among params are taken for patterns of wildcards: what may have braces in it comes from a function.
+
+
+def title_of_study(wildcards):
+    """Title of the study, or its name."""
+    return config["title"] or config["study"]
+
+
 def pathway_file(wildcards):
-    """The GMT file of pathways, as the configuration names it: a string would have to have no {data_root}."""
+    """The GMT file of pathways, as the configuration names it."""
     return config["fidelity"]["gene_sets"]
 
 

@@ -46,7 +46,7 @@ rule intervene:
         mem_mb=memory(3000, 20),
         runtime=minutes(60),
     params:
-        title=config["title"] or config["study"],
+        title=title_of_study,
         simulated=config["simulated"],
         settings=settings_of_questions,
         gene_sets=pathway_file,

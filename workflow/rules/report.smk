@@ -157,7 +157,7 @@ rule data_page:
         mem_mb=memory(1000),
         runtime=minutes(10),
     params:
-        title=config["title"] or config["study"],
+        title=title_of_study,
         code=code_version("report.data_section"),
         templates=template_version(),
     script:
