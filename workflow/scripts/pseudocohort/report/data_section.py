@@ -269,7 +269,10 @@ def _example(found: Any, dataset: str) -> str:
 
 def left_out_table(quality: dict[str, dict[str, Any]]) -> Table | None:
     """What of each dataset did not enter, and why; the largest numbers first."""
-    return _frame(pd.DataFrame(_left_out(quality)), "What was left out", NOTES["left_out"], rows=None)
+    table = pd.DataFrame(_left_out(quality))
+    if len(table) and not table["For example"].any():  # of cells, numbers alone are kept
+        table = table.drop(columns="For example")
+    return _frame(table, "What was left out", NOTES["left_out"], rows=None)
 
 
 def conditions_table(conditions: pd.DataFrame) -> Table | None:
