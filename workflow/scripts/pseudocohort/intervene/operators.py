@@ -58,13 +58,12 @@ class TissueModel:
         times = np.ones(len(x)) if times is None else times
         given = (x, classes, times)
         x, classes, times = x[times > 0], classes[times > 0], times[times > 0]
-        centred = centre(x, classes, times)
+        z = centre(x, classes, times)
         weight = np.sqrt(times)[:, None]
-        sd = np.sqrt(_mean_squares(centred, times))
+        sd = np.sqrt(_mean_squares(z, times))
         varies = sd > _CONSTANT
         scale = np.where(varies, sd, 1.0)
-        z = centred  # in place: a second matrix of 3,000 profiles of 40,000 genes is 1 GB
-        z /= scale
+        z /= scale  # in place: a second matrix of 3,000 profiles of 40,000 genes is 1 GB
         z *= weight
         gram = _gram(z)
         share = shrinkage(z, times, gram)
