@@ -11,7 +11,8 @@ them the mixture that also names the unlabelled patients for the generators (:mo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, lru_cache
 from typing import Any
 
 import anndata as ad
@@ -30,6 +31,9 @@ from . import pool_baselines as methods
 from .names import BASELINES, COMBINED
 from .pool_baselines import C, Draw
 
+#: Rows of the plan of one k and draw, by arm.
+_Arms = dict[str, dict[str, Any]]
+
 
 class _Study:
     """Real tissue and cell-level profiles of each training set, and the scores collected so far."""
@@ -39,10 +43,15 @@ class _Study:
         self.conditions = np.array(sorted(given.settings["conditions"]), dtype=object)
         self.members = given.index
         self.level = given.profiles.obs["level"].astype(str).to_numpy()
-        self.sets: dict[tuple[int, int], dict[str, dict[str, Any]]] = {}  # by k and draw, then by arm
+        self.sets: dict[tuple[int, int], _Arms] = {}  # by k and draw
         for row in rows:
             self.sets.setdefault((int(row["n_real"]), int(row["repeat"])), {})[row["regime"]] = row
-        self._spaces: dict[bytes, base.TissueSpace] = {}
+        self._spaces: dict[bytes, base.TissueSpace] = given.shared.setdefault("spaces", {})
+        #: Rows of baselines by name, k and draw.
+        self._baselines: dict[tuple[str, int, int], list[dict[str, Any]]] = given.shared.setdefault("baselines", {})
+        # The methods of a draw ask for the same profiles one after the other.
+        self.tissue = lru_cache(maxsize=4)(self._tissue)
+        self.dataset = cache(self._dataset)
         self.rows: list[dict[str, Any]] = []
 
     def x(self, positions: np.ndarray) -> np.ndarray:
@@ -66,7 +75,7 @@ class _Study:
             self._spaces[key] = base.TissueSpace.of(self.x(pool))
         return self._spaces[key]
 
-    def tissue(self, training_set: str, role: str) -> tuple[np.ndarray, np.ndarray]:
+    def _tissue(self, training_set: str, role: str) -> tuple[np.ndarray, np.ndarray]:
         """Standardised tissue profiles of a role, and their labels."""
         positions, labels = self.members.of(training_set, role)
         at = self.level[positions] == self.settings["tissue_level"]
@@ -77,6 +86,21 @@ class _Study:
         at = self.level[positions] == self.settings["cell_level"]
         lines = self.profiles.obs["donor"].astype(str).to_numpy()[positions[at]]
         return base.Cells(self.x(positions[at]), labels[at], lines)
+
+    def _dataset(self, training_set: str) -> str:
+        """Datasets of the held-out profiles."""
+        test, _ = self.members.of(training_set, "test")
+        return "+".join(sorted(self.profiles.obs["dataset"].iloc[test].astype(str).unique()))
+
+    def baseline(self, name: str, score: Callable[[_Study, _Arms], None]) -> None:
+        """Record what `score` records of each draw; each once for all generators of an evaluation."""
+        for key, sets in self.sets.items():
+            if (name, *key) not in self._baselines:
+                before = len(self.rows)
+                score(self, sets)
+                self._baselines[name, *key] = self.rows[before:]
+            else:
+                self.rows += self._baselines[name, *key]
 
     def record(
         self,
@@ -91,10 +115,9 @@ class _Study:
         task: str | None = None,
     ) -> None:
         """Add `scores` of one generator, arm and draw to the table."""
-        test, _ = self.members.of(row["training_set"], "test")
         keys = {
             "study": self.study,
-            "dataset": "+".join(sorted(self.profiles.obs["dataset"].iloc[test].astype(str).unique())),
+            "dataset": self.dataset(row["training_set"]),
             "task": task,
             "generator": generator,
             "regime": arm,
@@ -154,24 +177,22 @@ class _Study:
         return self.classify(training_set, np.concatenate([real, x]), np.concatenate([labels, y]), weight)
 
 
-def _arms(plan: _Study) -> Iterator[tuple[str, dict[str, Any]]]:
+def _with_cells(sets: _Arms) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every training set that holds cell-level profiles, with its arm; variants of an arm hold the same ones."""
-    for sets in plan.sets.values():
-        for arm, row in sets.items():
-            if arm != "tissue_only" and "+" not in arm:
-                yield arm, row
+    for arm, row in sets.items():
+        if arm != "tissue_only" and "+" not in arm:
+            yield arm, row
 
 
-def _real_only(plan: _Study) -> None:
+def _real_only(plan: _Study, sets: _Arms) -> None:
     """The k real profiles alone, from any arm of the draw (they are the same in all)."""
-    for (k, _), sets in plan.sets.items():
-        if k == 0:
-            continue
-        row = sets.get("tissue_only") or next(iter(sets.values()))
-        x, y = plan.tissue(row["training_set"], "train")
-        keys = {"generator": "real", "arm": "tissue_only"}
-        plan.record(row, plan.classify(row["training_set"], x, y, np.ones(len(x))), **keys)
-        plan.record_centroids(row, base.class_means(x, y, plan.conditions), plan.conditions, **keys)
+    row = sets.get("tissue_only") or next(iter(sets.values()))
+    if int(row["n_real"]) == 0:
+        return
+    x, y = plan.tissue(row["training_set"], "train")
+    keys = {"generator": "real", "arm": "tissue_only"}
+    plan.record(row, plan.classify(row["training_set"], x, y, np.ones(len(x))), **keys)
+    plan.record_centroids(row, base.class_means(x, y, plan.conditions), plan.conditions, **keys)
 
 
 def _ceiling(plan: _Study) -> None:
@@ -256,9 +277,9 @@ def _pool_sizes(plan: _Study) -> None:
             _record_evidence(plan, row, "cell_only", draw, task=f"pool:{size}")
 
 
-def _stacking(plan: _Study) -> None:
+def _stacking(plan: _Study, sets: _Arms) -> None:
     """Cell-level profiles as extra training rows of low weight."""
-    for arm, row in _arms(plan):
+    for arm, row in _with_cells(sets):
         x, y = plan.tissue(row["training_set"], "train")
         cells = plan.cells(row["training_set"])
         rows = np.concatenate([x, cells.standardised()])
@@ -267,11 +288,11 @@ def _stacking(plan: _Study) -> None:
         plan.record(row, scores, generator="stacking", arm=arm)
 
 
-def _level_shift(plan: _Study) -> None:
+def _level_shift(plan: _Study, sets: _Arms) -> None:
     """Gaussian profiles around shifted cell-level centroids, used like a generator's."""
     n = plan.settings["n_synthetic"]
     labels = np.repeat(plan.conditions, n)
-    for arm, row in _arms(plan):
+    for arm, row in _with_cells(sets):
         name, space = row["training_set"], plan.space(row["training_set"])
         means = base.level_shift_means(plan.cells(name), space, plan.conditions)
         rng = random_generator(plan.seed, "level_shift", name)
@@ -281,9 +302,9 @@ def _level_shift(plan: _Study) -> None:
         plan.record_centroids(row, means, plan.conditions, **keys)
 
 
-def _empirical_bayes(plan: _Study) -> None:
+def _empirical_bayes(plan: _Study, sets: _Arms) -> None:
     """Nearest posterior class mean."""
-    for arm, row in _arms(plan):
+    for arm, row in _with_cells(sets):
         name = row["training_set"]
         real, pool = plan.tissue(name, "train"), plan.space(name).pool
         means, worth = base.empirical_bayes_means(plan.cells(name), plan.conditions, *real, pool)
@@ -367,11 +388,11 @@ def combination(given: ScoreInputs) -> pd.DataFrame:
         draws = {row["repeat"] for row in given.own_rows}
         rows = [row for row in rows if row["repeat"] in draws]
     plan = _Study(given, rows)
-    _real_only(plan)
-    _stacking(plan)
-    _level_shift(plan)
+    plan.baseline("real", _real_only)
+    plan.baseline("stacking", _stacking)
+    plan.baseline("level_shift", _level_shift)
     if generator == "real":
-        _empirical_bayes(plan)
+        plan.baseline("empirical_bayes", _empirical_bayes)
         _methods(plan)
         _ceiling(plan)
         _pool_sizes(plan)

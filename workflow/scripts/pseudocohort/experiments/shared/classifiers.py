@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import average_precision_score, f1_score
 from sklearn.svm import LinearSVC
 
 from ...core.errors import UserError
@@ -19,6 +18,7 @@ from ...core.seeds import derive
 from ...generators.space.means import predict_class_means
 from ...generators.space.variance_components import Classes
 from ...metrics.calibration import brier, calibration_error
+from ...metrics.classification import average_precision, macro_f1
 from .estimators import BASELINES, BEST, CLASSIFIERS, RECALL
 
 #: Setting where it is not chosen: inverse L2 penalty of ``logistic`` and ``svm``, shrinkage of ``lda``, threshold of
@@ -61,6 +61,8 @@ class Network:
         """Fit to rows `x` (n × genes) with labels `y`."""
         import torch  # takes seconds to import, and only this classifier needs it
 
+        from ...generators.engine.optimisers import AdamW
+
         self.classes_, codes = np.unique(y, return_inverse=True)
         rng = np.random.default_rng(self.seed)
         share = sample_weight / sample_weight.sum()
@@ -73,7 +75,7 @@ class Network:
                 torch.nn.Dropout(0.3),
                 torch.nn.Linear(self.HIDDEN, len(self.classes_)),
             )
-            optimiser = torch.optim.AdamW(self.model.parameters(), lr=1e-3, weight_decay=1e-2)
+            optimiser = AdamW(self.model.parameters(), lr=1e-3, weight_decay=1e-2)
             for _ in range(self.STEPS):
                 rows = torch.as_tensor(rng.choice(len(x), size=self.BATCH, p=share))
                 loss = torch.nn.functional.cross_entropy(self.model(data[rows]), target[rows])
@@ -471,12 +473,11 @@ def metrics(truth: np.ndarray, predictions: np.ndarray, scores: np.ndarray, clas
     present = np.unique(truth)
     column = {k: i for i, k in enumerate(classes)}
     auprc = [
-        average_precision_score(truth == k, scores[:, column[k]] if k in column else np.zeros(len(truth)))
-        for k in present
+        average_precision(truth == k, scores[:, column[k]] if k in column else np.zeros(len(truth))) for k in present
     ]
     return {
         "balanced_accuracy": balanced_accuracy(truth, predictions),
-        "macro_f1": float(f1_score(truth, predictions, labels=present, average="macro", zero_division=0)),
+        "macro_f1": macro_f1(truth, predictions),
         "auprc": float(np.mean(auprc)),
         "accuracy": float((truth == predictions).mean()),
     }

@@ -56,9 +56,15 @@ class Members:
         )
         groups = rows.groupby(members["training_set"].astype(str).to_numpy(), sort=False)
         self._sets = dict(iter(groups))
+        self._found: dict[tuple[str, ...], tuple[np.ndarray, np.ndarray]] = {}
 
     def of(self, training_set: str, *roles: str) -> tuple[np.ndarray, np.ndarray]:
-        """Row numbers in the profiles, and conditions, of the members in `roles`; both (n,)."""
-        group = self._sets[training_set]
-        group = group[group["role"].isin(roles)]
-        return group["position"].to_numpy(), group["condition"].to_numpy()
+        """Row numbers in the profiles, and conditions, of the members in `roles`; both (n,) and read-only."""
+        if (key := (training_set, *roles)) not in self._found:
+            group = self._sets[training_set]
+            group = group[group["role"].isin(roles)]
+            found = group["position"].to_numpy(), group["condition"].to_numpy()
+            for array in found:
+                array.setflags(write=False)
+            self._found[key] = found
+        return self._found[key]

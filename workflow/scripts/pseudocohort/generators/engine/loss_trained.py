@@ -14,6 +14,7 @@ from ...core.seeds import derive
 from ..base.checkpoint import Checkpoint
 from .batches import Batches
 from .network_generator import NetworkGenerator, Seeds
+from .optimisers import AdamW
 from .streams import Streams
 from .training import Losses, Training, Validation, cosine
 
@@ -71,9 +72,7 @@ class LossTrainedGenerator(NetworkGenerator):
         """Train `network`, or a stack of networks, by AdamW on :meth:`loss`; the run, which averages its weights."""
         s, phases = self.settings, self.phases(batches)
         *starts, steps = itertools.accumulate((phase.steps for phase in phases), initial=0)
-        optimiser = torch.optim.AdamW(
-            network.parameters(), lr=s["learning_rate"], weight_decay=s["weight_decay"], fused=True
-        )
+        optimiser = AdamW(network.parameters(), lr=s["learning_rate"], weight_decay=s["weight_decay"], fused=True)
         run = Training(
             {"network": network}, {"network": optimiser},
             averaged="network", decay=s["decay"], seed=seed, device=self.device,

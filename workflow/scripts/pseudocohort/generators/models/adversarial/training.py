@@ -13,6 +13,7 @@ from ...base.serialization import of_prefix, with_prefix
 from ...engine.batches import Batches
 from ...engine.network_generator import NetworkGenerator, Tables, arrays_of, with_weights
 from ...engine.networks import ProjectionCritic, Synthesiser
+from ...engine.optimisers import Adam, RMSprop
 from ...engine.training import Losses, Trained, Training, number_of_steps
 
 
@@ -50,8 +51,8 @@ class AdversarialGenerator(NetworkGenerator):
     def optimiser(self, module: nn.Module, rate: float) -> torch.optim.Optimizer:
         """Optimiser of the generator or the critic."""
         if self.settings.get("optimiser") == "rmsprop":
-            return torch.optim.RMSprop(module.parameters(), lr=rate)
-        return torch.optim.Adam(module.parameters(), lr=rate, betas=self.betas, fused=True)
+            return RMSprop(module.parameters(), lr=rate)
+        return Adam(module.parameters(), lr=rate, betas=self.betas, fused=True)
 
     def train(self, network, batches, seed, checkpoint, critic: nn.Module) -> Training:
         s = self.settings

@@ -15,6 +15,7 @@ from ...base.checkpoint import Checkpoint
 from ...base.device import choose_device
 from ...base.ledger import Ledger, Mechanism, noise_for
 from ...engine.network_generator import NetworkGenerator, factor_numbers
+from ...engine.optimisers import AdamW
 from ...engine.training import Training, cosine
 from ...private.dp_sgd import DonorBatches, private_gradient
 from ...private.noise import NoiseKey
@@ -101,7 +102,7 @@ class DPDDPM(DDPM):
     ) -> Training:
         """Train by private gradients; times and noises of the diffusion come from `seed`, and need not be secret."""
         s = self.settings
-        optimiser = torch.optim.AdamW(network.parameters(), lr=s["learning_rate"], weight_decay=s["weight_decay"])
+        optimiser = AdamW(network.parameters(), lr=s["learning_rate"], weight_decay=s["weight_decay"])
         run = Training(
             {"network": network}, {"network": optimiser},
             averaged="network", decay=s["decay"], seed=seed, device=self.device, learning_rate=cosine,
