@@ -27,7 +27,9 @@ def software() -> pd.DataFrame:
             key[name] = version(name)
         except PackageNotFoundError:
             key[name] = "not installed"
-    others = {d.metadata["Name"].lower(): d.version for d in distributions() if d.metadata["Name"]}
+    # Each question about a distribution reads its file of metadata anew.
+    known = [d.metadata for d in distributions()]
+    others = {m["Name"].lower(): m["Version"] for m in known if m["Name"]}
     rows = [(n, v, True) for n, v in key.items()] + [(n, v, False) for n, v in sorted(others.items()) if n not in key]
     return pd.DataFrame(rows, columns=["package", "version", "key"])
 
@@ -43,14 +45,20 @@ def _commit(folder: Path) -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def machine() -> dict[str, Any]:
-    """Operating system, processors, accelerator (empty if none) and commit of the workflow."""
+def _accelerator() -> str:
+    """Name of the GPU that networks would be trained on, or an empty string."""
+    if version("torch").endswith("+cpu"):
+        return ""  # no GPU for this build, whose import takes seconds
     import torch
 
-    accelerator = torch.cuda.get_device_name(0) if torch.cuda.is_available() else ""
+    return torch.cuda.get_device_name(0) if torch.cuda.is_available() else ""
+
+
+def machine() -> dict[str, Any]:
+    """Operating system, processors, accelerator (empty if none) and commit of the workflow."""
     return {
         "system": f"{platform.system()} {platform.machine()}",
         "processors": os.cpu_count(),
-        "accelerator": accelerator,
+        "accelerator": _accelerator(),
         "commit": _commit(Path(__file__).parent),
     }
