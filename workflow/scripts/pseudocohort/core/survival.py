@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -50,3 +50,56 @@ class Hazard:
         """Martingale residuals (n,): event less cumulative hazard. They add up to 0 where it was fitted."""
         steps = np.concatenate([[0.0], self.cumulative])
         return event - steps[np.searchsorted(self.times, time, side="right")]
+
+    def times_at(self, cumulative: np.ndarray) -> np.ndarray:
+        """Times (n,) at which the cumulative hazard, linear between events, reaches values (n,); infinite beyond."""
+        return np.interp(cumulative, [0.0, *self.cumulative], [0.0, *self.times], right=np.inf)
+
+
+@dataclass(frozen=True)
+class FollowUpTimes:
+    """Times and events of one group of patients as a distribution, from which those of others are drawn.
+
+    An event and the end of observation are independent given the group, as in every estimate of its survival. Both
+    hazards are constant between the times at which patients had them, so that those who are drawn survive as the
+    patients did and have times of their own.
+
+    Attributes
+    ----------
+    event, censoring : Hazard
+    longest : float
+        Longest time of a patient: nobody is observed beyond it.
+    whole : bool
+        Whether times are whole numbers, as days are.
+    """
+
+    event: Hazard
+    censoring: Hazard
+    longest: float
+    whole: bool
+
+    @classmethod
+    def fit(cls, time: np.ndarray, event: np.ndarray, weight: np.ndarray) -> Self:
+        """From times (n,), events (n,), 0 or 1, and weights (n,) of patients, one or more."""
+        hazards = (Hazard.fit(time, ended, weight) for ended in (event, 1 - event))
+        return cls(*hazards, float(time.max()), bool((time == np.round(time)).all()))
+
+    def draw(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Times and events (n,), 0 or 1, of n patients."""
+        event, censoring = (hazard.times_at(rng.exponential(size=n)) for hazard in (self.event, self.censoring))
+        time = np.minimum(np.minimum(event, censoring), self.longest)
+        return np.round(time) if self.whole else time, (event <= time).astype(np.float64)
+
+    def described(self) -> dict[str, Any]:
+        """Everything, as JSON has it."""
+        hazards = {
+            name: [hazard.times.tolist(), hazard.cumulative.tolist()]
+            for name, hazard in (("event", self.event), ("censoring", self.censoring))
+        }
+        return hazards | {"longest": self.longest, "whole": self.whole}
+
+    @classmethod
+    def restored(cls, given: Mapping[str, Any]) -> Self:
+        """From what :meth:`described` says."""
+        hazards = (Hazard(*map(np.array, given[name])) for name in ("event", "censoring"))
+        return cls(*hazards, given["longest"], given["whole"])
