@@ -123,7 +123,7 @@ def fit(
            days  died
     P0001    52     1
     P0002   683     1
-    >>> cohort = pc.fit(real, "cancer", generator="mvn", survival={"time": "days", "event": "died"})
+    >>> cohort = pc.fit(real, "cancer", generator="independent", survival={"time": "days", "event": "died"})
     >>> cohort.sample(100).obs[["days", "died"]].head(2)
                    days  died
     synthetic-0   994.0   1.0

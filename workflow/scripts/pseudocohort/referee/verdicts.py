@@ -329,9 +329,8 @@ def survival_verdict(table: pd.DataFrame | None, lacking: list[str]) -> dict[str
         why = f"of the held-out donors, or as many profiles of the cohort, a half has fewer than {FEWEST_EVENTS} events"
         advice = "Hold out more donors."
         if lacking:
-            why = f"{' and '.join(names[name] for name in lacking)} have no follow-up".replace(
-                "cohort have", "cohort has"
-            )
+            verb = "has" if lacking == [SYNTHETIC] else "have"
+            why = f"{' and '.join(names[name] for name in lacking)} {verb} no follow-up"
             advice = "Give both columns for the held-out donors and for the synthetic cohort."
         return _verdict(SURVIVAL, Outcome.CANNOT_TELL, f"Cannot tell: {why}.", advice)
     made, floor, real, real_floor = (found[g, m] for g in (SYNTHETIC, REAL) for m in known)
@@ -348,7 +347,7 @@ def survival_verdict(table: pd.DataFrame | None, lacking: list[str]) -> dict[str
         ]
     ]
     if real["ci_low"] <= real_floor["value"]:
-        answer = f"Cannot tell, real patients do not agree with each other beyond permuted times: {numbers}."
+        answer = f"Cannot tell: real patients do not agree with each other beyond permuted times; {numbers}."
         return _verdict(SURVIVAL, Outcome.CANNOT_TELL, answer, "Hold out more donors with events.", calls)
     if made["ci_high"] < real["ci_low"]:
         advice = "Do not look for prognostic genes in it."

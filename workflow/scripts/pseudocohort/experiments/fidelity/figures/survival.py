@@ -148,6 +148,7 @@ def _panel(ax: Axes, pair: Pair, symbols: np.ndarray, limit: float) -> dict[str,
     ax.set_xlim(-limit, limit)
     ax.set_ylim(-limit, limit)
     ax.set_aspect("equal")
+    ax.locator_params(nbins=5)
     ax.text(
         0.98, 0.02, f"{pair.events[0]} and {pair.events[1]} events", transform=ax.transAxes, ha="right", va="bottom",
         fontsize=7.5, color=INK,
