@@ -62,33 +62,35 @@ class FollowUpTimes:
 
     An event and the end of observation are independent given the group, as in every estimate of its survival. Both
     hazards are constant between the times at which patients had them, so that those who are drawn survive as the
-    patients did and have times of their own.
+    patients did and have times of their own. Nobody is observed beyond the longest time of a patient.
 
     Attributes
     ----------
     event, censoring : Hazard
-    longest : float
-        Longest time of a patient: nobody is observed beyond it.
     whole : bool
         Whether times are whole numbers, as days are.
     """
 
     event: Hazard
     censoring: Hazard
-    longest: float
     whole: bool
 
     @classmethod
     def fit(cls, time: np.ndarray, event: np.ndarray, weight: np.ndarray) -> Self:
         """From times (n,), events (n,), 0 or 1, and weights (n,) of patients, one or more."""
         hazards = (Hazard.fit(time, ended, weight) for ended in (event, 1 - event))
-        return cls(*hazards, float(time.max()), bool((time == np.round(time)).all()))
+        return cls(*hazards, bool((time == np.round(time)).all()))
 
     def draw(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Times and events (n,), 0 or 1, of n patients."""
-        event, censoring = (hazard.times_at(rng.exponential(size=n)) for hazard in (self.event, self.censoring))
-        time = np.minimum(np.minimum(event, censoring), self.longest)
-        return np.round(time) if self.whole else time, (event <= time).astype(np.float64)
+        time, ended = np.full(n, np.inf), np.zeros(n)
+        # At the longest time the two hazards of the last patient add up to 1: at most 37 % are drawn again.
+        while (rows := np.flatnonzero(np.isinf(time))).size:
+            event, censoring = (
+                hazard.times_at(rng.exponential(size=rows.size)) for hazard in (self.event, self.censoring)
+            )
+            time[rows], ended[rows] = np.minimum(event, censoring), event <= censoring
+        return np.round(time) if self.whole else time, ended
 
     def described(self) -> dict[str, Any]:
         """Everything, as JSON has it."""
@@ -96,10 +98,10 @@ class FollowUpTimes:
             name: [hazard.times.tolist(), hazard.cumulative.tolist()]
             for name, hazard in (("event", self.event), ("censoring", self.censoring))
         }
-        return hazards | {"longest": self.longest, "whole": self.whole}
+        return hazards | {"whole": self.whole}
 
     @classmethod
     def restored(cls, given: Mapping[str, Any]) -> Self:
         """From what :meth:`described` says."""
         hazards = (Hazard(*map(np.array, given[name])) for name in ("event", "censoring"))
-        return cls(*hazards, given["longest"], given["whole"])
+        return cls(*hazards, given["whole"])
