@@ -170,7 +170,7 @@ def audit(
     for name in evaluations:
         if name not in EVALUATIONS:
             raise UserError(f"no evaluation {name!r}", where="evaluations", remedy=f"one of: {', '.join(EVALUATIONS)}")
-    uses = {name: f"the {what}" for what, name in (("condition", condition), ("donor", donor)) if name}
+    uses = {name: f"the {what}" for what, name in (("condition", condition), ("donor", donor)) if isinstance(name, str)}
     columns = survival_columns(survival, uses)
     given = {"train": train, "synthetic": synthetic, "holdout": holdout, "reference": reference}
     cohorts = {
