@@ -155,7 +155,7 @@ def whole_page(tmp_path):
         config={
             "study": "s", "title": "<script>alert(1)</script>", "simulated": True, "datasets": ["d"], "seed": 1,
             "generators": ["copy", "mvn", "ddpm"], "augmentation": {"tasks": {"t": {"title": "the task"}}},
-            "prepare": {"gene_space": {"kind": "most_variable"}}, "experiments": list(TABLES),
+            "prepare": {"gene_space": {"kind": "most_variable"}, "survival": {}}, "experiments": list(TABLES),
             "privacy": {"training_lengths": {}, "release_sizes": []},
         },
         verdicts=json.loads(json.dumps(verdicts(TABLES, CONFIG))),

@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+from statsmodels.duration.survfunc import SurvfuncRight
 
 import pseudocohort as pc
 from pseudocohort import configuration
@@ -63,8 +64,8 @@ def test_importing_the_package_is_free_and_the_interface_complete(project_root):
         pc.colour  # noqa: B018
 
 
-@pytest.mark.parametrize("name", ["mvn", "flow"])
-def test_profiles_are_those_of_the_workflows_scripts(name, real, tmp_path, project_root):
+@pytest.mark.parametrize(("name", "survival"), [("mvn", False), ("flow", False), ("mvn", True), ("flow", True)])
+def test_profiles_are_those_of_the_workflows_scripts(name, survival, real, tmp_path, project_root):
     """A tiny prepared study goes through plan, train.py and generate.py; the interface gives the same numbers."""
     obs = real.obs.rename(columns={"cancer": "condition", "patient": "donor"}).assign(
         dataset="x", technology="bulk", aggregation="bulk", context="tumour", level="tumour", unit="log2(tpm + 1)",
@@ -72,7 +73,13 @@ def test_profiles_are_those_of_the_workflows_scripts(name, real, tmp_path, proje
     )  # fmt: skip
     obs.loc[obs.index[::3], ["context", "level"]] = "normal"
     told = {"unit": "log2 expression", "scale": "unscaled", "covariates": {"sex": "categorical"}}
-    profiles = ad.AnnData(real.X, obs=obs, var=real.var, uns={"pseudocohort": told})
+    x, raw = real.X.copy(), obs.assign(died=obs["died"].map({1: "dead", 0: "alive"}))
+    if survival:  # of tumours, as the workflow has it; three genes go with it
+        x[:, :3] -= 2 * np.log(obs[["days"]].to_numpy() / 900)
+        obs[["days", "died"]] = obs[["days", "died"]].astype(float)
+        obs.loc[obs["level"] != "tumour", ["days", "died"]] = np.nan
+        told["covariates"] |= {"days": "time", "died": "event"}
+    profiles = ad.AnnData(x, obs=obs, var=real.var, uns={"pseudocohort": told})
     given = {"study": "x", "datasets": ["x"], "experiments": ["fidelity"], "generators": [name], "seed": 5}
     config = configuration.complete(given, project_root / "workflow/schemas")
     rows = training_sets(config)[:1]
@@ -108,11 +115,15 @@ def test_profiles_are_those_of_the_workflows_scripts(name, real, tmp_path, proje
     assert made.n_obs > 5 and set(made.obs["level"]) == {"tumour", "normal"}
 
     trained = table.loc[(table["role"] == "train").to_numpy(), "sample_id"]
+    people = ad.AnnData(profiles[trained].X, obs=raw.loc[trained], var=real.var)
     cohort = pc.fit(
-        profiles[trained], "condition", donor="donor", level="level", covariates=["sex"], generator=name,
+        people, "condition", donor="donor", level="level", covariates=["sex"], generator=name,
         settings=settings, random_state=5, training_set=training_set, device="cpu",
+        survival={"time": "days", "event": "died"} if survival else None,
     )  # fmt: skip
-    wanted = made.obs[["condition", "level", "sex"]]
+    wanted = made.obs[["condition", "level", *told["covariates"]]]
+    if survival:
+        assert (cohort.fitted.effects.effects[-1, :3] != 0).all()
     np.testing.assert_array_equal(cohort.sample(wanted, random_state=5).X, made.X)
     cohort.save(tmp_path / "cohort")
     np.testing.assert_array_equal(pc.load(tmp_path / "cohort").sample(wanted).X, made.X)
@@ -716,3 +727,126 @@ def test_the_map_takes_tables_and_refuses_what_it_cannot_draw(flow, real):
 def test_an_example_has_a_number_of_profiles(profiles):
     with pytest.raises(UserError, match="no number of profiles"):
         pc.example(profiles)
+
+
+SURVIVAL = {"time": "days", "event": "died"}
+
+
+@pytest.fixture(scope="module")
+def followed():
+    """Patients of whom a gene goes with survival, and the cohort fitted on them."""
+    real = pc.example(200, random_state=1)
+    real.X[:, 0] = np.maximum(6 - 2 * np.log(real.obs["days"].to_numpy() / 900), 0)
+    return real, pc.fit(real, "cancer", generator="mvn", survival=SURVIVAL)
+
+
+def test_synthetic_patients_survive_like_the_real_ones_at_times_of_their_own(followed):
+    real, cohort = followed
+    made = cohort.sample({"breast": 3000, "liver": 3000}).obs
+    for cancer, own in made.groupby("cancer"):
+        there = real.obs[real.obs["cancer"] == cancer]
+        theirs, ours = (SurvfuncRight(o["days"], o["died"]) for o in (there, own))
+        # Against Kaplan-Meier curves at each death: three standard errors of the synthetic one, and a step.
+        at = theirs.surv_times
+        curve = np.array([ours.surv_prob[ours.surv_times <= t].min(initial=1) for t in at])
+        step = -np.diff(np.r_[1, theirs.surv_prob])
+        assert (np.abs(curve - theirs.surv_prob) < 0.03 + step).all()
+        assert own["days"].max() <= there["days"].max() and (own["days"] == own["days"].round()).all()
+        assert own["died"].mean() == pytest.approx(there["died"].mean(), abs=0.06)
+    assert not set(made["days"]) <= set(real.obs["days"])
+    x = cohort.sample({"breast": 3000, "liver": 3000}).X[:, 0]
+    assert np.corrcoef(np.log(made["days"] + 1), x)[0, 1] < -0.3
+
+
+def test_a_follow_up_that_is_asked_for_is_given(followed, tmp_path):
+    _, cohort = followed
+    wanted = pd.DataFrame({"cancer": ["lung"] * 3, "days": [10, 3000, None], "died": ["dead", "alive", ""]})
+    made = cohort.sample(wanted)
+    np.testing.assert_array_equal(made.obs[["days", "died"]], [[10, 1], [3000, 0], [np.nan, np.nan]])
+    assert made.X[0, 0] > made.X[1, 0] + 1
+    cohort.save(tmp_path / "cohort")
+    again = pc.load(tmp_path / "cohort")
+    for one in (wanted, 20):
+        pd.testing.assert_frame_equal(again.sample(one).obs, cohort.sample(one).obs)
+        np.testing.assert_array_equal(again.sample(one).X, cohort.sample(one).X)
+    metadata = tmp_path / "cohort/cohort/metadata.json"
+    stored = json.loads(metadata.read_text())
+    del stored["follow_up"]
+    metadata.write_text(json.dumps(stored))
+    with pytest.raises(UserError, match="follow_up"):
+        pc.load(tmp_path / "cohort")
+
+
+def test_a_follow_up_counts_where_a_profile_is_completed(followed):
+    real = followed[0]
+    cohort = pc.fit(real, "cancer", generator="flow", settings=SHORT, survival=SURVIVAL)
+    panel = real[:, 1:50].copy()
+    panel.obs = panel.obs.assign(days=10, died=1)
+    early = cohort.impute(panel).X[:, 0]
+    panel.obs = panel.obs.assign(days=3000, died=0)
+    assert (early > cohort.impute(panel).X[:, 0] + 1).mean() > 0.9
+    panel.obs = panel.obs.drop(columns="died")
+    with pytest.raises(UserError, match="no event"):
+        cohort.impute(panel)
+
+
+def test_a_table_with_a_follow_up_is_the_same_cohort(followed):
+    real, cohort = followed
+    table = real.to_df().assign(cancer=real.obs["cancer"], days=real.obs["days"].astype(str), died=real.obs["died"] > 0)
+    again = pc.fit(table, "cancer", generator="mvn", survival=SURVIVAL)
+    assert list(again.genes) == list(cohort.genes)
+    np.testing.assert_array_equal(again.sample(30).X, cohort.sample(30).X)
+
+
+@pytest.mark.parametrize(
+    ("change", "survival", "message", "where"),
+    [
+        ({"days": -3}, SURVIVAL, "'-3' of sample 'P0001' is negative", "survival.time"),
+        ({"days": "24 months"}, SURVIVAL, "'24 months' of sample 'P0001' is not a number", "survival.time"),
+        ({"days": pd.Timedelta(days=3)}, SURVIVAL, "'3 days' of sample 'P0001' is not a number", "survival.time"),
+        ({"days": None}, SURVIVAL, "sample 'P0001' has no time", "survival.time"),
+        ({"days": None, "died": ""}, SURVIVAL, "no sample has a follow-up", "survival.time"),
+        ({"died": None}, SURVIVAL, "sample 'P0001' has no event", "survival.event"),
+        ({"died": 2}, SURVIVAL, "'2' of sample 'P0001' is neither an event nor none", "survival.event"),
+        ({"died": False}, SURVIVAL, "no patient has an event", "survival.event"),
+        ({"days": 12}, SURVIVAL, "all times are 12", "survival.time"),
+        ({}, {"time": "dayz", "event": "died"}, "no column 'dayz'", "survival.time"),
+        ({}, {"time": "days", "event": "days"}, "time and event are one column", "survival"),
+        ({}, {"time": "days"}, "does not name a column of times and one of events", "survival"),
+        ({}, "days", "does not name a column of times and one of events", "survival"),
+        ({}, {"time": [1, 2], "event": "died"}, "time is a list", "survival.time"),
+        ({}, {"time": "days", "event": "cancer"}, "'cancer' is the condition", "survival.event"),
+        ({}, {"time": "days", "event": "sex"}, "'sex' is among the covariates", "survival.event"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_a_follow_up_is_refused(followed, change, survival, message, where):
+    real = followed[0].copy()
+    for name, value in change.items():
+        real.obs[name] = value
+    with pytest.raises(UserError, match=re.escape(message)) as caught:
+        pc.fit(real, "cancer", generator="mvn", covariates=["sex"], survival=survival)
+    assert caught.value.where == where and caught.value.remedy
+
+
+def test_generators_and_requests_that_know_no_follow_up_are_refused(followed):
+    real, cohort = followed
+    with pytest.raises(UserError, match="'copy' cannot be conditioned on survival") as caught:
+        pc.fit(real, "cancer", generator="copy", survival=SURVIVAL)
+    assert "mvn" in caught.value.remedy
+    wanted = pd.DataFrame({"cancer": ["lung"], "days": [10]})
+    with pytest.raises(UserError, match=r"there is a time \(column 'days'\) and no event"):
+        cohort.sample(wanted)
+    with pytest.raises(UserError, match="'-1' of sample '0' is negative"):
+        cohort.sample(wanted.assign(days=-1, died=1))
+
+
+def test_survival_that_nothing_goes_with_is_said(followed):
+    real = followed[0].copy()
+    rng = np.random.default_rng(0)
+    real.obs[["days", "died"]] = np.stack([rng.integers(1, 999, 200), rng.integers(0, 2, 200)], axis=1)
+    with pytest.warns(UserWarning, match="no gene goes with survival more than by chance"):
+        cohort = pc.fit(real, "cancer", generator="mvn", survival=SURVIVAL)
+    assert cohort.sample(50).obs["days"].notna().all()
+    with pytest.warns(UserWarning, match="too few patients"):
+        cohort = pc.fit(real[:12], "cancer", generator="independent", survival=SURVIVAL)
+    assert cohort.sample(50).obs["days"].isna().all()

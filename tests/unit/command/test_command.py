@@ -103,6 +103,21 @@ def test_fit_and_sample_go_from_files_to_files_as_the_interface_does(files, tmp_
         np.testing.assert_array_equal(table.to_numpy(), expected.layers["counts"])
 
 
+@pytest.mark.filterwarnings("ignore:survival")  # forty patients
+def test_a_follow_up_goes_from_file_to_file(files, tmp_path):
+    folder, real = files
+    given = [str(folder / "counts.tsv.gz"), "--samples", str(folder / "samples.tsv"), "--unit", "counts"]
+    fit = ["--condition", "cancer", "--generator", "mvn", "--survival", "days", "died", "--out", str(tmp_path / "c")]
+    assert main(["fit", *given, *fit]) == 0
+    assert main(["sample", str(tmp_path / "c"), "lung=6", "--out", str(tmp_path / "a.csv")]) == 0
+    survival = {"time": "days", "event": "died"}
+    expected = pc.fit(real, "cancer", unit="counts", generator="mvn", survival=survival).sample({"lung": 6})
+    table = pd.read_csv(tmp_path / "a.csv", index_col=0)
+    assert list(table)[:3] == ["cancer", "days", "died"]
+    np.testing.assert_array_equal(table[["days", "died"]], expected.obs[["days", "died"]])
+    np.testing.assert_allclose(table.iloc[:, 3:], expected.X, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

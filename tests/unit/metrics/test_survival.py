@@ -10,7 +10,7 @@ from scipy import stats
 from statsmodels.duration.hazard_regression import PHReg
 from statsmodels.duration.survfunc import SurvfuncRight, survdiff
 
-from pseudocohort.core.survival import Hazard, follow_up
+from pseudocohort.core.survival import FollowUpTimes, Hazard, follow_up
 from pseudocohort.metrics.survival import Patients, cox, survival_recovery
 
 PROGNOSTIC = 12
@@ -108,3 +108,29 @@ def test_cumulative_hazard_and_residuals():
     np.testing.assert_allclose(own.cumulative, np.cumsum(curve.n_events / curve.n_risk)[at])
     assert follow_up({"sex": "categorical", "days": "time", "died": "event"}) == ("days", "died")
     assert follow_up({"age": "numeric"}) is None
+
+
+def test_follow_up_is_drawn_as_patients_have_it():
+    patients, _ = cohort(300, 8, strata=1, log_hr=0)
+    given = FollowUpTimes.fit(patients.time, patients.event, np.ones(300))
+    time, event = FollowUpTimes.restored(given.described()).draw(20_000, np.random.default_rng(0))
+    for ends in (1, 0):  # of the event, and of the observation
+        curve = SurvfuncRight(patients.time, patients.event == ends)
+        drawn = SurvfuncRight(time, event == ends)
+        for at in np.quantile(patients.time, [0.1, 0.3, 0.5, 0.7, 0.9]):
+            one, other = (c.surv_prob[c.surv_times <= at].min(initial=1) for c in (curve, drawn))
+            assert other == pytest.approx(one, abs=0.02)
+    assert time.max() <= patients.time.max() and not set(time) & set(patients.time)
+    days = np.ceil(patients.time * 100)
+    time, _ = FollowUpTimes.fit(days, patients.event, np.ones(300)).draw(50, np.random.default_rng(0))
+    assert (time == time.round()).all()
+    # One patient, an event or none; two patients of one donor weigh as one.
+    for event in (0.0, 1.0):
+        time, ended = FollowUpTimes.fit(np.array([5.5]), np.array([event]), np.ones(1)).draw(
+            99, np.random.default_rng(0)
+        )
+        assert (time < 5.5).all() and (ended == event).all()
+    twice = [
+        FollowUpTimes.fit(np.repeat(days, k), np.repeat(patients.event, k), np.full(300 * k, 1 / k)) for k in (1, 2)
+    ]
+    np.testing.assert_allclose(twice[0].event.cumulative, twice[1].event.cumulative)

@@ -141,6 +141,106 @@ def test_likeness_and_use_have_intervals_and_what_they_are_read_against(of_smote
         assert verdict["answer"] and verdict["advice"] and not re.search(r"\bnan\b", verdict["answer"])
 
 
+FOLLOW_UP = {"time": "months", "event": "status"}
+
+
+def followed(n: int, name: str, seed: int, log_hr: float = 1.0) -> pd.DataFrame:
+    """Patients of whom twelve genes go with survival."""
+    frame, rng = patients(n, name, seed), np.random.default_rng(seed)
+    x = (frame.iloc[:, :12].to_numpy() - MEANS[np.resize(range(3), n), :12]) @ (log_hr * (-1.0) ** np.arange(12))
+    time, end = rng.exponential(size=n) * np.exp(-x), rng.uniform(0, 5, n)
+    return frame.assign(months=np.minimum(time, end), status=np.where(time <= end, "dead", "alive"))
+
+
+def survival_of(synthetic, **change):
+    """Audit of the survival of a cohort; other measures of likeness, which take longer, are made up."""
+    others = {"discriminator_auc": 0.5, "coverage": 0.9, "memorisation_share": 0.0, "correlation_score_within": 0.9}
+    given = {"train": followed(60, "t", 21), "holdout": followed(200, "h", 22), "condition": "subtype"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measure, "HALVINGS", 3)
+        patch.setattr(measure, "compare", lambda *_: dict(others))
+        return audit(synthetic=synthetic, survival=FOLLOW_UP, evaluations=["fidelity"], controls=(), **given | change)
+
+
+def test_genes_that_go_with_survival_are_compared_with_floor_and_ceiling(tmp_path):
+    good = survival_of(followed(200, "s", 23))
+    of = good.table.set_index(["generator", "metric"])["value"]
+    assert good.verdicts["survival"]["status"] == "yes"
+    assert min(of["synthetic", "survival_log_hr_r"], of["real", "survival_log_hr_r"]) > 0.6
+    assert max(abs(of[g, "survival_permuted_log_hr_r"]) for g in ("synthetic", "real")) < 0.35
+    answer = good.verdicts["survival"]["answer"]
+    assert f"{of['real', 'survival_log_hr_r']:.2f}".lstrip("0") in answer and "permuted times" in answer
+    good.report(tmp_path / "audit.html")
+    page = (tmp_path / "audit.html").read_text()
+    assert "Genes that go with survival" in page and good.verdicts["survival"]["question"] in page
+    # Times that go with no gene; times that nobody could tell; none.
+    none = followed(200, "s", 23, log_hr=0.0)
+    assert survival_of(none).verdicts["survival"]["status"] == "no"
+    vain = survival_of(none, holdout=followed(200, "h", 22, log_hr=0.0)).verdicts["survival"]
+    assert vain["status"] == "cannot_tell" and "real patients do not agree" in vain["answer"]
+    lacking = survival_of(none.drop(columns=["months", "status"]))
+    assert lacking.verdicts["survival"]["answer"] == "Cannot tell: the synthetic cohort has no follow-up."
+    own = lacking.table[lacking.table["generator"] == "synthetic"]
+    assert len(own) and not own["metric"].str.startswith("survival").any()
+    few = survival_of(none.assign(status=np.where(np.arange(200) < 15, "dead", "alive"))).verdicts["survival"]
+    assert few["status"] == "cannot_tell" and "fewer than 10 events" in few["answer"]
+
+
+def test_follow_up_enters_no_other_number(monkeypatch):
+    monkeypatch.setattr(measure, "HALVINGS", 1)
+    plain = audit(
+        train=TRAIN, holdout=HOLDOUT, synthetic=gaussian(TRAIN), condition="subtype", evaluations=["fidelity"],
+        controls=(),
+    )  # fmt: skip
+    more = {"months": np.arange(75.0), "status": 0}
+    with_it = audit(
+        train=TRAIN.assign(**more), holdout=HOLDOUT, synthetic=gaussian(TRAIN).assign(**more), condition="subtype",
+        evaluations=["fidelity"], controls=(), survival=FOLLOW_UP,
+    )  # fmt: skip
+    pd.testing.assert_frame_equal(plain.table, with_it.table)
+    assert "held-out donors have no follow-up" in with_it.verdicts["survival"]["answer"]
+
+
+@pytest.mark.parametrize(
+    ("change", "survival", "words"),
+    [
+        ({"months": -1}, FOLLOW_UP, "'-1' of sample 's0' is negative"),
+        ({"months": "3 years"}, FOLLOW_UP, "'3 years' of sample 's0' is not a number"),
+        ({"status": "gone"}, FOLLOW_UP, "'gone' of sample 's0' is neither an event nor none"),
+        ({"status": "unknown"}, FOLLOW_UP, "sample 's0' has no event"),
+        ({}, {"time": "months", "event": "state"}, "has no column 'state'"),
+        ({}, {"time": "days", "event": "state"}, "no cohort has the columns 'days' and 'state'"),
+        ({}, {"time": "months", "event": "subtype"}, "'subtype' is the condition"),
+        ({}, {"time": "months"}, "does not name a column of times and one of events"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_a_follow_up_is_refused(change, survival, words):
+    synthetic = followed(60, "s", 23).assign(**change)
+    with pytest.raises(UserError, match=re.escape(words)) as caught:
+        audit(train=followed(60, "t", 21), synthetic=synthetic, condition="subtype", survival=survival)
+    assert caught.value.remedy
+
+
+def test_command_takes_a_follow_up(tmp_path, capsys):
+    given = {"train": followed(60, "t", 21), "holdout": followed(60, "h", 22), "synthetic": followed(60, "s", 23)}
+    for name, frame in given.items():
+        frame.to_csv(tmp_path / f"{name}.tsv", sep="\t", index_label="sample")
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    files = [word for name in given for word in (f"--{name}", str(tmp_path / f"{name}.tsv"))]
+    out = ["--controls", "--evaluations", "fidelity", "--out", str(tmp_path / "out")]
+    more = ["--condition", "subtype", "--donor", "patient", "--survival", "months", "status"]
+    assert run(parser.parse_args([*files, *more, *out])) == 0
+    assert "Do the genes that go with survival" in capsys.readouterr().out
+    table = pd.read_csv(tmp_path / "out/table.tsv", sep="\t")
+    kept = table[table["metric"] == "survival_log_hr_r"].set_index("generator")["value"]
+    frames = audit(
+        **given, condition="subtype", donor="patient", survival=FOLLOW_UP, evaluations=["fidelity"], controls=()
+    ).table
+    same = frames[frames["metric"] == "survival_log_hr_r"].set_index("generator")["value"]
+    np.testing.assert_allclose(kept[["synthetic", "real"]], same[["synthetic", "real"]], atol=1e-3)
+
+
 def test_copies_are_counted_and_named_without_held_out_donors():
     made = pd.concat([gaussian(TRAIN).iloc[:20], TRAIN.iloc[[4, 9], : GENES + 1]])
     made.index = [f"s{i}" for i in range(22)]

@@ -12,9 +12,12 @@ import numpy as np
 import pandas as pd
 
 from ..core.errors import ContractError, UserError
+from ..core.groups import rows_by_key
 from ..core.io import atomic, check_writable
 from ..core.levels import FACTORS, LEVELS
 from ..core.seeds import RandomState, derive, seed_of
+from ..core.seeds import generator as random_generator
+from ..core.survival import FollowUpTimes, follow_up
 from ..core.validation import nearest
 from ..generators.base import registry
 from ..generators.base.serialization import METADATA, load_state, save_state, stored_as_expected
@@ -73,8 +76,9 @@ class Cohort:
     seen : DataFrame
         Conditions and levels of the training profiles, with their number (``profiles``) and that of their ``donors``.
     about : dict
-        ``condition`` (name of its column), ``covariates`` and their kinds, ``settings``, ``random_state``,
-        ``training_set``, ``unit``, ``device``.
+        ``condition`` (name of its column), ``covariates`` and their kinds (those of a follow-up are ``time`` and
+        ``event``), ``settings``, ``random_state``, ``training_set``, ``unit``, ``device``; where patients had a
+        follow-up, ``follow_up``: its distribution by condition and level.
 
     Examples
     --------
@@ -145,7 +149,7 @@ class Cohort:
         wanted : dict, Series, int or DataFrame, optional
             Profiles of each condition (a Series: as ``value_counts`` gives it); or their number, shared out like the
             training profiles; or a row for each profile, with a column for the condition and, where they are asked for,
-            columns ``level`` and covariates.
+            columns ``level``, covariates, time and event.
             By default as many as the training profiles.
         level : str, optional
             Level of all profiles; needed where the training profiles have several.
@@ -158,7 +162,9 @@ class Cohort:
         -------
         AnnData
             ``X``: log2 expression (x + 1), float32, not below 0. ``obs``: condition under the name that it had, level
-            and its factors, ``generator``, and covariates.
+            and its factors, ``generator``, and covariates. Where patients had a follow-up and none is asked for, time
+            and event are drawn from the hazards of the training patients of the condition: they survive alike, and
+            no time is a certain patient's.
 
         Raises
         ------
@@ -176,8 +182,8 @@ class Cohort:
         >>> synthetic.layers["counts"].dtype.kind
         'i'
         """
-        request = self._request(wanted, level)
         seed = derive(seed_of(random_state, self.about["random_state"]), self.about["training_set"])
+        request = self._request(wanted, level, random_generator(seed, "follow-up"))
         x = self.fitted.sample(request, seed=seed, device=self.about["device"])
         layers = {}
         if counts:
@@ -350,7 +356,7 @@ class Cohort:
                     raise ValueError(f"{len(genes)} genes are named, and the scale is of {size}")
                 cohort = cls(fitted, pd.DataFrame(var, index=pd.Index(genes, dtype=object)), pd.DataFrame(seen), about)
                 # Parts that do not belong together say so now, not at the first profile that is asked for.
-                fitted.sample(cohort._request(1, cohort.levels[0]), seed=0, device="cpu")
+                fitted.sample(cohort._request(1, cohort.levels[0], random_generator(0)), seed=0, device="cpu")
         except ContractError as error:
             raise UserError(error.what, where=error.where, remedy="fit and save the cohort again") from error
         return cohort
@@ -381,8 +387,13 @@ class Cohort:
                     f"covariates, {coding.name}", "leave it empty where it is missing; the cohort has",
                 )  # fmt: skip
 
-    def _request(self, wanted: Request | None, level: str | None) -> pd.DataFrame:
-        """Condition, level, its factors and covariates of each profile that is wanted."""
+    def _request(
+        self, wanted: Request | None, level: str | None, rng: np.random.Generator | None = None
+    ) -> pd.DataFrame:
+        """Condition, level, its factors and covariates of each profile that is wanted.
+
+        A follow-up that is not asked for is drawn by `rng`; without one it is missing.
+        """
         name = self.about["condition"]
         if wanted is None:
             wanted = int(self.seen["profiles"].sum())
@@ -438,7 +449,20 @@ class Cohort:
         table = add_covariates(table, given, {c: kind for c, kind in kinds.items() if c in given.obs})
         self._check_categories(table)
         missing = {c: "" if kind == "categorical" else np.nan for c, kind in kinds.items() if c not in given.obs}
-        return table.assign(**missing)
+        table = table.assign(**missing)
+        columns = follow_up(kinds)
+        return (
+            table if rng is None or columns is None or columns[0] in given.obs else self._followed(table, *columns, rng)
+        )
+
+    def _followed(self, table: pd.DataFrame, time: str, event: str, rng: np.random.Generator) -> pd.DataFrame:
+        """Requests with a follow-up like that of the training patients of their condition and level."""
+        out = table.reset_index(drop=True)
+        times = {(one["condition"], one["level"]): FollowUpTimes.restored(one) for one in self.about["follow_up"]}
+        for key, rows in rows_by_key(out).items():
+            if key in times:
+                out.loc[rows, time], out.loc[rows, event] = times[key].draw(len(rows), rng)
+        return out
 
     def _shared_out(self, total: int, level: str | None) -> dict[str, int]:
         """Profiles of each condition, as the training profiles share them (largest remainders)."""

@@ -31,6 +31,13 @@ def _model(path: Path) -> Model:
     return make_model(yaml.safe_load(path.read_text()), seed=1)
 
 
+def _follow_up(subtype: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Days and whether they ended in death; patients of the rare subtype have four times the hazard."""
+    death = rng.exponential(3000 / 4.0 ** (subtype == 1))
+    observed = rng.uniform(365, 3650, len(subtype))
+    return {"days": np.ceil(np.minimum(death, observed)).astype(int), "died": (death <= observed).astype(int)}
+
+
 def example(profiles: int = 120, *, unit: str = "log2", random_state: RandomState = 0) -> ad.AnnData:
     """Simulated tumours of four cancers, each with two subtypes, from the structural causal model of the demo.
 
@@ -46,7 +53,8 @@ def example(profiles: int = 120, *, unit: str = "log2", random_state: RandomStat
     Returns
     -------
     AnnData
-        profiles × 387 genes; ``obs``: ``cancer``, ``subtype``, ``patient``, ``sex``; ``var``: ``symbol``.
+        profiles × 387 genes; ``obs``: ``cancer``, ``subtype``, ``patient``, ``sex``, ``days`` and ``died`` (a
+        follow-up, in which the rare subtype dies earlier); ``var``: ``symbol``.
 
     Examples
     --------
@@ -58,7 +66,8 @@ def example(profiles: int = 120, *, unit: str = "log2", random_state: RandomStat
         raise UserError(f"unknown unit {unit!r}", where="unit", remedy="log2 or counts")
     if not isinstance(profiles, int | np.integer) or isinstance(profiles, bool) or profiles < 1:
         raise UserError(f"{profiles!r} is no number of profiles", where="profiles", remedy="a whole number from 1 on")
-    model, rng = _model(_PARAMETERS), generator(seed_of(random_state), "example")
+    seed = seed_of(random_state)
+    model, rng = _model(_PARAMETERS), generator(seed, "example")
     condition = np.arange(profiles) % len(model.conditions)
     subtype, sex = model.draw_subtypes(rng, profiles), rng.integers(0, 2, profiles)
     donors = model.draw_donors(rng, profiles) + (sex[:, None] - 0.5) * model.sex
@@ -74,6 +83,7 @@ def example(profiles: int = 120, *, unit: str = "log2", random_state: RandomStat
             "subtype": np.where(subtype == 1, "rare", "common"),
             "patient": names,
             "sex": np.where(sex == 1, "female", "male"),
+            **_follow_up(subtype, generator(seed, "example", "follow-up")),
         },
         index=names,
     )

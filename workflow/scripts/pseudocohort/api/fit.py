@@ -12,13 +12,17 @@ import pandas as pd
 
 from ..core import logs
 from ..core.errors import UserError
+from ..core.groups import donor_weights, rows_by_key
 from ..core.levels import FACTORS
 from ..core.seeds import RandomState, seed_of
+from ..core.survival import FollowUpTimes
 from ..generators.base import registry
 from ..generators.fit import batch
+from ..generators.fit.covariates import CovariateEffects, FollowUpCoding
+from ..prepare.follow_up import survival_columns
 from ..prepare.log_scale import COUNTED
 from .cohort import Cohort
-from .inputs import Labels, some, training_profiles_of
+from .inputs import RESERVED, Labels, some, training_profiles_of
 
 
 def fit(
@@ -29,6 +33,7 @@ def fit(
     donor: Labels | None = None,
     level: Labels = "tumour",
     covariates: str | Sequence[str] | Mapping[str, str] | None = (),
+    survival: Mapping[str, str] | None = None,
     settings: Mapping[str, Any] | None = None,
     random_state: RandomState = 0,
     unit: str = "log2",
@@ -47,7 +52,8 @@ def fit(
     Parameters
     ----------
     profiles : AnnData or DataFrame
-        Profiles × genes; all genes enter. In a DataFrame, columns that the next four name are annotation.
+        Profiles × genes; all genes enter. In a DataFrame, columns that are named as condition, donor, level, covariates
+        or survival are annotation.
     condition : str, Series or sequence
         Column, or condition of each profile: subtype, cancer, tissue; what :meth:`Cohort.sample` is asked for. A Series
         goes by its index, as those of donors and levels do; other values are in the order of the profiles.
@@ -62,6 +68,11 @@ def fit(
     covariates : sequence of str, or mapping
         Columns whose effects profiles carry (sex, age, ...); a mapping says their kind, ``numeric`` or
         ``categorical``. Values may be missing.
+    survival : mapping of str, optional
+        Columns of the follow-up, ``{"time": ..., "event": ...}``: time from diagnosis to the event or the end of
+        observation, as numbers in any one unit, and whether the event ended it (1 or 0, true or false, dead or alive).
+        Both may be missing where a patient's follow-up is not known. Profiles then have a follow-up, and the genes
+        that go with it, as far as that is beyond chance in the training profiles.
     settings : mapping, optional
         Settings of the generator that differ from its defaults; see its page in ``docs/generators``.
     random_state : int, Generator or RandomState, optional
@@ -104,6 +115,19 @@ def fit(
     >>> cohort = pc.fit(real.to_df(), real.obs["cancer"], generator="independent")
     >>> cohort.sample({"lung": 5}).obs["cancer"].unique().tolist()
     ['lung']
+
+    Patients with a follow-up: synthetic ones have times and events of their own.
+
+    >>> real = pc.example(200, random_state=1)
+    >>> real.obs[["days", "died"]].head(2)
+           days  died
+    P0001    52     1
+    P0002   683     1
+    >>> cohort = pc.fit(real, "cancer", generator="independent", survival={"time": "days", "event": "died"})
+    >>> cohort.sample(100).obs[["days", "died"]].head(2)
+                   days  died
+    synthetic-0   994.0   1.0
+    synthetic-1  2442.0   0.0
     """
     kind = registry.describe(generator)
     if settings is not None and not isinstance(settings, Mapping):
@@ -119,13 +143,24 @@ def fit(
             remedy="give counts, with unit='counts'; or take a generator of log expression",
         )
     covariates = [covariates] if isinstance(covariates, str) else () if covariates is None else covariates
+    uses = {value: f"the {what}" for what, value in (("condition", condition), ("donor", donor), ("level", level))
+            if isinstance(value, str)}  # fmt: skip
+    uses |= dict.fromkeys(RESERVED, "a column of the workflow's own")
+    survival = survival_columns(survival, uses | dict.fromkeys(covariates, "among the covariates, too"))
+    if survival and not kind.capabilities.covariates:
+        able = [n for n, other in registry.generators().items() if other.capabilities.covariates]
+        raise UserError(
+            f"generator {generator!r} cannot be conditioned on survival",
+            where="survival",
+            remedy=f"leave survival out, or take one of: {', '.join(able)}",
+        )
     name = str(condition if isinstance(condition, str) else getattr(condition, "name", None) or "condition")
     if name in (*FACTORS, "level", "generator", *covariates):
         raise UserError(f"{name!r} cannot be the name of the condition", where="condition", remedy="rename the column")
     seed = seed_of(random_state)
     options = {
         "donor": donor, "level": level, "covariates": covariates, "layer": layer, "unit": unit,
-        "log_offset": log_offset,
+        "log_offset": log_offset, "survival": survival,
     }  # fmt: skip
     data = training_profiles_of(profiles, condition, **options)
     members = pd.DataFrame(
@@ -151,7 +186,40 @@ def fit(
         "unit": unit,
         "device": device,
     }
+    if survival:
+        _warn_of_survival(fitted.effects)
+        about["follow_up"] = _follow_up_times(data.obs[(members["role"] == "train").to_numpy()], survival)
     return Cohort(fitted.as_stored(), data.var.copy(), seen, about)
+
+
+def _follow_up_times(obs: pd.DataFrame, survival: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Distributions of the follow-up of each condition and level of training patients, as JSON has them."""
+    time, event = (obs[name].to_numpy(np.float64) for name in survival.values())
+    weight, known, out = donor_weights(obs), np.isfinite(time) & np.isfinite(event), []
+    for (condition, level), rows in rows_by_key(obs).items():
+        if len(own := rows[known[rows]]):
+            times = FollowUpTimes.fit(time[own], event[own], weight[own])
+            out.append({"condition": condition, "level": level, **times.described()})
+    return out
+
+
+def _warn_of_survival(effects: CovariateEffects) -> None:
+    """Say where no gene goes with the follow-up that synthetic profiles will have."""
+    rows, found = 0, None
+    for coding in effects.codings:
+        if isinstance(coding, FollowUpCoding):
+            found = effects.effects[rows : rows + len(coding.centre)]
+        rows += len(coding.centre)
+    if found is None:
+        why = "there are too few patients to tell which genes go with survival: synthetic profiles have no follow-up"
+    elif not found.any():
+        why = (
+            "no gene goes with survival more than by chance in the training profiles: synthetic profiles have a "
+            "follow-up, and none of their genes goes with it"
+        )
+    else:
+        return
+    warnings.warn(f"survival: {why}", stacklevel=3)
 
 
 def _warn_of_single_donors(seen: pd.DataFrame) -> None:

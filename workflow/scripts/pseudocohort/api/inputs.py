@@ -15,13 +15,15 @@ from scipy import sparse
 
 from ..core.errors import UserError
 from ..core.levels import FACTORS, LEVELS, level_of
+from ..core.survival import EVENT, TIME
 from ..core.validation import nearest
 from ..core.words import some
 from ..ingest.h5ad import as_text
 from ..ingest.matrix import Matrix, check_finite
 from ..ingest.missing import DOUBTFUL, is_absent, key_of
 from ..ingest.units import UnitCheck
-from ..prepare.harmonise import KEPT, covariate
+from ..prepare.follow_up import as_numbers, follow_up_of
+from ..prepare.harmonise import KEPT, covariate, follow_up_columns
 from ..prepare.log_scale import COUNTED, library_sizes, log2_expression, log_unit
 
 #: Declared units; ``log2`` is log2(x + 1) of any of them.
@@ -360,10 +362,29 @@ def kinds_of(data: ad.AnnData, covariates: Sequence[str] | Mapping[str, str]) ->
     return kinds
 
 
+def _text_of_follow_up(data: ad.AnnData, columns: Mapping[str, str]) -> tuple[pd.Series, pd.Series]:
+    for part, name in columns.items():
+        check_known("no column", [name], list(map(str, data.obs)), f"survival.{part}", "columns")
+    return follow_up_columns(columns, [data], "survival")
+
+
 def add_covariates(obs: pd.DataFrame, data: ad.AnnData, kinds: Mapping[str, str]) -> pd.DataFrame:
     """`obs` with the covariates of `data`: numbers (NaN where missing), or text (empty where missing)."""
     out = obs.copy()
+    of_follow_up = {kind: name for name, kind in kinds.items() if kind in (TIME, EVENT)}
+    if len(of_follow_up) == 1:
+        (part, name), lacking = *of_follow_up.items(), EVENT if TIME in of_follow_up else TIME
+        raise UserError(
+            f"there is a {part} (column {name!r}) and no {lacking}",
+            where=f"survival.{lacking}",
+            remedy="give both columns, or neither",
+        )
+    if of_follow_up:
+        for numbers in as_numbers(*_text_of_follow_up(data, of_follow_up), "survival"):
+            out[numbers.name] = numbers.to_numpy()
     for name, kind in kinds.items():
+        if kind in (TIME, EVENT):
+            continue
         try:
             out[name] = covariate(name, kind, [data]).to_numpy()
         except UserError as error:
@@ -388,6 +409,7 @@ def training_profiles_of(
     layer: str | None,
     unit: str,
     log_offset: float | None,
+    survival: Mapping[str, str] | None = None,
     where: str = "profiles",
 ) -> ad.AnnData:
     """Profiles as the workflow's harmonised ones: log2 values and everything that a generator is told of a profile.
@@ -404,7 +426,9 @@ def training_profiles_of(
                 where=where,
                 remedy=f"give the column's name, {labels.name!r}, in place of its values; or leave it out of the table",
             )
-    named = [*([covariates] if isinstance(covariates, str) else covariates), condition, level, *FACTORS]
+    survival = survival or {}
+    covariates = [covariates] if isinstance(covariates, str) else covariates
+    named = [*covariates, *survival.values(), condition, level, *FACTORS]
     raw = as_anndata(data, [*named, donor], layer, where)
     if raw.n_obs < _MIN_PROFILES:
         raise UserError(
@@ -415,6 +439,10 @@ def training_profiles_of(
     obs["condition"] = column_of(raw, condition, "condition", where)
     obs["donor"] = raw.obs_names if donor is None else column_of(raw, donor, "donor", where)
     obs = add_covariates(obs, raw, kinds)
+    if survival:
+        text = _text_of_follow_up(raw, survival)
+        for part, numbers in zip(survival, follow_up_of(*text, obs["level"], "survival"), strict=True):
+            obs[survival[part]], kinds[survival[part]] = numbers.to_numpy(), part
     try:
         values = log2_values(raw, unit, log_offset, where)
     except UserError as error:

@@ -18,6 +18,7 @@ import pandas as pd
 
 from ..core.errors import UserError
 from ..core.levels import LEVELS
+from ..core.survival import EVENT, TIME
 from ..core.words import some
 from .project import settings_of
 
@@ -41,6 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--covariates", nargs="+", default=[], metavar="COLUMN=KIND", help="numeric or categorical: age=numeric"
     )
+    parser.add_argument(
+        "--survival", nargs=2, metavar=("TIME", "EVENT"),
+        help="columns of the follow-up: times, and whether the event ended them (1 or 0)",
+    )  # fmt: skip
     parser.add_argument("--unit", default="log2", help="log2 (of x + 1), counts, tpm, ... (default: log2)")
     parser.add_argument("--log-offset", type=float, help="values are log2(unit + offset)")
     parser.add_argument(
@@ -139,6 +144,7 @@ def run(options: argparse.Namespace) -> None:
         donor=options.donor,
         level=options.level,
         covariates={key: str(kind) for key, kind in settings_of(options.covariates, "--covariates").items()},
+        survival=dict(zip((TIME, EVENT), options.survival, strict=True)) if options.survival else None,
         settings=settings_of(options.set, "--set"),
         random_state=options.random_state,
         unit=options.unit,

@@ -1,18 +1,21 @@
 """Draw synthetic profiles from a cohort that ``pseudocohort fit`` has stored.
 
 The file is what its name says: h5ad, or a table (TSV, CSV, parquet; .gz) of profiles × genes, whose first columns are
-the profile and its condition.
+the profile, its condition and, where patients had one, its follow-up.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import anndata as ad
+import pandas as pd
 
 from ..core.errors import UserError
 from ..core.io import atomic
+from ..core.survival import follow_up
 
 EXAMPLE = "pseudocohort sample brca-ddpm LumA=100 Basal=50 --out synthetic.h5ad"
 _FORMATS = (".h5ad", ".tsv", ".csv", ".parquet")
@@ -66,15 +69,15 @@ def format_of(path: Path) -> str:
     return suffix
 
 
-def write(profiles: ad.AnnData, path: Path, condition: str, *, counts: bool) -> None:
-    """Write profiles in one rename, in the format of the file's name."""
+def write(profiles: ad.AnnData, path: Path, annotation: Sequence[str], *, counts: bool) -> None:
+    """Write profiles in one rename, in the format of the file's name; a table begins with `annotation`."""
     suffix = format_of(path)
     with atomic(path) as temporary:
         if suffix == ".h5ad":
             profiles.write_h5ad(temporary, compression="gzip")
             return
         table = profiles.to_df(layer="counts" if counts else None)
-        table.insert(0, condition, profiles.obs[condition].to_numpy())
+        table = pd.concat([profiles.obs[list(annotation)], table], axis=1)
         if suffix == ".parquet":
             table.to_parquet(temporary)
         else:
@@ -94,5 +97,6 @@ def run(options: argparse.Namespace) -> None:
     made = cohort.sample(
         wanted, level=options.level, counts=options.counts, random_state=options.random_state,
     )  # fmt: skip
-    write(made, options.out, cohort.about["condition"], counts=options.counts)
+    annotation = [cohort.about["condition"], *(follow_up(cohort.about["covariates"]) or ())]
+    write(made, options.out, annotation, counts=options.counts)
     print(f"{made.n_obs} profiles x {made.n_vars} genes\n{options.out}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -50,3 +50,58 @@ class Hazard:
         """Martingale residuals (n,): event less cumulative hazard. They add up to 0 where it was fitted."""
         steps = np.concatenate([[0.0], self.cumulative])
         return event - steps[np.searchsorted(self.times, time, side="right")]
+
+    def times_at(self, cumulative: np.ndarray) -> np.ndarray:
+        """Times (n,) at which the cumulative hazard, linear between events, reaches values (n,); infinite beyond."""
+        return np.interp(cumulative, [0.0, *self.cumulative], [0.0, *self.times], right=np.inf)
+
+
+@dataclass(frozen=True)
+class FollowUpTimes:
+    """Times and events of one group of patients as a distribution, from which those of others are drawn.
+
+    An event and the end of observation are independent given the group, as in every estimate of its survival. Both
+    hazards are constant between the times at which patients had them, so that those who are drawn survive as the
+    patients did and have times of their own. Nobody is observed beyond the longest time of a patient.
+
+    Attributes
+    ----------
+    event, censoring : Hazard
+    whole : bool
+        Whether times are whole numbers, as days are.
+    """
+
+    event: Hazard
+    censoring: Hazard
+    whole: bool
+
+    @classmethod
+    def fit(cls, time: np.ndarray, event: np.ndarray, weight: np.ndarray) -> Self:
+        """From times (n,), events (n,), 0 or 1, and weights (n,) of patients, one or more."""
+        hazards = (Hazard.fit(time, ended, weight) for ended in (event, 1 - event))
+        return cls(*hazards, bool((time == np.round(time)).all()))
+
+    def draw(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Times and events (n,), 0 or 1, of n patients."""
+        time, ended = np.full(n, np.inf), np.zeros(n)
+        # At the longest time the two hazards of the last patient add up to 1: at most 37 % are drawn again.
+        while (rows := np.flatnonzero(np.isinf(time))).size:
+            event, censoring = (
+                hazard.times_at(rng.exponential(size=rows.size)) for hazard in (self.event, self.censoring)
+            )
+            time[rows], ended[rows] = np.minimum(event, censoring), event <= censoring
+        return np.round(time) if self.whole else time, ended
+
+    def described(self) -> dict[str, Any]:
+        """Everything, as JSON has it."""
+        hazards = {
+            name: [hazard.times.tolist(), hazard.cumulative.tolist()]
+            for name, hazard in (("event", self.event), ("censoring", self.censoring))
+        }
+        return hazards | {"whole": self.whole}
+
+    @classmethod
+    def restored(cls, given: Mapping[str, Any]) -> Self:
+        """From what :meth:`described` says."""
+        hazards = (Hazard(*map(np.array, given[name])) for name in ("event", "censoring"))
+        return cls(*hazards, given["whole"])

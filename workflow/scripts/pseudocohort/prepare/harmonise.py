@@ -142,6 +142,23 @@ def covariate(name: str, kind: str, datasets: list[ad.AnnData], where: str = "")
     return numbers
 
 
+def follow_up_columns(
+    survival: Mapping[str, str], datasets: list[ad.AnnData], where: str = "prepare.survival"
+) -> tuple[pd.Series, pd.Series]:
+    """Columns of time and event of all profiles as text, empty where missing.
+
+    Raises
+    ------
+    UserError
+        If no dataset has one of them.
+    """
+    time, event = (
+        covariate(survival[part], "categorical", datasets, f"{where}.{part}").rename(survival[part])
+        for part in (TIME, EVENT)
+    )
+    return time, event
+
+
 def harmonise(
     datasets: list[ad.AnnData],
     donors: pd.DataFrame,
@@ -186,12 +203,9 @@ def harmonise(
     covariates = dict(covariates or {})
     values = {name: covariate(name, kind, datasets) for name, kind in covariates.items()}
     if survival:
-        columns = {
-            part: covariate(survival[part], "categorical", datasets, f"prepare.survival.{part}").rename(survival[part])
-            for part in (TIME, EVENT)
-        }
+        columns = follow_up_columns(survival, datasets)
         level = pd.concat([data.obs["level"].astype(str) for data in datasets])
-        for part, numbers in zip((TIME, EVENT), follow_up_of(*columns.values(), level), strict=True):
+        for part, numbers in zip((TIME, EVENT), follow_up_of(*columns, level), strict=True):
             covariates[survival[part]], values[survival[part]] = part, numbers
     genes = _common_genes(datasets)
     tables = []

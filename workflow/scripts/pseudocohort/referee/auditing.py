@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from .. import __version__
 from ..core.errors import UserError
 from ..core.io import write_json, write_table
 from ..core.seeds import RandomState, derive, seed_of
+from ..core.survival import EVENT, TIME
+from ..prepare.follow_up import survival_columns
 from . import measure, verdicts
 from .cohorts import Cohort, Given, read, together
 from .measure import REAL, SYNTHETIC, TRAIN
@@ -50,7 +52,7 @@ class Audit:
         (real profiles of donors whom nobody trained on, in its place), ``train`` (the training profiles themselves)
         and the controls.
     verdicts : dict
-        By name (privacy, instead, addition, fidelity): ``question``, ``status`` (yes, no, cannot_tell,
+        By name (privacy, instead, addition, fidelity, survival): ``question``, ``status`` (yes, no, cannot_tell,
         nothing_to_gain), ``answer`` and ``advice`` in words, ``points``: further sentences.
     copies : DataFrame
         Synthetic profiles that are training profiles: ``synthetic train donor``.
@@ -104,6 +106,7 @@ def audit(
     reference: Given | None = None,
     condition: str | None = None,
     donor: str | None = None,
+    survival: Mapping[str, str] | None = None,
     evaluations: Sequence[str] = EVALUATIONS,
     controls: Sequence[str] | None = None,
     random_state: RandomState = 0,
@@ -128,6 +131,10 @@ def audit(
         Column of the condition (subtype, tissue); without it, use is not judged.
     donor : str, optional
         Column of the donor of real profiles; without it every profile is a donor of its own.
+    survival : mapping of str, optional
+        Columns of the follow-up, ``{"time": ..., "event": ...}``: times as numbers, and whether the event ended them (1
+        or 0, dead or alive). Where held-out donors and the cohort have it, the genes that go with survival in either
+        are compared, within conditions.
     evaluations : sequence of str
         What to evaluate: ``fidelity``, ``augmentation``, ``privacy``.
     controls : sequence of str, optional
@@ -163,10 +170,15 @@ def audit(
     for name in evaluations:
         if name not in EVALUATIONS:
             raise UserError(f"no evaluation {name!r}", where="evaluations", remedy=f"one of: {', '.join(EVALUATIONS)}")
+    uses = {name: f"the {what}" for what, name in (("condition", condition), ("donor", donor)) if isinstance(name, str)}
+    columns = survival_columns(survival, uses)
     given = {"train": train, "synthetic": synthetic, "holdout": holdout, "reference": reference}
     cohorts = {
-        name: read(one, name, condition=condition, donor=donor) for name, one in given.items() if one is not None
+        name: read(one, name, condition=condition, donor=donor, survival=columns)
+        for name, one in given.items()
+        if one is not None
     }
+    no_follow_up = _without_follow_up(cohorts, columns) if columns else []
     cohorts, unit, notes = together(cohorts)
     trained, made, held_out, known = (cohorts.get(name) for name in given)
     copies = measure.exact_copies(made, trained)
@@ -199,6 +211,8 @@ def audit(
         found |= verdicts.use_verdicts(summary, use)
     if "fidelity" in evaluations:
         found["fidelity"] = verdicts.likeness_verdict(summary, likeness)
+        if columns:
+            found["survival"] = verdicts.survival_verdict(likeness, no_follow_up)
     parts = {"fidelity": likeness, "augmentation": use}
     parts["privacy"] = None if privacy is None else measure.with_intervals(privacy)
     tables = [part.assign(evaluation=name) for name, part in parts.items() if part is not None]
@@ -206,6 +220,23 @@ def audit(
     table = pd.concat([*tables, counted.assign(evaluation="copies")], ignore_index=True)
     table = table.reindex(columns=COLUMNS)
     return Audit(table, found, copies, _facts(cohorts, unit, random_state), notes + _not_judged(cohorts, not_run))
+
+
+def _without_follow_up(cohorts: dict[str, Cohort], columns: Mapping[str, str]) -> list[str]:
+    """Which of the held-out donors and the cohort have no follow-up.
+
+    Raises
+    ------
+    UserError
+        If no cohort has the columns.
+    """
+    if not any(TIME in cohort.obs for cohort in cohorts.values()):
+        raise UserError(
+            f"no cohort has the columns {columns[TIME]!r} and {columns[EVENT]!r}",
+            where="survival",
+            remedy="name columns of the annotation of the held-out donors and of the synthetic cohort",
+        )
+    return [name for name in ("holdout", SYNTHETIC) if name not in cohorts or TIME not in cohorts[name].obs]
 
 
 def _tables(

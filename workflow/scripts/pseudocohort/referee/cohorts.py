@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
@@ -15,6 +15,7 @@ import pandas as pd
 from scipy import sparse
 
 from ..core.errors import UserError
+from ..core.survival import EVENT, TIME
 from ..core.validation import nearest
 from ..ingest.delimited import MISSING, open_delimited
 from ..ingest.fields import ROW_NAMES, SEPARATORS, layout_of
@@ -25,6 +26,7 @@ from ..ingest.missing import is_absent
 from ..ingest.samples import read_samples, spelled_otherwise
 from ..ingest.text import look_at, open_text
 from ..ingest.units import LARGEST_LOG2
+from ..prepare.follow_up import as_numbers
 from ..prepare.gene_ids import NO_GENES
 
 #: What a cohort may be given as.
@@ -58,7 +60,8 @@ class Cohort:
         Expression, float32.
     genes : Index
     obs : DataFrame
-        ``condition`` and ``donor`` of the profiles; index: their ids.
+        ``condition`` and ``donor`` of the profiles, ``time`` and ``event`` where they have a follow-up; index: their
+        ids.
     where : str
         File, or what was given in its place.
     notes : list of str
@@ -95,7 +98,9 @@ class Cohort:
         return ad.AnnData(self.x, obs=obs, var=var, uns={"pseudocohort": {"unit": "log2 expression"}})
 
 
-def read(given: Given, name: str, *, condition: str | None, donor: str | None) -> Cohort:
+def read(
+    given: Given, name: str, *, condition: str | None, donor: str | None, survival: Mapping[str, str] | None = None
+) -> Cohort:
     """A cohort from an AnnData, a data frame, a file, or the pair of a matrix and its sample table.
 
     Parameters
@@ -108,6 +113,8 @@ def read(given: Given, name: str, *, condition: str | None, donor: str | None) -
         Role.
     condition, donor : str, optional
         Columns. Without `condition` all profiles are of one; without `donor` every profile is a donor of its own.
+    survival : mapping of str, optional
+        Columns of ``time`` and ``event``; a cohort may lack both.
 
     Raises
     ------
@@ -116,6 +123,7 @@ def read(given: Given, name: str, *, condition: str | None, donor: str | None) -
     """
     where = f"{name}: {given}" if isinstance(given, str | Path) else name
     donor = None if name == "synthetic" else donor
+    survival = survival or {}
     for what, column in (("condition", condition), ("donor", donor)):
         if not isinstance(column, str | None):
             raise UserError(
@@ -125,23 +133,28 @@ def read(given: Given, name: str, *, condition: str | None, donor: str | None) -
             )
     if isinstance(given, ad.AnnData):
         given = given.to_memory() if given.isbacked else given
-        cohort = _of_matrix(name, where, given.X, given.obs_names, given.var_names, given.obs, condition, donor)
+        cohort = _of_matrix(
+            name, where, given.X, given.obs_names, given.var_names, given.obs, condition, donor, survival
+        )
     elif isinstance(given, pd.DataFrame):
-        cohort = _of_frame(name, where, given, condition, donor)
+        cohort = _of_frame(name, where, given, condition, donor, survival)
     elif isinstance(given, str | Path):
         kind = look_at(given).kind
         if kind == "an HDF5 file":
             matrix = read_all(H5adRows(given))
-            cohort = _of_matrix(name, where, matrix.x, matrix.samples, matrix.genes, matrix.obs, condition, donor)
+            cohort = _of_matrix(
+                name, where, matrix.x, matrix.samples, matrix.genes, matrix.obs, condition, donor, survival
+            )
         elif kind:
             raise look_at(given).refusal("a table or an h5ad file")
         else:
-            cohort = _of_frame(name, where, _table(given, [c for c in (condition, donor) if c]), condition, donor)
+            frame = _table(given, [c for c in (condition, donor) if c], list(survival.values()))
+            cohort = _of_frame(name, where, frame, condition, donor, survival)
     elif isinstance(given, Sequence) and len(given) == 2:
         where = f"{name}: {given[0]}"
         samples = read_samples(given[1])
         matrix, obs, absent = _joined(Path(given[0]), samples, where)
-        cohort = _of_matrix(name, where, matrix.x, matrix.samples, matrix.genes, obs, condition, donor)
+        cohort = _of_matrix(name, where, matrix.x, matrix.samples, matrix.genes, obs, condition, donor, survival)
         if absent:
             more = f" and {len(absent) - 3} more" if len(absent) > 3 else ""
             cohort.notes.append(f"{name}: not in its sample table, and left out: {', '.join(absent[:3])}{more}")
@@ -155,8 +168,11 @@ def read(given: Given, name: str, *, condition: str | None, donor: str | None) -
     return _checked(cohort)
 
 
-def _table(path: str | Path, annotation: list[str]) -> pd.DataFrame:
-    """A table with a profile per row; the first column is the ids unless it is a gene: named, and of numbers."""
+def _table(path: str | Path, annotation: list[str], optional: Sequence[str] = ()) -> pd.DataFrame:
+    """A table with a profile per row; the first column is the ids unless it is a gene: named, and of numbers.
+
+    It may lack `optional` columns of the annotation.
+    """
     separator = SEPARATORS["csv" if ".csv" in Path(path).suffixes else "tsv"]
     layout = layout_of(path, separator)
     names = layout.names
@@ -169,6 +185,7 @@ def _table(path: str | Path, annotation: list[str]) -> pd.DataFrame:
             "× samples together with its sample table; where a cohort has no labels, leave condition out: use is not "
             "judged then",
         )
+    annotation = [*annotation, *(c for c in optional if c in names)]
     with open_text(path) as file:
         frame = pd.read_csv(
             file, sep=separator, header=None, skiprows=layout.skip, usecols=range(len(names)), low_memory=False,
@@ -212,8 +229,15 @@ def _joined(path: Path, samples: pd.DataFrame, where: str) -> tuple[Matrix, pd.D
     return found, samples.set_axis(ids, axis=0).loc[found.samples], list(map(str, source.samples[~known]))
 
 
-def _of_frame(name: str, where: str, frame: pd.DataFrame, condition: str | None, donor: str | None) -> Cohort:
-    columns = [c for c in (condition, donor) if c and c in frame]
+def _of_frame(
+    name: str,
+    where: str,
+    frame: pd.DataFrame,
+    condition: str | None,
+    donor: str | None,
+    survival: Mapping[str, str],
+) -> Cohort:
+    columns = [c for c in (condition, donor, *survival.values()) if c and c in frame]
     for column in columns:
         if list(frame.columns).count(column) > 1:
             raise UserError(f"column {column!r} occurs more than once", where=where, remedy="keep one of them")
@@ -231,6 +255,7 @@ def _of_frame(name: str, where: str, frame: pd.DataFrame, condition: str | None,
         frame[columns],
         condition,
         donor,
+        survival,
     )
     if left_out:
         shown = ", ".join(left_out[:3]) + (f" and {len(left_out) - 3} more" if len(left_out) > 3 else "")
@@ -250,7 +275,7 @@ def _column(obs: pd.DataFrame, column: str, cohort: str, where: str) -> np.ndarr
 
 def _of_matrix(
     name: str, where: str, x: Any, ids: pd.Index, genes: pd.Index, obs: pd.DataFrame | None,
-    condition: str | None, donor: str | None,
+    condition: str | None, donor: str | None, survival: Mapping[str, str],
 ) -> Cohort:  # fmt: skip
     if x is None or isinstance(ids, pd.MultiIndex) or isinstance(genes, pd.MultiIndex):
         raise UserError(
@@ -268,6 +293,10 @@ def _of_matrix(
         table["donor"] = name + ":" + index
     else:
         table["donor"] = index if donor is None else _column(obs, donor, name, where)
+    if any(column in obs for column in survival.values()):
+        text = (pd.Series(_column(obs, column, name, where), index=index, name=column) for column in survival.values())
+        text = (column.mask(is_absent(column), "") for column in text)
+        table[TIME], table[EVENT] = as_numbers(*text, f"{where}, survival")
     x = x.toarray() if sparse.issparse(x) else np.asarray(x)
     if x.dtype.kind not in "biuf":
         raise UserError(f"values of the type {x.dtype}, not numbers", where=where, remedy="convert them to floats")

@@ -11,6 +11,7 @@ from typing import Any
 from ..core import logs
 from ..core.errors import UserError
 from ..core.io import check_writable
+from ..core.survival import EVENT, TIME
 from .auditing import EVALUATIONS, audit
 
 EXAMPLE = "pseudocohort audit --train a.h5ad --synthetic b.tsv --holdout c.h5ad --condition pam50 --out folder"
@@ -31,6 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )  # fmt: skip
     parser.add_argument("--condition", help="column of the condition (subtype, tissue)")
     parser.add_argument("--donor", help="column of the donor; without it every profile is a donor of its own")
+    parser.add_argument(
+        "--survival", nargs=2, metavar=("TIME", "EVENT"),
+        help="columns of the follow-up: times, and whether the event ended them (1 or 0)",
+    )  # fmt: skip
     parser.add_argument(
         "--controls", nargs="*", default=None, metavar="GENERATOR",
         help="simple generators to test beside it (default: all; without names: none)",
@@ -64,6 +69,7 @@ def run(args: argparse.Namespace) -> int:
         found = audit(
             **{role: _files(getattr(args, role), role) for role in ROLES},
             condition=args.condition, donor=args.donor, controls=args.controls,
+            survival=dict(zip((TIME, EVENT), args.survival, strict=True)) if args.survival else None,
             evaluations=args.evaluations, random_state=args.seed,
         )  # fmt: skip
         found.save(args.out)

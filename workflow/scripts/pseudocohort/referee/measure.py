@@ -20,7 +20,8 @@ import pandas as pd
 from ..core.io import evaluation_table
 from ..core.seeds import derive
 from ..core.seeds import generator as random_generator
-from ..experiments.fidelity.score import Profiles, compare
+from ..core.survival import EVENT, TIME
+from ..experiments.fidelity.score import Profiles, compare, patients
 from ..experiments.privacy.attacks import ATTACKS, chosen
 from ..experiments.privacy.attacks._distances import nearest_row
 from ..experiments.privacy.pooled import clopper_pearson
@@ -35,6 +36,7 @@ from ..experiments.shared.tables import rows_with
 from ..generators.base.registry import generators
 from ..metrics.copies import copied_donors, count_copies
 from ..metrics.sizes import donor_halves, matched_subset
+from ..metrics.survival import survival_recovery
 from ..prepare.scale import Scaler
 from .cohorts import FACTORS, Cohort
 
@@ -110,7 +112,9 @@ def likeness(
 
     The held-out donors are cut into halves in several ways; each half is in turn the reality. The standard error is the
     root of the mean squared distance of the halves' values to their mean, the jackknife that deletes half of the donors
-    (Shao & Wu 1989, Annals of Statistics 17:1176). Of a single halving there is no interval.
+    (Shao & Wu 1989, Annals of Statistics 17:1176). Of a single halving there is no interval. Where both have a
+    follow-up with enough events in every half, the metrics of :func:`.metrics.survival.survival_recovery` are among
+    them.
 
     Summary table; ``n`` is the number of held-out donors.
     """
@@ -128,8 +132,15 @@ def likeness(
         for side, (here, there) in enumerate((halves, halves[::-1])):
             rng = random_generator(own, "half", side)
             stand_in = test[there] if made is None else made[matched_subset(made.classes, test.classes[there], rng)]
-            for metric, value in compare(seen, test[here], stand_in, NEIGHBOURS, rng, own).items():
+            found = compare(seen, test[here], stand_in, NEIGHBOURS, rng, own)
+            sides = [part for part in (test[here], stand_in) if {TIME, EVENT} <= set(part.obs)]
+            if len(sides) == 2:
+                followed = (patients(part, (TIME, EVENT)) for part in sides)
+                found |= survival_recovery(*followed, random_generator(own, "survival", side))
+            for metric, value in found.items():
                 values.setdefault(metric, []).append(value)
+    if len(values.get("survival_calls", [])) < 2 * halvings:  # where not every half has enough events
+        values = {metric: found for metric, found in values.items() if not metric.startswith("survival_")}
     rows = []
     for metric, found in values.items():
         x = np.array(found)[np.isfinite(found)]

@@ -38,6 +38,12 @@ LIKENESS = {
     "recall": "Recall", "correlation_score_within": "γ within", "gene_sd_ratio": "SD ratio", "de_logfc_r": "log FC r",
     "de_tpr": "DE recall", "memorisation_share": "Memorised",
 }  # fmt: skip
+SURVIVAL = {
+    "survival_log_hr_r": "log HR r", "survival_permuted_log_hr_r": "log HR r, permuted times",
+    "survival_real_calls": "Prognostic in held-out", "survival_calls": "Prognostic",
+    "survival_permuted_calls": "Prognostic, permuted times", "survival_recall": "Found",
+    "survival_false_share": "False",
+}  # fmt: skip
 ATTACKS = {
     "auc": "AUC", "tpr_at_fpr_0.1": "TPR at FPR .1", "tpr_at_fpr_0.01": "TPR at FPR .01", "max_auc": "Largest AUC",
     "p_corrected": "Corrected p",
@@ -137,7 +143,11 @@ def _sections(audit: Audit) -> list[dict[str, object]]:
         if len(of["fidelity"]):
             figure = draw(of["fidelity"], {})
             tables = [_wide(of["fidelity"], {"generator": "Profiles"}, LIKENESS, "Likeness to held-out donors")]
-        sections.append(_section("fidelity", "Likeness", [verdicts["fidelity"]], "likeness", figure, tables))
+            if of["fidelity"]["metric"].isin(SURVIVAL).any():
+                rows = of["fidelity"][of["fidelity"]["metric"].isin(SURVIVAL)]
+                tables.append(_wide(rows, {"generator": "Profiles"}, SURVIVAL, "Genes that go with survival"))
+        answers = [verdicts[name] for name in ("fidelity", "survival") if name in verdicts]
+        sections.append(_section("fidelity", "Likeness", answers, "likeness", figure, tables))
     return sections
 
 

@@ -28,6 +28,7 @@ from ..experiments.shared.estimators import SMALLEST
 from ..experiments.shared.outcomes import Outcome
 from ..experiments.shared.tables import rows_with
 from ..generators.base.registry import generators
+from ..metrics.survival import FEWEST_EVENTS
 from .measure import ADDED, ALONE, REAL, SYNTHETIC, TRAIN
 
 #: Loss of balanced accuracy up to which synthetic profiles teach what the patients teach.
@@ -37,6 +38,7 @@ LEVEL = 0.05
 #: Share of profiles next to a training profile from which on a cohort repeats its training profiles.
 MEMORISED = 0.1
 INSTEAD = "Can the synthetic cohort replace the patients in teaching a classifier?"
+SURVIVAL = "Do the genes that go with survival in patients go with it in the synthetic cohort?"
 ADDITION = "Does adding the synthetic cohort to the patients improve prediction?"
 
 
@@ -301,6 +303,61 @@ def _addition(both: pd.Series, gain: pd.Series, real: pd.Series, tested: str) ->
         status, said = Outcome.CANNOT_TELL, "Cannot tell"
         advice = "Leave it out until more held-out donors, or several splits, show a gain."
     return _verdict(ADDITION, status, f"{said}: {numbers}", advice)
+
+
+def survival_verdict(table: pd.DataFrame | None, lacking: list[str]) -> dict[str, Any]:
+    """Verdict on the genes that go with survival: as in other real patients, the ceiling; permuted times, the floor.
+
+    "Yes": the correlation of log hazard ratios is beyond the floor, and the interval reaches that of the ceiling. "No":
+    it does not reach it. Where real patients do not pass their own floor, nothing can be told.
+
+    Parameters
+    ----------
+    table : DataFrame or None
+        Likeness, as :func:`.measure.likeness` has it.
+    lacking : list of str
+        Which of holdout and synthetic have no follow-up.
+    """
+    names = {"holdout": "held-out donors", SYNTHETIC: "the synthetic cohort"}
+    known = "survival_log_hr_r", "survival_permuted_log_hr_r"
+    found = {} if table is None else {
+        (g, m): _row(table, generator=g, metric=m)
+        for g in (SYNTHETIC, REAL) for m in known
+        if len(rows_with(table, generator=g, metric=m))
+    }  # fmt: skip
+    if len(found) < len(known) * 2:
+        why = f"of the held-out donors, or as many profiles of the cohort, a half has fewer than {FEWEST_EVENTS} events"
+        advice = "Hold out more donors."
+        if lacking:
+            verb = "has" if lacking == [SYNTHETIC] else "have"
+            why = f"{' and '.join(names[name] for name in lacking)} {verb} no follow-up"
+            advice = "Give both columns for the held-out donors and for the synthetic cohort."
+        return _verdict(SURVIVAL, Outcome.CANNOT_TELL, f"Cannot tell: {why}.", advice)
+    made, floor, real, real_floor = (found[g, m] for g in (SYNTHETIC, REAL) for m in known)
+    numbers = (
+        f"over genes, log hazard ratios correlate with those of held-out patients with r {_value(made)}; other real "
+        f"patients reach {_value(real)}, and the cohort with permuted times {_value(floor)}"
+    )
+    calls = [
+        f"{who}: {called['value']:.1f} genes called at FDR 5 %, with permuted times {chance['value']:.1f}; in held-out "
+        f"patients {truth['value']:.1f}."
+        for who, g in (("Synthetic", SYNTHETIC), ("Other real patients", REAL))
+        for called, chance, truth in [
+            [_row(table, generator=g, metric=f"survival_{m}calls") for m in ("", "permuted_", "real_")]
+        ]
+    ]
+    if real["ci_low"] <= real_floor["value"]:
+        answer = f"Cannot tell: real patients do not agree with each other beyond permuted times; {numbers}."
+        return _verdict(SURVIVAL, Outcome.CANNOT_TELL, answer, "Hold out more donors with events.", calls)
+    if made["ci_high"] < real["ci_low"]:
+        advice = "Do not look for prognostic genes in it."
+        return _verdict(SURVIVAL, "no", f"No: {numbers}.", advice, calls)
+    if made["ci_low"] > floor["value"] and made["ci_high"] >= real["ci_low"]:
+        advice = "Confirm every gene that it suggests in real patients."
+        return _verdict(SURVIVAL, "yes", f"Yes: {numbers}.", advice, calls)
+    return _verdict(
+        SURVIVAL, Outcome.CANNOT_TELL, f"Cannot tell: {numbers}.", "Hold out more donors with events.", calls
+    )
 
 
 def likeness_verdict(given: Given, table: pd.DataFrame | None) -> dict[str, Any]:

@@ -101,6 +101,16 @@ def map_files(config: dict[str, Any], jobs: Callable[[str], list[str]]) -> dict[
     }
 
 
+def survival_files(config: dict[str, Any], jobs: Callable[[str], list[str]]) -> dict[str, list[str]]:
+    """Those of the map, and the summary over all training sets."""
+    return map_files(config, jobs) | {"summary": ["<results>/tables/fidelity_summary.tsv"]}
+
+
+def has_survival(config: dict[str, Any]) -> bool:
+    """Whether patients of the study have a follow-up."""
+    return bool(config["prepare"]["survival"])
+
+
 def model_files(config: dict[str, Any], jobs: Callable[[str], list[str]]) -> dict[str, list[str]]:
     """First batch of models of each generator with a training loop.
 

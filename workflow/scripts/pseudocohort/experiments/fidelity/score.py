@@ -10,9 +10,10 @@ Metrics ending in ``_train`` are against training profiles: there, a photocopier
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import anndata as ad
 import numpy as np
 import pandas as pd
 from sklearn.decomposition import PCA
@@ -56,11 +57,7 @@ def fidelity(given: ScoreInputs) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for row in given.rows:
         name = row["training_set"]
-        seen, held_out = (given.real(name, role) for role in ("train", "test"))
-        scaler = Scaler(by_level=True).fit(np.asarray(seen.X), seen.obs)
-        held_out = held_out[np.isin(held_out.obs["level"].to_numpy(dtype=str), list(scaler.mean))]
-        train, test = (Profiles.of(part.X, part.obs, scaler) for part in (seen, held_out))
-        test = test[np.isin(test.classes, train.classes)]
+        scaler, train, test = standardised(*(given.real(name, role) for role in ("train", "test")))
         made = None
         if given.generator != "real":
             made = Profiles.of(given.synthetic[name].X, given.synthetic[name].obs, scaler)
@@ -68,6 +65,31 @@ def fidelity(given: ScoreInputs) -> pd.DataFrame:
         values = likeness(train, test, made, k=settings["neighbours"], seed=own, sets=sets, kinds=kinds)
         rows += [given.keys(row) | {"task": task, "metric": metric, "value": v} for (task, metric), v in values.items()]
     return evaluation_table(rows)
+
+
+def standardised(seen: ad.AnnData, held_out: ad.AnnData) -> tuple[Scaler, Profiles, Profiles]:
+    """Scale of the profiles of donors that a generator saw; these, and those of others of the same classes, on it."""
+    scaler = Scaler(by_level=True).fit(np.asarray(seen.X), seen.obs)
+    held_out = held_out[np.isin(held_out.obs["level"].to_numpy(dtype=str), list(scaler.mean))]
+    train, test = (Profiles.of(part.X, part.obs, scaler) for part in (seen, held_out))
+    return scaler, train, test[np.isin(test.classes, train.classes)]
+
+
+def halved(
+    test: Profiles, made: Profiles | None, seed: int
+) -> Iterator[tuple[Profiles, Profiles, np.random.Generator]]:
+    """Each half of `test` as the reality, what stands in for it, and the generator of further random choices.
+
+    The other half stands in where `made` is None; else as many of these, of the classes of the other half.
+    """
+    halves = donor_halves(test.donor, test.classes, random_generator(seed, "donors"))
+    for number, (here, there) in enumerate((halves, halves[::-1])):
+        rng = random_generator(seed, "half", number)
+        yield (
+            test[here],
+            test[there] if made is None else made[matched_subset(made.classes, test.classes[there], rng)],
+            rng,
+        )
 
 
 def likeness(
@@ -98,16 +120,12 @@ def likeness(
     parts = []
     follow_up_of = follow_up(kinds or {})
     others = {name: kind for name, kind in (kinds or {}).items() if kind not in (TIME, EVENT)}
-    halves = donor_halves(test.donor, test.classes, random_generator(seed, "donors"))
-    for number, (here, there) in enumerate((halves, halves[::-1])):
-        rng = random_generator(seed, "half", number)
-        stand_in = test[there] if made is None else made[matched_subset(made.classes, test.classes[there], rng)]
-        reality = test[here]
+    for number, (reality, stand_in, rng) in enumerate(halved(test, made, seed)):
         values = compare(train, reality, stand_in, k, rng, seed, sets)
         values |= covariate_recovery(*((part.x, part.obs) for part in (train, reality, stand_in)), others)
         if follow_up_of:
-            patients = (_patients(part, follow_up_of) for part in (reality, stand_in))
-            values |= survival_recovery(*patients, random_generator(seed, "survival", number))
+            followed = (patients(part, follow_up_of) for part in (reality, stand_in))
+            values |= survival_recovery(*followed, random_generator(seed, "survival", number))
         found: dict[tuple[str | None, str], float] = {(None, metric): v for metric, v in values.items()}
         for condition in np.unique(reality.condition):
             left, right = reality[reality.condition == condition], stand_in[stand_in.condition == condition]
@@ -121,7 +139,7 @@ def likeness(
     return means
 
 
-def _patients(profiles: Profiles, columns: tuple[str, str]) -> Patients:
+def patients(profiles: Profiles, columns: tuple[str, str]) -> Patients:
     """Follow-up of profiles, one of each donor and class: several of a patient are no evidence of their own."""
     first = ~pd.DataFrame({"donor": profiles.donor, "class": profiles.classes}).duplicated().to_numpy()
     own = profiles[np.flatnonzero(first)]

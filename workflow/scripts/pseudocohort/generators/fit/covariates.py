@@ -185,7 +185,7 @@ def beyond_chance(x: np.ndarray, obs: pd.DataFrame, coding: Coding) -> bool:
     """
     column, rng = coding.columns(obs)[:, 0], np.random.default_rng(0)
     known = np.all([obs[name].notna() for name in coding.names], axis=0)
-    groups = [rows[known[rows]] for rows in rows_by_key(obs).values()]
+    groups = [own for rows in rows_by_key(obs).values() if len(own := rows[known[rows]])]
     values, parts = [], []
     for rows in groups:
         orders = np.stack([np.arange(len(rows)), *(rng.permutation(len(rows)) for _ in range(_PERMUTATIONS))])
