@@ -14,8 +14,9 @@ from scipy import stats
 
 from ....core import contracts, io
 from ....core.seeds import derive
-from ....core.survival import EVENT, TIME
+from ....core.survival import follow_up
 from ....core.words import number
+from ....generators.fit.covariates import described
 from ....generators.fit.synthetic_store import SyntheticStore
 from ....metrics.differential import FDR
 from ....metrics.survival import FEWEST_EVENTS, Association, cox
@@ -25,7 +26,7 @@ from ..plan import FIRST
 from ..score import halved, patients, standardised
 
 #: Genes drawn in a panel: those that are called, and others.
-MOST_GENES = 700
+MOST_GENES = 400
 #: Panels side by side.
 ACROSS = 3
 #: Groups of genes that are called, from back to front, with their colours.
@@ -129,7 +130,7 @@ def _correlations(ax: Axes, given: pd.DataFrame, permuted: pd.DataFrame, names: 
     ax.invert_yaxis()
     low, high = ax.get_xlim()
     ax.set_xlim(max(low, -1.05), min(high, 1.05))
-    ax.set_xlabel("1: the same genes, as strongly")
+    ax.set_xlabel("1: as in held-out patients")
 
 
 def _panel(ax: Axes, pair: Pair, symbols: np.ndarray, limit: float) -> dict[str, Any]:
@@ -161,6 +162,5 @@ def figure(files: dict[str, list[str]], config: dict[str, Any]) -> Figure:
     members = io.read_table(files["members"][0], contracts.MEMBERS_COLUMNS)
     profiles = io.read_profiles(files["profiles"][0], contracts.HARMONISED)
     synthetic = {Path(path).parent.name: SyntheticStore([path])[FIRST] for path in files["synthetic"]}
-    survival = config["prepare"]["survival"]
-    pairs = pairs_of(profiles, synthetic, members, (survival[TIME], survival[EVENT]), config["seed"])
+    pairs = pairs_of(profiles, synthetic, members, follow_up(described(profiles)), config["seed"])
     return draw(pairs, profiles.var["symbol"].astype(str).to_numpy(), io.read_table(files["summary"][0]))
