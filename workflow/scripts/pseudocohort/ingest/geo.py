@@ -17,8 +17,9 @@ _LINE, _CHARACTERISTIC = "!sample_", re.compile(r"characteristics_ch(\d+)")
 
 def is_series_matrix(path: str | Path) -> bool:
     """Whether a file begins as GEO's files do."""
-    head = look_at(path).head[:1000].lstrip(b'\xef\xbb\xbf \t\r\n"').lower()
-    return head.startswith(tuple(name.encode() for name in GEO))
+    content = look_at(path)
+    head = content.head[content.bom : content.bom + 1000].decode(content.encoding, "replace")
+    return not content.kind and head.lstrip(' \t\r\n"').lower().startswith(GEO)
 
 
 def read_series_matrix(path: str | Path) -> pd.DataFrame:

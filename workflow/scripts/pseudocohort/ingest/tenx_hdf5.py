@@ -70,6 +70,8 @@ class TenxHdf5:
             shape, entries = tuple(self.group["shape"][:].tolist()), len(self.group["indices"])
             if entries != len(self.group["data"]) or self.group["data"].dtype.kind not in "iuf":
                 raise ValueError("its entries are damaged")
+            if {len(symbols), len(types)} - {0, len(ids)}:
+                raise ValueError("features have more ids than symbols or types, or fewer")
         except BROKEN as error:
             raise self._broken(error) from error
         check_ids(self.samples, "barcode", str(path))
