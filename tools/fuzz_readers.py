@@ -53,6 +53,7 @@ from pseudocohort.ingest.h5ad import H5adRows
 from pseudocohort.ingest.matrix import read_all
 from pseudocohort.ingest.samples import read_samples
 from pseudocohort.ingest.tenx import TenxEntries
+from pseudocohort.ingest.tenx_hdf5 import TenxHdf5
 from pseudocohort.prepare.cell_lines import read_line_names
 
 #: Seconds after which an input is called a hang: of computing, so that a busy machine is none, and of waiting.
@@ -358,6 +359,82 @@ def fuzz_tenx(rng: random.Random, folder: Path) -> str:
     return "read"
 
 
+def hurt(file: h5py.File, rng: random.Random) -> None:
+    """Remove, cut or overwrite an element of an open HDF5 file."""
+    keys: list[str] = []
+    file.visit(keys.append)
+    key = rng.choice(keys or ["none"])
+    if key not in file:
+        return
+    values = file[key][...] if isinstance(file[key], h5py.Dataset) else None
+    match rng.randrange(3):
+        case 0:
+            del file[key]
+        case 1 if values is not None and values.shape:
+            del file[key]
+            file[key] = values[: len(values) // 2]
+        case 2 if values is not None and values.shape and values.dtype.kind in "iuf":
+            file[key][rng.randrange(len(values)) if len(values) else ...] = rng.choice([-1, 0, 99])
+
+
+def fuzz_tenx_hdf5(rng: random.Random, folder: Path) -> str:
+    """Cell Ranger's HDF5 file, elements of which are removed, cut or overwritten."""
+    n, p, path = rng.randrange(1, 6), rng.randrange(1, 6), folder / "m.h5"
+    dense = np.array([[rng.choice([0, 0, 1, 5]) for _ in range(p)] for _ in range(n)], dtype=rng.choice(["i4", "f4"]))
+    x = sparse.csr_matrix(dense)
+    types = [rng.choice(["Gene Expression"] * 4 + ["Antibody Capture"]) for _ in range(p)]
+    old = rng.random() < 0.3
+    with h5py.File(path, "w") as file:
+        group = file.create_group(rng.choice(["GRCh38", "mm10"]) if old else "matrix")
+        group["data"], group["indices"], group["indptr"], group["shape"] = x.data, x.indices, x.indptr, (p, n)
+        group["barcodes"] = np.array([f"AAAC{i}-1" for i in range(n)], "S")
+        group["genes" if old else "features/id"] = np.array([f"ENSG{j:011d}" for j in range(p)], "S")
+        group["gene_names" if old else "features/name"] = np.array([f"G{j}" for j in range(p)], "S")
+        if not old:
+            group["features/feature_type"] = np.array(types, "S")
+        before = {key: group[key][...] for key in ("data", "indices", "indptr")}
+        for _ in range(rng.choice([0, 0, 1, 2])):
+            hurt(file, rng)
+    if rng.random() < 0.1:
+        path.write_bytes(path.read_bytes()[: rng.randrange(path.stat().st_size)])
+    if rng.random() < 0.05:
+        path.write_bytes(packed(path.read_bytes(), rng))
+    ours = read_all(TenxHdf5(path, exact=True))
+    with h5py.File(path, "r") as file:
+        group = next(iter(file.values()))
+        now = {key: group[key][...] for key in before}
+        kinds = (
+            [kind.decode() for kind in group["features/feature_type"][...]] if "features/feature_type" in group else []
+        )
+    theirs = sparse.csr_matrix(tuple(now.values()), shape=(n, p)).toarray()
+    keep = [kind == "Gene Expression" for kind in kinds] if "Gene Expression" in kinds else [True] * p
+    same(ours.x.toarray(), theirs[:, keep], "tenx_hdf5")
+    return "read"
+
+
+def fuzz_series(rng: random.Random, folder: Path) -> str:
+    """The samples of a series matrix of GEO."""
+    n, path = rng.randrange(1, 6), folder / "series.txt"
+    titles = [rng.choice(["a", "é, b", "", "1001", "x: y"]) + str(i) for i in range(n)]
+    tissues = [rng.choice(["breast", "lung", "T: cell", "NA"]) for _ in range(n)]
+    lines = [
+        ["!Sample_title", *titles], ["!Sample_geo_accession", *(f"GSM{i}" for i in range(n))],
+        ["!Sample_characteristics_ch1", *(f"tissue: {t}" for t in tissues)],
+    ]  # fmt: skip
+    text = '!Series_title\t"A study"\n\n' + "".join(
+        "\t".join([name, *(f'"{cell}"' for cell in cells)]) + rng.choice(["\n", "\r\n"]) for name, *cells in lines
+    )
+    raw = encoded(text + '!series_matrix_table_begin\n"ID_REF"\n!series_matrix_table_end\n', rng)
+    hurt_text = damaged(raw, rng) if rng.random() < 0.6 else raw
+    path.write_bytes(packed(hurt_text, rng))
+    table = read_samples(path)
+    if hurt_text != raw:
+        return "read, not compared"
+    if table[["title", "tissue"]].to_numpy().tolist() != [list(pair) for pair in zip(titles, tissues, strict=True)]:
+        raise Wrong(f"other samples: {table.to_numpy().tolist()}")
+    return "read"
+
+
 @functools.cache
 def _h5ad_file(number: int) -> bytes:
     rng = random.Random(number)
@@ -436,7 +513,7 @@ def fuzz_samples(rng: random.Random, folder: Path) -> str:
     path = folder / ("s.csv" if separator == "," else "s.tsv")
     path.write_bytes(packed(damaged(encoded(table_text(rng, header, rows, separator), rng), rng), rng))
     table = read_samples(path)
-    text = text_of(path.read_bytes())
+    text = text_of(path.read_bytes()).replace("\ufeff", "")  # a mark within the text has no width
     if open_question(text, separator):
         return "read, not compared"
     body = rows_of(text, separator)
@@ -531,13 +608,14 @@ def fuzz_ingest(rng: random.Random, folder: Path) -> str:
 
 
 READERS: dict[str, Callable[[random.Random, Path], str]] = {
-    "delimited": fuzz_delimited, "pandas": fuzz_pandas, "gct": fuzz_gct, "tenx": fuzz_tenx, "h5ad": fuzz_h5ad,
-    "samples": fuzz_samples, "sheet": fuzz_sheet, "study": fuzz_study, "aliases": fuzz_aliases, "ingest": fuzz_ingest,
+    "delimited": fuzz_delimited, "pandas": fuzz_pandas, "gct": fuzz_gct, "tenx": fuzz_tenx,
+    "tenx_hdf5": fuzz_tenx_hdf5, "h5ad": fuzz_h5ad, "samples": fuzz_samples, "series": fuzz_series,
+    "sheet": fuzz_sheet, "study": fuzz_study, "aliases": fuzz_aliases, "ingest": fuzz_ingest,
 }  # fmt: skip
 #: How often each is fed: the quick ones more.
 SHARES = {
-    "delimited": 6, "pandas": 2, "gct": 3, "tenx": 2, "h5ad": 1, "samples": 5, "sheet": 1, "study": 1, "aliases": 2,
-    "ingest": 1,
+    "delimited": 6, "pandas": 2, "gct": 3, "tenx": 2, "tenx_hdf5": 1, "h5ad": 1, "samples": 5, "series": 1, "sheet": 1,
+    "study": 1, "aliases": 2, "ingest": 1,
 }  # fmt: skip
 
 

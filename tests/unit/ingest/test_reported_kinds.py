@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +14,9 @@ from support.in_memory import check_unit, map_genes, toy
 
 from pseudocohort.command.main import main
 from pseudocohort.core.errors import UserError
-from pseudocohort.ingest.matrix import Matrix
+from pseudocohort.ingest.matrix import Matrix, read_all
+from pseudocohort.ingest.samples import read_samples
+from pseudocohort.ingest.tenx_hdf5 import TenxHdf5
 from pseudocohort.ingest.units import UnitCheck
 from pseudocohort.prepare.cell_quality import read_labels
 from pseudocohort.prepare.gene_ids import map_ids, spreadsheet_dates
@@ -281,3 +286,247 @@ def test_a_sample_without_reads_is_left_out_without_a_warning_of_numpy(check, co
     counts["s9"] = 0
     text, code = check(counts)
     assert code == 0 and "removed for few genes: mine:s9" in text
+
+
+@pytest.mark.parametrize("separator", ["\t", ","])
+def test_quotes_that_open_in_one_row_and_close_in_another_never_swallow_rows(tmp_path, separator):
+    rows = [["sample", "note", "type"], *([f"s{i}", "fine", "AB"[i % 2]] for i in range(12))]
+    rows[3][1], rows[8][1] = '"unclear', 'or not"'
+    path = tmp_path / ("s.csv" if separator == "," else "s.tsv")
+    path.write_text("\n".join(separator.join(row) for row in rows) + "\n")
+    if separator == ",":
+        with pytest.raises(UserError, match="a quote opens here and closes in a later row") as refused:
+            read_samples(path)
+        assert refused.value.where.endswith("line 4")
+    else:
+        assert read_samples(path).to_numpy().tolist() == rows[1:]
+    rows[3][1], rows[8][1] = '"two\nlines"', "fine"
+    path.write_text("\n".join(separator.join(row) for row in rows) + "\n")
+    table = read_samples(path)
+    assert table["note"][2] == "two\nlines" and len(table) == 12 and table["type"].tolist() == ["A", "B"] * 6
+
+
+def test_a_context_that_differs_in_zeros_is_said(check, counts):
+    samples = SAMPLES.replace("\n", "\t1\n").replace("type\t1", "type\tcode").replace("A\t1", "A\t11")
+    text, code = check(counts, samples, BULK | {"context": "@code:01=tumour,11=normal"})
+    assert code == 0 and "samples with code '1' are left out, as context lists '01'" in text
+
+
+# Files of one sample, without a header, of other countries
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        ["gene_name", "gene_type", "unstranded", "stranded_first", "stranded_second", "tpm_unstranded"],
+        ["Length", "EffectiveLength", "TPM", "NumReads"],
+        ["length", "eff_length", "est_counts", "tpm"],
+        ["transcript_id(s)", "length", "effective_length", "expected_count", "TPM", "FPKM"],
+    ],
+)
+def test_the_file_of_one_sample_is_named(check, counts, columns):
+    text, code = check(counts.iloc[:, : len(columns)].set_axis(columns, axis=1))
+    assert code == 1 and "it is the file of one sample" in text and columns[-1] in text
+
+
+@pytest.mark.parametrize("samples", [1, 12])
+def test_a_matrix_without_a_header_is_explained(check, counts, samples):
+    text, code = check(counts.iloc[:, :samples].to_csv(sep="\t", header=False))
+    assert code == 1 and "put a header above them" in text
+
+
+@pytest.mark.parametrize("what", ["matrix", "samples"])
+def test_semicolons_are_named_whatever_the_decimals(check, counts, what):
+    if what == "matrix":
+        matrix = (counts + 0.5).to_csv(sep=";", decimal=",")
+        text, code = check(matrix, row=BULK | {"format": "csv", "unit": "expected_counts"})
+    else:
+        text, code = check(counts, SAMPLES.replace("\t", ";").replace("T-", "1,"), BULK | {"samples": "s.csv"})
+    assert code == 1 and "it looks semicolon-separated" in text and "write.csv2" in text
+
+
+def test_a_title_above_tabs_is_no_header_of_semicolons(check, counts):
+    text, code = check("Table S1; expression\n" + counts.to_csv(sep="\t"))
+    assert code == 1 and "remove a title above the header" in text
+
+
+def test_symbols_that_are_declared_entrez_are_called_symbols(counts, table):
+    with pytest.raises(UserError) as refused:
+        map_genes(toy(list(counts.index)), "entrez", "first", table)
+    assert "declare gene_ids symbol" in refused.value.remedy
+
+
+def test_a_count_that_is_not_whole_is_printed_so(counts):
+    counts = counts + 1e-9
+    with pytest.raises(UserError, match=r"value \d+\.0000000\d+ is not whole"):
+        check_unit(matrix_of(counts), "counts", None, "file")
+
+
+def test_the_prior_of_log_cpm_is_explained(counts):
+    logs = np.log2((counts * 0.02 + 0.5) / (counts.sum() + 1) * 1e6 / 1e4)
+    with pytest.raises(UserError) as refused:
+        check_unit(matrix_of(logs), "cpm", 1.0, "file")
+    assert "voom" in refused.value.remedy
+
+
+# GEO
+
+SERIES = """!Series_title\t"A study"
+
+!Sample_title\t{titles}
+!Sample_geo_accession\t{accessions}
+!Sample_characteristics_ch1\t{tissues}
+!Sample_characteristics_ch1\t{mixed}
+!Sample_characteristics_ch2\t{mixed}
+!Sample_relation\t{accessions}
+!Sample_relation\t{titles}
+!series_matrix_table_begin
+"ID_REF"\t{accessions}
+!series_matrix_table_end
+"""
+
+
+def series(n=12):
+    def line(cells):
+        return "\t".join(f'"{cell}"' for cell in cells)
+
+    return SERIES.format(
+        titles=line(f"s{i}, a \N{GREEK SMALL LETTER ALPHA}" for i in range(n)),
+        accessions=line(f"s{i}" for i in range(n)),
+        tissues=line(f"type: {'AB'[i % 2]}" for i in range(n)),
+        mixed=line("" if i == 3 else f"donor: T:{i}" if i % 2 else f"title: t{i}" if i else "alone" for i in range(n)),
+    )
+
+
+def test_the_samples_of_a_series_matrix_are_read(check, tmp_path, counts):
+    (tmp_path / "series.txt.gz").write_bytes(gzip.compress(series().encode()))
+    table = read_samples(tmp_path / "series.txt.gz")
+    assert list(table) == [
+        "geo_accession", "title", "type", "characteristics_ch1", "donor", "title:ch1", "characteristics_ch2",
+        "donor:ch2", "title:ch2", "relation", "relation.1",
+    ]  # fmt: skip
+    assert table["type"].tolist() == ["A", "B"] * 6 and table["title"][4] == "s4, a \N{GREEK SMALL LETTER ALPHA}"
+    assert table["donor"].tolist() == ["" if i % 2 == 0 or i == 3 else f"T:{i}" for i in range(12)]
+    assert table["title:ch1"].tolist() == ["", "", "t2", "", "t4", "", "t6", "", "t8", "", "t10", ""]
+    row = {k: v for k, v in BULK.items() if k != "sample_column"} | {"donor_column": "title"}
+    text, code = check(counts, series(), row)
+    assert code == 0 and "12 profiles x 300 genes of 12 donors" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (series().replace('\t"type: B"\n', "\n", 1), "11 samples, where 12 have an accession"),
+        ("^SAMPLE = GSM1\n!Sample_title = x\n", "no sample of GEO is annotated here"),
+        (series().replace("geo_accession", "other"), "no sample of GEO is annotated here"),
+    ],
+)
+def test_a_series_matrix_that_is_cut_or_soft_is_refused(check, counts, text, said):
+    text, code = check(counts, text)
+    assert code == 1 and said in text
+
+
+# Cell Ranger's HDF5
+
+
+def write_hdf5(path, genes, x, version=3, genomes=("GRCh38",), antibodies=0):
+    """A 10x HDF5 file of cells × genes, with antibodies behind the genes."""
+    cells = np.array([f"c{i}-1" for i in range(len(x))], "S")
+    names = [f"CD{i}" for i in range(antibodies)]
+    x = sparse.csr_matrix(np.hstack([x, np.full((len(x), antibodies), 9)]))
+    with h5py.File(path, "w") as file:
+        for genome in genomes if version == 2 else ["matrix"]:
+            group = file.create_group(genome)
+            group["barcodes"], group["shape"] = cells, np.array(x.shape[::-1])
+            group["data"], group["indices"], group["indptr"] = x.data, x.indices, x.indptr
+            ids, symbols = ("genes", "gene_names") if version == 2 else ("features/id", "features/name")
+            group[ids], group[symbols] = (np.array([*genes[c], *names], "S") for c in ("ensembl", "symbol"))
+            if version == 3:
+                group["features/feature_type"] = np.array(
+                    ["Gene Expression"] * len(genes) + ["Antibody Capture"] * antibodies, "S"
+                )
+
+
+@pytest.mark.parametrize(
+    ("version", "genomes", "antibodies"), [(3, (), 0), (3, (), 4), (2, ("hg19",), 0), (2, ("GRCh38", "mm10"), 0)]
+)
+def test_hdf5_of_cell_ranger_is_read_cell_by_cell(tmp_path, monkeypatch, genes, version, genomes, antibodies):
+    x = np.random.default_rng(2).poisson(0.7, (60, 300))
+    write_hdf5(tmp_path / "f.h5", genes, x, version, genomes, antibodies)
+    for block in (1, 500, 1 << 24):
+        monkeypatch.setattr("pseudocohort.ingest.tenx_hdf5.BLOCK", block)
+        wanted = np.flatnonzero(np.arange(60) % 7)
+        source = TenxHdf5(tmp_path / "f.h5", exact=True)
+        matrix = read_all(source, wanted)
+        np.testing.assert_array_equal(matrix.x.toarray(), x[wanted])
+        assert list(matrix.samples) == [f"c{i}-1" for i in wanted] and list(matrix.genes) == genes["ensembl"].tolist()
+        assert list(matrix.symbols) == genes["symbol"].tolist()
+        assert sum(source.set_aside.values()) == antibodies + (len(genomes) > 1)
+
+
+def test_hdf5_of_cell_ranger_in_a_sheet(check, tmp_path, genes):
+    samples = write_cells(tmp_path / "m", genes)
+    x = np.random.default_rng(2).poisson(2, (300, 60))
+    write_hdf5(tmp_path / "f.h5", genes, x.T, antibodies=3)
+    row = CELLS | {"gene_ids": "ensembl"}
+    folder, _ = check(samples=samples, row=row)
+    text, code = check(samples=samples, row=row | {"source": "f.h5"})
+    assert code == 0 and "3 features of the type Antibody Capture" in text
+    assert folder.splitlines()[0] == text.splitlines()[0] == "mine: 60 profiles x 300 genes of 3 donors would enter"
+
+
+def damage_shape(file):
+    del file["matrix/shape"]
+    file["matrix/shape"] = [299, 60]
+
+
+def damage_pointer(file):
+    file["matrix/indptr"][3] = 10**6
+
+
+def damage_index(file):
+    file["matrix/indices"][7] = 10**4
+
+
+def drop_data(file):
+    del file["matrix/data"]
+
+
+def two_genomes(file):
+    file.move("matrix", "GRCh38")
+    file.copy("GRCh38", "hg19")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (damage_shape, "299 genes x 60 cells, but 300 features"),
+        (damage_pointer, "pointers are damaged"),
+        (damage_index, "an index lies outside"),
+        (drop_data, "cannot be read as a 10x HDF5 matrix"),
+        (two_genomes, "several matrices: GRCh38, hg19"),
+        (lambda file: file.move("matrix", "X/X"), "no 10x matrix"),
+    ],
+)
+def test_hdf5_that_is_damaged_or_another_is_refused(check, tmp_path, genes, change, said):
+    samples = write_cells(tmp_path / "m", genes)
+    write_hdf5(tmp_path / "f.h5", genes, np.random.default_rng(2).poisson(2, (60, 300)))
+    with h5py.File(tmp_path / "f.h5", "r+") as file:
+        change(file)
+    text, code = check(samples=samples, row=CELLS | {"gene_ids": "ensembl", "source": "f.h5"})
+    assert code == 1 and said in text and "remedy" in text
+
+
+def test_hdf5_of_cell_ranger_says_how_it_is_read(check, tmp_path, genes):
+    samples = write_cells(tmp_path / "m", genes)
+    (tmp_path / "d").mkdir()
+    write_hdf5(tmp_path / "d/f.h5", genes, np.ones((60, 300), int))
+    (tmp_path / "f.h5.gz").write_bytes(gzip.compress((tmp_path / "d/f.h5").read_bytes()))
+    row = CELLS | {"gene_ids": "ensembl"}
+    turned = {"orientation": "samples_by_genes", "source": "d/f.h5"}
+    for change, said in (
+        (turned | {"format": "h5ad"}, "declare format mtx"), (turned, "genes_by_samples by definition"),
+        ({"source": "d"}, "give the path of f.h5"), ({"source": "f.h5.gz"}, "gunzip f.h5.gz"),
+    ):  # fmt: skip
+        text, code = check(samples=samples, row=row | change)
+        assert code == 1 and said in text

@@ -7,7 +7,10 @@ import sys
 
 import pytest
 
-READERS = ("delimited", "pandas", "gct", "tenx", "h5ad", "samples", "sheet", "study", "aliases", "ingest")
+READERS = (
+    "delimited", "pandas", "gct", "tenx", "tenx_hdf5", "h5ad", "samples", "series", "sheet", "study", "aliases",
+    "ingest",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", READERS)

@@ -26,12 +26,12 @@ EXAMPLE = (
     "pseudocohort fit expression.tsv.gz --samples samples.tsv --condition pam50 --donor patient \\\n"
     "      --unit counts --generator ddpm --set steps=2000 --out brca-ddpm"
 )
-_FORMATS = {".gct": "gct", ".h5ad": "h5ad", ".csv": "csv", ".tsv": "tsv", ".txt": "tsv"}
+_FORMATS = {".gct": "gct", ".h5ad": "h5ad", ".csv": "csv", ".tsv": "tsv", ".txt": "tsv", ".h5": "mtx"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("profiles", type=Path, help="file of profiles, or a 10x folder")
+    parser.add_argument("profiles", type=Path, help="file of profiles, or a 10x folder or .h5")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--generator", required=True, help="see docs/generators")
     parser.add_argument("--condition", required=True, metavar="COLUMN", help="condition of each profile, e.g. subtype")

@@ -35,12 +35,15 @@ from .samples import (
     join_samples,
     judge_samples,
     keep_samples,
+    near_contexts,
     near_duplicate_labels,
     read_samples,
     spelled_otherwise,
     unused_condition_keys,
 )  # fmt: skip
 from .tenx import TenxEntries
+from .tenx_hdf5 import TenxHdf5
+from .text import look_at
 from .units import COUNTED, UnitCheck
 
 log = logging.getLogger(__name__)
@@ -68,6 +71,8 @@ def open_matrix(row: dict[str, Any]) -> Source:
         case "gct":
             return open_gct(path, exact=exact)
         case "mtx":
+            if Path(path).is_file() and look_at(path).kind == "an HDF5 file":
+                return TenxHdf5(path, orientation=orientation, exact=exact)
             return TenxEntries(path, orientation=orientation, exact=exact)
         case "h5ad":
             return H5adRows(path, exact=exact, layer=row.get("layer", "X"))
@@ -302,7 +307,10 @@ def open_dataset(row: dict[str, Any], conditions: dict[str, Any]) -> Ingestion:
         left_out[NOT_ANNOTATED] = [str(i) for i in source.samples[~source.samples.isin(table.index)]]
     renamed = _renamed(annotated["condition"], obs["condition"])
     notes = (
-        _notes(source, table) + near_duplicate_labels(obs) + unused_condition_keys(annotated["condition"], conditions)
+        _notes(source, table)
+        + near_contexts(table, row)
+        + near_duplicate_labels(obs)
+        + unused_condition_keys(annotated["condition"], conditions)
     )
     return Ingestion(row, source, obs, dropped, left_out, renamed, notes)
 

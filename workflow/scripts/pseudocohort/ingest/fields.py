@@ -17,6 +17,10 @@ SEPARATORS = {"tsv": "\t", "csv": ","}
 #: Beginnings of files of GEO that hold annotation and values one after the other.
 GEO = ("!series_", "!sample_", "^database", "^series", "^sample", "^platform", "^dataset")
 NAMES = {"\t": "tab", ",": "comma", ";": "semicolon", " ": "space"}
+SEMICOLONS = (
+    "write it with tabs or commas, and with points for decimals (R: write.csv, not write.csv2; a spreadsheet: "
+    "tab-separated text)"
+)
 #: Name of a first column that has none.
 ROW_NAMES = "row_names"
 #: Lines, and characters of them, that are looked at where the first one does not decide.
@@ -140,8 +144,8 @@ def layout_of(path: str | Path, separator: str) -> Layout:
             raise UserError(
                 "this is a series matrix or SOFT file of GEO: annotation of the samples, and a table below it",
                 where=where,
-                remedy=f"keep the table (zcat -f {Path(path).name} | grep -v '^[!^#]' > matrix.tsv), and make a sample "
-                "table of the !Sample_ lines",
+                remedy=f"keep the table (zcat -f {Path(path).name} | grep -v '^[!^#]' > matrix.tsv), and name this "
+                "file under 'samples', as it is; of RNA-seq the table is empty, and the values are in files beside it",
             )
         check_delimiter(fields, header, separator, f"{where}, line {number + 1}", first)
         if not first.strip():
@@ -174,29 +178,52 @@ def check_delimiter(
 ) -> None:
     """Refuse a header of a single field; `after` is the line below it."""
     if len(fields) < 2:
-        if after.count(separator) > 1:
+        # Names have blanks in them: a header is of blanks only where it has no other delimiter.
+        other = max((s for s in NAMES if s != separator), key=lambda s: (s != " " and s in header, header.count(s)))
+        # Decimal commas are no delimiters where both lines have as many fields with another one.
+        alike = other != " " and other in header and len(split(after, other)) - len(split(header, other)) in (0, 1)
+        if after.count(separator) > 1 and not alike:
             raise UserError(
                 f"the first line has one field, and the next {after.count(separator) + 1}",
                 where=where,
                 remedy="remove a title above the header, or put # before it",
             )
-        # Names have blanks in them: a header is of blanks only where it has no other delimiter.
-        other = max((s for s in NAMES if s != separator), key=lambda s: (s != " " and s in header, header.count(s)))
         hint = f"; it looks {NAMES[other]}-separated" if header.count(other) else ""
+        remedy = SEMICOLONS if other == ";" and other in header else remedy
         raise UserError(f"one column only with the delimiter {NAMES[separator]!r}{hint}", where=where, remedy=remedy)
 
 
 def _rows(lines: list[str], separator: str, where: str) -> list[tuple[int, list[str]]]:
-    """Rows of lines with the numbers of their lines; in tab-separated text, quotes that do not pair are text."""
+    """Rows of lines with the numbers of their lines; in tab-separated text, quotes that do not pair are text.
+
+    Quotes that open in one row and close in another do not pair, though a reader of CSV makes one field of it all.
+    """
     for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_NONE) if separator == "\t" else (csv.QUOTE_MINIMAL,):
         reader = csv.reader(lines, delimiter=separator, strict=True, quoting=quoting, skipinitialspace=separator == ",")
         try:
-            return [(reader.line_num, row) for row in reader]
+            rows = [(reader.line_num, row) for row in reader]
         except csv.Error as error:
             failed = f"{where}, line {reader.line_num}", str(error)
+            continue
+        start = _quoted_rows(lines, rows, separator)
+        if start < 0:
+            return rows
+        failed = f"{where}, line {start}", "a quote opens here and closes in a later row"
     raise UserError(
         f"cannot be read: {failed[1]}", where=failed[0], remedy="correct the quotes, or fetch the file again"
     )
+
+
+def _quoted_rows(lines: list[str], rows: list[tuple[int, list[str]]], separator: str) -> int:
+    """Number of the line where a quoted field begins that holds whole rows; -1 if there is none."""
+    width, before = len(rows[0][1]) if rows else 0, 0
+    for number, row in rows:
+        inside = lines[before:number]
+        whole = all(line.count(separator) in (width - 1, width) for line in inside)
+        if len(inside) > 1 and width > 1 and whole and any("\n" in cell for cell in row):
+            return before + 1
+        before = number
+    return -1
 
 
 def read_frame(

@@ -28,12 +28,13 @@ BROKEN = (
     OSError, KeyError, ValueError, TypeError, AttributeError, IndexError, RuntimeError, NotImplementedError,
     AssertionError, OverflowError, MemoryError, ImportError, struct.error, RecursionError, IORegistryError,
 )  # fmt: skip
-_SCANPY = (
-    "convert it, in Python:\n          import scanpy; a = scanpy.read_10x_h5(FILE)\n"
-    "          a.var_names_make_unique(); a.write_h5ad('matrix.h5ad')"
-)
+_TENX = "declare format mtx and orientation genes_by_samples: it is read as it is"
 _LOOM = "convert it, in Python:\n          import anndata; anndata.io.read_loom(FILE).write_h5ad('matrix.h5ad')"
 _MUDATA = "convert it, in Python:\n          import mudata; mudata.read(FILE)['rna'].write_h5ad('matrix.h5ad')"
+_ARCHS4 = (
+    "take the samples that you want out of it, in Python:\n          import archs4py\n"
+    "          archs4py.data.samples(FILE, ['GSM1', 'GSM2']).to_csv('matrix.tsv', sep='\\t')"
+)
 _SEURAT = "convert it, in R:\n          library(SeuratDisk)\n          Convert(FILE, dest = 'h5ad')"
 
 
@@ -46,7 +47,9 @@ def _other_hdf5(file: h5py.File) -> tuple[str, str]:
         return "a loom file", _LOOM
     inner = [file[key] for key in keys if isinstance(file.get(key), h5py.Group)]
     if any("barcodes" in group and "indptr" in group for group in inner):
-        return "a 10x HDF5 matrix (.h5 of Cell Ranger)", _SCANPY
+        return "a 10x HDF5 matrix (.h5 of Cell Ranger)", _TENX
+    if {"data", "meta"} <= keys and "data/expression" in file:
+        return "an ARCHS4 file", _ARCHS4
     if "assays" in keys and "cell.names" in keys:
         return "an h5Seurat file", _SEURAT
     return f"HDF5, but no h5ad (it holds {', '.join(sorted(keys)[:6]) or 'nothing'})", "give an AnnData file"

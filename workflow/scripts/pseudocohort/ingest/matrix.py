@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -12,6 +12,9 @@ import pandas as pd
 from scipy import sparse
 
 from ..core.errors import UserError
+
+#: What to do where the first line of a table is taken for its header, and holds values.
+NO_HEADER = "if the file begins with values, put a header above them, with the ids of the samples"
 
 
 @dataclass
@@ -106,6 +109,11 @@ def read_all(source: Source, wanted: np.ndarray | None = None) -> Matrix:
     return replace(matrix, x=x, obs=None if source.obs is None else source.obs.iloc[wanted])
 
 
+def are_numbers(ids: Iterable[Any]) -> bool:
+    """Whether all ids are numbers, as those of patients may be, and the values of a file without a header are."""
+    return all(re.fullmatch(r"\d+(\.\d+)?", str(i)) for i in ids)
+
+
 def check_ids(ids: pd.Index, what: str, where: str) -> None:
     """Refuse empty or duplicated sample or cell ids."""
     empty = (ids.astype(str).str.strip() == "") | ids.isna()
@@ -123,7 +131,7 @@ def check_ids(ids: pd.Index, what: str, where: str) -> None:
             where=where,
             remedy="a spreadsheet has rounded long numbers: take the ids from the original file"
             if rounded
-            else "remove or rename one of them",
+            else "remove or rename one of them" + (f"; {NO_HEADER}" if are_numbers(ids) else ""),
         )
 
 

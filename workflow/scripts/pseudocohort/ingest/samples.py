@@ -15,7 +15,8 @@ from ..core.errors import UserError
 from ..core.levels import CONTEXTS, add_level
 from ..core.validation import nearest
 from .fields import SEPARATORS, read_frame
-from .matrix import check_ids
+from .geo import is_series_matrix, read_series_matrix
+from .matrix import NO_HEADER, are_numbers, check_ids
 from .missing import is_absent
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,11 @@ log = logging.getLogger(__name__)
 #: Ids of a sample table that are looked through for parts of others.
 LOOKED_AT = 1000
 REMEDY = "correct the column names in the dataset sheet"
+#: Columns of files that hold one sample: of RSEM, Salmon, kallisto, StringTie, and of STAR as the GDC writes it.
+OF_ONE_SAMPLE = {
+    "expected_count", "effective_length", "effectivelength", "eff_length", "est_counts", "numreads", "tpm", "fpkm",
+    "unstranded", "stranded_first", "stranded_second", "tpm_unstranded", "fpkm_unstranded",
+}  # fmt: skip
 #: Why samples are left out.
 ABSENT, EXCLUDED, ELSEWHERE = "no condition or donor", "condition excluded", "context not listed"
 #: How YAML's true and false are spelled where they are not quoted.
@@ -32,11 +38,15 @@ SPELLINGS = {True: {"true", "yes", "on"}, False: {"false", "no", "off"}}
 def read_samples(path: str | Path) -> pd.DataFrame:
     """Sample table (comma-separated if it is named ``.csv``, else tab-separated), all columns as text.
 
+    A series matrix of GEO is read as the table of its samples.
+
     Raises
     ------
     UserError
         If it is missing, empty, no text, or has a single column.
     """
+    if is_series_matrix(path):
+        return read_series_matrix(path)
     comma = ".csv" in map(str.lower, Path(path).suffixes)
     return read_frame(
         path,
@@ -115,7 +125,9 @@ def join_samples(table: pd.DataFrame, ids: pd.Index, row: dict[str, Any], where:
             f"{len(ids) - len(found)} of {len(ids)} samples of the matrix are not in the sample table; "
             f"the first is {first!r}, ids of the table look like {names.iloc[0]!r}",
             where=f"{where}, column {names.name!r}",
-            remedy=spelled_otherwise(ids, indexed.index)
+            remedy=_file_of_one_sample(ids)
+            or spelled_otherwise(ids, indexed.index)
+            or (NO_HEADER if are_numbers(ids) and not are_numbers(names) else "")
             or "check sample_column, and that both files are of one release",
         )
     if len(found) < len(ids):
@@ -123,6 +135,17 @@ def join_samples(table: pd.DataFrame, ids: pd.Index, row: dict[str, Any], where:
     out = indexed.loc[found]
     out.attrs["only_here"] = [str(name) for name in names[~names.isin(ids)]]
     return out
+
+
+def _file_of_one_sample(ids: pd.Index) -> str:
+    """What to do if the columns of a matrix are what is measured, and not samples; empty if they are not."""
+    of_one = [str(i) for i in ids if str(i).lower() in OF_ONE_SAMPLE]
+    if len(of_one) < 2:
+        return ""
+    return (
+        f"with the columns {', '.join(of_one)} it is the file of one sample: write one table with a column for each "
+        "sample, all of one of these (in R: tximport); of the GDC, source gdc:TCGA-BRCA does so by itself"
+    )
 
 
 def _same_id(name: str) -> str:
@@ -209,6 +232,25 @@ def context_of(table: pd.DataFrame, row: dict[str, Any], where: str) -> pd.Serie
             remedy=f"correct {sheet}",
         )
     return context
+
+
+def near_contexts(table: pd.DataFrame, row: dict[str, Any]) -> list[str]:
+    """Values that the sheet's context does not list, and that differ from a listed one in zeros or capitals only."""
+    match = re.fullmatch(r"@([^:]+):(.+)", row["context"])
+    if not match or match[1] not in table:
+        return []
+
+    def key(value: str) -> str:
+        return re.sub(r"^0+(?=\d)|(?<=\d)\.0$", "", value.casefold())
+
+    listed = {pair.partition("=")[0].strip() for pair in match[2].split(",")}
+    of = {key(value): value for value in listed}
+    others = sorted(set(table[match[1]].astype(str)) - listed)
+    return [
+        f"samples with {match[1]} {value!r} are left out, as context lists {of[key(value)]!r}: write them alike"
+        for value in others
+        if key(value) in of
+    ]
 
 
 def contract_obs(table: pd.DataFrame, row: dict[str, Any], where: str) -> pd.DataFrame:

@@ -27,10 +27,13 @@ def _find(folder: Path, prefix: str, *names: str) -> Path:
             candidate = folder / f"{prefix}{name}{ending}"
             if candidate.is_file():
                 return candidate
+    others = sorted(file.name for file in folder.glob("*.h5"))
     raise UserError(
         f"no {' or '.join(prefix + name for name in names)} (.gz)",
         where=str(folder),
-        remedy="give the folder that holds matrix, features, barcodes",
+        remedy=f"give the path of {others[0]}, which is read too"
+        if others and not prefix
+        else "give the folder that holds matrix, features, barcodes; their names end so, and begin alike",
     )
 
 

@@ -50,6 +50,7 @@ PROBED_SAMPLES, PROBED_OF_BLOCK, PROBED_GENES, PROBED_VALUES = 256, 32, 64, 20_0
 FEWEST_DOTTED, WHOLE_BESIDE = 20, 0.1
 #: Fold by which means of samples may differ before depth is suspected.
 DEPTH_FOLD = 1.9
+PRIOR = "; edgeR's cpm(log = TRUE) and limma's voom add another amount to each sample: give the counts, or cpm() linear"
 ADVICE = "expected counts (RSEM, Salmon, kallisto) are declared as expected_counts, counts per million as cpm"
 
 
@@ -266,7 +267,7 @@ class UnitCheck:
                 raise UserError(
                     f"value {bad[0]:.6g} is below log2(0 + {self.log_offset:g}) = {np.log2(self.log_offset):.4g}",
                     where=f"{self.where}, {bad[1]}",
-                    remedy="declare the right log_offset, or correct the value",
+                    remedy="declare the right log_offset, or correct the value" + (PRIOR if self.unit == "cpm" else ""),
                 )
         if largest > LARGEST_LOG2:
             raise UserError(
@@ -296,8 +297,10 @@ class UnitCheck:
             looks = f"they look like counts per {sums} (every cell has the same sum)"
         else:
             looks = "they look log-normalised" if largest < BETWEEN else ADVICE
+        said = f"{bad[0]:.6g}"
+        said = repr(bad[0]) if float(said).is_integer() else said
         raise UserError(
-            f"declared {self.unit}, but value {bad[0]:.6g} is not whole; {looks}",
+            f"declared {self.unit}, but value {said} is not whole; {looks}",
             where=f"{self.where}, {bad[1]}",
             remedy="declare the right unit, or give the raw counts",
         )

@@ -187,7 +187,8 @@ def _explain_unknown(unknown: pd.Series, other: pd.Series, total: int, kind: str
             f"{what}: these are transcripts or exons, not genes",
             "give a matrix of genes: sum transcripts by gene (in R: tximport, tx2gene), count exons by gene_id",
         )
-    if kind != "ensembl" and first.str.upper().isin(table.current).mean() > 0.5:
+    capitals = first.str.upper()
+    if kind in ("symbol", "symbol_entrez") and (capitals.isin(table.current) & (capitals != first)).mean() > 0.5:
         return what, "write them in capitals, as HGNC does: they are known so"
     fits = {name: int((map_ids(first, name, table) != "").sum()) for name in KINDS if name != kind}
     best = max(fits, key=fits.get)
