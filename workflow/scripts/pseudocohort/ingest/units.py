@@ -342,7 +342,7 @@ class UnitCheck:
                 self.warnings.append(
                     f"all samples sum to a {scaled}: are these {self.unit}, and not TPM, CPM or scaled counts, rounded?"
                 )
-            return f"whole numbers up to {self.largest:.6g}: {WHOLE[self.unit]}"
+            return f"whole numbers up to {self.largest:,.0f}: {WHOLE[self.unit]}"
         fractions, third, whole = self.dotted or (0, 0, 0)
         # Nine of ten thousands have a third decimal; values in quarters have none.
         if fractions >= FEWEST_DOTTED and third > fractions / 2 and whole > WHOLE_BESIDE * (fractions + whole):
@@ -358,7 +358,7 @@ class UnitCheck:
                 "declare log_offset (values are log2(unit + offset))",
             )
         self._look_for_mixture()
-        return f"linear {self.unit} up to {self.largest:.6g}{self._sums_in_words()}"
+        return f"linear {self.unit} up to {self.largest:,.6g}{self._sums_in_words()}"
 
     def _verdict_vst(self) -> str:
         share = self.negative / max(self.values, 1)
@@ -483,7 +483,7 @@ class UnitCheck:
                 self.warnings.append(
                     f"samples sum to {median:.3g} reads, few for a library: another unit or logarithm?"
                 )
-            return f"; samples sum to {median:.4g}"
+            return f"; samples sum to {median:,.0f}"
         if self.unit not in MILLION:
             return ""
         scaled = _even(sums, self.unit) if len(sums) > 1 and self.genes >= FEWEST_FOR_SUMS else ""
@@ -507,7 +507,7 @@ class UnitCheck:
                 "and TPM of all genes to a million: are these FPKM? They can be converted (unit fpkm, convert tpm)"
             )
         whole = "a whole transcriptome" if median > 0.9e6 else f"{median / 1e4:.1f} % of the transcriptome"
-        return f"; samples sum to {median:.4g}: {whole}"
+        return f"; samples sum to {median:,.0f}: {whole}"
 
     def _look_for_mixture(self) -> None:
         """Warn where some samples look like logarithms, and the others like linear values."""
