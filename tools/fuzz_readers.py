@@ -173,7 +173,11 @@ def unpacked(raw: bytes) -> bytes:
 
 
 def text_of(raw: bytes) -> str:
-    """Text of bytes as the readers are to understand them."""
+    """Text of bytes as the readers are to understand them; a mark within it has no width."""
+    return _decoded(raw).replace("\ufeff", "")
+
+
+def _decoded(raw: bytes) -> str:
     raw = unpacked(raw)
     for mark, encoding in ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig")):
         if raw.startswith(mark):
@@ -513,7 +517,7 @@ def fuzz_samples(rng: random.Random, folder: Path) -> str:
     path = folder / ("s.csv" if separator == "," else "s.tsv")
     path.write_bytes(packed(damaged(encoded(table_text(rng, header, rows, separator), rng), rng), rng))
     table = read_samples(path)
-    text = text_of(path.read_bytes()).replace("\ufeff", "")  # a mark within the text has no width
+    text = text_of(path.read_bytes())
     if open_question(text, separator):
         return "read, not compared"
     body = rows_of(text, separator)

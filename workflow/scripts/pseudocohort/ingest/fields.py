@@ -219,8 +219,8 @@ def _quoted_rows(lines: list[str], rows: list[tuple[int, list[str]]], separator:
     width, before = len(rows[0][1]) if rows else 0, 0
     for number, row in rows:
         inside = lines[before:number]
-        whole = all(line.count(separator) in (width - 1, width) for line in inside)
-        if len(inside) > 1 and width > 1 and whole and any("\n" in cell for cell in row):
+        whole = sum(line.count(separator) in (width - 1, width) for line in inside)
+        if whole > 1 and 2 * whole >= len(inside) and width > 1 and any("\n" in cell for cell in row):
             return before + 1
         before = number
     return -1
