@@ -189,7 +189,7 @@ def _explain_unknown(unknown: pd.Series, other: pd.Series, total: int, kind: str
         )
     capitals = first.str.upper()
     if kind in ("symbol", "symbol_entrez") and (capitals.isin(table.current) & (capitals != first)).mean() > 0.5:
-        return what, "write them in capitals, as HGNC does: they are known so"
+        return what, "if these are human genes, write them in capitals, as HGNC does"
     fits = {name: int((map_ids(first, name, table) != "").sum()) for name in KINDS if name != kind}
     best = max(fits, key=fits.get)
     if fits[best] > 0.5 * len(first):
