@@ -134,3 +134,16 @@ def test_follow_up_is_drawn_as_patients_have_it():
         FollowUpTimes.fit(np.repeat(days, k), np.repeat(patients.event, k), np.full(300 * k, 1 / k)) for k in (1, 2)
     ]
     np.testing.assert_allclose(twice[0].event.cumulative, twice[1].event.cumulative)
+
+
+def test_follow_up_of_few_patients_is_not_drawn_earlier_than_theirs():
+    ratios, shares = [], []
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        death, end = rng.exponential(1000, 30), rng.uniform(200, 3000, 30)
+        time, event = np.minimum(death, end), (death <= end).astype(float)
+        drawn, ended = FollowUpTimes.fit(time, event, np.ones(30)).draw(5000, rng)
+        ratios.append(drawn.mean() / time.mean())
+        shares.append(ended.mean() - event.mean())
+    assert np.mean(ratios) == pytest.approx(1, abs=0.02)
+    assert np.mean(shares) == pytest.approx(0, abs=0.01)

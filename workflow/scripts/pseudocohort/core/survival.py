@@ -52,8 +52,16 @@ class Hazard:
         return event - steps[np.searchsorted(self.times, time, side="right")]
 
     def times_at(self, cumulative: np.ndarray) -> np.ndarray:
-        """Times (n,) at which the cumulative hazard, linear between events, reaches values (n,); infinite beyond."""
-        return np.interp(cumulative, [0.0, *self.cumulative], [0.0, *self.times], right=np.inf)
+        """Times (n,) at which the cumulative hazard reaches values (n,); infinite beyond.
+
+        Its step at an event is spread from halfway to the event before to halfway to the next, so that times are not
+        earlier on average; that at the last event ends there.
+        """
+        if not len(self.times):
+            return np.full(len(cumulative), np.inf)
+        middle = (self.times[:-1] + self.times[1:]) / 2
+        first = max(0.0, 2 * self.times[0] - middle[0]) if len(middle) else 0.0
+        return np.interp(cumulative, [0.0, *self.cumulative], [first, *middle, self.times[-1]], right=np.inf)
 
 
 @dataclass(frozen=True)
@@ -61,7 +69,7 @@ class FollowUpTimes:
     """Times and events of one group of patients as a distribution, from which those of others are drawn.
 
     An event and the end of observation are independent given the group, as in every estimate of its survival. Both
-    hazards are constant between the times at which patients had them, so that those who are drawn survive as the
+    hazards are spread around the times at which patients had them, so that those who are drawn survive as the
     patients did and have times of their own. Nobody is observed beyond the longest time of a patient.
 
     Attributes
