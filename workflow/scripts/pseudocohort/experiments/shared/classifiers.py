@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score, f1_score
 from sklearn.svm import LinearSVC
 
 from ...core.errors import UserError
@@ -18,7 +19,6 @@ from ...core.seeds import derive
 from ...generators.space.means import predict_class_means
 from ...generators.space.variance_components import Classes
 from ...metrics.calibration import brier, calibration_error
-from ...metrics.classification import average_precision, macro_f1
 from .estimators import BASELINES, BEST, CLASSIFIERS, RECALL
 
 #: Setting where it is not chosen: inverse L2 penalty of ``logistic`` and ``svm``, shrinkage of ``lda``, threshold of
@@ -473,11 +473,12 @@ def metrics(truth: np.ndarray, predictions: np.ndarray, scores: np.ndarray, clas
     present = np.unique(truth)
     column = {k: i for i, k in enumerate(classes)}
     auprc = [
-        average_precision(truth == k, scores[:, column[k]] if k in column else np.zeros(len(truth))) for k in present
+        average_precision_score(truth == k, scores[:, column[k]] if k in column else np.zeros(len(truth)))
+        for k in present
     ]
     return {
         "balanced_accuracy": balanced_accuracy(truth, predictions),
-        "macro_f1": macro_f1(truth, predictions),
+        "macro_f1": float(f1_score(truth, predictions, labels=present, average="macro", zero_division=0)),
         "auprc": float(np.mean(auprc)),
         "accuracy": float((truth == predictions).mean()),
     }
