@@ -46,7 +46,10 @@ rule draw_figure:
         mem_mb=memory(1000, 6),
         runtime=minutes(30),
     params:
-        config={key: config[key] for key in ("augmentation", "combination", "release", "seed")},
+        config={
+            key: config[key]
+            for key in ("augmentation", "combination", "release", "seed")
+        },
         caption=caption_of_figure,
         code=code_of_figure,
     script:
