@@ -259,7 +259,7 @@ def _tables(
             own = derive(seed, "likeness")
             parts.append(measure.likeness(cohort, name, train, holdout, own, halvings=halvings))
         likeness = pd.concat(parts, ignore_index=True)
-    if "augmentation" in evaluations and train.obs["condition"].nunique() > 1:
+    if "augmentation" in evaluations and holdout.obs["condition"].nunique() > 1:
         log.info("use")
         use = measure.use(stand_ins, train, holdout, derive(seed, "use"))
     if "privacy" in evaluations:
@@ -305,7 +305,7 @@ def _not_judged(cohorts: dict[str, Cohort], not_run: list[str]) -> list[str]:
             f"{cohorts['holdout'].donors} held-out donors: too few to cut into halves, so that likeness is not judged "
             "and the attacks have no control among non-members"
         )
-    if "holdout" in cohorts and "reference" not in cohorts:
+    if not_run:
         notes.append(f"no reference: {len(not_run)} attacks are not run, and there are no real profiles in its place")
     elif "reference" in cohorts and cohorts["reference"].donors < measure.FEWEST_TO_HALVE:
         notes.append("a small reference: the attacks have no real profiles in the cohort's place as their floor")
