@@ -11,8 +11,9 @@ from statsmodels.duration.hazard_regression import PHReg
 from support.generators import FACTORS, FAST
 
 from pseudocohort.core.contracts import check_evaluation
-from pseudocohort.experiments.fidelity.score import fidelity
+from pseudocohort.experiments.fidelity.score import fidelity, patients
 from pseudocohort.experiments.shared.inputs import ScoreInputs
+from pseudocohort.experiments.shared.profiles import Profiles
 from pseudocohort.generators.fit.batch import train_batch
 from pseudocohort.generators.fit.covariates import CovariateEffects, FollowUpCoding, beyond_chance, two_groups
 from pseudocohort.generators.fit.inference import sample_batch
@@ -178,3 +179,11 @@ def test_fidelity_says_how_far_genes_go_with_survival(tmp_path):
     assert min(v["survival_log_hr_r"] for v in values.values()) > 0.5
     assert max(v["survival_false_share"] for v in values.values()) < 0.25
     assert all(v["survival_permuted_calls"] <= 2 and "covariate_days_recovered" not in v for v in values.values())
+
+
+def test_of_a_patient_with_several_profiles_one_with_a_follow_up_counts():
+    obs = pd.DataFrame({"donor": ["a", "a", "a", "b"], "condition": "A", "level": "tumour"}).assign(
+        days=[np.nan, 5, 5, 7], died=[np.nan, 1, 1, 0]
+    )
+    found = patients(Profiles.annotated(np.arange(4.0)[:, None], obs), ("days", "died"))
+    assert found.x[:, 0].tolist() == [1, 3] and found.time.tolist() == [5, 7] and found.event.tolist() == [1, 0]

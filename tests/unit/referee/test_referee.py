@@ -199,6 +199,8 @@ def test_follow_up_enters_no_other_number(monkeypatch):
     )  # fmt: skip
     pd.testing.assert_frame_equal(plain.table, with_it.table)
     assert "held-out donors have no follow-up" in with_it.verdicts["survival"]["answer"]
+    with pytest.raises(UserError, match="survival is judged with fidelity"):
+        audit(train=TRAIN, synthetic=TRAIN, evaluations=["privacy"], survival=FOLLOW_UP)
 
 
 @pytest.mark.parametrize(

@@ -155,7 +155,7 @@ def fit(
             remedy=f"leave survival out, or take one of: {', '.join(able)}",
         )
     name = str(condition if isinstance(condition, str) else getattr(condition, "name", None) or "condition")
-    if name in (*FACTORS, "level", "generator", *covariates):
+    if name in (*FACTORS, "level", "generator", *covariates, *survival.values()):
         raise UserError(f"{name!r} cannot be the name of the condition", where="condition", remedy="rename the column")
     seed = seed_of(random_state)
     options = {

@@ -172,6 +172,12 @@ def audit(
             raise UserError(f"no evaluation {name!r}", where="evaluations", remedy=f"one of: {', '.join(EVALUATIONS)}")
     uses = {name: f"the {what}" for what, name in (("condition", condition), ("donor", donor)) if isinstance(name, str)}
     columns = survival_columns(survival, uses)
+    if columns and "fidelity" not in evaluations:
+        raise UserError(
+            "survival is judged with fidelity, which is not among the evaluations",
+            where="survival",
+            remedy="add fidelity, or leave survival out",
+        )
     given = {"train": train, "synthetic": synthetic, "holdout": holdout, "reference": reference}
     cohorts = {
         name: read(one, name, condition=condition, donor=donor, survival=columns)
