@@ -830,6 +830,8 @@ def test_what_cannot_be_a_follow_up_is_refused(followed, change, survival, messa
 
 def test_generators_and_requests_that_know_no_follow_up_are_refused(followed):
     real, cohort = followed
+    with pytest.raises(UserError, match="'days' cannot be the name of the condition"):
+        pc.fit(real, real.obs["cancer"].rename("days"), generator="mvn", survival=SURVIVAL)
     with pytest.raises(UserError, match="'copy' cannot be conditioned on survival") as caught:
         pc.fit(real, "cancer", generator="copy", survival=SURVIVAL)
     assert "mvn" in caught.value.remedy

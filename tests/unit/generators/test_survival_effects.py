@@ -11,10 +11,11 @@ from statsmodels.duration.hazard_regression import PHReg
 from support.generators import FACTORS, FAST
 
 from pseudocohort.core.contracts import check_evaluation
-from pseudocohort.experiments.fidelity.score import fidelity
+from pseudocohort.experiments.fidelity.score import fidelity, patients
 from pseudocohort.experiments.shared.inputs import ScoreInputs
+from pseudocohort.experiments.shared.profiles import Profiles
 from pseudocohort.generators.fit.batch import train_batch
-from pseudocohort.generators.fit.covariates import CovariateEffects, FollowUpCoding, two_groups
+from pseudocohort.generators.fit.covariates import CovariateEffects, FollowUpCoding, beyond_chance, two_groups
 from pseudocohort.generators.fit.inference import sample_batch
 from pseudocohort.metrics.survival import Patients, cox
 from pseudocohort.plan.requests import request
@@ -87,6 +88,7 @@ def test_two_groups_keep_few_strong_effects_and_drop_the_others():
     assert kept[:20].min() > 0.6 and np.median(kept[20:]) < 0.05
     weak = two_groups((1.5 * rng.normal(size=2000)) ** 2)  # all of them, a little: shrunk alike
     assert weak.mean() == pytest.approx(1 - 1 / 2.25, abs=0.12) and np.ptp(weak) < 0.5
+    assert two_groups(np.full(50, 3000.0)).min() > 0.99  # every gene beyond doubt
 
 
 @pytest.mark.parametrize("name", ["mvn", "ddpm"])
@@ -109,6 +111,21 @@ def test_of_a_null_nothing_is_claimed(seed, tmp_path):
     effects = CovariateEffects.fit(data.X, data.obs, {"days": "time", "died": "event"})
     assert (effects.effects == 0).all()
     assert not called(made_of(data, tmp_path))
+
+
+def test_profiles_of_one_donor_are_no_evidence_of_their_own():
+    """Four profiles of each of forty donors: with every profile dealt out by itself, all of these nulls are claimed."""
+    claimed = []
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        obs = pd.DataFrame(
+            {"donor": [f"d{i}" for i in range(40)], "condition": "A", **FACTORS["tumour"], "level": "tumour",
+             "days": rng.exponential(size=40), "died": (rng.random(40) < 0.5) * 1.0}
+        )  # fmt: skip
+        obs, x = obs.loc[np.repeat(obs.index, 4)], np.repeat(rng.normal(size=(40, 30)), 4, axis=0)
+        coding = FollowUpCoding.of_follow_up("days", "died", obs, np.full(160, 0.25))
+        claimed.append(beyond_chance(x + 0.3 * rng.normal(size=x.shape), obs, coding))
+    assert sum(claimed) <= 2
 
 
 def test_effects_are_kept_and_other_covariates_stay(tmp_path):
@@ -162,3 +179,11 @@ def test_fidelity_says_how_far_genes_go_with_survival(tmp_path):
     assert min(v["survival_log_hr_r"] for v in values.values()) > 0.5
     assert max(v["survival_false_share"] for v in values.values()) < 0.25
     assert all(v["survival_permuted_calls"] <= 2 and "covariate_days_recovered" not in v for v in values.values())
+
+
+def test_of_a_patient_with_several_profiles_one_with_a_follow_up_counts():
+    obs = pd.DataFrame({"donor": ["a", "a", "a", "b"], "condition": "A", "level": "tumour"}).assign(
+        days=[np.nan, 5, 5, 7], died=[np.nan, 1, 1, 0]
+    )
+    found = patients(Profiles.annotated(np.arange(4.0)[:, None], obs), ("days", "died"))
+    assert found.x[:, 0].tolist() == [1, 3] and found.time.tolist() == [5, 7] and found.event.tolist() == [1, 0]

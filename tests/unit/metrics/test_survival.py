@@ -133,7 +133,32 @@ def test_follow_up_is_drawn_as_patients_have_it():
     twice = [
         FollowUpTimes.fit(np.repeat(days, k), np.repeat(patients.event, k), np.full(300 * k, 1 / k)) for k in (1, 2)
     ]
-    np.testing.assert_allclose(twice[0].event.cumulative, twice[1].event.cumulative)
+    np.testing.assert_allclose(twice[0].share, twice[1].share)
+
+
+@pytest.mark.parametrize("others", [False, True])
+def test_end_of_a_study_is_the_end_of_observation_of_those_who_are_drawn(others):
+    """Most patients are observed up to one day: those who are drawn die no earlier, and are not lost before."""
+    rng = np.random.default_rng(0)
+    death, end = rng.exponential(3000, 300), rng.uniform(200, 6000, 300) if others else np.inf
+    end = np.minimum(end, 1825)
+    time, event = np.minimum(death, end), (death <= end) * 1.0
+    drawn, ended = FollowUpTimes.fit(time, event, np.ones(300)).draw(20_000, rng)
+    assert ended.mean() == pytest.approx(event.mean(), abs=0.015)
+    for quantile in (0.25, 0.5, 0.75):
+        assert np.quantile(drawn, quantile) == pytest.approx(np.quantile(time, quantile), rel=0.05)
+    assert np.median(drawn[ended == 0]) == pytest.approx(1825, rel=0.02) and drawn.max() <= 1825
+
+
+def test_follow_up_of_one_event_and_of_none_at_all_is_drawn_around_it():
+    """Of a single event, and of patients who all have time 0."""
+    time, event = np.array([10.0, 20, 30, 40, 50]), np.array([0.0, 0, 1, 0, 0])
+    drawn, ended = FollowUpTimes.fit(time, event, np.ones(5)).draw(4000, np.random.default_rng(0))
+    assert ended.mean() == pytest.approx(0.2, abs=0.03)
+    died = drawn[ended == 1]
+    assert 25 <= died.min() < died.max() <= 35
+    at_once = FollowUpTimes.fit(np.zeros(4), np.array([1.0, 0, 0, 0]), np.ones(4))
+    assert (at_once.draw(9, np.random.default_rng(0))[0] == 0).all()
 
 
 def test_follow_up_of_few_patients_is_not_drawn_earlier_than_theirs():

@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import anndata as ad
 import numpy as np
@@ -17,8 +18,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from pseudocohort.core.errors import UserError
-from pseudocohort.referee import audit, measure
-from pseudocohort.referee.cohorts import COUNTS, LINEAR, LOG, read, together, unit_of
+from pseudocohort.referee import audit, measure, verdicts
+from pseudocohort.referee.cohorts import COUNTS, LINEAR, LOG, Cohort, read, together, unit_of
 from pseudocohort.referee.command import add_arguments, run
 from pseudocohort.referee.page import render
 
@@ -157,7 +158,6 @@ def survival_of(synthetic, **change):
     others = {"discriminator_auc": 0.5, "coverage": 0.9, "memorisation_share": 0.0, "correlation_score_within": 0.9}
     given = {"train": followed(60, "t", 21), "holdout": followed(200, "h", 22), "condition": "subtype"}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(measure, "HALVINGS", 3)
         patch.setattr(measure, "compare", lambda *_: dict(others))
         return audit(synthetic=synthetic, survival=FOLLOW_UP, evaluations=["fidelity"], controls=(), **given | change)
 
@@ -199,6 +199,8 @@ def test_follow_up_enters_no_other_number(monkeypatch):
     )  # fmt: skip
     pd.testing.assert_frame_equal(plain.table, with_it.table)
     assert "held-out donors have no follow-up" in with_it.verdicts["survival"]["answer"]
+    with pytest.raises(UserError, match="survival is judged with fidelity"):
+        audit(train=TRAIN, synthetic=TRAIN, evaluations=["privacy"], survival=FOLLOW_UP)
 
 
 @pytest.mark.parametrize(
@@ -509,3 +511,59 @@ def test_a_file_that_stays_on_disk_and_other_orders_of_genes_are_read_alike(tmp_
         )
     turned, _, _ = together({"train": wanted, "synthetic": read(data[:, ::-1].copy(), "synthetic", **told)})
     np.testing.assert_array_equal(turned["synthetic"].x, wanted.x)
+
+
+def test_intervals_of_likeness_hold_the_truth_as_often_as_they_say(monkeypatch):
+    """Of the mean of a gene, whose truth is known, over 200 sets of held-out donors."""
+    monkeypatch.setattr(measure, "compare", lambda train, reality, *rest: {"mean": float(reality.x[:, 0].mean())})
+    obs = pd.DataFrame({"condition": "A", "donor": [f"d{i}" for i in range(40)]}, index=[f"d{i}" for i in range(40)])
+
+    def cohort(name: str, x: np.ndarray) -> Cohort:
+        return Cohort(name, x.astype(np.float32), pd.Index(["g0", "g1"]), obs, name)
+
+    fixed = np.resize([[7.0], [9.0]], (40, 1)) + np.zeros((40, 2))
+    held = []
+    for seed in range(200):
+        holdout = cohort("holdout", np.random.default_rng(seed).normal(8, 1, (40, 2)))
+        row = measure.likeness(None, "real", cohort("train", fixed), holdout, seed).iloc[0]
+        held.append(row["ci_low"] <= 0 <= row["ci_high"])
+    assert np.mean(held) == pytest.approx(0.95, abs=0.03)
+
+
+def test_where_real_patients_agree_by_chance_nothing_is_said_of_survival():
+    rows = [
+        ("synthetic", "survival_log_hr_r", 0.0, -0.1, 0.1), ("synthetic", "survival_permuted_log_hr_r", 0, -0.3, 0.3),
+        ("real", "survival_log_hr_r", 0.25, 0.2, 0.3), ("real", "survival_permuted_log_hr_r", 0, -0.3, 0.3),
+        *((g, f"survival_{m}calls", 0, 0, 0) for g in ("synthetic", "real") for m in ("", "permuted_", "real_")),
+    ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["generator", "metric", "value", "ci_low", "ci_high"])
+    assert verdicts.survival_verdict(table, [])["status"] == "cannot_tell"
+    assert verdicts.survival_verdict(table.assign(value=table["value"] * 2), [])["status"] == "no"
+
+
+def test_conditions_of_two_donors_are_judged_as_far_as_they_can_be():
+    """Halves have one profile of each condition: there are no correlations within it."""
+    cohorts = {name: patients(24, name[0], seed) for seed, name in enumerate(("train", "synthetic", "holdout"))}
+    cohorts = {name: one.assign(subtype=np.resize(list("ABCDEFGHIJKL"), 24)) for name, one in cohorts.items()}
+    found = audit(**cohorts, condition="subtype", controls=(), evaluations="fidelity")
+    assert "correlations within conditions n/a" in found.verdicts["fidelity"]["points"][0]
+    assert not any("attacks" in note for note in found.notes)
+    cohorts["holdout"] = cohorts["holdout"].assign(subtype="A")
+    found = audit(**cohorts, condition="subtype", controls=(), evaluations="augmentation")
+    assert "one condition" in found.verdicts["instead"]["answer"]
+
+
+def test_copies_are_refused_where_no_attack_could_be_run():
+    copies = pd.DataFrame({"synthetic": ["s0"], "train": ["t0"], "donor": ["Pt0"]})
+    given = verdicts.Given(20, 0, copies, 0, 30, 3, [])
+    none = pd.DataFrame({c: [] for c in ("generator", "regime", "estimator", "metric", "value", "task", "repeat")})
+    assert verdicts.privacy_verdict(given, none)["status"] == "no"
+    assert verdicts.privacy_verdict(replace(given, copies=copies[:0]), none)["status"] == "cannot_tell"
+
+
+def test_annotation_among_genes_makes_no_logarithms_of_logarithms():
+    cohorts = {name: patients(20, name[0], seed).assign(age=61.5) for seed, name in enumerate(("train", "synthetic"))}
+    with pytest.raises(UserError, match="only 'age' of 81 genes"):
+        audit(**cohorts, condition="subtype", donor="patient", controls=())
+    with pytest.raises(UserError, match="condition and donor are one column, 'patient'"):
+        audit(**cohorts, condition="patient", donor="patient", controls=())

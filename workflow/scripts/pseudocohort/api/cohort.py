@@ -163,8 +163,8 @@ class Cohort:
         AnnData
             ``X``: log2 expression (x + 1), float32, not below 0. ``obs``: condition under the name that it had, level
             and its factors, ``generator``, and covariates. Where patients had a follow-up and none is asked for, time
-            and event are drawn from the hazards of the training patients of the condition: they survive alike, and
-            no time is a certain patient's.
+            and event are drawn around those of the training patients of the condition
+            (:class:`..core.survival.FollowUpTimes`).
 
         Raises
         ------

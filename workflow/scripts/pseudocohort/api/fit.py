@@ -126,8 +126,8 @@ def fit(
     >>> cohort = pc.fit(real, "cancer", generator="independent", survival={"time": "days", "event": "died"})
     >>> cohort.sample(100).obs[["days", "died"]].head(2)
                    days  died
-    synthetic-0  1043.0   1.0
-    synthetic-1  2480.0   0.0
+    synthetic-0  2397.0   0.0
+    synthetic-1   721.0   1.0
     """
     kind = registry.describe(generator)
     if settings is not None and not isinstance(settings, Mapping):
@@ -155,7 +155,7 @@ def fit(
             remedy=f"leave survival out, or take one of: {', '.join(able)}",
         )
     name = str(condition if isinstance(condition, str) else getattr(condition, "name", None) or "condition")
-    if name in (*FACTORS, "level", "generator", *covariates):
+    if name in (*FACTORS, "level", "generator", *covariates, *survival.values()):
         raise UserError(f"{name!r} cannot be the name of the condition", where="condition", remedy="rename the column")
     seed = seed_of(random_state)
     options = {

@@ -14,6 +14,7 @@ import numpy as np
 
 #: Kinds of the two covariates that make up a follow-up.
 TIME, EVENT = "time", "event"
+_ARRAYS = ("low", "high", "event", "share")
 
 
 def follow_up(kinds: Mapping[str, str]) -> tuple[str, str] | None:
@@ -51,65 +52,65 @@ class Hazard:
         steps = np.concatenate([[0.0], self.cumulative])
         return event - steps[np.searchsorted(self.times, time, side="right")]
 
-    def times_at(self, cumulative: np.ndarray) -> np.ndarray:
-        """Times (n,) at which the cumulative hazard reaches values (n,); infinite beyond.
 
-        Its step at an event is spread from halfway to the event before to halfway to the next, so that times are not
-        earlier on average; that at the last event ends there.
-        """
-        if not len(self.times):
-            return np.full(len(cumulative), np.inf)
-        middle = (self.times[:-1] + self.times[1:]) / 2
-        first = max(0.0, 2 * self.times[0] - middle[0]) if len(middle) else 0.0
-        return np.interp(cumulative, [0.0, *self.cumulative], [first, *middle, self.times[-1]], right=np.inf)
+def _between(times: np.ndarray, all_times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Bounds (n,) halfway to the neighbours of distinct times (n,), ascending; a single one's are of all times."""
+    if len(times) == 1:
+        before, after = max(all_times[all_times < times], default=0.0), min(all_times[all_times > times], default=times)
+        return (before + times) / 2, (after + times) / 2
+    middle = (times[:-1] + times[1:]) / 2
+    first, last = 2 * times[0] - middle[0], 2 * times[-1] - middle[-1]
+    return np.array([max(0.0, first), *middle]), np.array([*middle, min(all_times.max(), last)])
 
 
 @dataclass(frozen=True)
 class FollowUpTimes:
     """Times and events of one group of patients as a distribution, from which those of others are drawn.
 
-    An event and the end of observation are independent given the group, as in every estimate of its survival. Both
-    hazards are spread around the times at which patients had them, so that those who are drawn survive as the
-    patients did and have times of their own. Nobody is observed beyond the longest time of a patient.
+    A patient is drawn, and a time around the patient's: up to halfway to the times of the patients before and after
+    whose follow-up ended alike. So those who are drawn die, and leave observation, as the patients did, and have times
+    of their own. Nobody is observed beyond the longest time of a patient.
 
     Attributes
     ----------
-    event, censoring : Hazard
+    low, high : ndarray (times,)
+        Bounds of what is drawn around each distinct time of the events, and of the ends of observation.
+    event : ndarray (times,)
+        Whether an event ended it, 0 or 1.
+    share : ndarray (times,)
+        Share of the patients.
     whole : bool
         Whether times are whole numbers, as days are.
     """
 
-    event: Hazard
-    censoring: Hazard
+    low: np.ndarray
+    high: np.ndarray
+    event: np.ndarray
+    share: np.ndarray
     whole: bool
 
     @classmethod
     def fit(cls, time: np.ndarray, event: np.ndarray, weight: np.ndarray) -> Self:
         """From times (n,), events (n,), 0 or 1, and weights (n,) of patients, one or more."""
-        hazards = (Hazard.fit(time, ended, weight) for ended in (event, 1 - event))
-        return cls(*hazards, bool((time == np.round(time)).all()))
+        parts = []
+        for ended in np.unique(event):
+            own = event == ended
+            times, group = np.unique(time[own], return_inverse=True)
+            share = np.bincount(group, weight[own]) / weight.sum()
+            parts.append((*_between(times, time), np.full(len(times), ended), share))
+        return cls(*map(np.concatenate, zip(*parts, strict=True)), bool((time == np.round(time)).all()))
 
     def draw(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Times and events (n,), 0 or 1, of n patients."""
-        time, ended = np.full(n, np.inf), np.zeros(n)
-        # At the longest time the two hazards of the last patient add up to 1: at most 37 % are drawn again.
-        while (rows := np.flatnonzero(np.isinf(time))).size:
-            event, censoring = (
-                hazard.times_at(rng.exponential(size=rows.size)) for hazard in (self.event, self.censoring)
-            )
-            time[rows], ended[rows] = np.minimum(event, censoring), event <= censoring
-        return np.round(time) if self.whole else time, ended
+        rows = rng.choice(len(self.share), n, p=self.share)
+        time = rng.uniform(self.low[rows], self.high[rows])
+        return np.round(time) if self.whole else time, self.event[rows]
 
     def described(self) -> dict[str, Any]:
         """Everything, as JSON has it."""
-        hazards = {
-            name: [hazard.times.tolist(), hazard.cumulative.tolist()]
-            for name, hazard in (("event", self.event), ("censoring", self.censoring))
-        }
-        return hazards | {"whole": self.whole}
+        return {name: getattr(self, name).tolist() for name in _ARRAYS} | {"whole": self.whole}
 
     @classmethod
     def restored(cls, given: Mapping[str, Any]) -> Self:
         """From what :meth:`described` says."""
-        hazards = (Hazard(*map(np.array, given[name])) for name in ("event", "censoring"))
-        return cls(*hazards, given["whole"])
+        return cls(*(np.array(given[name]) for name in _ARRAYS), given["whole"])

@@ -172,6 +172,12 @@ def audit(
             raise UserError(f"no evaluation {name!r}", where="evaluations", remedy=f"one of: {', '.join(EVALUATIONS)}")
     uses = {name: f"the {what}" for what, name in (("condition", condition), ("donor", donor)) if isinstance(name, str)}
     columns = survival_columns(survival, uses)
+    if columns and "fidelity" not in evaluations:
+        raise UserError(
+            "survival is judged with fidelity, which is not among the evaluations",
+            where="survival",
+            remedy="add fidelity, or leave survival out",
+        )
     given = {"train": train, "synthetic": synthetic, "holdout": holdout, "reference": reference}
     cohorts = {
         name: read(one, name, condition=condition, donor=donor, survival=columns)
@@ -259,7 +265,7 @@ def _tables(
             own = derive(seed, "likeness")
             parts.append(measure.likeness(cohort, name, train, holdout, own, halvings=halvings))
         likeness = pd.concat(parts, ignore_index=True)
-    if "augmentation" in evaluations and train.obs["condition"].nunique() > 1:
+    if "augmentation" in evaluations and holdout.obs["condition"].nunique() > 1:
         log.info("use")
         use = measure.use(stand_ins, train, holdout, derive(seed, "use"))
     if "privacy" in evaluations:
@@ -305,7 +311,7 @@ def _not_judged(cohorts: dict[str, Cohort], not_run: list[str]) -> list[str]:
             f"{cohorts['holdout'].donors} held-out donors: too few to cut into halves, so that likeness is not judged "
             "and the attacks have no control among non-members"
         )
-    if "holdout" in cohorts and "reference" not in cohorts:
+    if not_run:
         notes.append(f"no reference: {len(not_run)} attacks are not run, and there are no real profiles in its place")
     elif "reference" in cohorts and cohorts["reference"].donors < measure.FEWEST_TO_HALVE:
         notes.append("a small reference: the attacks have no real profiles in the cohort's place as their floor")

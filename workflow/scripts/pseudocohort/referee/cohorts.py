@@ -17,6 +17,7 @@ from scipy import sparse
 from ..core.errors import UserError
 from ..core.survival import EVENT, TIME
 from ..core.validation import nearest
+from ..core.words import some
 from ..ingest.delimited import MISSING, open_delimited
 from ..ingest.fields import ROW_NAMES, SEPARATORS, layout_of
 from ..ingest.gct import open_gct
@@ -45,6 +46,8 @@ ID_NAMES = {"", ROW_NAMES, "index", "id", "sample", "sample_id", "unnamed: 0"}
 LARGEST_RATIO, LEAST_AGREEMENT = 1.25, 0.9
 #: Difference of the means beyond which it is so too: no donors differ two-fold, in one direction, in nearly all genes.
 LARGEST_SHIFT = 1.0
+#: Share of the genes below which those beyond all logarithms do not make the values of all genes linear.
+FEW = 0.05
 LOG, COUNTS, LINEAR, CENTRED = "logarithms", "counts", "linear values", "centred or scaled values"
 
 
@@ -131,6 +134,10 @@ def read(
                 where=what,
                 remedy="put the values into a column of each cohort, and give its name",
             )
+    if condition is not None and condition == donor:
+        raise UserError(
+            f"condition and donor are one column, {donor!r}", where="donor", remedy="name two columns, or leave one out"
+        )
     if isinstance(given, ad.AnnData):
         given = given.to_memory() if given.isbacked else given
         cohort = _of_matrix(
@@ -430,6 +437,14 @@ def _one_unit(cohorts: dict[str, Cohort]) -> tuple[dict[str, Cohort], str]:
     units = {name: unit_of(c.x) for name, c in cohorts.items()}
     kinds = {name: LINEAR if unit == COUNTS else unit for name, unit in units.items()}
     for name, kind in kinds.items():
+        large = np.flatnonzero((cohorts[name].x > LARGEST_LOG2).any(0)) if units[name] == LINEAR else []
+        if 0 < len(large) < FEW * len(cohorts[name].genes):
+            named = some([repr(gene) for gene in cohorts[name].genes[large]], 3)
+            raise UserError(
+                f"only {named} of {len(cohorts[name].genes)} genes have values that are no logarithms",
+                where=cohorts[name].where,
+                remedy="leave them out if they are annotation (age, follow-up); else give log2(value + 1) of all genes",
+            )
         if kind != kinds["train"]:
             raise UserError(
                 f"units differ: {name} holds {units[name]} (largest value {cohorts[name].x.max():.4g}), train "

@@ -16,6 +16,7 @@ from typing import Any
 import anndata as ad
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from ..core.io import evaluation_table
 from ..core.seeds import derive
@@ -112,9 +113,10 @@ def likeness(
 
     The held-out donors are cut into halves in several ways; each half is in turn the reality. The standard error is the
     root of the mean squared distance of the halves' values to their mean, the jackknife that deletes half of the donors
-    (Shao & Wu 1989, Annals of Statistics 17:1176). Of a single halving there is no interval. Where both have a
-    follow-up with enough events in every half, the metrics of :func:`.metrics.survival.survival_recovery` are among
-    them.
+    (Shao & Wu 1989, Annals of Statistics 17:1176); the interval is Student's, of a degree of freedom for each halving.
+    Of permuted times it is that of one permutation, in which 95 % of them lie. Of a single halving there is none. Where
+    both have a follow-up with enough events in every half, the metrics of
+    :func:`.metrics.survival.survival_recovery` are among them.
 
     Summary table; ``n`` is the number of held-out donors.
     """
@@ -141,12 +143,14 @@ def likeness(
                 values.setdefault(metric, []).append(value)
     if len(values.get("survival_calls", [])) < 2 * halvings:  # where not every half has enough events
         values = {metric: found for metric, found in values.items() if not metric.startswith("survival_")}
-    rows = []
+    rows, quantile = [], stats.t.ppf(0.975, halvings)
     for metric, found in values.items():
         x = np.array(found)[np.isfinite(found)]
         if not len(x):
             continue
-        low, high = _clipped(metric, x.mean(), Z * x.std() if halvings > 1 else np.nan)
+        # Times are permuted anew in every half: there the spread is that of chance.
+        width = Z if "permuted" in metric else quantile
+        low, high = _clipped(metric, x.mean(), width * x.std() if halvings > 1 else np.nan)
         row = {"generator": name, "n_synthetic": None if cohort is None else len(cohort), "metric": metric}
         rows.append(row | {"value": x.mean(), "ci_low": low, "ci_high": high, "n": holdout.donors})
     return _summary(rows)
@@ -155,9 +159,9 @@ def likeness(
 def use(cohorts: dict[str, Cohort], train: Cohort, holdout: Cohort, seed: int) -> pd.DataFrame:
     """Balanced accuracy on held-out donors of classifiers of conditions: taught by real, by synthetic, by both.
 
-    The classifier is the one of nearest shrunken centroids, shrunken discriminant analysis, logistic regression and
-    support vector machine, with the setting, that inner cross-validation on the training profiles prefers; it is the
-    same whatever it is taught by. Standard errors are over held-out donors, those of differences paired.
+    The classifier is the one of :data:`.estimators.BASELINES`, with the setting, that inner cross-validation on the
+    training profiles prefers; it is the same whatever it is taught by. Standard errors are over held-out donors, those
+    of differences paired.
 
     Summary table: ``balanced_accuracy`` and, of what is taught by synthetic profiles, ``balanced_accuracy_gain`` over
     the training profiles alone.

@@ -88,7 +88,9 @@ def _value(row: pd.Series, form=number) -> str:
 
 
 def _row(table: pd.DataFrame, **keys: Any) -> pd.Series:
-    return rows_with(table, **keys).iloc[0]
+    """The row of a metric; where it could not be computed, one without numbers."""
+    rows = rows_with(table, **keys)
+    return rows.iloc[0] if len(rows) else pd.Series(np.nan, ["value", "ci_low", "ci_high"])
 
 
 def _of_copies(given: Given) -> str:
@@ -135,12 +137,11 @@ def privacy_verdict(given: Given, long: pd.DataFrame | None) -> dict[str, Any]:
     """
     question = PRIVACY.question
     copied = _of_copies(given)
+    found = None if long is None else evidence(long, SYNTHETIC)
+    if found is None and copied:
+        return _verdict(question, "no", f"No. {copied}", TREAT_AS_DATA)
     if long is None:
-        if copied:
-            return _verdict(question, "no", f"No. {copied}", TREAT_AS_DATA)
         return _verdict(question, Outcome.CANNOT_TELL, NO_HOLDOUT, GIVE_HOLDOUT)
-    own = long[long["generator"] == SYNTHETIC]
-    found = evidence(own, SYNTHETIC)
     floor = evidence(long, REAL)
     if found is None:
         answer = "Cannot tell: no attack could be run."
@@ -245,8 +246,8 @@ def use_verdicts(given: Given, table: pd.DataFrame | None) -> dict[str, dict[str
         why = "without held-out donors there is nothing to test a classifier on"
         advice = "Give profiles of donors whom the generator never saw (holdout)."
         if given.holdout:
-            why = "there is nothing to predict: the cohort has profiles of one condition"
-            advice = "Name the column of the condition, and make profiles of two conditions or more."
+            why = "there is nothing to predict: the cohort, or the held-out donors, have profiles of one condition"
+            advice = "Name the column of the condition, and give profiles of two conditions or more."
         return {
             name: _verdict(question, Outcome.CANNOT_TELL, f"Cannot tell: {why}.", advice)
             for name, question in (("instead", INSTEAD), ("addition", ADDITION))
@@ -309,7 +310,8 @@ def survival_verdict(table: pd.DataFrame | None, lacking: list[str]) -> dict[str
     """Verdict on the genes that go with survival: as in other real patients, the ceiling; permuted times, the floor.
 
     "Yes": the correlation of log hazard ratios is beyond the floor, and the interval reaches that of the ceiling. "No":
-    it does not reach it. Where real patients do not pass their own floor, nothing can be told.
+    it does not reach it. Where real patients do not pass the interval of their own floor, nothing can be told: the
+    halves of several cuts are of the same patients, so that the interval of the ceiling says nothing of chance.
 
     Parameters
     ----------
@@ -346,7 +348,7 @@ def survival_verdict(table: pd.DataFrame | None, lacking: list[str]) -> dict[str
             [_row(table, generator=g, metric=f"survival_{m}calls") for m in ("", "permuted_", "real_")]
         ]
     ]
-    if real["ci_low"] <= real_floor["value"]:
+    if not real["value"] > real_floor["ci_high"]:
         answer = f"Cannot tell: real patients do not agree with each other beyond permuted times; {numbers}."
         return _verdict(SURVIVAL, Outcome.CANNOT_TELL, answer, "Hold out more donors with events.", calls)
     if made["ci_high"] < real["ci_low"]:

@@ -140,9 +140,10 @@ def likeness(
 
 
 def patients(profiles: Profiles, columns: tuple[str, str]) -> Patients:
-    """Follow-up of profiles, one of each donor and class: several of a patient are no evidence of their own."""
-    first = ~pd.DataFrame({"donor": profiles.donor, "class": profiles.classes}).duplicated().to_numpy()
-    own = profiles[np.flatnonzero(first)]
+    """Profiles whose follow-up is known, one of each donor and class: several of a patient are no evidence."""
+    known = profiles[profiles.obs[list(columns)].notna().all(axis=1).to_numpy()]
+    first = ~pd.DataFrame({"donor": known.donor, "class": known.classes}).duplicated().to_numpy()
+    own = known[first]
     time, event = (own.obs[name].to_numpy(np.float64) for name in columns)
     return Patients(own.x, time, event, own.classes)
 

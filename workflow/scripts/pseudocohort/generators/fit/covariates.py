@@ -160,7 +160,7 @@ def two_groups(f: np.ndarray) -> np.ndarray:
     """
     share, variance = 0.1, _FIRST_VARIANCE
     for _ in range(_ITERATIONS):
-        odds = share / (1 - share) / np.sqrt(variance) * np.exp(np.minimum(f / 2 * (1 - 1 / variance), 700))
+        odds = share / (1 - share) / np.sqrt(variance) * np.exp(np.minimum(f / 2 * (1 - 1 / variance), 600))
         chance = odds / (1 + odds)
         share = float(np.clip(chance.mean(), 1e-6, 1 - 1e-6))
         variance = max(float((chance * f).sum() / max(chance.sum(), 1e-300)), 1.0)
@@ -171,9 +171,9 @@ def beyond_chance(x: np.ndarray, obs: pd.DataFrame, coding: Coding) -> bool:
     """Whether a covariate of one column goes with any gene, or with all together, more than by chance.
 
     Genes that vary together go with a covariate together by chance, which statistics gene by gene do not see. So the
-    covariate is dealt out anew within conditions and levels; the mean squared correlation (the global test of Goeman et
-    al. 2005, Bioinformatics 21:1950) and the largest one are each compared with those of the permutations at half the
-    level of the test.
+    covariate is dealt out anew among the donors of each condition and level, whose profiles are averaged; the mean
+    squared correlation (the global test of Goeman et al. 2005, Bioinformatics 21:1950) and the largest one are each
+    compared with those of the permutations at half the level of the test.
 
     Parameters
     ----------
@@ -186,11 +186,14 @@ def beyond_chance(x: np.ndarray, obs: pd.DataFrame, coding: Coding) -> bool:
     column, rng = coding.columns(obs)[:, 0], np.random.default_rng(0)
     known = np.all([obs[name].notna() for name in coding.names], axis=0)
     groups = [own for rows in rows_by_key(obs).values() if len(own := rows[known[rows]])]
+    donor = obs["donor"].astype(str).to_numpy() if "donor" in obs else np.arange(len(obs))
     values, parts = [], []
     for rows in groups:
-        orders = np.stack([np.arange(len(rows)), *(rng.permutation(len(rows)) for _ in range(_PERMUTATIONS))])
-        values.append(column[rows][orders])
-        parts.append(np.asarray(x[rows], np.float64) - x[rows].mean(0))
+        profiles = pd.DataFrame(np.column_stack([column[rows], x[rows]]))
+        own = profiles.groupby(donor[rows], sort=False).mean().to_numpy()
+        orders = np.stack([np.arange(len(own)), *(rng.permutation(len(own)) for _ in range(_PERMUTATIONS))])
+        values.append(own[orders, 0])
+        parts.append(own[:, 1:] - own[:, 1:].mean(0))
     centred = np.concatenate(parts)
     length = np.sqrt((centred**2).sum(0))
     squared = (np.concatenate(values, axis=1) @ (centred / np.where(length > 0, length, 1))) ** 2
