@@ -120,6 +120,11 @@ def line_alias_file(wildcards):
     return {"lines": path} if path and cultured else {}
 
 
+def given_for_download(wildcards):
+    """What a downloaded file depends on."""
+    return sources.of_file(DATASETS[wildcards.dataset], wildcards.file)
+
+
 def gdc_api(wildcards):
     """Address of the GDC's API, from the catalogue of sources."""
     return catalogue.lookup("gdc_star_counts")["url"]
