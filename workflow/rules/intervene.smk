@@ -43,7 +43,8 @@ rule intervene:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=memory(3000, 20),
+        # The profiles stay in their file; the models of the bootstraps take 3 GB at most.
+        mem_mb=memory(5000, 0.5),
         runtime=minutes(60),
     params:
         title=title_of_study,
