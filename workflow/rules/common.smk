@@ -49,20 +49,15 @@ TRAINED = plan.trained_experiments(config)
 FIGURES = experiment_registry.figures_of(config)
 # What the plan depends on: what never changes the training sets is kept out of the parameters that re-run rules.
 PLAN_CONFIG = {
-    key: config[key]
-    for key in (
-        "seed",
-        "generators",
-        "experiments",
-        "training",
-        *experiment_registry.planned(),
-    )
-} | {
+    "seed": config["seed"],
+    "generators": config["generators"],
+    "experiments": config["experiments"],
+    **experiment_registry.plan_settings(config),
     "generator_settings": {
         name: {"generator": own["generator"]}
         for name, own in config["generator_settings"].items()
         if "generator" in own
-    }
+    },
 }
 
 
