@@ -17,7 +17,7 @@ COLUMNS = (
     "donor_column", "condition_column", "technology", "aggregation", "context",
 )  # fmt: skip
 ROWS = [
-    ("tumours", "bulk", "tsv", "genes_by_samples", "matrix.tsv", "samples.tsv", "symbol", "tpm", "sample", "donor",
+    ("tumours+1.a", "bulk", "tsv", "genes_by_samples", "matrix.tsv", "samples.tsv", "symbol", "tpm", "sample", "donor",
      "kind", "bulk", "bulk", "tumour"),
     ("cells", "single_cell", "mtx", "genes_by_samples", "tenx", "cells.tsv", "ensembl", "counts", "cell", "line",
      "kind", "umi_3prime", "cell", "in_vitro"),
@@ -25,7 +25,7 @@ ROWS = [
 STUDY = """
 study: mine
 datasets_sheet: mine.tsv
-datasets: [tumours, cells]
+datasets: [tumours+1.a, cells]
 experiments: [interventions]
 generators: [mvn]
 fidelity: {gene_sets: sets.gmt}
@@ -42,9 +42,10 @@ FILES = {
     ("matrix.tsv", "samples.tsv", "cells.tsv", "tenx/matrix.mtx", "tenx/genes.tsv", "tenx/barcodes.tsv"), "x\n"
 )  # fmt: skip
 RESULTS = (
-    "ingested/tumours.h5ad", "ingested/cells.h5ad", "prepared/quality/tumours.h5ad", "prepared/quality/tumours.json",
-    "prepared/quality/cells.h5ad", "prepared/quality/cells.json", "prepared/pseudobulk/cells.h5ad",
-    "prepared/donors.tsv", "interventions/profiles.h5ad", "interventions/answers/index.html",
+    "ingested/tumours+1.a.h5ad", "ingested/cells.h5ad", "prepared/quality/tumours+1.a.h5ad",
+    "prepared/quality/tumours+1.a.json", "prepared/quality/cells.h5ad", "prepared/quality/cells.json",
+    "prepared/pseudobulk/cells.h5ad", "prepared/donors.tsv", "interventions/profiles.h5ad",
+    "interventions/answers/index.html",
 )  # fmt: skip
 ANSWERS = "results/mine/interventions/answers"
 
@@ -78,6 +79,7 @@ def test_nothing_is_done_where_nothing_changed(asked):
 @pytest.mark.parametrize(
     ("name", "rule"),
     [
+        ("matrix.tsv", "ingest"),  # of a dataset with a + in its name
         ("tenx/barcodes.tsv", "ingest"),
         ("questions.tsv", "intervene"),
         ("donors.txt", "intervene"),

@@ -62,7 +62,7 @@ PLAN_CONFIG = {
 
 
 wildcard_constraints:
-    dataset="|".join(DATASETS),
+    dataset="|".join(map(re.escape, DATASETS)),
     experiment="|".join(experiment_registry.experiments()),
     generator=r"[a-z][a-z0-9_]*",
     figure="|".join(FIGURES) or "none",
@@ -405,6 +405,6 @@ def template_version():
 
 
 def finished_studies():
-    """Answers of all studies here and when they were written: what the page of studies depends on."""
-    files = sorted(Path("results").glob("*/tables/verdicts.json"))
+    """Reports of all studies here, which are made last, and when: what the page of studies depends on."""
+    files = sorted(Path("results").glob("*/report/index.html"))
     return {str(path): path.stat().st_mtime for path in files}

@@ -16,7 +16,7 @@ rule intervention_profiles:
         "../../envs/base.yaml"
     threads: 1
     resources:
-        mem_mb=memory(2000, 1.3),
+        mem_mb=memory(2000, 0.5),
         runtime=minutes(60),
     params:
         code=code_version("intervene.run", "prepare.harmonise"),
