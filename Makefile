@@ -141,4 +141,4 @@ tune: $(VENV)/.runtime
 	$(BIN)/python tools/tune_generators.py $(STUDY) $(ARGS)
 
 clean:
-	rm -rf results logs benchmarks resources/demo .snakemake
+	rm -rf results logs benchmarks resources/demo resources/twelve .snakemake

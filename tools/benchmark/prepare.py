@@ -22,7 +22,7 @@ from pseudocohort.intervene.run import EVERY_GENE
 from pseudocohort.prepare.cell_lines import LineNames
 from pseudocohort.prepare.donors import assign_donors
 from pseudocohort.prepare.gene_table import load_gene_table
-from pseudocohort.prepare.harmonise import harmonise
+from pseudocohort.prepare.harmonise import harmonise, harmonise_to_file
 from pseudocohort.prepare.quality import control_samples
 from pseudocohort.prepare.study_checks import check_study
 
@@ -86,7 +86,7 @@ def steps(folder: Path) -> dict[str, Callable[[], Any]]:
         harmonise(opened("checked", "tumours", "lines"), donors, SPACE, table)[0].write_h5ad(folder / "space.h5ad")
 
     def every_gene() -> None:
-        harmonise(opened("checked", "tumours"), donors, EVERY_GENE, table)
+        harmonise_to_file(opened("checked", "tumours"), donors, EVERY_GENE, table, folder / "every_gene.h5ad")
 
     def checks() -> None:
         reports = {name: {"samples": {"labels": {"checked": 0}}} for name in FULL}

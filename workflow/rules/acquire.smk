@@ -46,7 +46,8 @@ rule download:
         mem_mb=memory(1000),
         runtime=minutes(720),
     params:
-        row=lookup("{dataset}", within=DATASETS),
+        # Not the whole row: Snakemake removes a download before it repeats it.
+        given=given_for_download,
     script:
         "../scripts/download.py"
 
@@ -69,7 +70,7 @@ rule download_gdc:
         runtime=minutes(1440),
         gdc=1,  # the GDC limits connections: profiles say how many of these jobs run at once
     params:
-        row=lookup("{dataset}", within=DATASETS),
+        source=lookup("{dataset}/source", within=DATASETS),
         api=gdc_api,
         cache="resources/downloads/_gdc/_files",
     script:

@@ -1,5 +1,6 @@
 """Helpers of the other files: the checked study and what it asks for. Needs: config. Makes: no files."""
 
+import re
 import sys
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from pseudocohort.core.paths import in_data_root, put_before_installed
 from pseudocohort.core.versions import code_version, folder_version
 from pseudocohort.experiments import registry as experiment_registry
 from pseudocohort.generators.base import registry as generator_registry
+from pseudocohort.intervene import questions
 from pseudocohort.plan import training_sets as plan
 from pseudocohort.study import conditions_of, read_study
 
@@ -47,25 +49,20 @@ TRAINED = plan.trained_experiments(config)
 FIGURES = experiment_registry.figures_of(config)
 # What the plan depends on: what never changes the training sets is kept out of the parameters that re-run rules.
 PLAN_CONFIG = {
-    key: config[key]
-    for key in (
-        "seed",
-        "generators",
-        "experiments",
-        "training",
-        *experiment_registry.planned(),
-    )
-} | {
+    "seed": config["seed"],
+    "generators": config["generators"],
+    "experiments": config["experiments"],
+    **experiment_registry.plan_settings(config),
     "generator_settings": {
         name: {"generator": own["generator"]}
         for name, own in config["generator_settings"].items()
         if "generator" in own
-    }
+    },
 }
 
 
 wildcard_constraints:
-    dataset="|".join(DATASETS),
+    dataset="|".join(map(re.escape, DATASETS)),
     experiment="|".join(experiment_registry.experiments()),
     generator=r"[a-z][a-z0-9_]*",
     figure="|".join(FIGURES) or "none",
@@ -104,13 +101,21 @@ def dataset_file(name, column):
 
 
 def dataset_files(wildcards):
-    """Files of a dataset that exist before ingestion; a sample table inside the source's folder comes with it."""
+    """Files of a dataset that exist before ingestion; what lies in a folder that is made comes with it."""
+    row = DATASETS[wildcards.dataset]
     files = [
         dataset_file(wildcards.dataset, column)
         for column in sources.COLUMNS
-        if column in DATASETS[wildcards.dataset]
+        if column in row
     ]
-    return [files[0], *(f for f in files[1:] if not f.startswith(f"{files[0]}/"))]
+    if re.fullmatch("resources/[a-z]+/cells", files[0]):  # of rule simulate
+        return [files[0], *(f for f in files[1:] if not f.startswith(f"{files[0]}/"))]
+    if row["format"] == "mtx":
+        # A folder's time does not tell that a file in it was changed.
+        from pseudocohort.ingest import tenx
+
+        files[:1] = tenx.files_of(files[0])
+    return files
 
 
 def line_alias_file(wildcards):
@@ -118,6 +123,11 @@ def line_alias_file(wildcards):
     path = in_data_root(config["prepare"]["line_aliases"], config)
     cultured = "in_vitro" in DATASETS[wildcards.dataset]["context"]
     return {"lines": path} if path and cultured else {}
+
+
+def given_for_download(wildcards):
+    """What a downloaded file depends on."""
+    return sources.of_file(DATASETS[wildcards.dataset], wildcards.file)
 
 
 def gdc_api(wildcards):
@@ -220,15 +230,16 @@ def settings_of_experiment(wildcards):
 def code_of_experiment(wildcards):
     """Digest of the code of an experiment's score."""
     experiment = experiment_registry.describe(wildcards.experiment)
-    return experiment.code(experiment.score.partition(":")[0], "score", "finish")
+    score = experiment.modules_of(experiment.score.partition(":")[0])
+    return code_version("generators.fit.synthetic_store", *score)
 
 
 def code_of_summary(wildcards):
     """Digest of the code of an experiment's summary."""
     experiment = experiment_registry.describe(wildcards.experiment)
     # Without the description; where it is all of a plug-in, the scores run again.
-    curves = experiment.modules_of("curves")[1:]
-    return code_version("experiments.shared.statistics", *curves)
+    own = experiment.modules_of("finish", "curves")[1:]
+    return code_version("experiments.shared.statistics", *own)
 
 
 def generators_of_evaluation(wildcards):
@@ -281,7 +292,11 @@ def pathway_file(wildcards):
 
 def question_files(wildcards):
     """Files that answers are made from; simulated ones come as a folder."""
-    return _files_of_interventions("graph", "druggable")
+    asked = config["interventions"]["questions"]
+    return [
+        *_files_of_interventions("graph", "druggable"),
+        *questions.files_of(asked, root=configuration.data_root(config)),
+    ]
 
 
 def intervention_files(wildcards):
@@ -292,12 +307,21 @@ def intervention_files(wildcards):
 
 
 def _files_of_interventions(*keys):
-    """The configured files of these keys, and the tables of dependencies."""
+    """The configured files of these keys, the tables of dependencies, and the gene sets."""
     own = config["interventions"]
-    paths = filter(None, (*(own[key] for key in keys), *own["dependencies"]))
-    given = [in_data_root(path, config) for path in paths]
-    return (
-        sorted({str(Path(p).parent) for p in given}) if config["simulated"] else given
+    paths = (
+        *(own[key] for key in keys),
+        *own["dependencies"],
+        config["fidelity"]["gene_sets"],
+    )
+    given = [in_data_root(path, config) for path in filter(None, paths)]
+    # The truth of simulated data is made as a folder.
+    made = [re.match("resources/[a-z]+/truth(?=/)", path) for path in given]
+    return list(
+        dict.fromkeys(
+            found[0] if found and config["simulated"] else path
+            for path, found in zip(given, made)
+        )
     )
 
 
@@ -368,12 +392,19 @@ def code_of_verdicts():
     return code_version("experiments.shared.verdicts", *modules)
 
 
+def code_of_report():
+    """Digest of the code of the report, and of the experiments' tables and descriptions in it."""
+    studied = experiment_registry.of_study(config)
+    modules = [part for e in studied for part in e.modules_of("tables")]
+    return code_version("report.page", "report.cost", *modules)
+
+
 def template_version():
     """Digest of the report's templates."""
     return folder_version(WORKFLOW / "scripts/pseudocohort/report/templates")
 
 
 def finished_studies():
-    """Answers of all studies here and when they were written: what the page of studies depends on."""
-    files = sorted(Path("results").glob("*/tables/verdicts.json"))
+    """Reports of all studies here, which are made last, and when: what the page of studies depends on."""
+    files = sorted(Path("results").glob("*/report/index.html"))
     return {str(path): path.stat().st_mtime for path in files}

@@ -100,6 +100,7 @@ rule interventions:
             "experiments.interventions.score",
             "experiments.interventions.truths",
             "generators.space.clamping",
+            "generators.fit.inference",
         ),
     script:
         "../scripts/interventions.py"
@@ -126,7 +127,7 @@ rule summarise:
     threads: 1
     resources:
         mem_mb=memory(1000, 20),
-        runtime=30,
+        runtime=minutes(30),
     params:
         code=code_of_summary,
     script:

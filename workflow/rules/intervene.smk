@@ -16,7 +16,7 @@ rule intervention_profiles:
         "../../envs/base.yaml"
     threads: 1
     resources:
-        mem_mb=memory(2000, 1.3),
+        mem_mb=memory(2000, 0.5),
         runtime=minutes(60),
     params:
         code=code_version("intervene.run", "prepare.harmonise"),
@@ -43,7 +43,8 @@ rule intervene:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=memory(3000, 20),
+        # The profiles stay in their file; the models of the bootstraps take 3 GB at most.
+        mem_mb=memory(5000, 0.5),
         runtime=minutes(60),
     params:
         title=title_of_study,

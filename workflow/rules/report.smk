@@ -123,7 +123,7 @@ rule write_report:
         runtime=minutes(30),
     params:
         config=config,
-        code=code_version("report.page", "report.cost"),
+        code=code_of_report(),
         # Not an input: whoever deletes it wants no training again.
         benchmarks=f"benchmarks/{config['study']}",
         further=report_files_by_experiment,
@@ -161,7 +161,7 @@ rule data_page:
         runtime=minutes(10),
     params:
         title=title_of_study,
-        code=code_version("report.data_section"),
+        code=code_version("report.data_section", "report.page"),
         templates=template_version(),
     script:
         "../scripts/data_page.py"

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from pseudocohort.acquire.sources import fetch_row
+from pseudocohort.acquire.sources import fetch_source
 from pseudocohort.core import logs
 
 logs.configure(snakemake.log[0])
-fetch_row(snakemake.params.row, Path(snakemake.output.file))
+fetch_source(snakemake.params.given.get("source", ""), Path(snakemake.output.file))

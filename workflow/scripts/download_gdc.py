@@ -7,7 +7,7 @@ from pseudocohort.core import logs
 
 logs.configure(snakemake.log[0])
 gdc.acquire(
-    snakemake.params.row["source"],
+    snakemake.params.source,
     Path(snakemake.output.counts),
     Path(snakemake.output.samples),
     cache=Path(snakemake.params.cache),

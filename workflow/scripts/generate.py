@@ -9,7 +9,7 @@ from pseudocohort.generators.fit.inference import sample_batch
 from pseudocohort.plan.requests import request
 
 logs.configure(snakemake.log[0])
-profiles = io.read_profiles(snakemake.input.profiles, contracts.HARMONISED)
+profiles = io.read_profiles(snakemake.input.profiles, contracts.HARMONISED, backed=True)
 sets = io.read_table(snakemake.input.training_sets, contracts.TRAINING_SETS_COLUMNS).set_index(
     "training_set", drop=False
 )

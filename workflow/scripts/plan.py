@@ -12,7 +12,7 @@ from pseudocohort.plan.training_sets import training_sets
 logs.configure(snakemake.log[0])
 config = snakemake.params.config
 obs = with_split(
-    io.read_profiles(snakemake.input.profiles, contracts.HARMONISED).obs,
+    io.read_profiles(snakemake.input.profiles, contracts.HARMONISED, backed=True).obs,
     io.read_table(snakemake.input.donors, contracts.DONORS_COLUMNS),
 )
 rows = training_sets(config)

@@ -251,10 +251,17 @@ def test_rows_of_the_dataset_sheet(server: FileServer, tmp_path: Path) -> None:
     assert sources.destination("c", "source", rows["c"]["source"]) == "resources/downloads/c/a.csv"
     assert not sources.is_downloaded("local.tsv") and not sources.is_downloaded("{data_root}/x")
     server.files["/a.csv?version=1"] = DATA
-    provenance = sources.fetch_row(rows["c"], tmp_path / "a.csv")
+    given = sources.of_file(rows["c"], "a.csv")
+    provenance = sources.fetch_source(given["source"], tmp_path / "a.csv")
     assert json.loads(provenance_path(tmp_path / "a.csv").read_text()) == provenance
-    with pytest.raises(UserError, match="no source of dataset 'c'"):
-        sources.fetch_row(rows["c"], tmp_path / "local.tsv")
+    # Only what the file's content depends on: for anything else no download is repeated.
+    assert given == {"source": rows["c"]["source"]} == sources.of_file(rows["c"] | {"covariates": "age"}, "a.csv")
+    entry = CATALOGUED["gtex_v8_tpm"]
+    given = sources.of_file(rows["b"], Path(sources.destination("b", "source", rows["b"]["source"])).name)
+    assert given["url"] == entry["url"] and given.get("sha256") == entry.get("sha256")
+    assert sources.of_file(rows["c"], "local.tsv") == {}
+    with pytest.raises(UserError, match="no source of the dataset is called"):
+        sources.fetch_source("", tmp_path / "local.tsv")
 
 
 @pytest.mark.parametrize(
@@ -266,6 +273,7 @@ def test_rows_of_the_dataset_sheet(server: FileServer, tmp_path: Path) -> None:
         ({"source": "gdc:TCGA-BRCA?x=1"}, "not of the form"),
         ({"source": "gdc:TCGA-BRCA", "samples": "gdc:TCGA-LUAD"}, "another GDC source"),
         ({"source": "x.tsv", "samples": "gdc:TCGA-LUAD"}, "another GDC source"),
+        ({"source": "https://a.org/get?file=x.tsv", "samples": "https://a.org/get?file=s.tsv"}, "downloads/a/get, too"),
     ],
 )
 def test_rows_that_cannot_be_fetched(row: dict[str, str], said: str) -> None:
@@ -292,4 +300,12 @@ def test_a_row_by_catalogue_name_works(server: FileServer, tmp_path: Path, copy_
         if source == "catalogue:mix_seq":
             assert done.returncode != 0 and "figshare article 10298696" in done.stderr
     assert (folder / target).read_bytes() == DATA
+    # Another column of the row is edited: the download stays.
+    sheet = (folder / "sheet.tsv").read_text()
+    assert cells["covariates"] != "AGE"
+    given |= {"covariates": "AGE,SEX"}
+    (folder / "sheet.tsv").write_text("\n".join([header, "\t".join(given.values()), *rows[1:]]) + "\n")
+    assert (folder / "sheet.tsv").read_text() != sheet
+    done = snakemake(folder, "--cores", "1", *study, "-n", "--", target)
+    assert "Nothing to be done" in done.stdout + done.stderr
     assert server.seen == ["/a.csv"]

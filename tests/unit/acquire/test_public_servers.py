@@ -29,6 +29,7 @@ from pseudocohort.core.io import atomic
 
 RANDOM = np.random.default_rng(0).integers(0, 256, 400_000, dtype=np.uint8).tobytes()
 GCT = gzip.compress(b"#1.2\n2\t1\nName\tDescription\tGTEX-1\nENSG1.1\tA\t0.1\nENSG2.1\tB\t2\n", mtime=0)
+BULK = gzip.compress(RANDOM[:100_000], mtime=0)
 PHENOTYPE = gzip.compress("sample\tprimary\nTCGA-1\tMelanoma na\xefve\n".encode("latin-1"), mtime=0)
 DEPMAP = b",TP53 (7157),MYC (4609)\nACH-000001,1.5,2.5\n"
 PAGE = b"<!DOCTYPE html><html><title>Just a moment...</title></html>"
@@ -120,6 +121,17 @@ class Answers(Handler):
         """No length given: the body ends where the connection ends."""
         self.answer(H5AD, {"ETag": '"aa"'}, length=False)
 
+    def encoded(self, time: int) -> None:
+        """A server that takes a .gz file for a text that it sends packed; breaks off once."""
+        headers = {"ETag": '"ee"', "Content-Encoding": "gzip", "Content-Type": "text/tab-separated-values"}
+        self.answer(BULK, headers, most=40_000 if time == 1 else None)
+
+    def elsewhere(self, _: int) -> None:
+        """A redirection: for ever, or to what is no address of the web."""
+        self.send_response(302)
+        self.send_header("Location", "ftp://example.org/x.tsv" if "ftp" in self.path else self.path)
+        self.end_headers()
+
 
 @pytest.fixture
 def servers(monkeypatch: pytest.MonkeyPatch) -> Iterator[Servers]:
@@ -136,6 +148,7 @@ def servers(monkeypatch: pytest.MonkeyPatch) -> Iterator[Servers]:
         ("/gtex/gene_tpm.gct.gz", GCT, 2),
         ("/figshare/expression.csv", DEPMAP, 3),
         ("/zenodo/norman.h5ad", H5AD, 3),
+        ("/encoded/expression.tsv.gz", BULK, 2),
     ],
 )
 def test_the_right_file_comes_in_the_end(
@@ -164,6 +177,23 @@ def test_a_wrong_file_is_said_and_not_kept(servers: Servers, tmp_path: Path, pat
     with pytest.raises(UserError, match=said):
         fetch(servers.url(path), tmp_path / Path(path).name, sha256=sha256)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("path", ["/elsewhere/x.tsv", "/elsewhere/ftp.tsv"])
+def test_a_redirection_that_leads_nowhere_is_said(servers: Servers, tmp_path: Path, path: str) -> None:
+    with pytest.raises(UserError, match="the request failed") as error:
+        fetch(servers.url(path), tmp_path / "x.tsv")
+    assert error.value.remedy and list(tmp_path.iterdir()) == []
+
+
+def test_half_a_file_of_another_address_is_not_continued(servers: Servers, tmp_path: Path) -> None:
+    """The sheet's address was corrected after the wrong file had come in part; its validator is the same."""
+    target, part = tmp_path / "cells.h5ad", tmp_path / "cells.h5ad.part"
+    part.write_bytes(b"of another file")
+    kept = {"etag": '"aa"', "last_modified": "", "if_range": '"aa"', "server_md5": "", "url": servers.url("/old")}
+    (tmp_path / "cells.h5ad.part.json").write_text(json.dumps(kept))
+    fetch(servers.url("/unannounced/cells.h5ad"), target)
+    assert target.read_bytes() == H5AD and servers.ranges == [None]
 
 
 def test_a_file_that_never_gets_ready(servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

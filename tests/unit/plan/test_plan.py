@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pseudocohort.configuration import complete
 from pseudocohort.core.errors import ContractError, UserError
 from pseudocohort.core.levels import add_level
+from pseudocohort.experiments.registry import describe, experiments, plan_settings
 from pseudocohort.experiments.shared.plan import nested_order, with_split
 from pseudocohort.experiments.shared.split_guard import FITTED_ROLES
 from pseudocohort.plan.members import members
@@ -83,6 +84,23 @@ def test_adding_a_repeat_keeps_the_seeds_and_members_of_the_others(config):
     pd.testing.assert_frame_equal(before.astype(str), kept.astype(str))
     old = {r["training_set"]: r["seed"] for r in training_sets(config)}
     assert old.items() <= {r["training_set"]: r["seed"] for r in training_sets(more)}.items()
+
+
+def test_the_plan_does_not_know_what_only_scores_read(config):
+    """Else an attack more would train all models again; a setting that a plan does read is missed at once."""
+    every = config | {"experiments": list(experiments())}
+    told = {"seed": config["seed"], "generators": config["generators"], "generator_settings": {}}
+    told |= {"experiments": every["experiments"], **plan_settings(every)}
+    assert training_sets(told) == training_sets(every)
+    obs = make_obs()
+    for experiment in trained_experiments(told):
+        assert set(describe(experiment).scored) <= set(describe(experiment).settings)
+        rows, found = planned(obs, told, experiment)
+        pd.testing.assert_frame_equal(found, planned(obs, every, experiment)[1])
+        for row in rows[:3]:
+            own = found[found["training_set"] == row["training_set"]]
+            assert len(request(row, own, obs, told))
+    assert "attacks" not in told["privacy"] and "coins" in told["privacy"]
 
 
 def test_batches_partition_the_training_sets_of_a_generator(config):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import anndata as ad
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,7 +21,7 @@ from pseudocohort.core.errors import UserError
 from pseudocohort.prepare.cell_lines import LineNames
 from pseudocohort.prepare.donors import assign_donors
 from pseudocohort.prepare.gene_ids import map_ids
-from pseudocohort.prepare.harmonise import harmonise
+from pseudocohort.prepare.harmonise import harmonise, harmonise_to_file
 from pseudocohort.prepare.log_scale import log2_expression
 from pseudocohort.prepare.pseudobulk import pseudobulk
 from pseudocohort.prepare.quality import control_cells, control_samples
@@ -336,6 +339,38 @@ def test_one_gene_space_of_files_is_that_of_matrices_in_memory(table, tmp_path, 
     np.testing.assert_array_equal(found.X, expected.X)
     pd.testing.assert_frame_equal(again, genes)
     pd.testing.assert_frame_equal(found.obs, expected.obs)
+    # Written block by block, the file is the one that is written of profiles in memory.
+    profile_io.write_profiles(expected, tmp_path / "held.h5ad", contracts.HARMONISED, compressed=False)
+    harmonise_to_file(files, donors, space, table, tmp_path / "written.h5ad")
+    held, written = (
+        profile_io.read_profiles(tmp_path / f"{name}.h5ad", contracts.HARMONISED) for name in ("held", "written")
+    )
+    np.testing.assert_array_equal(written.X, held.X)
+    pd.testing.assert_frame_equal(written.obs, held.obs)
+    pd.testing.assert_frame_equal(written.var, held.var)
+    assert written.uns == held.uns and written.X.dtype == np.float32
+    with h5py.File(tmp_path / "written.h5ad") as file:
+        assert file["X"].chunks is None  # single rows are read fast
+
+
+def test_the_profiles_of_all_genes_are_never_held(table, tmp_path):
+    """Only those that genes are chosen on are, which are few here."""
+    ids = list(table.genes.index[:2000])
+    data = ingested(np.random.default_rng(1).gamma(2, 20, (3000, 2000)).astype(np.float32), ids, unit="tpm")
+    data.var_names = ids
+    data.write_h5ad(tmp_path / "big.h5ad")
+    donors = data.obs[["donor", "dataset"]].assign(split="train", genes=["yes"] * 30 + ["no"] * 2970)
+    del data
+    space = {"kind": "all", "min_median": -1e9, "min_sd": 0.05, "min_cell_level_mean": 0}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pseudocohort.core.blocks.BLOCK", 1 << 16)
+        files = [ad.read_h5ad(tmp_path / "big.h5ad", backed="r")]
+        tracemalloc.start()
+        harmonise_to_file(files, donors, space, table, tmp_path / "written.h5ad")
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert (tmp_path / "written.h5ad").stat().st_size > 3000 * 2000 * 4
+    assert most < 3000 * 2000 * 4 / 2
 
 
 def test_samples_that_are_judged_keep_their_values(table, tmp_path, monkeypatch):

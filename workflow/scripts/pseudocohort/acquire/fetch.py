@@ -21,7 +21,7 @@ from ..core.logs import progress
 from .checksums import announced_md5, figshare_mirror, file_digest, zenodo_md5
 
 OFFLINE_VARIABLE = "PSEUDOCOHORT_OFFLINE"
-CHUNK = 1 << 16  # what a broken connection loses at most
+CHUNK = 1 << 16
 TIMEOUT = (20, 120)  # seconds to connect, and between two pieces of the body
 _RESUMES = 3
 _RETRIES = 5  # of a request that a server is too busy for
@@ -168,6 +168,11 @@ def _download(url: str, part: Path) -> dict[str, str]:
                 return _download_once(session, url, part)
             except TRANSFER_ERRORS as error:
                 problem = f"{type(error).__name__}: {error}"
+            except requests.RequestException as error:  # redirected for ever, or to what is no http(s) address
+                raise UserError(
+                    f"the request failed: {error}", where=url,
+                    remedy="open the address in a browser, and give the one that the file comes from in the end",
+                ) from error  # fmt: skip
     raise UserError(f"the download broke off: {problem}", where=url, remedy="run again: it resumes where it ended")
 
 
@@ -175,7 +180,7 @@ def _download_once(session: requests.Session, url: str, part: Path) -> dict[str,
     start = part.stat().st_size if part.exists() else 0
     validators = read_json(_validator_path(part)) if start and _validator_path(part).exists() else {}
     headers = {}
-    if start and validators.get("if_range"):
+    if start and validators.get("if_range") and validators.get("url") == url:
         # If-Range: were the file changed at the server, it sends the whole new one instead of the rest of it.
         headers = {"Range": f"bytes={start}-", "If-Range": validators["if_range"]}
     with session.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
@@ -208,7 +213,7 @@ def _download_once(session: requests.Session, url: str, part: Path) -> dict[str,
             or validators.get("server_md5")
             or zenodo_md5(session, url)
         )
-        validators = _validators(response) | {"server_md5": md5}
+        validators = _validators(response) | {"server_md5": md5, "url": url}
         write_json(validators, _validator_path(part))
         announced = response.headers.get("Content-Length")
         _check_space(int(announced or 0), part, url)
@@ -221,7 +226,8 @@ def _download_once(session: requests.Session, url: str, part: Path) -> dict[str,
                 total=int(announced) + start * resumed if announced else None, initial=start * resumed,
             ) as bar,
         ):  # fmt: skip
-            for chunk in response.iter_content(CHUNK):
+            # As they come: what a server calls a gzip-encoded text is the .gz file itself.
+            for chunk in response.raw.stream(CHUNK, decode_content=False):
                 file.write(chunk)
                 written += len(chunk)
                 bar.update(len(chunk))

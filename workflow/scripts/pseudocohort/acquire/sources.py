@@ -51,8 +51,23 @@ def check(datasets: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
                 where=f"dataset {name!r}, column 'samples'",
                 remedy="leave it empty: the matrix brings its sample table",
             )
+        _check_files(name, row)
         checked[name] = {**row, "samples": row.get("samples", row["source"])} if gdc.is_gdc(row["source"]) else row
     return checked
+
+
+def _check_files(name: str, row: dict[str, Any]) -> None:
+    """Two sources of a dataset do not become one file: its name is the end of the address."""
+    of: dict[str, str] = {}
+    for column in COLUMNS:
+        source = row.get(column, "")
+        if is_downloaded(source) and of.setdefault(path := destination(name, column, source), source) != source:
+            raise UserError(
+                f"another source of the dataset would be downloaded to {path}, too",
+                where=f"dataset {name!r}, column {column!r}",
+                remedy="give addresses that end in different names (before a question mark), e.g. "
+                "https://zenodo.org/records/NUMBER/files/NAME, or download one yourself and give its path",
+            )
 
 
 def destination(dataset: str, column: str, source: str) -> str:
@@ -75,23 +90,32 @@ def ask_for_file(path: Path) -> NoReturn:
     raise UserError("the file is not there", where=str(path), remedy="put it there, or correct the dataset sheet")
 
 
-def fetch_row(row: dict[str, Any], path: Path) -> dict[str, Any]:
-    """Fetch the source of a dataset's row that becomes `path`; its provenance.
+def of_file(row: dict[str, Any], file: str) -> dict[str, str]:
+    """What the content of a dataset's downloaded file depends on: ``source`` as in its row, and what the catalogue has.
+
+    Empty where no source of the row becomes a file of that name.
+    """
+    for column in COLUMNS:
+        source = row.get(column, "")
+        if is_downloaded(source) and Path(destination(row["dataset"], column, source)).name == file:
+            entry = catalogue.resolve(source) if catalogue.is_catalogued(source) else {}
+            return {"source": source} | {key: entry[key] for key in ("url", "sha256", "md5") if key in entry}
+    return {}
+
+
+def fetch_source(source: str, path: Path) -> dict[str, Any]:
+    """Fetch an address or ``catalogue:<name>``, or nothing where `source` is empty; its provenance.
 
     Raises
     ------
     UserError
-        As :func:`.fetch.fetch`, and if no source of the row becomes `path`.
+        As :func:`.fetch.fetch`, and if there is no source.
     """
-    for column in COLUMNS:
-        source = row.get(column, "")
-        if is_downloaded(source) and Path(destination(row["dataset"], column, source)).name == path.name:
-            return fetch_catalogued(source, path) if catalogue.is_catalogued(source) else fetch(source, path)
-    raise UserError(
-        f"no source of dataset {row['dataset']!r} is called {path.name!r}",
-        where=str(path),
-        remedy="check the dataset sheet",
-    )
+    if not source:
+        raise UserError(
+            f"no source of the dataset is called {path.name!r}", where=str(path), remedy="check the dataset sheet"
+        )
+    return fetch_catalogued(source, path) if catalogue.is_catalogued(source) else fetch(source, path)
 
 
 def fetch_catalogued(

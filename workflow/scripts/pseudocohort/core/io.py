@@ -166,21 +166,23 @@ def write_profiles(
 
 
 def write_blocks(
-    blocks: Iterable[sparse.csr_matrix],
+    blocks: Iterable[np.ndarray | sparse.csr_matrix],
     obs: pd.DataFrame,
     var: pd.DataFrame,
     uns: dict[str, Any],
     path: str | Path,
     contract: ProfilesContract,
+    *,
+    dense: bool = False,
 ) -> None:
-    """Write sparse profiles that come in blocks of rows, checked against `contract`, in one rename."""
+    """Write profiles that come in blocks of rows, sparse or `dense` ones, checked against `contract`, in one rename."""
     import h5py
 
-    from .blocks import SparseWriter, write_annotation
+    from .blocks import RowWriter, SparseWriter, write_annotation
 
     contract.check_annotation(_anndata().AnnData(obs=obs, var=var, uns=uns), str(path))
     with atomic(path) as temporary, h5py.File(temporary, "w") as file:
-        writer = SparseWriter(file, len(var))
+        writer = RowWriter(file, len(obs), len(var)) if dense else SparseWriter(file, len(var))
         for block in blocks:
             contract.check_values(block, str(path))
             writer.add(block)

@@ -74,6 +74,8 @@ class Experiment(Plugin):
         One of the questions that the first page answers even where it was not run.
     settings : mapping of Setting
         The section ``<name>`` of the configuration.
+    scored : tuple of str
+        Settings that the plan is not told: their change trains nothing again.
     keys, columns : mapping of str
         Key columns and metrics of its table in the report, with their headers. A metric may be a regular expression
         with one group, which ``{}`` in the header stands for.
@@ -102,6 +104,7 @@ class Experiment(Plugin):
     order: int = 50
     headline: bool = False
     settings: Mapping[str, Setting] = field(default_factory=dict)
+    scored: tuple[str, ...] = ()
     keys: Mapping[str, str] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)
     by_task: bool = False

@@ -67,9 +67,13 @@ def evaluated(config: dict[str, Any], name: str, generators: list[str]) -> list[
     return list(describe(name).evaluated) or list(evaluations(config, name, generators))
 
 
-def planned() -> list[str]:
-    """Experiments that have training sets, in any study."""
-    return [name for name, experiment in experiments().items() if experiment.has("plan:training_sets")]
+def plan_settings(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Sections of the experiments that have training sets, in any study, without the settings that only scores read."""
+    return {
+        name: {key: value for key, value in config[name].items() if key not in experiment.scored}
+        for name, experiment in experiments().items()
+        if experiment.has("plan:training_sets")
+    }
 
 
 def score_inputs(

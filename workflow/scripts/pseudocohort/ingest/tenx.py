@@ -60,6 +60,24 @@ def _folder_and_prefix(path: Path) -> tuple[Path, str]:
     return path.parent, match[1]
 
 
+def _parts(path: Path) -> tuple[Path, Path, Path]:
+    """Matrix, features and barcodes."""
+    folder, prefix = _folder_and_prefix(path)
+    return (
+        _find(folder, prefix, "matrix.mtx"),
+        _find(folder, prefix, "features.tsv", "genes.tsv"),
+        _find(folder, prefix, "barcodes.tsv"),
+    )
+
+
+def files_of(path: str) -> list[str]:
+    """Files that a source is read from; the source itself where that is one file, or does not say."""
+    try:
+        return [str(part) for part in _parts(Path(path))]
+    except UserError:
+        return [path]
+
+
 def lines_of(path: Path, others: str = "") -> list[list[str]]:
     """Fields of the lines of a features or barcodes file, quotes around a field left out.
 
@@ -103,10 +121,7 @@ class TenxEntries:
     obs = None
 
     def __init__(self, path: str | Path, *, orientation: str = "genes_by_samples", exact: bool = False) -> None:
-        folder, prefix = _folder_and_prefix(Path(path))
-        self.path = _find(folder, prefix, "matrix.mtx")
-        features_file = _find(folder, prefix, "features.tsv", "genes.tsv")
-        barcodes_file = _find(folder, prefix, "barcodes.tsv")
+        self.path, features_file, barcodes_file = _parts(Path(path))
         features = lines_of(features_file, ",;")
         self.samples = pd.Index([fields[0] for fields in lines_of(barcodes_file)], dtype=object)
         check_ids(self.samples, "barcode", str(barcodes_file))

@@ -65,16 +65,8 @@ def read_questions(given: str | Path | Sequence[Mapping[str, Any]], *, root: str
     UserError
         If the file is missing or a question cannot be understood; names the question.
     """
-    where = "interventions.questions"
-    if isinstance(given, str | Path):
-        path = resolved(str(given), root)
-        if not path:
-            return []
-        if not Path(path).is_file():
-            raise UserError("no such file", where=f"{where}: {path}", remedy="give a TSV, or the questions themselves")
-        table = pd.read_csv(path, sep="\t", dtype=str, comment="#", keep_default_na=False)
-        given, where = [{k: v for k, v in row.items() if v} for row in table.to_dict("records")], path
-    questions = [_question(dict(row), f"{where}, question {i}", root) for i, row in enumerate(given, 1)]
+    rows, where = _rows(given, root)
+    questions = [_question(row, f"{where}, question {i}", root) for i, row in enumerate(rows, 1)]
     names = [q.name for q in questions]
     for i, name in enumerate(names):
         if name in names[:i]:
@@ -82,6 +74,35 @@ def read_questions(given: str | Path | Sequence[Mapping[str, Any]], *, root: str
                 f"two questions are named {name!r}", where=f"{where}, question {i + 1}", remedy="give one a name"
             )
     return questions
+
+
+def files_of(given: str | Path | Sequence[Mapping[str, Any]], *, root: str = "") -> list[str]:
+    """Files that questions are read from: their table, and lists of donors."""
+    rows, where = _rows(given, root)
+    donors = [resolved(row["donors"], root) for row in rows if isinstance(row.get("donors"), str)]
+    return [*([where] if isinstance(given, str | Path) and given else []), *filter(_is_file, dict.fromkeys(donors))]
+
+
+def _rows(given: str | Path | Sequence[Mapping[str, Any]], root: str) -> tuple[list[dict[str, Any]], str]:
+    """Questions as they are written, and where."""
+    where = "interventions.questions"
+    if not isinstance(given, str | Path):
+        return [dict(row) for row in given], where
+    path = resolved(str(given), root)
+    if not path:
+        return [], where
+    if not Path(path).is_file():
+        raise UserError("no such file", where=f"{where}: {path}", remedy="give a TSV, or the questions themselves")
+    table = pd.read_csv(path, sep="\t", dtype=str, comment="#", keep_default_na=False)
+    return [{k: v for k, v in row.items() if v} for row in table.to_dict("records")], path
+
+
+def _is_file(path: str) -> bool:
+    """Whether a list of donors is a file; it may be donors themselves, more than a file's name may have letters."""
+    try:
+        return Path(path).is_file()
+    except OSError:
+        return False
 
 
 def _question(row: dict[str, Any], where: str, root: str) -> Question:
@@ -151,9 +172,9 @@ def _change(value: Any, where: str) -> str | float:
 def _donors(value: Any, where: str, root: str) -> tuple[str, ...]:
     if isinstance(value, list | tuple):
         return tuple(map(str, value))
-    path = Path(resolved(str(value), root))
-    if path.is_file():
-        return tuple(line.strip() for line in path.read_text().splitlines() if line.strip())
+    path = resolved(str(value), root)
+    if _is_file(path):
+        return tuple(line.strip() for line in Path(path).read_text().splitlines() if line.strip())
     if "/" in str(value):
         raise UserError(f"no file of donors at {path}", where=where, remedy="one donor a line, or a list of donors")
     return tuple(_split(value))

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import anndata as ad
 import numpy as np
 import pandas as pd
 
+from ..core.contracts import HARMONISED
 from ..core.errors import UserError
+from ..core.io import write_blocks
 from ..core.levels import CELL_LEVELS, TISSUE_LEVELS
 from ..core.survival import EVENT, TIME
 from .batch import harmonise_sources, source_of
 from .follow_up import follow_up_of
 from .gene_table import GeneTable
-from .log_scale import library_sizes, log2_expression, log_unit
+from .log_scale import library_sizes, log2_blocks, log2_expression, log_unit
 
 log = logging.getLogger(__name__)
 
@@ -208,20 +211,7 @@ def harmonise(
         for part, numbers in zip((TIME, EVENT), follow_up_of(*columns, level), strict=True):
             covariates[survival[part]], values[survival[part]] = part, numbers
     genes = _common_genes(datasets)
-    tables = []
-    for data in datasets:
-        table = data.obs[[c for c in KEPT if c in data.obs]].copy()
-        table["source"] = source_of(data.obs, sources or {})
-        table["unit"] = log_unit(data)
-        table["library_size"] = library_sizes(data)
-        tables.append(table)
-    obs = pd.concat(tables)
-    for column in ("n_cells", "bootstrap"):
-        if column in obs:
-            obs[column] = obs[column].fillna(0).astype(int)
-    # Genes are chosen, and sources brought together, on donors that no experiment ever tests on.
-    chooses = donors.drop_duplicates("donor").set_index("donor")["genes"]
-    choosing = (obs["donor"].astype(str).map(chooses) == "yes").to_numpy()
+    obs, choosing = _annotation(datasets, donors, sources or {})
     if harmonisation == "none":
         # Genes are chosen on some profiles, and of the others only what is chosen is ever held.
         x, brought_together = harmonise_sources(np.empty((0, 0)), obs, choosing, harmonisation)
@@ -233,22 +223,79 @@ def harmonise(
         selected = select_genes(x[choosing], obs[choosing], genes, gene_space, gene_table)
         kept = selected["kept"].to_numpy()
         x = np.ascontiguousarray(x[:, kept])
-    log.info("%d profiles; %d of %d common genes kept", len(x), kept.sum(), len(genes))
-    text = obs.select_dtypes(exclude=["number", "bool"]).columns
-    obs[text] = obs[text].astype(str)
     for name, column in values.items():
         obs[name] = column.to_numpy()
-    out = ad.AnnData(
+    return _described(x, obs, selected, covariates, brought_together), selected
+
+
+def harmonise_to_file(
+    datasets: list[ad.AnnData],
+    donors: pd.DataFrame,
+    gene_space: dict[str, Any],
+    gene_table: GeneTable,
+    path: str | Path,
+) -> None:
+    """Profiles as :func:`harmonise` makes them, without covariates and harmonisation, written block by block.
+
+    Of the matrix only the profiles that genes are chosen on are held, and those until they are chosen.
+    """
+    genes = _common_genes(datasets)
+    obs, choosing = _annotation(datasets, donors, {})
+    _, report = harmonise_sources(np.empty((0, 0)), obs, choosing, "none")
+    selected = select_genes(_stacked(datasets, genes, choosing), obs[choosing], genes, gene_space, gene_table)
+    kept = genes[selected["kept"].to_numpy()]
+    blocks = (
+        part.astype(np.float32) for data in datasets for part in log2_blocks(data, data.var_names.get_indexer(kept))
+    )
+    out = _described(None, obs, selected, {}, report)
+    out.strings_to_categoricals()  # as they are in every file that anndata writes
+    write_blocks(blocks, out.obs, out.var, dict(out.uns), path, HARMONISED, dense=True)
+
+
+def _annotation(
+    datasets: list[ad.AnnData], donors: pd.DataFrame, sources: Mapping[str, str]
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Annotation of the profiles of all datasets, and which of them (bool) genes are chosen on.
+
+    Genes are chosen, and sources brought together, on donors that no experiment ever tests on.
+    """
+    tables = []
+    for data in datasets:
+        table = data.obs[[c for c in KEPT if c in data.obs]].copy()
+        table["source"] = source_of(data.obs, sources)
+        table["unit"] = log_unit(data)
+        table["library_size"] = library_sizes(data)
+        tables.append(table)
+    obs = pd.concat(tables)
+    for column in ("n_cells", "bootstrap"):
+        if column in obs:
+            obs[column] = obs[column].fillna(0).astype(int)
+    text = obs.select_dtypes(exclude=["number", "bool"]).columns
+    obs[text] = obs[text].astype(str)
+    chooses = donors.drop_duplicates("donor").set_index("donor")["genes"]
+    return obs, (obs["donor"].map(chooses) == "yes").to_numpy()
+
+
+def _described(
+    x: np.ndarray | None,
+    obs: pd.DataFrame,
+    selected: pd.DataFrame,
+    covariates: Mapping[str, str],
+    harmonisation: dict[str, Any],
+) -> ad.AnnData:
+    """Profiles of the genes that are kept; `x` is None where the matrix goes another way."""
+    genes = selected[selected["kept"]]
+    log.info("%d profiles; %d of %d common genes kept", len(obs), len(genes), len(selected))
+    return ad.AnnData(
         x,
         obs=obs,
-        var=pd.DataFrame({"symbol": selected["symbol"].to_numpy()[kept]}, index=pd.Index(genes[kept], dtype=str)),
+        var=pd.DataFrame({"symbol": genes["symbol"].to_numpy()}, index=pd.Index(genes["gene"].to_numpy(), dtype=str)),
         uns={
             "pseudocohort": {
                 "unit": "log2 expression",
                 "scale": "unscaled",
-                "covariates": covariates,
-                "harmonisation": brought_together,
+                "covariates": dict(covariates),
+                "harmonisation": harmonisation,
             }
         },
     )
-    return out, selected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import anndata as ad
@@ -37,17 +38,23 @@ def log2_expression(
     out : ndarray (n × genes), float32, optional
         Where the result goes; may be ``profiles.X`` itself, if all of it is wanted.
     """
-    source = profiles.uns["pseudocohort"]
     rows = np.ones(profiles.n_obs, dtype=bool) if rows is None else rows
     if out is None:
         out = np.empty((int(rows.sum()), profiles.n_vars if columns is None else len(columns)), np.float32)
     filled = 0
-    # In blocks: float64 of a matrix of full size would not fit beside it.
-    for block in row_blocks(profiles.X, rows):
-        part = _log2(block, source)
-        out[filled : filled + len(part)] = part if columns is None else part[:, columns]
+    for part in log2_blocks(profiles, columns, rows):
+        out[filled : filled + len(part)] = part
         filled += len(part)
     return out
+
+
+def log2_blocks(
+    profiles: ad.AnnData, columns: np.ndarray | None = None, rows: np.ndarray | None = None
+) -> Iterator[np.ndarray]:
+    """The same in blocks of profiles, float64: of a matrix of full size, that would not fit beside it."""
+    for block in row_blocks(profiles.X, rows):
+        part = _log2(block, profiles.uns["pseudocohort"])
+        yield part if columns is None else part[:, columns]
 
 
 def _log2(block: np.ndarray | sparse.csr_matrix, source: dict[str, Any]) -> np.ndarray:

@@ -43,6 +43,7 @@ EXPERIMENT = Experiment(
     by_task=True,
     overview="verdict:overview",
     documentation="methods.md#evaluations",
+    scored=("worthwhile", "classifiers"),
     settings={
         "generators": GENERATORS,
         "tasks": mapping({}, "Prediction tasks by name.", _TASK, propertyNames={"$ref": "#/$defs/name"}),

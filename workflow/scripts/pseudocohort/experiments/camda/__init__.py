@@ -14,6 +14,7 @@ EXPERIMENT = Experiment(
     order=6,
     documentation="methods.md#evaluations",
     score="score:camda",
+    scored=("neighbours",),
     settings={
         "generators": GENERATORS,
         "level": choice("tumour", "Level of the profiles.", LEVEL["enum"]),

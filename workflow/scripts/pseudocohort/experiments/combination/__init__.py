@@ -15,6 +15,7 @@ EXPERIMENT = Experiment(
     documentation="methods.md#evaluations",
     score="score:combination",
     crosses_levels=True,
+    scored=("synthetic_weight", "pool_sizes"),
     settings={
         "generators": many(
             ["mvn", "ddpm"], "Generators that can sample a condition at a level never seen together.", COMPOSING

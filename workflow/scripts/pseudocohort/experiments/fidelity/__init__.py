@@ -14,6 +14,7 @@ EXPERIMENT = Experiment(
     overview="verdict:overview",
     documentation="methods.md#evaluations",
     table_inputs="plan:model_files",
+    scored=("neighbours", "gene_sets"),
     settings={
         "repeats": integer(3, "Training sets, each leaving out a fifth of the training donors.", minimum=1),
         "n_synthetic": integer(0, "Profiles generated per repeat; 0 = as many as are held out.", minimum=0),

@@ -14,6 +14,7 @@ EXPERIMENT = Experiment(
     order=7,
     documentation="methods.md#evaluations",
     score="score:lacan",
+    scored=("neighbours",),
     settings={
         "generators": GENERATORS,
         "levels": many(

@@ -15,6 +15,7 @@ EXPERIMENT = Experiment(
     real=False,
     overview="verdict:overview",
     documentation="privacy.md#how-to-read-the-numbers",
+    scored=("attacks", "white_box", "shadow", "attributes", "genotype_genes"),
     settings={
         "generators": GENERATORS,
         "coins": integer(3, "Audits: each donor is in or out by its own fair coin in each.", minimum=1),
