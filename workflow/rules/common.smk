@@ -175,6 +175,18 @@ def sets_of_batch(wildcards):
     return jobs[wildcards.batch]
 
 
+def drawn_of_batch(wildcards):
+    """What the training sets of a job are, whatever others the plan has."""
+    return plan.drawn(config, wildcards.experiment, sets_of_batch(wildcards))
+
+
+def asked_of_batch(wildcards):
+    """The same, and what is sampled."""
+    return plan.drawn(
+        config, wildcards.experiment, sets_of_batch(wildcards), asked=True
+    )
+
+
 def alignments_of_batch(wildcards):
     """Alignments of the training sets of a job that have one."""
     return plan.alignments(config, sets_of_batch(wildcards))
@@ -220,6 +232,12 @@ def code_of_plan():
     """Digest of the code of the plan, and of the experiments' plans; their descriptions do not count."""
     plans = [experiment_registry.describe(e).modules_of("plan")[-1] for e in TRAINED]
     return code_version("plan.members", "plan.training_sets", "plan.requests", *plans)
+
+
+def code_of_members(wildcards):
+    """Digest of the code of an experiment's part of the plan."""
+    own = experiment_registry.describe(wildcards.experiment).modules_of("plan")[-1]
+    return code_version("plan.members", "plan.requests", own)
 
 
 def settings_of_experiment(wildcards):

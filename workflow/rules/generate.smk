@@ -4,8 +4,7 @@
 rule generate:
     input:
         profiles="<results>/prepared/harmonised.h5ad",
-        training_sets="<results>/plan/training_sets.tsv",
-        members="<results>/plan/members/{experiment}.parquet",
+        donors="<results>/prepared/donors.tsv",
         models="<results>/models/{experiment}/{generator}/{batch}",
     output:
         profiles="<results>/synthetic/{experiment}/{generator}/{batch}.h5ad",
@@ -21,11 +20,10 @@ rule generate:
         runtime=minutes(60),
         gpu=gpus_of_generator,
     params:
-        training_sets=sets_of_batch,
         kind=kind_of_generator,
-        config=PLAN_CONFIG,
+        asked=asked_of_batch,
         device=config["training"]["device"],
         code=code_of_generator,
-        request_code=code_of_plan(),
+        request_code=code_of_members,
     script:
         "../scripts/generate.py"

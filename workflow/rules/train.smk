@@ -1,10 +1,10 @@
-"""Train. Needs: a batch of training sets. Makes: one model per set, with its loss curve. Can be killed and resumed."""
+"""Train. Needs: harmonised profiles, held-out donors and what a batch of training sets is. Makes: one model per set, with its loss curve. Can be killed and resumed."""
 
 
 rule train:
     input:
         profiles="<results>/prepared/harmonised.h5ad",
-        members="<results>/plan/members/{experiment}.parquet",
+        donors="<results>/prepared/donors.tsv",
     output:
         models=directory("<results>/models/{experiment}/{generator}/{batch}"),
     log:
@@ -20,6 +20,7 @@ rule train:
         gpu=gpus_of_generator,
     params:
         training_sets=sets_of_batch,
+        drawn=drawn_of_batch,
         alignments=alignments_of_batch,
         scope=scope_of_experiment,
         kind=kind_of_generator,
@@ -31,5 +32,6 @@ rule train:
         together=config["training"]["together"],
         seed=config["seed"],
         code=code_of_training,
+        members_code=code_of_members,
     script:
         "../scripts/train.py"

@@ -6,24 +6,24 @@ from pseudocohort.core import contracts, io, logs
 from pseudocohort.generators.base.registry import get
 from pseudocohort.generators.fit.covariates import described
 from pseudocohort.generators.fit.inference import sample_batch
+from pseudocohort.plan.members import drawn_members
 from pseudocohort.plan.requests import request
 
 logs.configure(snakemake.log[0])
 profiles = io.read_profiles(snakemake.input.profiles, contracts.HARMONISED, backed=True)
-sets = io.read_table(snakemake.input.training_sets, contracts.TRAINING_SETS_COLUMNS).set_index(
-    "training_set", drop=False
-)
-members = io.read_table(snakemake.input.members, contracts.MEMBERS_COLUMNS)
+donors = io.read_table(snakemake.input.donors, contracts.DONORS_COLUMNS)
+asked = snakemake.params.asked
+members = drawn_members(profiles.obs, donors, asked)
 requests = {
-    name: request(
-        sets.loc[name].to_dict(),
-        members[members["training_set"] == name],
+    row["training_set"]: request(
+        row,
+        members[members["training_set"] == row["training_set"]],
         profiles.obs,
-        snakemake.params.config,
+        asked["settings"],
         private=get(snakemake.params.kind).capabilities.private,
         covariates=described(profiles),
     )
-    for name in snakemake.params.training_sets
+    for row in asked["rows"]
 }
 synthetic = sample_batch(
     Path(snakemake.input.models),
@@ -31,7 +31,7 @@ synthetic = sample_batch(
     profiles.var,
     generator=snakemake.params.kind,
     name=snakemake.wildcards.generator,
-    seeds=sets["seed"].to_dict(),
+    seeds={row["training_set"]: row["seed"] for row in asked["rows"]},
     device=snakemake.params.device,
 )
 io.write_profiles(synthetic, snakemake.output.profiles, contracts.SYNTHETIC)

@@ -4,12 +4,14 @@ from pathlib import Path
 
 from pseudocohort.core import contracts, io, logs
 from pseudocohort.generators.fit.batch import train_batch
+from pseudocohort.plan.members import drawn_members
 
 logs.configure(snakemake.log[0])
-members = io.read_table(snakemake.input.members, contracts.MEMBERS_COLUMNS)
+profiles = io.read_profiles(snakemake.input.profiles, contracts.HARMONISED)
+donors = io.read_table(snakemake.input.donors, contracts.DONORS_COLUMNS)
 train_batch(
-    io.read_profiles(snakemake.input.profiles, contracts.HARMONISED),
-    members[members["training_set"].isin(snakemake.params.training_sets)],
+    profiles,
+    drawn_members(profiles.obs, donors, snakemake.params.drawn),
     snakemake.params.training_sets,
     Path(snakemake.output.models),
     generator=snakemake.params.kind,

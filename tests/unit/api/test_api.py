@@ -30,7 +30,7 @@ from pseudocohort.core.errors import UserError
 from pseudocohort.experiments.shared.plan import with_split
 from pseudocohort.generators.base.registry import generators
 from pseudocohort.plan.members import members
-from pseudocohort.plan.training_sets import training_sets
+from pseudocohort.plan.training_sets import drawn, training_sets
 
 matplotlib.use("agg")
 SHORT = {"steps": 20}
@@ -66,7 +66,7 @@ def test_importing_the_package_is_free_and_the_interface_complete(project_root):
 
 @pytest.mark.parametrize(("name", "survival"), [("mvn", False), ("flow", False), ("mvn", True), ("flow", True)])
 def test_profiles_are_those_of_the_workflows_scripts(name, survival, real, tmp_path, project_root):
-    """A tiny prepared study goes through plan, train.py and generate.py; the interface gives the same numbers."""
+    """A tiny prepared study goes through train.py and generate.py; the interface gives the same numbers."""
     obs = real.obs.rename(columns={"cancer": "condition", "patient": "donor"}).assign(
         dataset="x", technology="bulk", aggregation="bulk", context="tumour", level="tumour", unit="log2(tpm + 1)",
         library_size=0.0,
@@ -88,22 +88,22 @@ def test_profiles_are_those_of_the_workflows_scripts(name, survival, real, tmp_p
         {"donor": obs["donor"], "dataset": "x", "split": split, "genes": np.where(split == "test", "no", "yes")}
     )
     table = members(with_split(obs, donors), rows, config)
-    paths = {kind: str(tmp_path / kind) for kind in ("profiles.h5ad", "members.parquet", "sets.tsv", "made.h5ad", "m")}
+    paths = {kind: str(tmp_path / kind) for kind in ("profiles.h5ad", "donors.tsv", "made.h5ad", "m")}
     io.write_profiles(profiles, paths["profiles.h5ad"], contracts.HARMONISED)
-    io.write_table(table, paths["members.parquet"])
-    io.write_table(pd.DataFrame(rows, columns=contracts.TRAINING_SETS_COLUMNS), paths["sets.tsv"])
+    io.write_table(donors, paths["donors.tsv"])
     settings = SHORT if name == "flow" else {}
     training_set = rows[0]["training_set"]
     common = {
         "log": [None],
         "wildcards": SimpleNamespace(generator=name),
         "input": SimpleNamespace(
-            profiles=paths["profiles.h5ad"], members=paths["members.parquet"], training_sets=paths["sets.tsv"],
-            models=paths["m"],
+            profiles=paths["profiles.h5ad"], donors=paths["donors.tsv"], models=paths["m"],
         ),
         "params": SimpleNamespace(
             training_sets=[training_set], kind=name, settings=settings, seed=5, device="cpu", alignments={},
-            scope="joint", lengths={}, together=1, checkpoints=str(tmp_path / "c"), checkpoint_minutes=5, config=config,
+            scope="joint", lengths={}, together=1, checkpoints=str(tmp_path / "c"), checkpoint_minutes=5,
+            drawn=drawn(config, "fidelity", [training_set]),
+            asked=drawn(config, "fidelity", [training_set], asked=True),
         ),
     }  # fmt: skip
     hook = sys.excepthook

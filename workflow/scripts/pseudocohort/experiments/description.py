@@ -7,7 +7,8 @@ name ``EXPERIMENT``. What it does is in further modules of the folder, or in the
     ``training_sets(config)`` yields the training sets as dicts (``training_set``, ``generators``, ``repeat`` and, as
     far as they apply, ``task regime variant n_real training_length``); ``members(obs, row, config)`` says which
     profiles a training set has, in which role; ``request(row, roles, config, rng, *, private)`` what to generate from
-    it (``roles`` is a :class:`.shared.plan.Roles`).
+    it (``roles`` is a :class:`.shared.plan.Roles`). Both are given the study's seed and the experiment's section alone,
+    without what `counted`, `sampled` and `scored` name, so that a training set is the same whatever others there are.
     Optional: ``check(config, datasets)`` refuses a configuration that cannot work; ``settings(config)`` adds settings
     of other sections to the experiment's own; ``inputs(config, generator, jobs)`` names further files that the score
     reads, ``<results>`` standing for the results folder and `jobs` for the names of the generator's jobs;
@@ -74,8 +75,14 @@ class Experiment(Plugin):
         One of the questions that the first page answers even where it was not run.
     settings : mapping of Setting
         The section ``<name>`` of the configuration.
+    counted : tuple of str
+        Settings that only say which training sets there are: their change trains the new ones alone.
+    sampled : tuple of str
+        Settings that only say what is asked of a trained generator: their change trains nothing again.
     scored : tuple of str
-        Settings that the plan is not told: their change trains nothing again.
+        Settings that the plan is not told: their change neither trains nor samples again.
+    reads : tuple of str
+        Further sections of the configuration that the members of its training sets depend on.
     keys, columns : mapping of str
         Key columns and metrics of its table in the report, with their headers. A metric may be a regular expression
         with one group, which ``{}`` in the header stands for.
@@ -104,7 +111,10 @@ class Experiment(Plugin):
     order: int = 50
     headline: bool = False
     settings: Mapping[str, Setting] = field(default_factory=dict)
+    counted: tuple[str, ...] = ()
+    sampled: tuple[str, ...] = ()
     scored: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
     keys: Mapping[str, str] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)
     by_task: bool = False

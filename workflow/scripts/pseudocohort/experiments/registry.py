@@ -76,6 +76,23 @@ def plan_settings(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
+def drawn_settings(config: dict[str, Any], name: str, *, asked: bool = False) -> dict[str, Any]:
+    """All that the members of an experiment's training sets may depend on: the study's seed, and sections without some.
+
+    What only says which training sets there are is left out, and so is, unless it is `asked` of their generators, what
+    only says what to sample. So a training set is the same whatever others there are.
+    """
+    return {"seed": config["seed"]} | {
+        section: {key: value for key, value in config[section].items() if key not in _not_drawn(section, asked)}
+        for section in (name, *describe(name).reads)
+    }
+
+
+def _not_drawn(name: str, asked: bool) -> tuple[str, ...]:
+    experiment = describe(name)
+    return (*experiment.counted, *experiment.scored, *(() if asked else experiment.sampled))
+
+
 def score_inputs(
     config: dict[str, Any], name: str, generator: str, jobs: Callable[[str, str], list[str]]
 ) -> dict[str, list[str]]:

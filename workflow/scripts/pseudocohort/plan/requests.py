@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from ..core.seeds import generator
-from ..experiments.registry import describe
+from ..experiments.registry import describe, drawn_settings
 from ..experiments.shared.plan import Roles
 
 
@@ -34,4 +34,5 @@ def request(
     """
     rng = generator(config["seed"], "request", row["training_set"])
     roles = Roles(members, obs, covariates or {})
-    return describe(row["experiment"]).load("plan:request")(row, roles, config, rng, private=private)
+    settings = drawn_settings(config, row["experiment"], asked=True)
+    return describe(row["experiment"]).load("plan:request")(row, roles, settings, rng, private=private)

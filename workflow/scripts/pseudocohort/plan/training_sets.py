@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from ..core.contracts import TRAINING_SETS_COLUMNS
 from ..core.seeds import derive
-from ..experiments.registry import describe, of_study
+from ..experiments.registry import describe, drawn_settings, of_study
 
 
 class _Plan(NamedTuple):
@@ -73,6 +73,13 @@ def facts(config: dict[str, Any], ids: list[str], column: str, ordinary: Any = N
     planned = _plan(config).by_name
     found = {name: planned[name][column] for name in ids if name in planned}
     return {name: value for name, value in found.items() if value != ordinary}
+
+
+def drawn(config: dict[str, Any], experiment: str, ids: list[str], *, asked: bool = False) -> dict[str, Any]:
+    """What training sets `ids` are: their rows without the generators, and :func:`.registry.drawn_settings`."""
+    planned = _plan(config).by_name
+    rows = [{key: value for key, value in planned[name].items() if key != "generators"} for name in ids]
+    return {"rows": rows, "settings": drawn_settings(config, experiment, asked=asked)}
 
 
 def alignments(config: dict[str, Any], ids: list[str]) -> dict[str, str]:

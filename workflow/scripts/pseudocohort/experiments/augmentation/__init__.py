@@ -43,6 +43,8 @@ EXPERIMENT = Experiment(
     by_task=True,
     overview="verdict:overview",
     documentation="methods.md#evaluations",
+    counted=("generators", "n_real", "curve", "regimes", "repeats"),
+    sampled=("n_synthetic",),
     scored=("worthwhile", "classifiers"),
     settings={
         "generators": GENERATORS,

@@ -14,6 +14,7 @@ EXPERIMENT = Experiment(
     order=6,
     documentation="methods.md#evaluations",
     score="score:camda",
+    counted=("generators", "repeats"),
     scored=("neighbours",),
     settings={
         "generators": GENERATORS,

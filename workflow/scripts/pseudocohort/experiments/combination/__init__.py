@@ -15,6 +15,8 @@ EXPERIMENT = Experiment(
     documentation="methods.md#evaluations",
     score="score:combination",
     crosses_levels=True,
+    counted=("generators", "k", "draws", "generator_draws", "arms", "variants", "variant_k"),
+    sampled=("n_synthetic",),
     scored=("synthetic_weight", "pool_sizes"),
     settings={
         "generators": many(

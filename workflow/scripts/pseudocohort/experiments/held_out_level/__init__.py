@@ -12,6 +12,9 @@ EXPERIMENT = Experiment(
     documentation="methods.md#evaluations",
     score="score:held_out_level",
     crosses_levels=True,
+    counted=("generators", "hidden", "repeats"),
+    sampled=("n_synthetic",),
+    reads=("combination",),
     settings={
         "generators": many(
             ["mvn", "flow"], "Generators that can sample a condition at a level never seen together.",

@@ -14,6 +14,7 @@ EXPERIMENT = Experiment(
     order=7,
     documentation="methods.md#evaluations",
     score="score:lacan",
+    counted=("generators", "repeats"),
     scored=("neighbours",),
     settings={
         "generators": GENERATORS,

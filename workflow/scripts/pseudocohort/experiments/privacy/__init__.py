@@ -15,6 +15,8 @@ EXPERIMENT = Experiment(
     real=False,
     overview="verdict:overview",
     documentation="privacy.md#how-to-read-the-numbers",
+    counted=("generators", "coins", "training_lengths"),
+    sampled=("release_sizes",),
     scored=("attacks", "white_box", "shadow", "attributes", "genotype_genes"),
     settings={
         "generators": GENERATORS,
