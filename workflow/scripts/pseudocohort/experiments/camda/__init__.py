@@ -31,7 +31,7 @@ EXPERIMENT = Experiment(
         "memorisation_share": "Memorised", "closer_to_train_share": "Closer to train",
     },
     figures=(Figure(name="camda", draw="figures.camda:draw", caption=(
-        "Five folds by donor; a generator gives as many profiles as it saw. Left: accuracy on held-out patients of "
+        "Folds by donor; a generator gives as many profiles as it saw. Left: accuracy on held-out patients of "
         "a classifier trained on synthetic profiles. Dashed line: real profiles. Copies of the training set (``copy``) "
         "score as well, so read it together with the last panel."
     )),),
