@@ -12,10 +12,11 @@ from ..experiments.registry import describe, drawn_settings, of_study
 
 
 class _Plan(NamedTuple):
-    """Rows of the plan, the same by name, and the names by experiment and generator."""
+    """Rows of the plan, the same by name, and without generators, and the names by experiment and generator."""
 
     rows: list[dict[str, Any]]
     by_name: dict[str, dict[str, Any]]
+    drawn: dict[str, dict[str, Any]]
     jobs: dict[tuple[str, str], list[str]]
 
 
@@ -33,7 +34,9 @@ def _plan(config: dict[str, Any]) -> _Plan:
         for row in rows:
             for generator in filter(None, row["generators"].split(";")):
                 jobs.setdefault((row["experiment"], generator), []).append(row["training_set"])
-        _PLANS[key] = _Plan(rows, {row["training_set"]: row for row in rows}, jobs)
+        by_name = {row["training_set"]: row for row in rows}
+        drawn = {name: {k: v for k, v in row.items() if k != "generators"} for name, row in by_name.items()}
+        _PLANS[key] = _Plan(rows, by_name, drawn, jobs)
     return _PLANS[key]
 
 
@@ -77,9 +80,8 @@ def facts(config: dict[str, Any], ids: list[str], column: str, ordinary: Any = N
 
 def drawn(config: dict[str, Any], experiment: str, ids: list[str], *, asked: bool = False) -> dict[str, Any]:
     """What training sets `ids` are: their rows without the generators, and :func:`.registry.drawn_settings`."""
-    planned = _plan(config).by_name
-    rows = [{key: value for key, value in planned[name].items() if key != "generators"} for name in ids]
-    return {"rows": rows, "settings": drawn_settings(config, experiment, asked=asked)}
+    planned = _plan(config).drawn  # shared by the jobs of a set: a plan of 10,000 has twenty jobs for each
+    return {"rows": [planned[name] for name in ids], "settings": drawn_settings(config, experiment, asked=asked)}
 
 
 def alignments(config: dict[str, Any], ids: list[str]) -> dict[str, str]:
