@@ -115,7 +115,7 @@ include: "{project}/workflow/Snakefile"
 
 
 one = SimpleNamespace(experiment="fidelity", generator="mvn", figure="map", batch="b000")
-names = ("code", "request_code", "generator_code")
+names = ("code", "members_code", "request_code", "generator_code")
 digests = {{
     r.name: [r.script, *(v(one) if callable(v) else v for k, v in r.params.items() if k in names)]
     for r in workflow.rules
