@@ -80,21 +80,51 @@ def test_weak_effects_become_zero_and_strong_ones_stay():
     assert (women[8:] == 0).mean() > 0.4 and np.abs(women[8:]).max() < 0.4
 
 
-def test_missing_and_unknown_values_have_no_effect_and_effects_come_back():
+def test_missing_and_unknown_values_count_as_the_average_of_the_condition_and_effects_come_back():
     data, _, _ = cohort()
     effects = CovariateEffects.fit(data.X, data.obs, KINDS)
     without = effects.remove(data.X, data.obs)
     np.testing.assert_allclose(effects.add(without, data.obs), data.X, atol=1e-5)
     blank = data.obs.assign(sex="", age=np.nan)
-    np.testing.assert_array_equal(effects.remove(data.X, blank), data.X)
-    np.testing.assert_array_equal(effects.remove(data.X, data.obs.assign(sex="X", age=np.nan)), data.X)
-    np.testing.assert_array_equal(effects.remove(data.X, data.obs.drop(columns=["sex", "age"])), data.X)
+    unadjusted = effects.remove(data.X, blank)
+    for condition in ("A", "B"):  # mostly women, mostly men: on average what the known values take out
+        own = (data.obs["condition"] == condition).to_numpy()
+        np.testing.assert_allclose(unadjusted[own].mean(0), without[own].mean(0), atol=0.02)
+    np.testing.assert_array_equal(effects.remove(data.X, data.obs.assign(sex="X", age=np.nan)), unadjusted)
+    np.testing.assert_array_equal(effects.remove(data.X, data.obs.drop(columns=["sex", "age"])), unadjusted)
+    elsewhere = blank.assign(condition="C")  # nothing is known of it
+    np.testing.assert_array_equal(effects.remove(data.X, elsewhere), data.X)
     # Fitted with values missing, the effects of those that are there are much the same.
     holes = data.obs.copy()
     holes.iloc[::4, holes.columns.get_loc("sex")] = ""
     holes.iloc[1::4, holes.columns.get_loc("age")] = np.nan
     part = CovariateEffects.fit(data.X, holes, KINDS)
     np.testing.assert_allclose(part.effects, effects.effects, atol=0.35)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_values_missing_where_the_covariate_goes_with_the_condition_leave_its_effect(name):
+    """Half of the values of condition A are missing, and A's values lie three standard deviations from those of B."""
+    data, of_sex, of_age = cohort(400)
+    rng, women = np.random.default_rng(1), data.obs["condition"] == "A"
+    sex = np.where(rng.random(400) < np.where(women, 0.95, 0.05), "F", "M")
+    age = rng.normal(np.where(women, 80, 50), 10)
+    x = data.X + np.outer((sex == "F") * 1.0 - (data.obs["sex"] == "F"), of_sex)
+    x = x + np.outer((age - data.obs["age"]) / 10, of_age)
+    missing = women.to_numpy() & (rng.random(400) < 0.5)
+    whole = data.obs.assign(sex=sex, age=age)
+    holes = whole.assign(sex=np.where(missing, "", sex), age=np.where(missing, np.nan, age))
+    kinds = {name: KINDS[name]}
+    effects = CovariateEffects.fit(x, holes, kinds)
+    if name == "sex":
+        found, truth = effects.effects[0] - effects.effects[1], of_sex
+    else:
+        found, truth = effects.effects[0] / effects.codings[0].spread * 10, of_age
+    genes = truth != 0
+    np.testing.assert_allclose(found[genes], truth[genes], atol=0.5 if name == "sex" else 0.15)
+    # Asked for without a value, profiles are drawn around the mean of their condition.
+    asked = effects.add(effects.remove(x, holes), holes.assign(**{name: "" if name == "sex" else np.nan}))
+    np.testing.assert_allclose(asked[women].mean(0), x[women].mean(0), atol=0.1)
 
 
 @pytest.mark.parametrize("broken", ["constant", "empty", "few", "within one condition"])

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from ...core.groups import donor_weights, keys_of, rows_by_key
+from ...core.groups import Key, donor_weights, keys_of, rows_by_key
 from ...core.levels import FACTORS
 from ...core.survival import EVENT, TIME, Hazard, follow_up
 
@@ -25,16 +25,20 @@ _PERMUTATIONS, _CHANCE = 399, 0.05
 
 @dataclass
 class Coding:
-    """A covariate as numbers: its standardised value, or a column for each category; 0 where it is missing.
+    """A covariate as numbers: its standardised value, or a column for each category.
+
+    Where it is missing, the average of the condition and level stands for it, or 0 where nobody's is known there.
 
     `categories` are empty for a numeric one. `centre` (columns,) is its mean, or the shares of the categories; `spread`
-    the standard deviation of a numeric one.
+    the standard deviation of a numeric one. `of_groups` are the columns' averages over the donors of each condition and
+    level, counted as if one more donor had the overall average.
     """
 
     name: str
     categories: list[str]
     centre: np.ndarray
     spread: float = 1.0
+    of_groups: dict[Key, np.ndarray] = field(default_factory=dict)
 
     @classmethod
     def fit(cls, name: str, kind: str, obs: pd.DataFrame, weight: np.ndarray) -> Self | None:
@@ -47,11 +51,19 @@ class Coding:
             value = obs[name].to_numpy(np.float64)[known]
             mean = float(share @ value)
             spread = float(np.sqrt(share @ (value - mean) ** 2))
-            return cls(name, [], np.array([mean]), spread) if spread > 0 else None
-        value = obs[name].astype(str).to_numpy()[known]
-        categories = sorted(set(value))
-        centre = np.array([share[value == c].sum() for c in categories])
-        return cls(name, categories, centre) if len(categories) > 1 else None
+            coding, varies = cls(name, [], np.array([mean]), spread), spread > 0
+        else:
+            value = obs[name].astype(str).to_numpy()[known]
+            categories = sorted(set(value))
+            coding = cls(name, categories, np.array([share[value == c].sum() for c in categories]))
+            varies = len(categories) > 1
+        if not varies:
+            return None
+        values = coding.values(obs)
+        for key, rows in rows_by_key(obs).items():
+            own = rows[known[rows]]
+            coding.of_groups[key] = weight[own] @ values[own] / (weight[own].sum() + 1)
+        return coding
 
     @property
     def names(self) -> list[str]:
@@ -65,19 +77,28 @@ class Coding:
     def described(self) -> dict[str, Any]:
         """Everything, as JSON has it."""
         return {
-            "name": self.name, "categories": self.categories, "centre": self.centre.tolist(), "spread": self.spread
+            "name": self.name, "categories": self.categories, "centre": self.centre.tolist(), "spread": self.spread,
+            "of_groups": [[*key, mean.tolist()] for key, mean in self.of_groups.items()],
         }  # fmt: skip
 
-    def columns(self, obs: pd.DataFrame) -> np.ndarray:
-        """Columns (n × columns) of the profiles of `obs`; 0 where the value is missing or a category is not known."""
-        if any(name not in obs for name in self.names):
-            return np.zeros((len(obs), len(self.centre)))
+    def values(self, obs: pd.DataFrame) -> np.ndarray:
+        """Columns (n × columns) of the profiles of `obs`; NaN where the value is missing or a category is not known."""
+        if self.name not in obs:
+            return np.full((len(obs), len(self.centre)), np.nan)
         if not self.categories:
-            value = obs[self.name].to_numpy(np.float64)
-            return np.where(np.isnan(value), 0.0, (value - self.centre[0]) / self.spread)[:, None]
+            return ((obs[self.name].to_numpy(np.float64) - self.centre[0]) / self.spread)[:, None]
         value = obs[self.name].astype(str).to_numpy()
         known = np.isin(value, self.categories)[:, None]
-        return np.where(known, (value[:, None] == np.array(self.categories)) - self.centre, 0.0)
+        return np.where(known, (value[:, None] == np.array(self.categories)) - self.centre, np.nan)
+
+    def columns(self, obs: pd.DataFrame) -> np.ndarray:
+        """Columns (n × columns) of the profiles of `obs`, those of their condition and level where the value is missing."""
+        out = self.values(obs)
+        missing = np.flatnonzero(np.isnan(out[:, 0]))
+        if len(missing):
+            none = np.zeros(len(self.centre))
+            out[missing] = [self.of_groups.get(key, none) for key in keys_of(obs.iloc[missing])]
+        return out
 
 
 @dataclass
@@ -109,7 +130,7 @@ class FollowUpCoding(Coding):
             hazard = Hazard.fit(*(own[c].to_numpy(np.float64) for c in (time, event)), weight[rows[known[rows]]])
             if len(hazard.times):
                 hazards[key] = hazard
-        coding = cls(time, [], np.zeros(1), 1.0, event, hazards)
+        coding = cls(time, [], np.zeros(1), event=event, hazards=hazards)
         if not hazards:
             return None
         coding.spread = float(np.sqrt((weight * coding.columns(obs)[:, 0] ** 2).sum() / weight[known].sum()))
@@ -120,7 +141,7 @@ class FollowUpCoding(Coding):
         """Time and event."""
         return [self.name, self.event]
 
-    def columns(self, obs: pd.DataFrame) -> np.ndarray:
+    def values(self, obs: pd.DataFrame) -> np.ndarray:
         """Column (n × 1) of the profiles of `obs`; 0 where the follow-up is missing, or its condition had no event."""
         out = np.zeros((len(obs), 1))
         if any(name not in obs for name in self.names):
@@ -146,9 +167,9 @@ def restored(given: Mapping[str, Any]) -> Coding:
     """A coding from what :meth:`Coding.described` says."""
     common = (given["name"], given["categories"], np.array(given["centre"]), given["spread"])
     if "event" not in given:
-        return Coding(*common)
+        return Coding(*common, {(c, level): np.array(mean) for c, level, mean in given.get("of_groups", [])})
     hazards = {(c, level): Hazard(np.array(t), np.array(h)) for c, level, t, h in given["hazards"]}
-    return FollowUpCoding(*common, given["event"], hazards)
+    return FollowUpCoding(*common, event=given["event"], hazards=hazards)
 
 
 def two_groups(f: np.ndarray) -> np.ndarray:
@@ -209,7 +230,7 @@ def is_known(values: pd.Series, kind: str) -> np.ndarray:
 def linear_effects(
     x: np.ndarray, obs: pd.DataFrame, codings: list[Coding]
 ) -> tuple[list[np.ndarray], list[np.ndarray]] | None:
-    """Effects of covariates within conditions and levels, by least squares.
+    """Effects of covariates within conditions and levels, by least squares; a missing value says nothing.
 
     Parameters
     ----------
@@ -228,13 +249,13 @@ def linear_effects(
     if not groups:
         return None
     weight, rows = donor_weights(obs), np.concatenate(list(groups.values()))
-    columns = [coding.columns(obs) for coding in codings]
+    columns = [coding.values(obs) for coding in codings]
     design, response = np.concatenate(columns, axis=1)[rows], np.asarray(x, np.float64)[rows]
     start = 0
     for own in groups.values():
         part = slice(start, start + len(own))
         share, root = weight[own] / weight[own].sum(), np.sqrt(weight[own])[:, None]
-        design[part] = root * (design[part] - share @ design[part])
+        design[part] = root * _centred(design[part], share)
         response[part] = root * (response[part] - share @ response[part])
         start += len(own)
     inverse = np.linalg.pinv(design.T @ design, rcond=1e-8, hermitian=True)
@@ -255,14 +276,21 @@ def linear_effects(
     return effects, f
 
 
+def _centred(columns: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Columns (n × columns) less their weighted means; 0 where they are missing (NaN)."""
+    known = ~np.isnan(columns)
+    total = np.maximum(weight @ known, 1e-300)
+    return np.where(known, columns - weight @ np.where(known, columns, 0.0) / total, 0.0)
+
+
 @dataclass
 class CovariateEffects:
     """Linear effects of covariates on standardised expression, the same in all conditions and levels.
 
     A generator learns profiles as if all donors had the average covariates; what it draws is given the effect of the
     covariates asked for. So every generator that models distributions is conditioned on them, and none has to find the
-    effect of sex on a few genes by itself in a few dozen profiles. Missing covariates have no effect. Without any it
-    changes nothing.
+    effect of sex on a few genes by itself in a few dozen profiles. A missing covariate counts as the average of the
+    condition and level. Without covariates it changes nothing.
 
     The effect of a covariate on a gene is multiplied by (1 - 1/F)+, F being its F statistic: strong effects stay, and
     most of those that are not there become 0 (the non-negative garrote, Breiman 1995, Technometrics 37:373). Time and
@@ -306,8 +334,8 @@ class CovariateEffects:
         return obs.assign(**missing)
 
     def of(self, obs: pd.DataFrame) -> np.ndarray | float:
-        """Effects (n × genes) of the covariates of `obs`; of a covariate that it has no column for, none."""
-        if not any(name in obs for coding in self.codings for name in coding.names):
+        """Effects (n × genes) of the covariates of `obs`."""
+        if not self.codings:
             return 0.0
         return np.concatenate([coding.columns(obs) for coding in self.codings], axis=1) @ self.effects
 
