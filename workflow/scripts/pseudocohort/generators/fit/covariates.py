@@ -92,7 +92,7 @@ class Coding:
         return np.where(known, (value[:, None] == np.array(self.categories)) - self.centre, np.nan)
 
     def columns(self, obs: pd.DataFrame) -> np.ndarray:
-        """Columns (n × columns) of the profiles of `obs`, those of their condition and level where the value is missing."""
+        """Columns (n × columns) of the profiles of `obs`; where the value is missing, those of condition and level."""
         out = self.values(obs)
         missing = np.flatnonzero(np.isnan(out[:, 0]))
         if len(missing):
