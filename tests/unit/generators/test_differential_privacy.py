@@ -686,6 +686,28 @@ def test_epsilon_0_looks_at_no_training_donor(tmp_path):
         np.testing.assert_allclose(registry.get(name).load(tmp_path / name).sample(wanted, seed=3), made[0], rtol=1e-5)
 
 
+def test_genes_are_silent_as_often_as_in_public_profiles_and_together_as_they_are():
+    """Thirty genes behind three factors; a half is seen above a limit only, by three, six or nine in ten profiles."""
+    rng = np.random.default_rng(0)
+    loadings, shares = rng.normal(size=(3, 30)), np.r_[np.resize([0.3, 0.6, 0.9], 15), np.zeros(15)]
+
+    def drawn(n: int) -> ad.AnnData:
+        x = 6 + rng.normal(size=(n, 3)) @ loadings + rng.normal(0, 0.6, (n, 30))
+        x = np.maximum(x, 6 + stats.norm.ppf(shares, scale=np.hypot(np.linalg.norm(loadings, axis=0), 0.6)))
+        return ad.AnnData(x.astype(np.float32), obs=annotation(["A"] * n, ["tumour"] * n))
+
+    data, public = drawn(40), drawn(200)
+    data.uns["public"] = Public(data.obs[list(LABELS)].astype(str).drop_duplicates(), public)
+    settings = settings_of_toy("dp_components") | {"epsilon": 0, "conditions": ["A"]}
+    for residuals in ("public_rows", "gaussian"):
+        model = registry.get("dp_components")().fit(data, settings=settings | {"residuals": residuals}, seed=1)
+        made = model.sample(annotation(["A"] * 2000, ["tumour"] * 2000), seed=2)[:, :15]
+        silent, truth = made <= public.X[:, :15].min(0) + 0.1, drawn(4000).X[:, :15]
+        np.testing.assert_allclose(silent.mean(0), shares[:15], atol=0.12)
+        together = np.corrcoef(silent, rowvar=False) - np.corrcoef(truth <= truth.min(0) + 1e-5, rowvar=False)
+        assert np.abs(together).mean() < 0.1
+
+
 def test_donors_of_undeclared_conditions_change_nothing():
     data = toy(n=60)
     data.obs["condition"] = ["A"] * 20 + ["B"] * 20 + ["rare"] * 20

@@ -22,6 +22,7 @@ from ...base.ledger import Ledger
 from ...base.serialization import of_prefix, with_prefix
 from ...private.settings import noise_key, open_ledger, statistics, vocabulary
 from ...private.statistics import PrivateStatistics, shortened, shrunk
+from ...space.censored import on_floor, with_draws
 from ...space.marginals import Marginals
 from . import DP_COMPONENTS
 
@@ -65,6 +66,9 @@ class Basis:
         Their standardised residuals.
     held_out : ndarray (public profiles,)
         Mean square of each profile's residual from components that were fitted without it.
+    floor, silent : ndarray (genes,)
+        Least value (log2 units) of genes that are silent in many public profiles, -inf of others, and the standardised
+        score of a silent value: the mean of what public profiles have in its place (:func:`.censored.with_draws`).
     marginals : Marginals
         Of the genes, around the mean.
     """
@@ -76,6 +80,8 @@ class Basis:
     scores: np.ndarray
     residuals: np.ndarray
     held_out: np.ndarray
+    floor: np.ndarray
+    silent: np.ndarray
     marginals: Marginals
 
     @classmethod
@@ -93,11 +99,18 @@ class Basis:
                 where="generator_settings, public",
                 remedy="declare more profiles public, or take dp_naive_bayes",
             )
-        n, mean = len(public), public.mean(0)
+        n, floor = len(public), public.min(0)
+        at_floor = on_floor(public, floor)
+        public, censored = with_draws(public, np.random.default_rng(0))
+        floor = np.where(censored, floor, -np.inf)
+        mean = public.mean(0)
         sd = np.maximum(public.std(0, ddof=1), MIN_SD)
         marginals = Marginals.fit(public - mean, np.full(n, ANY), {ANY: float(n - 1)}, KNOTS)
         z = marginals.scores(public - mean, np.full(n, ANY)) / sd
         z -= z.mean(0)
+        # What a silent value of a donor is taken for, so that no draw is made for donors.
+        silent = np.where(censored, (z * at_floor).sum(0) / np.maximum(at_floor.sum(0), 1), 0.0)
+        seen = np.where(at_floor & censored, silent, z)
         _, values, axes = np.linalg.svd(z, full_matrices=False)
         kept = max(1, min(components, n // PUBLIC_PER_COMPONENT, int((values > 1e-6 * values[0]).sum())))
         axes, spread = axes[:kept], values[:kept] / np.sqrt(n - 1)
@@ -106,20 +119,21 @@ class Basis:
         for part in np.array_split(np.arange(n), FOLDS):
             rest = np.delete(z, part, axis=0)
             own = np.linalg.svd(rest - rest.mean(0), full_matrices=False)[2][:kept]
-            around = z[part] - rest.mean(0)
+            around = seen[part] - rest.mean(0)
             held_out[part] = ((around - (around @ own.T) @ own) ** 2).mean(1)
-        return cls(mean, sd, axes, spread, scores / spread, z - scores @ axes, held_out, marginals)
+        return cls(mean, sd, axes, spread, scores / spread, z - scores @ axes, held_out, floor, silent, marginals)
 
     def split(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Whitened components (n × components) and standardised residuals (n × genes) of profiles."""
         z = self.marginals.scores(x - self.mean, np.full(len(x), ANY)) / self.sd
+        z = np.where(on_floor(x, self.floor), self.silent, z)
         scores = z @ self.axes.T
         return scores / self.spread, z - scores @ self.axes
 
     def joined(self, scores: np.ndarray, residuals: np.ndarray) -> np.ndarray:
         """Profiles of whitened components and standardised residuals."""
         z = self.sd * ((scores * self.spread) @ self.axes + residuals)
-        return self.mean + self.marginals.values(z, np.full(len(z), ANY))
+        return np.maximum(self.mean + self.marginals.values(z, np.full(len(z), ANY)), self.floor)
 
 
 def shrunk_class_means(totals: np.ndarray, count: np.ndarray, noise_sd: float) -> np.ndarray:
