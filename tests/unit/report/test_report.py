@@ -33,6 +33,7 @@ from pseudocohort.core.words import number, points
 from pseudocohort.experiments.camda.verdict import verdict as camda_verdict
 from pseudocohort.experiments.fidelity.verdict import verdict as fidelity_verdict
 from pseudocohort.experiments.registry import describe, experiments
+from pseudocohort.experiments.shared.outcomes import donors_that_tell
 from pseudocohort.experiments.shared.statistics import summarise
 from pseudocohort.experiments.shared.style import name_points, save
 from pseudocohort.experiments.shared.verdicts import verdicts
@@ -151,6 +152,15 @@ def test_combination_leads_with_what_lines_are_worth_without_labels():
     assert any("50: .65; 100: .70" in p for p in found["points"])
     assert any("Recall of the mixture at k = 0: a .70, b .90" in p for p in found["points"])
     assert any("12 of 12 splits" in p and ".95 of the names are right" in p for p in found["points"])
+
+
+def test_combination_names_the_level_that_stands_in_the_place_of_lines():
+    config = {**CONFIG, "combination": {"cell_level": "normal"}}
+    found = verdicts({"combination": combination_table(0.2)}, config)["questions"]["combination"]
+    told = " ".join([found["question"], all_of(found), *found["points"]])
+    assert "lines" not in told and "Train on the normal profiles and the unlabelled patients" in told
+    lines = answer("combination", combination_table(0.2))
+    assert "What are cell lines worth" in lines["question"] and "Train on the cell lines" in lines["advice"]
 
 
 def test_combination_needs_the_control_with_wrong_names_and_patients_alone_to_lose():
@@ -296,6 +306,21 @@ def test_folds_dealt_anew_do_not_show_a_difference_that_is_not_there():
     assert stats.binomtest(wrong, len(said), 0.025, alternative="greater").pvalue > 1e-3
     unclear = next(found for found in said if found["status"] == "cannot_tell")
     assert "times as many donors would" in unclear["advice"]
+
+
+def test_donors_that_tell_are_as_many_as_the_least_certain_difference_needs():
+    rng = np.random.default_rng(0)
+    close, wide = 0.001 * rng.normal(size=10), 0.001 * rng.normal(size=10)
+    shared = {"close": 0.0, "wide": 0.03}  # of the second, what its ten values share is nearly all
+
+    def needed(level, power, distance):
+        half = 0.03 * stats.t.ppf(level, 9) * (1 + stats.norm.ppf(power) / stats.norm.ppf(level))
+        return (half / distance) ** 2
+
+    found = donors_that_tell({"close": close, "wide": wide}, shared)  # the close one is known to gain no point
+    assert found == pytest.approx(needed(0.975, 0.9, 0.01 - wide.mean()), rel=0.01)
+    found = donors_that_tell({"close": close, "wide": wide + 0.05}, shared)
+    assert found == pytest.approx(needed(0.9875, 0.8, 0.05 + wide.mean()), rel=0.01)
 
 
 def test_the_overview_has_the_columns_of_the_experiments_that_were_run():

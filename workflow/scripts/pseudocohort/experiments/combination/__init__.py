@@ -3,6 +3,7 @@
 from ...core.settings import choice, integer, many, mapping, number
 from ..description import Experiment, Figure
 from ..shared.plan import LEVEL
+from .names import QUESTION
 
 COMPOSING = {"$ref": "#/$defs/composing"}
 
@@ -10,7 +11,7 @@ EXPERIMENT = Experiment(
     name="combination",
     title="Cell level and tissue level",
     summary="Classifiers of k tissue profiles per condition with the cell level, without it, or with permuted labels.",
-    question="What are cell lines worth for tissues, without any label and with a few?",
+    question=QUESTION,
     order=4,
     documentation="methods.md#evaluations",
     score="score:combination",
@@ -81,7 +82,8 @@ EXPERIMENT = Experiment(
         "Balanced accuracy on held-out patients, who are drawn anew in each draw. What cell lines are worth: lines and "
         "unlabelled patients against the best methods without either, by number of labelled patients; the dashed "
         "grey curve is the negative control, in which the labels of the lines are permuted. Size of the pool: by "
-        "number of unlabelled patients, with no labelled patient. Per condition: recall. Then one panel per generator."
+        "number of unlabelled patients, with no labelled patient. Per condition: recall. Then one panel per generator. "
+        "Lines: the profiles of combination.cell_level."
     )),
         Figure(name="levels", draw="figures.levels:figure", inputs="plan:level_files", caption=(
         "Tissue and cell lines of the conditions compared, on two principal components. As measured, the levels lie "

@@ -14,7 +14,7 @@ from ..shared.estimators import SMALLEST
 from ..shared.outcomes import interval_that_decides, repeats_that_tell
 from ..shared.statistics import interval
 from ..shared.tables import rows_with
-from .names import GROUPS, NOT_TRAINED
+from .names import GROUPS, NOT_TRAINED, QUESTION, named
 
 #: A generator does as well as a classifier if it is at most so much worse, in balanced accuracy.
 PARITY = 0.02
@@ -39,7 +39,20 @@ def _mean(table: pd.DataFrame, **keys: Any) -> float:
 
 
 def verdict(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, Any]:
-    """Verdict on the cell level from the long table.
+    """Verdict on the cell level from the long table, in the words of the level that the study has in its place."""
+    return _named({"question": QUESTION} | _of_lines(table), config)
+
+
+def _named(told: Any, config: dict[str, Any]) -> Any:
+    if isinstance(told, str):
+        return named(told, config)
+    if isinstance(told, dict):
+        return {key: _named(value, config) for key, value in told.items()}
+    return type(told)(_named(value, config) for value in told) if isinstance(told, list | tuple) else told
+
+
+def _of_lines(table: pd.DataFrame) -> dict[str, Any]:
+    """Verdict on cell lines.
 
     The cell level helps if logistic regression on the labels that lines give, or a generator, is above labelled
     patients alone (at k = 0: above chance), above itself without lines and above itself with permuted labels: the

@@ -222,11 +222,20 @@ def _donors_that_decide(gains: Sequence[float], smallest: float, confidence: flo
     return float((z * shared_se / distance) ** 2) if z * shared_se > distance else None
 
 
-def donors_that_tell(gain: Interval, comparisons: int) -> float:
-    """How many times as many donors would decide with a chance of 80 %, were the gain and its spread as estimated.
+def donors_that_tell(gains: Mapping[str, Sequence[float]], shared_se: Mapping[str, float]) -> float:
+    """How many times as many donors would decide with a chance of 80 %, were the gains and their spread as estimated.
 
-    The donors make all of the spread of the gain, whose interval is at 95 %, corrected for so many comparisons.
+    The donors make all of the spread. They decide if the corrected interval of one candidate lies above 0, or those of
+    all below the smallest worthwhile gain.
     """
-    distance = max(gain.mean, SMALLEST - gain.mean)
-    z = float(special.ndtri(1 - 0.025 / comparisons))
-    return float(((gain.high - gain.mean) * (1 + special.ndtri(POWER) / z) / distance) ** 2)
+
+    def factor(c: str, distance: float, level: float, power: float) -> float:
+        found = interval_that_decides(gains[c], level, shared_se[c])
+        z = special.ndtri(0.5 + level / 2)
+        needed = (found.high - found.mean) * (1 + special.ndtri(power) / z)
+        return float((needed / distance) ** 2) if distance > 0 else np.inf
+
+    means = {c: float(np.nanmean(v)) for c, v in gains.items()}
+    yes = min(factor(c, mean, 1 - 0.05 / len(gains), POWER) for c, mean in means.items())
+    no = max(factor(c, SMALLEST - mean, 0.95, 1 - (1 - POWER) / len(gains)) for c, mean in means.items())
+    return min(yes, no)

@@ -103,7 +103,7 @@ def over_a_baseline(
         advice = f"Use {baseline}: it is as good, and simpler."
     elif np.isfinite(gain.low):
         advice = "Folds dealt anew hold the same donors and would not tell"
-        times = donors_that_tell(gain, finding.comparisons)
+        times = donors_that_tell(gains, shared)
         advice += f": about {times:.1f} times as many donors would." if times < MOST else "."
         advice += f" Until then use {baseline}, the simpler one."
     elif finding.repeats:

@@ -8,10 +8,11 @@ from typing import Any
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from ...shared.style import DASHED, GREEN, GREY, INK, PURPLE, SKY, YELLOW, colour_of, dots
 from ...shared.tables import rows_with
-from ..names import NOT_TRAINED
+from ..names import NOT_TRAINED, named
 
 #: Curves of the first panel: arm, colour and name.
 BASELINES = {
@@ -80,6 +81,8 @@ def draw(summary: pd.DataFrame, config: dict[str, Any]) -> Figure:
         _ablation(figure.add_subplot(grid[rows, :]), table, made, min(variants["n_real"]))
     first.set_ylabel("balanced accuracy")
     first.set_ylim(0, 1.02)
+    for text in figure.findobj(Text):
+        text.set_text(named(text.get_text(), config))
     return figure
 
 

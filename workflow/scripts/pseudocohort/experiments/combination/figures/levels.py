@@ -8,6 +8,7 @@ import anndata as ad
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from sklearn.decomposition import PCA
 
 from ....core import contracts, io
@@ -15,6 +16,7 @@ from ....generators.fit.synthetic_store import SyntheticStore
 from ....prepare.scale import Scaler
 from ...shared.plan import with_split
 from ...shared.style import CYCLE, name_points
+from ..names import named
 from ..plan import LINES_ALONE
 
 #: Tissue profiles drawn at most.
@@ -85,4 +87,7 @@ def figure(files: dict[str, list[str]], config: dict[str, Any]) -> Figure:
         for name in ("tissue_level", "cell_level")
     )
     made = SyntheticStore(files["synthetic"]).get(LINES_ALONE) if files["synthetic"] else None
-    return draw(tissue, lines, settings["conditions"], made, (settings["generators"] or [""])[0])
+    drawn = draw(tissue, lines, settings["conditions"], made, (settings["generators"] or [""])[0])
+    for text in drawn.findobj(Text):
+        text.set_text(named(text.get_text(), config))
+    return drawn
