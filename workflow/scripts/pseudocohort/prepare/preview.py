@@ -115,6 +115,11 @@ def render(report: dict[str, Any], obs: pd.DataFrame, gene_count: int) -> str:
     if genes.get("disagreements"):
         some = _some(genes["disagreement_examples"], genes["disagreements"])
         lines.append(f"          {genes['disagreements']:,} where symbol and Entrez id disagree: {some}")
+    if genes.get("aliases_beside"):
+        some = _some(genes["alias_examples"], genes["aliases_beside"])
+        lines.append(
+            f"          {genes['aliases_beside']:,} left out as aliases of genes that have a row of their own: {some}"
+        )
     if genes["repeated"]:
         lines.append(f"          {genes['repeated']:,} rows repeat a gene: {genes['rule']}")
     if genes["set_aside"]:
