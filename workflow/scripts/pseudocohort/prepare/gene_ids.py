@@ -321,10 +321,7 @@ def gene_map(adata: ad.AnnData, kind: str, rule: str, table: GeneTable) -> GeneM
         "disagreements": int(disagrees.sum()),
         "disagreement_examples": ids[disagrees].tolist()[:20],
         "aliases_beside": int(beside.sum()),
-        "alias_examples": [
-            f"{name} ({symbol})"
-            for name, symbol in zip(ids[beside], table.symbol(pd.Index(mapped[beside])), strict=True)
-        ][:20],
+        "alias_examples": (ids[beside] + " (" + mapped[beside].map(table.genes["symbol"]) + ")").tolist()[:20],
         "repeated": repeated,
         "rule": rule,
     }
