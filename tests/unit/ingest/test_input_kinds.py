@@ -126,7 +126,8 @@ OTHER = {
     "a Git LFS pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 3\n",
     "an R workspace": gzip.compress(b"RDX3\nX\n\0\0\0\3"), "an R object (rds)": gzip.compress(b"X\n\0\0\0\3\0\4"),
     "a tar archive": b"m.tsv" + b"\0" * 252 + b"ustar" + b"\0" * 250, "zstd": b"\x28\xb5\x2f\xfd\0\0",
-    "old Excel": b"\xd0\xcf\x11\xe0\xa1\xb1", "a PDF": b"%PDF-1.4\n", "a Parquet": b"PAR1xx", "JSON": b'{"error": 404}',
+    "old Excel": b"\xd0\xcf\x11\xe0\xa1\xb1", "a PDF": b"%PDF-1.4\n", "a Parquet": b"PAR1xx",
+    "a Feather": b"ARROW1\0\0", "JSON": b'{"error": 404}',
     "an XML document": b"<?xml version='1.0'?><Error/>", "binary": b"gene\ts1\0\0\0\1\2\0\n",
     "HDF5": b"\x89HDF\r\n\x1a\n",
 }  # fmt: skip

@@ -57,13 +57,13 @@ def check(tmp_path, monkeypatch, capsys):
     """Check a matrix (frame or text) and a sample table; what it says of them, and the exit code."""
     monkeypatch.chdir(tmp_path)
 
-    def run(matrix=None, samples=SAMPLES, row=BULK):
+    def run(matrix=None, samples=SAMPLES, row=BULK, prepare="cell_quality: {min_counts: 1}"):
         if matrix is not None:
             text = matrix if isinstance(matrix, str) else matrix.to_csv(sep="\t")
             (tmp_path / row["source"]).write_text(text)
         (tmp_path / row["samples"]).write_text(samples)
         (tmp_path / "sheet.tsv").write_text("\t".join(row) + "\n" + "\t".join(row.values()) + "\n")
-        (tmp_path / "study.yaml").write_text("datasets_sheet: sheet.tsv\nprepare: {cell_quality: {min_counts: 1}}\n")
+        (tmp_path / "study.yaml").write_text(f"datasets_sheet: sheet.tsv\nprepare: {{{prepare}}}\n")
         code = main(["check", "mine", "--configfile", "study.yaml"])
         said = capsys.readouterr()
         assert "Warning" not in said.err
@@ -297,6 +297,16 @@ def test_units_of_a_small_panel_are_taken_as_declared_with_a_word(counts):
     assert "look like logarithms" in warnings_of(np.log2(panel + 1), "tpm")
     assert "seem to be mixed" in warnings_of(changed(panel, np.log2(panel + 1)), "tpm")
     assert "too few" not in warnings_of(counts.head(60), "counts")
+
+
+def test_a_covariate_that_is_no_number_is_said_before_anything_runs(check, tmp_path, counts):
+    samples = "".join(
+        f"{line}\t{'age' if not i else '>90' if i == 4 else 50 + i}\n" for i, line in enumerate(SAMPLES.splitlines())
+    )
+    row = BULK | {"covariates": "age"}
+    for kind, said in (("numeric", "'>90' of sample 'mine:s3' is not a number"), ("categorical", "12 profiles")):
+        text, _ = check(counts, samples, row, f"covariates: {{age: {kind}}}")
+        assert said in text
 
 
 # Ids that are lost

@@ -18,6 +18,7 @@ from ..ingest.dataset import ingest_to_file
 from .cell_lines import LineNames
 from .gene_ids import DATES, DATES_REMEDY
 from .gene_table import GeneTable
+from .harmonise import covariate
 from .quality import control_cells, control_samples
 
 #: Longest list that is written out.
@@ -184,4 +185,7 @@ def preview(row: dict[str, Any], settings: dict[str, Any], genes: GeneTable, lin
             out = ad.read_h5ad(kept, backed="r")
         else:
             out, report = control_samples(profiles, row, quality, genes)
+        for name, kind in (settings.get("covariates") or {}).items():
+            if name in out.obs:
+                covariate(name, kind, [out])
         return render(report, out.obs, out.n_vars)
