@@ -267,6 +267,9 @@ def test_a_batch_of_another_unit_than_the_other_samples_is_named(counts):
         (changed(tpm, tpm * 1e6, 1), "rsem", None, r"1 sample \(s0\) the largest value is .*another scale"),
     ):
         assert re.search(said, warnings_of(frame, unit, offset)), said
+    by_chance = changed(np.log2(tpm / 9 + 1), np.log2(tpm + 1), 3)  # some genes, which sum to anything
+    by_chance.iloc[:, 3:7] = np.log(tpm + 1).iloc[:, 3:7]
+    assert "natural" not in warnings_of(by_chance, "tpm", 1.0)
     for frame, unit, offset in (
         (counts, "counts", None), (tpm, "tpm", None), (counts * 1.37, "expected_counts", None),
         (np.log2(tpm + 1), "tpm", 1.0), (np.log2(tpm + 0.001).round(2), "tpm", 0.001),
@@ -284,6 +287,16 @@ def test_a_batch_of_another_unit_than_the_other_samples_is_named(counts):
 )
 def test_whole_numbers_that_are_no_counts_are_a_warning(counts, change, said):
     assert said in warnings_of(change(counts), "counts")
+
+
+def test_shares_and_per_cent_are_no_tpm(counts):
+    tpm = transcriptome(counts)
+    for divisor, said in ((1e4, "a hundred"), (1e6, "a total of 1")):
+        with pytest.raises(UserError, match=f"all samples sum to {said}") as refused:
+            check_unit(matrix_of(tpm / divisor), "tpm", None, "file")
+        assert "multiply" in refused.value.remedy
+    tpm.iloc[0] = 40 * tpm.max()  # one gene above the limit of logarithms
+    assert "all samples sum to a hundred, not to a million" in warnings_of(tpm / tpm.sum() * 100, "tpm")
 
 
 def test_ranks_and_quantile_normalised_values_are_a_warning(counts):

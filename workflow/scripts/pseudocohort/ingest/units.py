@@ -45,8 +45,8 @@ TRANSCRIPTOME = 12_000
 UNEVEN = 0.1
 #: Reads of a library of a bulk sample below which another unit is likelier.
 SHALLOW = 1e5
-#: What cells are commonly scaled to, by its power of ten.
-SUMS = {4: "ten thousand", 5: "hundred thousand", 6: "million"}
+#: What values are commonly scaled to, by its power of ten.
+SUMS = {0: "total of 1", 2: "hundred", 4: "ten thousand", 5: "hundred thousand", 6: "million"}
 #: Bases that logarithms are published in.
 BASES = {"natural (ln)": np.e, "decimal (log10)": 10.0}
 #: Offsets that are used; share of values that lie at the smallest one from which on these are the zeros; their spread.
@@ -374,6 +374,11 @@ class UnitCheck:
                 "write numbers without signs between thousands (1309, not 1.309)",
             )
         if self.largest < BETWEEN:
+            if self.genes >= FEWEST_FOR_SUMS and (scaled := _even(self._total("linear"), self.unit)):
+                raise self._refuse(
+                    f"declared {self.unit}, but all samples sum to a {scaled}",
+                    "multiply the values so that they sum to a million" if self.unit in MILLION else "declare the unit",
+                )
             looks = (
                 f"declared linear {self.unit}, but the largest of all values is {self.largest:.4g}: "
                 "they look like logarithms"
@@ -538,10 +543,12 @@ class UnitCheck:
                 + "; if a row holds totals, leave it out",
             )
         self._name(sums > 1.05e6, f"sum to more than a million: another unit than {self.unit}?", fewest=1)
-        for name in BASES if self._log else ():
-            other = np.abs(self._total(name) / 1e6 - 1) < 0.05
-            what = f"sum to a million if they are {name} logarithms, and not if they are log2"
-            self._name(other & (np.abs(sums / 1e6 - 1) > 0.05), what)
+        own = np.abs(sums / 1e6 - 1) < 0.05
+        for name in BASES if self._log and own.sum() >= FEWEST_APART else ():
+            other = ~own & (np.abs(self._total(name) / 1e6 - 1) < 0.05)
+            # Sums of a part of the genes are about a million in some samples by chance.
+            if (own | other).mean() > 0.9:
+                self._name(other, f"sum to a million if they are {name} logarithms, and not if they are log2")
         if self.genes >= TRANSCRIPTOME and median < 3e5:
             self.warnings.append(
                 f"{self.genes:,} genes sum to {median:.3g}, a small part of a million: another unit or logarithm?"
