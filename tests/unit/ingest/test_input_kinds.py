@@ -126,7 +126,8 @@ OTHER = {
     "a Git LFS pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 3\n",
     "an R workspace": gzip.compress(b"RDX3\nX\n\0\0\0\3"), "an R object (rds)": gzip.compress(b"X\n\0\0\0\3\0\4"),
     "a tar archive": b"m.tsv" + b"\0" * 252 + b"ustar" + b"\0" * 250, "zstd": b"\x28\xb5\x2f\xfd\0\0",
-    "old Excel": b"\xd0\xcf\x11\xe0\xa1\xb1", "a PDF": b"%PDF-1.4\n", "a Parquet": b"PAR1xx", "JSON": b'{"error": 404}',
+    "old Excel": b"\xd0\xcf\x11\xe0\xa1\xb1", "a PDF": b"%PDF-1.4\n", "a Parquet": b"PAR1xx",
+    "a Feather": b"ARROW1\0\0", "JSON": b'{"error": 404}',
     "an XML document": b"<?xml version='1.0'?><Error/>", "binary": b"gene\ts1\0\0\0\1\2\0\n",
     "HDF5": b"\x89HDF\r\n\x1a\n",
 }  # fmt: skip
@@ -607,6 +608,8 @@ def test_a_donor_without_a_letter_or_digit_is_nobody():
         (["S1_R1", "S2_R1"], ["S1", "S2"], "cutting the longer"),
         (["AACG-1", "AACT-1"], ["AACG", "AACT"], "cutting the longer"),
         (["a", "b"], ["c", "d"], "^$"),
+        (["c0", "c1", "c11"], ["c0-1", "c1-1", "c11-1"], "'c0' in the matrix may be 'c0-1'"),
+        (["TP53", "EGFR", "NEURL1-AS1", "MYC"], ["s0", "s1", "s2", "s3"], "^$"),
     ],
 )
 def test_ids_that_two_files_write_differently_are_named(matrix, samples, said):
@@ -792,6 +795,34 @@ def test_donors_and_conditions_that_differ_in_capitals_blanks_or_zeros_only_are_
     donors, conditions = near_duplicate_labels(obs)
     assert donors.endswith("'007', '7'; 'P1', 'p1'") and conditions.endswith("'Tumor', 'tumor'")
     assert near_duplicate_labels(obs.iloc[[0, 2, 4, 5]]) == []
+
+
+@pytest.mark.parametrize(
+    ("alike", "different"),
+    [
+        (["1001", "1001.0"], ["1.5", "15"]),
+        (["P-1", "P_1", "P1"], ["P1-1", "P11"]),
+        (["Müller", "Mu\u0308ller"], ["Müller", "Muller"]),
+        (["non-tumour", "non\N{EN DASH}tumour"], ["CD4+", "CD4-", "CD4"]),
+    ],
+)
+def test_donors_in_another_spelling_are_said(alike, different):
+    for donors, said in ((alike, True), (different, False)):
+        obs = pd.DataFrame({"donor": donors, "condition": "A"})
+        assert bool(near_duplicate_labels(obs)) == said
+
+
+@pytest.mark.parametrize(
+    ("samples", "patient"),
+    [
+        (["TCGA-A0-0001-01A", "TCGA-A0-0001-11A", "TCGA-A1-0001-01A"], "TCGA-A0-0001"),
+        (["GTEX-1117F-0226-SM-5GZZ7", "GTEX-1117F-0426-SM-5EGHI", "GTEX-111CU-1"], "GTEX-1117F"),
+    ],
+)
+def test_samples_that_are_called_donors_are_said_where_a_patient_has_several(samples, patient):
+    (note,) = near_duplicate_labels(pd.DataFrame({"donor": samples, "condition": "A"}))
+    assert f"2 donors are samples of 1 patients ('{samples[0]}' of {patient})" in note
+    assert near_duplicate_labels(pd.DataFrame({"donor": samples[1:], "condition": "A"})) == []
 
 
 @pytest.mark.parametrize("offset", [None, 1.0])

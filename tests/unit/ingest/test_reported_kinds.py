@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import re
 
+import anndata as ad
 import h5py
 import numpy as np
 import pandas as pd
@@ -55,13 +57,13 @@ def check(tmp_path, monkeypatch, capsys):
     """Check a matrix (frame or text) and a sample table; what it says of them, and the exit code."""
     monkeypatch.chdir(tmp_path)
 
-    def run(matrix=None, samples=SAMPLES, row=BULK):
+    def run(matrix=None, samples=SAMPLES, row=BULK, prepare="cell_quality: {min_counts: 1}"):
         if matrix is not None:
             text = matrix if isinstance(matrix, str) else matrix.to_csv(sep="\t")
             (tmp_path / row["source"]).write_text(text)
         (tmp_path / row["samples"]).write_text(samples)
         (tmp_path / "sheet.tsv").write_text("\t".join(row) + "\n" + "\t".join(row.values()) + "\n")
-        (tmp_path / "study.yaml").write_text("datasets_sheet: sheet.tsv\nprepare: {cell_quality: {min_counts: 1}}\n")
+        (tmp_path / "study.yaml").write_text(f"datasets_sheet: sheet.tsv\nprepare: {{{prepare}}}\n")
         code = main(["check", "mine", "--configfile", "study.yaml"])
         said = capsys.readouterr()
         assert "Warning" not in said.err
@@ -237,6 +239,113 @@ def test_samples_on_another_scale_than_the_others_are_named(counts):
     for frame, offset in ((linear, None), (logs, 1.0)):
         assert "mixed" not in warnings_of(frame, "fpkm", offset)
     assert check_unit(matrix_of(linear), "fpkm", None, "file")
+
+
+def transcriptome(counts, offset=None, genes=300):
+    """TPM of the counts, of which some are 0; or their logarithms."""
+    tpm = counts.mask(counts < counts.quantile(0.1), 0) / counts.sum() * 1e6
+    tpm = (tpm / tpm.sum() * 1e6).head(genes)
+    return tpm if offset is None else np.log2(tpm + offset)
+
+
+def changed(frame, others, samples=4):
+    """The first samples of a second frame among those of the first."""
+    return pd.concat([others.iloc[:, :samples], frame.iloc[:, samples:]], axis=1)
+
+
+def test_a_batch_of_another_unit_than_the_other_samples_is_named(counts):
+    tpm = transcriptome(counts)
+    scaled = (counts / counts.sum() * 1e6).round()
+    first = r"\(s0, s1, s2 and 1 more\)"
+    for frame, unit, offset, said in (
+        (changed(counts, scaled), "counts", None, f"values of 4 samples {first} sum to a million: TPM or CPM, rounded"),
+        (changed(counts, tpm), "expected_counts", None, f"4 samples {first} sum to a million: TPM or CPM among counts"),
+        (changed(tpm, 200 * counts), "tpm", None, f"4 samples {first} sum to more than a million: another unit"),
+        (changed(np.log2(tpm + 1), np.log(tpm + 1)), "tpm", 1.0, f"4 samples {first} sum to a million if .* natural"),
+        (changed(np.log2(tpm + 0.001), np.log2(tpm + 1)), "tpm", 0.001, f"4 samples {first} the smallest value is 0,"),
+        (changed(tpm, tpm * 1e-6, 1), "fpkm", None, r"1 sample \(s0\) the largest value is .*another scale"),
+        (changed(tpm, tpm * 1e6, 1), "rsem", None, r"1 sample \(s0\) the largest value is .*another scale"),
+    ):
+        assert re.search(said, warnings_of(frame, unit, offset)), said
+    by_chance = changed(np.log2(tpm / 9 + 1), np.log2(tpm + 1), 3)  # some genes, which sum to anything
+    by_chance.iloc[:, 3:7] = np.log(tpm + 1).iloc[:, 3:7]
+    assert "natural" not in warnings_of(by_chance, "tpm", 1.0)
+    for frame, unit, offset in (
+        (counts, "counts", None), (tpm, "tpm", None), (counts * 1.37, "expected_counts", None),
+        (np.log2(tpm + 1), "tpm", 1.0), (np.log2(tpm + 0.001).round(2), "tpm", 0.001),
+    ):  # fmt: skip
+        assert warnings_of(frame, unit, offset) == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda x: np.log2(x + 1).round(), "logarithms, rounded"),
+        (lambda x: (x > 20).astype(float), "detected or not"),
+        (lambda x: x.rank(method="first"), "all samples sum to 45,150: ranks"),
+    ],
+)
+def test_whole_numbers_that_are_no_counts_are_a_warning(counts, change, said):
+    assert said in warnings_of(change(counts), "counts")
+
+
+def test_shares_and_per_cent_are_no_tpm(counts):
+    tpm = transcriptome(counts)
+    for divisor, said in ((1e4, "a hundred"), (1e6, "a total of 1")):
+        with pytest.raises(UserError, match=f"all samples sum to {said}") as refused:
+            check_unit(matrix_of(tpm / divisor), "tpm", None, "file")
+        assert "multiply" in refused.value.remedy
+    tpm.iloc[0] = 40 * tpm.max()  # one gene above the limit of logarithms
+    assert "all samples sum to a hundred, not to a million" in warnings_of(tpm / tpm.sum() * 100, "tpm")
+
+
+def test_ranks_and_quantile_normalised_values_are_a_warning(counts):
+    ranks = counts.rank(method="first") * 7.3
+    assert "the largest value is 2190 in every sample: ranks" in warnings_of(ranks, "fpkm")
+
+
+def test_units_of_a_small_panel_are_taken_as_declared_with_a_word(counts):
+    panel = transcriptome(counts, genes=60)
+    assert "60 genes are too few to check sums and logarithms" in warnings_of(panel, "tpm")
+    assert "look like logarithms" in warnings_of(np.log2(panel + 1), "tpm")
+    assert "seem to be mixed" in warnings_of(changed(panel, np.log2(panel + 1)), "tpm")
+    assert "too few" not in warnings_of(counts.head(60), "counts")
+
+
+def test_a_covariate_that_is_no_number_is_said_before_anything_runs(check, tmp_path, counts):
+    samples = "".join(
+        f"{line}\t{'age' if not i else '>90' if i == 4 else 50 + i}\n" for i, line in enumerate(SAMPLES.splitlines())
+    )
+    row = BULK | {"covariates": "age"}
+    for kind, said in (("numeric", "'>90' of sample 'mine:s3' is not a number"), ("categorical", "12 profiles")):
+        text, _ = check(counts, samples, row, f"covariates: {{age: {kind}}}")
+        assert said in text
+
+
+# Ids that are lost
+
+
+@pytest.mark.parametrize("gene_ids", ["symbol", "entrez", "symbol_entrez"])
+def test_a_sample_in_the_place_of_the_gene_ids_is_refused(check, counts, gene_ids):
+    text, code = check(counts.to_csv(sep="\t", index=False), row=BULK | {"gene_ids": gene_ids})
+    assert code == 1 and "is called 's0', which is a sample: the ids are lost" in text
+
+
+def test_row_numbers_never_put_a_sample_in_the_place_of_its_neighbour(check, counts):
+    numbers = "sample\tdonor\ttype\n" + "".join(f"{i + 1}\tT{i}\t{'AB'[i % 2]}\n" for i in range(12))
+    text, code = check(counts.set_axis(range(12), axis=1), numbers)
+    assert code == 1 and "samples count from 0 in the matrix and from 1 in the sample table" in text
+    text, code = check(counts.set_axis(range(1, 13), axis=1), numbers)
+    assert code == 0 and "12 profiles" in text
+    text, code = check(counts.set_axis(range(12), axis=1))
+    assert code == 1 and "the ids of the matrix count its samples" in text
+
+
+def test_an_h5ad_that_is_transposed_is_named(check, tmp_path, counts):
+    ad.AnnData(counts.astype(float)).write_h5ad(tmp_path / "m.h5ad")
+    row = BULK | {"format": "h5ad", "orientation": "samples_by_genes", "source": "m.h5ad"}
+    text, code = check(row=row)
+    assert code == 1 and "its var holds the samples: transpose it" in text
 
 
 def test_na_is_no_gene_though_it_is_an_alias(table):

@@ -217,6 +217,7 @@ def test_cells_without_entries_and_entries_in_any_order(tmp_path, small_pieces):
     [
         ([(1, 1, 1), (2, 1, 1)], 3, "2 entries where 3 are announced"),
         ([(1, 1, 1), (9, 1, 1)], 2, "9 1 lies outside 5 x 6"),
+        ([(0, 1, 1), (4, 1, 1)], 2, "0 1 lies outside 5 x 6; rows and columns seem to be counted from 0"),
         ([(1, 1, 1), (2, 1, "many")], 2, "'2 1 many' is not a row"),
         ([(1, 1, 1), (2, 1, "")], 2, "is not a row"),
     ],

@@ -93,6 +93,36 @@ def test_copies_on_y_are_set_aside_and_do_not_replace_the_gene(table):
     assert report["set_aside"] == ids[1:3] and report["unknown"] == report["repeated"] == 0
 
 
+@pytest.mark.parametrize("copy", ["ENSG00000182378.15-PAR-Y", "ENSG00000182378.15.PAR.Y", "ENSG00000182378_PAR_Y"])
+@pytest.mark.parametrize("rule", ["sum", "highest_mean"])
+def test_copies_on_y_are_known_in_the_spellings_of_seurat_and_r(table, copy, rule):
+    ids = ["ENSG00000182378.15", copy, "ENSG00000141510.18"]
+    out, report = map_genes(ingested(np.array([[1, 9, 2]]), ids), "ensembl", rule, table)
+    np.testing.assert_array_equal(out[:, "ENSG00000182378"].X, [[1]])
+    assert report["set_aside"] == [copy] and report["unknown"] == report["repeated"] == 0
+
+
+@pytest.mark.parametrize("rule", ["sum", "highest_mean", "first"])
+@pytest.mark.parametrize(
+    ("kind", "ids"),
+    [
+        ("symbol", ["CTAGE5", "MIA2", "TP53"]),  # hg19 has both, and CTAGE5 is an alias of MIA2 today
+        ("symbol_entrez", ["AGAP8|728404", "AGAP4|119016", "TP53|7157"]),
+        ("symbol_entrez", ["SLC35E2|9906", "SLC35E2|728661", "TP53|7157"]),  # TCGA's two genes of one name
+        ("symbol", ["CTAGE5", "ENSG00000150527.17", "TP53"]),
+    ],
+)
+def test_an_alias_never_stands_in_for_a_gene_that_has_a_row_of_its_own(table, kind, ids, rule):
+    gene = map_ids(pd.Series(ids[1:2]), kind, table)[0]
+    out, report = map_genes(ingested(np.array([[371, 1, 2]]), ids), kind, rule, table)
+    np.testing.assert_array_equal(out[:, gene].X, [[1]])
+    assert report["aliases_beside"] == 1 and report["unknown"] == report["repeated"] == 0
+    assert report["alias_examples"] == [f"{ids[0]} ({table.genes.loc[gene, 'symbol']})"]
+    alone, report = map_genes(ingested(np.array([[371, 2]]), [ids[0], ids[2]]), kind, rule, table)
+    np.testing.assert_array_equal(alone[:, gene].X, [[371]])
+    assert report["aliases_beside"] == 0
+
+
 @pytest.mark.parametrize("rule", ["sum", "highest_mean", "first"])
 @pytest.mark.parametrize("as_sparse", [False, True])
 def test_genes_of_a_matrix_in_a_file_are_mapped_as_in_memory(tmp_path, table, monkeypatch, rule, as_sparse):

@@ -93,7 +93,9 @@ def sample_table(matrix: Source, row: dict[str, Any]) -> tuple[pd.DataFrame, str
         where = row["samples"].removeprefix("file://")
         table = join_second_table(read_samples(where), row, where)
         try:
-            return join_samples(table, matrix.samples, row, where), where
+            joined = join_samples(table, matrix.samples, row, where)
+            _refuse_sample_as_ids(matrix, joined, row)
+            return joined, where
         except UserError as error:
             if other := _transposed_remedy(matrix, table, row, where):
                 raise UserError(error.what, where=error.where, remedy=other) from error
@@ -107,11 +109,27 @@ def sample_table(matrix: Source, row: dict[str, Any]) -> tuple[pd.DataFrame, str
     return matrix.obs, row["source"]
 
 
+def _refuse_sample_as_ids(matrix: Source, joined: pd.DataFrame, row: dict[str, Any]) -> None:
+    """Refuse a matrix without the ids of its genes, whose first sample stands in their place."""
+    name = matrix.table.id_name if isinstance(matrix, GeneLines) else ""
+    if name in joined.attrs["only_here"] and name not in joined:
+        raise UserError(
+            f"the first column, in the place of the gene ids, is called {name!r}, which is a sample: the ids are lost",
+            where=row["source"],
+            remedy="write the table with the ids of the genes in its first column (R: fwrite(x, row.names = TRUE); "
+            "pandas: index=True)",
+        )
+
+
 def _transposed_remedy(matrix: Source, table: pd.DataFrame, row: dict[str, Any], where: str) -> str:
-    """What to do if the samples of a text table lie the other way round than declared; empty if they do not."""
+    """What to do if the samples lie the other way round than declared; empty if they do not."""
+    names = set(column_of(table, row, "sample_column", where) if "sample_column" in row else table.iloc[:, 0])
+    if isinstance(matrix, H5adRows):
+        if 2 * len(names & set(matrix.genes)) <= len(names):
+            return ""
+        return f"its var holds the samples: transpose it, in Python: anndata.read_h5ad({matrix.path.name!r}).T"
     if row["format"] not in ("tsv", "csv") or not isinstance(matrix, GeneLines | SampleLines):
         return ""
-    names = set(column_of(table, row, "sample_column", where) if "sample_column" in row else table.iloc[:, 0])
     if isinstance(matrix, SampleLines):
         here, others, right = "columns", matrix.table.columns, "genes_by_samples"
     else:

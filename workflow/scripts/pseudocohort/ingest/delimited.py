@@ -49,6 +49,8 @@ class TextTable:
         Which of these is the id.
     note_at : int
         Which of these is kept as text beside it (GCT's Description); -1 = none.
+    id_name : str
+        Name of the column of the id; empty if it has none.
     """
 
     path: Path
@@ -58,6 +60,7 @@ class TextTable:
     leading: int = 1
     id_at: int = 0
     note_at: int = -1
+    id_name: str = ""
 
     def _refuse(self, what: str, piece: bytes, lines: int, position: int, column: str = "") -> UserError:
         before = lines + piece.count(b"\n", 0, position)
@@ -311,4 +314,5 @@ def open_delimited(
         return SampleLines(*(_depmap(path, separator, layout.names, layout.skip) or (table, False)), exact)
     check_ids(pd.Index(columns), "sample", f"{path}, header")
     obs = annotation_rows(path, separator, layout.skip, annotation, layout.names) if annotation else None
-    return GeneLines(TextTable(path, separator, columns, layout.skip + annotation), exact, obs)
+    table = TextTable(path, separator, columns, layout.skip + annotation, id_name=layout.names[0])
+    return GeneLines(table, exact, obs)

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 #: Ids of a sample table that are looked through for parts of others.
 LOOKED_AT = 1000
 REMEDY = "correct the column names in the dataset sheet"
+ROW_NUMBERS = "the ids of the matrix count its samples: write it with the names of the samples"
 #: Columns of files that hold one sample: of RSEM, Salmon, kallisto, StringTie, and of STAR as the GDC writes it.
 OF_ONE_SAMPLE = {
     "expected_count", "effective_length", "effectivelength", "eff_length", "est_counts", "numreads", "tpm", "fpkm",
@@ -31,6 +32,10 @@ OF_ONE_SAMPLE = {
 }  # fmt: skip
 #: Why samples are left out.
 ABSENT, EXCLUDED, ELSEWHERE = "no condition or donor", "condition excluded", "context not listed"
+#: What stands between the parts of a name.
+SIGNS = r"[\s_./\-\u2010-\u2015\u2212]+"
+#: Barcodes of samples, and the patient in them: TCGA's, TARGET's, GTEx's.
+BARCODE = r"^((?:TCGA-\w{2}-\w{4}(?=-\d{2}))|(?:TARGET-\d{2}-\w{6}(?=-\d{2}))|(?:GTEX-\w{4,5}(?=-\d{4})))"
 #: How YAML's true and false are spelled where they are not quoted.
 SPELLINGS = {True: {"true", "yes", "on"}, False: {"false", "no", "off"}}
 
@@ -119,6 +124,14 @@ def join_samples(table: pd.DataFrame, ids: pd.Index, row: dict[str, Any], where:
     check_ids(pd.Index(names), "sample", f"{where}, column {names.name!r}")
     indexed = table.set_axis(pd.Index(names), axis=0)
     found = ids[ids.isin(indexed.index)]
+    mine, theirs = _first_number(ids), _first_number(names)
+    if len(found) < len(ids) and mine is not None and theirs is not None and mine != theirs:
+        raise UserError(
+            f"samples count from {mine} in the matrix and from {theirs} in the sample table: these are row numbers, "
+            "which do not say which sample is which",
+            where=f"{where}, column {names.name!r}",
+            remedy="write both files with the ids of the samples",
+        )
     if len(found) < 0.5 * min(len(ids), len(names)):
         first = ids[~ids.isin(indexed.index)][0]
         raise UserError(
@@ -126,6 +139,7 @@ def join_samples(table: pd.DataFrame, ids: pd.Index, row: dict[str, Any], where:
             f"the first is {first!r}, ids of the table look like {names.iloc[0]!r}",
             where=f"{where}, column {names.name!r}",
             remedy=_file_of_one_sample(ids)
+            or (ROW_NUMBERS if mine is not None else "")
             or spelled_otherwise(ids, indexed.index)
             or (NO_HEADER if are_numbers(ids) and not are_numbers(names) else "")
             or "check sample_column, and that both files are of one release",
@@ -135,6 +149,13 @@ def join_samples(table: pd.DataFrame, ids: pd.Index, row: dict[str, Any], where:
     out = indexed.loc[found]
     out.attrs["only_here"] = [str(name) for name in names[~names.isin(ids)]]
     return out
+
+
+def _first_number(ids: Iterable[Any]) -> int | None:
+    """0 or 1 if ids count from there on, as row numbers do; else None."""
+    numbers = list(map(str, ids))
+    start = int(numbers[0]) if numbers and numbers[0] in ("0", "1") else None
+    return start if start is not None and numbers == [str(start + i) for i in range(len(numbers))] else None
 
 
 def _file_of_one_sample(ids: pd.Index) -> str:
@@ -151,7 +172,8 @@ def _file_of_one_sample(ids: pd.Index) -> str:
 def _same_id(name: str) -> str:
     """What stays of an id that R, a shell or a spreadsheet has written otherwise."""
     name = re.sub(r"^(\d+)\.0$", r"\1", name.rpartition("/")[2])
-    plain = re.sub(r"\W|_", "", name).lower()
+    plain = re.sub(r"(?<=\d)[\W_]+(?=\d)", "\0", name)  # c1-1 is not c11
+    plain = re.sub(r"[^\w\0]|_", "", plain).lower()
     return re.sub(r"^x(?=\d)", "", plain).lstrip("0")
 
 
@@ -172,31 +194,49 @@ def spelled_otherwise(ids: Iterable[str], names: Iterable[str]) -> str:
             f"{pair[0]!r} in the matrix seems to be {pair[1]!r} in the table: write them alike (R's read.table changes "
             "signs and puts an X before digits, unless check.names = FALSE; spreadsheets drop zeros in front)"
         )
-    kept = sorted(of)
-    for i in ids[:1000]:
+    kept = [name for name in sorted(of) if len(name) > 1][:LOOKED_AT]
+    pairs = []
+    for i in ids[:LOOKED_AT]:
         key = _same_id(i)
-        within = next((n for n in kept[:LOOKED_AT] if len(n) > 1 and (n in key or (len(key) > 1 and key in n))), None)
-        if within:
-            return (
-                f"{i!r} in the matrix may be {of[within]!r} in the table: write them alike, by cutting the longer ones"
-            )
-    return ""
+        within = next((n for n in kept if n in key or (len(key) > 1 and key in n)), None)
+        pairs += [(i, of[within])] if within else []
+    # S1 is in the names of some genes, too.
+    if not pairs or 2 * len(pairs) < min(len(ids), LOOKED_AT, len(names)):
+        return ""
+    mine, theirs = pairs[0]
+    return f"{mine!r} in the matrix may be {theirs!r} in the table: write them alike, by cutting the longer ones"
 
 
 def near_duplicate_labels(obs: pd.DataFrame) -> list[str]:
-    """Donors and conditions that differ from others only in capitals, blanks or zeros in front, in words."""
+    """Donors and conditions that differ from others only in signs, capitals or zeros, and donors that are samples."""
     notes = []
     for column, what in (("donor", "donors"), ("condition", "conditions")):
         of: dict[str, list[str]] = {}
         for name in sorted(obs[column].astype(str).unique()):
-            key = re.sub(r"(?<![\d.])0+(?=\d)", "", re.sub(r"[\s_]+", "", name.casefold()))
-            of.setdefault(key, []).append(name)
+            of.setdefault(_loose_key(name), []).append(name)
         alike = [names for names in of.values() if len(names) > 1]
         if alike:
             more = f" and {len(alike) - 3:,} more" if len(alike) > 3 else ""
             first = "; ".join(", ".join(map(repr, names)) for names in alike[:3])
-            notes.append(f"{what} that differ only in capitals, blanks or zeros count as different: {first}{more}")
+            notes.append(f"{what} that differ only in capitals, signs or zeros count as different: {first}{more}")
+    donors = obs["donor"].astype(str).drop_duplicates()
+    patients = donors.str.extract(BARCODE, expand=False).dropna()
+    several = patients[patients.duplicated(keep=False)]
+    if len(several):
+        notes.append(
+            f"{len(several):,} donors are samples of {several.nunique():,} patients ({donors[several.index[0]]!r} of "
+            f"{several.iloc[0]}): take the patient, e.g. donor_column @COLUMN:^(TCGA-[^-]+-[^-]+), or the same one "
+            "will be in training and test"
+        )
     return notes
+
+
+def _loose_key(name: str) -> str:
+    """What stays of a label without capitals, signs, zeros in front and ``.0``, in one spelling of accents."""
+    plain = re.sub(r"^(\d+)\.0$", r"\1", unicodedata.normalize("NFKC", name).casefold())
+    plain = re.sub(rf"(?<=\d){SIGNS}(?=\d)", "\0", plain)  # 1-1 is not 11
+    plain = re.sub(rf"(?<=\w){SIGNS}(?=\w)", "", plain)
+    return re.sub(r"(?<![\d.])0+(?=\d)", "", plain)
 
 
 def context_of(table: pd.DataFrame, row: dict[str, Any], where: str) -> pd.Series:

@@ -215,7 +215,10 @@ class TenxEntries:
             if outside.any():
                 at = int(outside.argmax())
                 inside = f"{self.shape[0]} x {self.shape[1]}"
-                raise self._refuse(f"entry {first[at]:g} {second[at]:g} lies outside {inside}")
+                what = f"entry {first[at]:g} {second[at]:g} lies outside {inside}"
+                if min(first.min(), second.min()) == 0:
+                    what += "; rows and columns seem to be counted from 0, and Matrix Market counts from 1"
+                raise self._refuse(what)
             if self.dtype is np.int64 and (odd := value != np.floor(value)).any():
                 raise self._refuse(f"value {value[int(odd.argmax())]:g} is not whole, though integers are announced")
             cell, gene = (first, second) if self.transposed else (second, first)

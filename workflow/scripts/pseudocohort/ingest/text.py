@@ -52,6 +52,7 @@ KINDS = (
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook (xls)", "save the sheet as tab-separated text (UTF-8)"),
     (b"%PDF", "a PDF document", "give the table itself"),
     (b"PAR1", "a Parquet table", "write it as text: pandas.read_parquet(FILE).to_csv('matrix.tsv', sep='\\t')"),
+    ((b"ARROW1", b"FEA1"), "a Feather table", "write it as text: pandas.read_feather(FILE)"),
     (b"\x93NUMPY", "a NumPy array", "write it as text with the ids of genes and samples"),
     (b"MATLAB 5.0", "a MATLAB file", "write the matrix as text with the ids of genes and samples"),
     (b"\x80\x04\x95", "a Python pickle", "pickles run code and are not read; write the table as text"),

@@ -25,6 +25,14 @@ LOW_LOG2 = 7.0
 BETWEEN = 25.0
 #: Fewer genes than this say little about sums and ranges.
 FEWEST_FOR_SUMS = 200
+#: Fewer than this say little about the range of a sample's values.
+FEWEST_FOR_RANGES = 20
+#: Largest values of samples whose logarithms (base 2) differ more from each other are not on one scale.
+SCALES = 10
+#: Fewest samples, and the share of them, that are told apart from the others by what they sum to.
+FEWEST_APART, SHARE_APART = 3, 0.05
+#: Fewest values of a sample at its smallest one that are its zeros.
+FEWEST_ZEROS = 5
 #: Units of whole numbers, and what they are called.
 WHOLE = {"counts": "counts", "coverage": "coverage sums"}
 #: Units that become counts per million: their sums say how deep a sample was sequenced.
@@ -37,8 +45,8 @@ TRANSCRIPTOME = 12_000
 UNEVEN = 0.1
 #: Reads of a library of a bulk sample below which another unit is likelier.
 SHALLOW = 1e5
-#: What cells are commonly scaled to, by its power of ten.
-SUMS = {4: "ten thousand", 5: "hundred thousand", 6: "million"}
+#: What values are commonly scaled to, by its power of ten.
+SUMS = {0: "total of 1", 2: "hundred", 4: "ten thousand", 5: "hundred thousand", 6: "million"}
 #: Bases that logarithms are published in.
 BASES = {"natural (ln)": np.e, "decimal (log10)": 10.0}
 #: Offsets that are used; share of values that lie at the smallest one from which on these are the zeros; their spread.
@@ -154,7 +162,9 @@ class UnitCheck:
         self.largest_of: list[pd.Series] = []
         self.centred: list[np.ndarray] = []
         self.probe: list[np.ndarray] = []
-        self.smallest, self.at_smallest = np.inf, 0
+        # Names of the samples whose sums are kept; names, smallest values, and how many there are of these.
+        self.probed: list[pd.Index] = []
+        self.floors: list[tuple[pd.Index, np.ndarray, np.ndarray]] = []
 
     @property
     def _log(self) -> bool:
@@ -186,7 +196,7 @@ class UnitCheck:
             some = np.ravel(values)[:PROBED_VALUES]
             self.all_whole = bool((some == np.round(some)).all()) and bool((values == np.round(values)).all())
         if self.unit == "vst" or self.log_offset is not None:
-            self._add_log(block, largest)
+            self._add_log(block, largest, by)
         else:
             if bad := _first(block, lambda v: v < 0):
                 raise UserError(
@@ -231,7 +241,10 @@ class UnitCheck:
 
     def _add_sums(self, block: Matrix, by: str) -> None:
         """Sums of some samples, evenly spaced, the same ones in all blocks of genes."""
-        x = block.x[_spread(block.x.shape[0], PROBED_SAMPLES if by == "genes" else PROBED_OF_BLOCK)]
+        rows = _spread(block.x.shape[0], PROBED_SAMPLES if by == "genes" else PROBED_OF_BLOCK)
+        x = block.x[rows]
+        if by == "samples" or not self.probed:
+            self.probed.append(block.samples[rows])
         if self._log:
             x = _dense(x)
             for name, base in BASES.items():
@@ -252,13 +265,13 @@ class UnitCheck:
         largest = largest.toarray() if sparse.issparse(largest) else largest
         self.largest_of.append(pd.Series(np.ravel(largest), index=block.samples))
 
-    def _add_log(self, block: Matrix, largest: float) -> None:
+    def _add_log(self, block: Matrix, largest: float, by: str) -> None:
         declared = "variance-stabilised (log2-like)"
         remedy = "declare the right unit in the dataset sheet"
         values = stored(block.x)
         self.negative += int((values < 0).sum())
         if self._log:
-            self._add_floor(block.x, values)
+            self._add_floor(block, by)
             declared = f"log2({self.unit} + {self.log_offset:g})"
             remedy = "leave log_offset empty if the values are linear"
             # Two decimals are published here and there, so allow half a unit of the second.
@@ -281,14 +294,18 @@ class UnitCheck:
             above = np.ravel(values[..., :few]).astype(np.float64)
             self.probe.append(above[above > (np.log2(self.log_offset) if self.log_offset > 0 else -np.inf) + 1e-6])
 
-    def _add_floor(self, x: np.ndarray | sparse.csr_matrix, values: np.ndarray) -> None:
-        """The smallest of all values, and how many there are of it: those of no expression."""
-        absent = int(np.prod(x.shape)) - values.size
-        low = min(float(values.min()) if values.size else np.inf, 0.0 if absent else np.inf)
-        if low < self.smallest - FLOOR_SLACK:
-            self.smallest, self.at_smallest = low, 0
-        self.at_smallest += int((values <= self.smallest + FLOOR_SLACK).sum())
-        self.at_smallest += absent if self.smallest + FLOOR_SLACK >= 0 else 0
+    def _add_floor(self, block: Matrix, by: str) -> None:
+        """The smallest value of each sample, and how many there are of it: those of no expression."""
+        x = block.x.toarray() if sparse.issparse(block.x) else np.asarray(block.x)
+        if not x.size:
+            return
+        if by == "samples" or not self.floors:
+            self.floors.append((block.samples, np.full(len(x), np.inf), np.zeros(len(x), np.int64)))
+        _, smallest, at_smallest = self.floors[-1]
+        low = x.min(axis=1)
+        lower = low < smallest - FLOOR_SLACK
+        smallest[lower], at_smallest[lower] = low[lower], 0
+        at_smallest += (x <= (smallest + FLOOR_SLACK).astype(x.dtype)[:, None]).sum(axis=1)
 
     def _add_whole(self, block: Matrix, values: np.ndarray, largest: float, by: str) -> None:
         if np.issubdtype(values.dtype, np.integer) or not (bad := _first(block, lambda v: v != np.round(v))):
@@ -332,6 +349,10 @@ class UnitCheck:
             are taken back are not whole, or TPM or CPM sum to more than a million.
         """
         self.warnings = []
+        if self.genes < FEWEST_FOR_SUMS and not (self.unit in WHOLE and not self._log):
+            self.warnings.append(
+                f"{count(self.genes, 'gene')} are too few to check sums and logarithms: the unit is taken as declared"
+            )
         if self.unit == "vst":
             return self._verdict_vst()
         if self.log_offset is not None:
@@ -342,6 +363,7 @@ class UnitCheck:
                 self.warnings.append(
                     f"all samples sum to a {scaled}: are these {self.unit}, and not TPM, CPM or scaled counts, rounded?"
                 )
+            self._look_for_no_counts(sums)
             return f"whole numbers up to {self.largest:,.0f}: {WHOLE[self.unit]}"
         fractions, third, whole = self.dotted or (0, 0, 0)
         # Nine of ten thousands have a third decimal; values in quarters have none.
@@ -351,12 +373,19 @@ class UnitCheck:
                 "points seem to stand between thousands",
                 "write numbers without signs between thousands (1309, not 1.309)",
             )
-        if self.largest < BETWEEN and self.genes >= FEWEST_FOR_SUMS:
-            raise self._refuse(
+        if self.largest < BETWEEN:
+            if self.genes >= FEWEST_FOR_SUMS and (scaled := _even(self._total("linear"), self.unit)):
+                raise self._refuse(
+                    f"declared {self.unit}, but all samples sum to a {scaled}",
+                    "multiply the values so that they sum to a million" if self.unit in MILLION else "declare the unit",
+                )
+            looks = (
                 f"declared linear {self.unit}, but the largest of all values is {self.largest:.4g}: "
-                "they look like logarithms",
-                "declare log_offset (values are log2(unit + offset))",
+                "they look like logarithms"
             )
+            if self.genes >= FEWEST_FOR_SUMS:
+                raise self._refuse(looks, "declare log_offset (values are log2(unit + offset))")
+            self.warnings.append(looks)
         self._look_for_mixture()
         return f"linear {self.unit} up to {self.largest:,.6g}{self._sums_in_words()}"
 
@@ -413,13 +442,27 @@ class UnitCheck:
         return f"{declared} up to {self.largest:.3g}: plausible{self._sums_in_words()}"
 
     def _check_floor(self, declared: str) -> None:
-        """Refuse another offset: values of no expression are all log2(offset)."""
-        share, zero = self.at_smallest / max(self.values, 1), np.log2(self.log_offset) if self.log_offset else -np.inf
-        if share < ZEROS or self.smallest <= zero + 2 * FLOOR_SLACK:
+        """Refuse another offset: values of no expression are all log2(offset); warn where some samples have another."""
+        if not self.floors:
             return
-        said = f"{share:.0%} of the values are {self.smallest:.4g}, the smallest of all"
+        names = pd.Index([name for part, _, _ in self.floors for name in part])
+        floors, many = (np.concatenate(parts) for parts in list(zip(*self.floors, strict=True))[1:])
+        smallest = float(floors.min())
+        share = many[floors <= smallest + FLOOR_SLACK].sum() / max(self.values, 1)
+        zero = np.log2(self.log_offset) if self.log_offset else -np.inf
+        if smallest <= zero + 2 * FLOOR_SLACK:
+            odd = (floors > zero + 2 * FLOOR_SLACK) & (many >= max(FEWEST_ZEROS, ZEROS * self.genes))
+            if odd.any():
+                self.warnings.append(
+                    f"in {count(int(odd.sum()), 'sample')} ({some(names[odd], 3)}) the smallest value is "
+                    f"{np.median(floors[odd]):.4g}, that of many genes, and in others {zero:.4g}: another offset?"
+                )
+            return
+        if share < ZEROS:
+            return
+        said = f"{share:.0%} of the values are {smallest:.4g}, the smallest of all"
         for offset in OFFSETS:
-            if abs(self.smallest - np.log2(offset)) <= FLOOR_SLACK:
+            if abs(smallest - np.log2(offset)) <= FLOOR_SLACK:
                 raise self._refuse(
                     f"declared {declared}, but {said}, which is log2(0 + {offset:g})",
                     f"declare log_offset {offset:g}",
@@ -479,6 +522,8 @@ class UnitCheck:
         if self.unit in COUNTED:
             if self.genes >= FEWEST_FOR_SUMS and len(sums) > 1 and np.abs(sums / 1e6 - 1).max() < 0.01:
                 self.warnings.append(f"all samples sum to a million: are these TPM or CPM, not {self.unit}?")
+            else:
+                self._name(np.abs(sums / 1e6 - 1) < 0.003, "sum to a million: TPM or CPM among counts?")
             if self.genes >= TRANSCRIPTOME and median < SHALLOW:
                 self.warnings.append(
                     f"samples sum to {median:.3g} reads, few for a library: another unit or logarithm?"
@@ -493,8 +538,17 @@ class UnitCheck:
             raise self._refuse(
                 f"declared {self.unit}, but samples sum to {median:.4g}, more than a million"
                 + (" (values taken back from log2)" if self._log else ""),
-                "declare the right unit" + (": log2 of counts is counts with log_offset" if self._log else ""),
+                "declare the right unit"
+                + (": log2 of counts is counts with log_offset" if self._log else "")
+                + "; if a row holds totals, leave it out",
             )
+        self._name(sums > 1.05e6, f"sum to more than a million: another unit than {self.unit}?", fewest=1)
+        own = np.abs(sums / 1e6 - 1) < 0.05
+        for name in BASES if self._log and own.sum() >= FEWEST_APART else ():
+            other = ~own & (np.abs(self._total(name) / 1e6 - 1) < 0.05)
+            # Sums of a part of the genes are about a million in some samples by chance.
+            if (own | other).mean() > 0.9:
+                self._name(other, f"sum to a million if they are {name} logarithms, and not if they are log2")
         if self.genes >= TRANSCRIPTOME and median < 3e5:
             self.warnings.append(
                 f"{self.genes:,} genes sum to {median:.3g}, a small part of a million: another unit or logarithm?"
@@ -509,18 +563,57 @@ class UnitCheck:
         whole = "a whole transcriptome" if median > 0.9e6 else f"{median / 1e4:.1f} % of the transcriptome"
         return f"; samples sum to {median:,.0f}: {whole}"
 
+    def _name(self, odd: np.ndarray, what: str, fewest: int = FEWEST_APART) -> None:
+        """Warn of samples whose sums say that they are of another unit than the others."""
+        if self.genes >= FEWEST_FOR_SUMS and odd.sum() >= max(fewest, SHARE_APART * len(odd) * (fewest > 1)):
+            names = pd.Index([name for part in self.probed for name in part])[odd]
+            self.warnings.append(f"values of {count(len(names), 'sample')} ({some(names, 3)}) {what}")
+
+    def _look_for_no_counts(self, sums: np.ndarray) -> None:
+        """Warn of whole numbers that are no counts: TPM among them, ranks, logarithms that were rounded, yes and no."""
+        million = np.abs(sums / 1e6 - 1) < 0.003
+        if not million.all():
+            self._name(million, "sum to a million: TPM or CPM, rounded, among counts?")
+        if self.genes < FEWEST_FOR_RANGES or not len(sums):
+            return
+        if len(sums) > 2 and np.ptp(sums) == 0 and sums[0] > 0 and not million.all():
+            self.warnings.append(f"all samples sum to {sums[0]:,.0f}: ranks, or counts that were thinned to one depth?")
+        if self.largest <= 1:
+            self.warnings.append("no value is above 1: are these counts, and not genes that are detected or not?")
+        elif self.largest < BETWEEN and np.median(sums) > self.genes:
+            self.warnings.append(f"no value is above {self.largest:g}: are these counts, and not logarithms, rounded?")
+
     def _look_for_mixture(self) -> None:
-        """Warn where some samples look like logarithms, and the others like linear values."""
-        if not self.largest_of or self.genes < FEWEST_FOR_SUMS:
+        """Warn where some samples look like logarithms and the others like linear values, or the scales differ."""
+        if not self.largest_of or self.genes < FEWEST_FOR_RANGES:
             return
         largest = pd.concat(self.largest_of).groupby(level=0, sort=False).max()
+        zero = np.log2(self.log_offset) if self._log and self.log_offset else -np.inf if self._log else 0.0
+        largest = largest[largest > zero]
+        if len(largest) > 2 and largest.nunique() == 1 and self.genes >= FEWEST_FOR_SUMS:
+            self.warnings.append(
+                f"the largest value is {largest.iloc[0]:.6g} in every sample: ranks, or quantile-normalised values?"
+            )
         low, high = largest[largest < BETWEEN], largest[largest >= BETWEEN]
         # Linear values of a few lowly expressed genes may lie on both sides of the limit.
         if len(low) and len(high) and (self._log or high.median() > 10 * low.median()):
             odd = min((high, low) if self._log else (low, high), key=len)
             self.warnings.append(
                 f"in {count(len(odd), 'sample')} ({some(odd.index, 3)}) the largest value is {odd.median():.4g}, in "
-                f"others {largest.drop(odd.index).median():.4g}: logarithms and linear values seem to be mixed"
+                f"others {largest.drop(odd.index).median():.4g}: "
+                + (
+                    "logarithms and linear values seem to be mixed"
+                    if low.median() > SMALLEST_LOG2
+                    else "another scale?"
+                )
+            )
+            return
+        logs = largest if self._log else np.log2(largest)
+        far = (logs - logs.median()).abs() > SCALES
+        if far.any():
+            self.warnings.append(
+                f"in {count(int(far.sum()), 'sample')} ({some(largest.index[far], 3)}) the largest value is "
+                f"{largest[far].median():.4g}, in others {largest[~far].median():.4g}: another scale?"
             )
 
     def _look_for_depth(self) -> None:

@@ -21,16 +21,16 @@ from .gene_table import GeneTable
 log = logging.getLogger(__name__)
 
 #: Rows that are no genes: spike-ins, counters of STAR and HTSeq, gene lengths, and the copies of the pseudo-autosomal
-#: region on Y, which GENCODE lists beside those on X (``ENSGR...`` before release 25).
+#: region on Y, which GENCODE lists beside those on X (``ENSGR...`` before release 25); Seurat writes ``-PAR-Y``.
 NO_GENES = (
     r"^(?:ERCC-\d+|N_(?:unmapped|multimapping|noFeature|ambiguous)|__\w+|[Ll]ength|gene_?length"
     r"|no_feature|ambiguous|too_low_aQual|not_aligned|alignment_not_unique"
-    r"|ENSG\d{11}\.\d+_PAR_Y|ENSGR\d{10}(?:\.\d+)?)$"
+    r"|ENSG\d{11}(?:\.\d+)?[_.-]PAR[_.-]Y|ENSGR\d{10}(?:\.\d+)?)$"
 )
 #: Prefixes of references of several species, and of annotation files (``GRCh38_ENSG...``, ``gene:ENSG...``).
 PREFIX = r"^(?:(?:GRCh3[78]|hg19|hg38|human|gene|GeneID|entrez|ncbi)[_:-]+)"
 #: An Ensembl id of a human gene anywhere in an id, with its version, and a copy on Y.
-ENSEMBL_IN = re.compile(r"(?<![A-Za-z0-9])(ENSG\d{11})(?![0-9])(\.\d+_PAR_Y|_PAR_Y)?", re.IGNORECASE)
+ENSEMBL_IN = re.compile(r"(?<![A-Za-z0-9])(ENSG\d{11})(?![0-9])((?:\.\d+)?[_.-]PAR[_.-]Y)?", re.IGNORECASE)
 #: Ids of transcripts and exons, also beside their gene's: kallisto's ``ENST...|ENSG...|``, DEXSeq's ``ENSG...:E001``.
 PART_OF_GENE = re.compile(
     r"(?<![A-Za-z0-9])(?:ENS[A-Z]*[TE]\d{11}|[NX][MR]_\d{4,})|^ENSG\d{11}(?:\.\d+)?[:;]E?\d{1,4}$", re.IGNORECASE
@@ -66,7 +66,7 @@ KINDS = ("ensembl", "symbol", "symbol_entrez", "entrez")
 
 def map_ids(ids: pd.Series, kind: str, table: GeneTable) -> pd.Series:
     """Ensembl id of each source id; empty where there is none; see :func:`map_and_compare`."""
-    return map_and_compare(ids, kind, table)[0]
+    return _look_up(ids, kind, table)[0]
 
 
 def map_and_compare(ids: pd.Series, kind: str, table: GeneTable) -> tuple[pd.Series, pd.Series]:
@@ -91,35 +91,45 @@ def map_and_compare(ids: pd.Series, kind: str, table: GeneTable) -> tuple[pd.Ser
     disagrees : Series of bool
         Symbol and Entrez id are both known, and of different genes.
     """
+    return _look_up(ids, kind, table)[:2]
+
+
+def _look_up(ids: pd.Series, kind: str, table: GeneTable) -> tuple[pd.Series, pd.Series, pd.Series]:
+    """As :func:`map_and_compare`, and which ids are known by an alias alone."""
     bare = ids.str.strip().str.strip('"').str.strip()
     never = pd.Series(False, index=ids.index)
     if kind == "ensembl":
-        return bare.map(ensembl_in), never
+        return bare.map(ensembl_in), never, never
     bare = bare.str.replace(PREFIX, "", regex=True, case=False)
     if kind == "symbol":
         # Genes without a symbol have their Ensembl id in its place (Seurat, scanpy).
-        return _by_symbol(bare, table).where(~bare.str.match(r"ENSG\d{11}"), bare.map(ensembl_in)), never
+        by_symbol, alias = _by_symbol(bare, table)
+        ensembl = bare.str.match(r"ENSG\d{11}")
+        return by_symbol.where(~ensembl, bare.map(ensembl_in)), never, alias & ~ensembl
     if kind == "entrez":
-        return bare.str.extract(NUMBER, expand=False).map(table.by_entrez).fillna(""), never
+        return bare.str.extract(NUMBER, expand=False).map(table.by_entrez).fillna(""), never, never
     parts = bare.str.extract(PAIR)
     alone = bare.str.extract(NUMBER, expand=False)
     symbol = parts["symbol"].where(parts["entrez"].notna(), bare)
-    by_symbol = _by_symbol(symbol, table)
+    by_symbol, alias = _by_symbol(symbol, table)
     by_entrez = parts["entrez"].where(parts["entrez"].notna(), alone).map(table.by_entrez).fillna("")
     named = by_entrez.map(table.genes["symbol"]).fillna("")
     current = symbol.isin(table.current) & (named != symbol)
     mapped = by_symbol.where(current | (by_entrez == ""), by_entrez)
-    return mapped, (by_symbol != "") & (by_entrez != "") & (by_symbol != by_entrez) & (named != symbol)
+    disagrees = (by_symbol != "") & (by_entrez != "") & (by_symbol != by_entrez) & (named != symbol)
+    return mapped, disagrees, alias & (by_entrez == "")
 
 
-def _by_symbol(symbols: pd.Series, table: GeneTable) -> pd.Series:
+def _by_symbol(symbols: pd.Series, table: GeneTable) -> tuple[pd.Series, pd.Series]:
+    """Ensembl id of each symbol, empty where there is none, and which of them are aliases."""
     frames = ~symbols.isin(table.by_symbol.index) & symbols.str.match(FRAME)
     symbols = symbols.where(~frames, symbols.str.replace(FRAME, r"\1orf\2", regex=True))
     # NEDD4-2 beside NEDD4 is its second row or NEDD4L, of which it is an alias: it does not say which.
     base = symbols.str.extract(REPEATED, expand=False)
     doubtful = base.isin(set(symbols)) & base.isin(table.current) & ~symbols.isin(table.current)
     # NA is an alias of XK, and what many files write where they have no symbol.
-    return symbols.where(~doubtful & (symbols != "NA"), "").map(table.by_symbol).fillna("")
+    mapped = symbols.where(~doubtful & (symbols != "NA"), "").map(table.by_symbol).fillna("")
+    return mapped, (mapped != "") & ~symbols.isin(table.current)
 
 
 def spreadsheet_dates(ids: pd.Series) -> pd.Series:
@@ -270,10 +280,12 @@ def gene_map(adata: ad.AnnData, kind: str, rule: str, table: GeneTable) -> GeneM
     where = f"{source['source']} (dataset {source['dataset']!r})"
     _refuse_row_numbers(ids.str.strip(), where)
     set_aside = ids.str.strip().str.match(NO_GENES).to_numpy()
-    mapped, disagrees = map_and_compare(ids, kind, table)
-    target = mapped.to_numpy(dtype=str)
+    mapped, disagrees, alias = _look_up(ids, kind, table)
+    # CTAGE5 beside MIA2, of which it is an alias, was a gene of its own when the file was made.
+    beside = (alias & mapped.isin(mapped[~alias])).to_numpy()
+    target = mapped.where(~beside, "").to_numpy(dtype=str)
     target[set_aside] = ""
-    unknown = (target == "") & ~set_aside
+    unknown = (target == "") & ~set_aside & ~beside
     other = _other_species(ids[unknown], kind, table)
     if unknown.sum() > 0.5 * (~set_aside).sum():
         what, remedy = _explain_unknown(ids[unknown], other, int((~set_aside).sum()), kind, table)
@@ -308,6 +320,8 @@ def gene_map(adata: ad.AnnData, kind: str, rule: str, table: GeneTable) -> GeneM
         "spreadsheet_dates": dates[:20],
         "disagreements": int(disagrees.sum()),
         "disagreement_examples": ids[disagrees].tolist()[:20],
+        "aliases_beside": int(beside.sum()),
+        "alias_examples": (ids[beside] + " (" + mapped[beside].map(table.genes["symbol"]) + ")").tolist()[:20],
         "repeated": repeated,
         "rule": rule,
     }

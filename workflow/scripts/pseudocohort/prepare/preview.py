@@ -18,6 +18,7 @@ from ..ingest.dataset import ingest_to_file
 from .cell_lines import LineNames
 from .gene_ids import DATES, DATES_REMEDY
 from .gene_table import GeneTable
+from .harmonise import covariate
 from .quality import control_cells, control_samples
 
 #: Longest list that is written out.
@@ -115,6 +116,11 @@ def render(report: dict[str, Any], obs: pd.DataFrame, gene_count: int) -> str:
     if genes.get("disagreements"):
         some = _some(genes["disagreement_examples"], genes["disagreements"])
         lines.append(f"          {genes['disagreements']:,} where symbol and Entrez id disagree: {some}")
+    if genes.get("aliases_beside"):
+        some = _some(genes["alias_examples"], genes["aliases_beside"])
+        lines.append(
+            f"          {genes['aliases_beside']:,} left out as aliases of genes that have a row of their own: {some}"
+        )
     if genes["repeated"]:
         lines.append(f"          {genes['repeated']:,} rows repeat a gene: {genes['rule']}")
     if genes["set_aside"]:
@@ -179,4 +185,7 @@ def preview(row: dict[str, Any], settings: dict[str, Any], genes: GeneTable, lin
             out = ad.read_h5ad(kept, backed="r")
         else:
             out, report = control_samples(profiles, row, quality, genes)
+        for name, kind in (settings.get("covariates") or {}).items():
+            if name in out.obs:
+                covariate(name, kind, [out])
         return render(report, out.obs, out.n_vars)
