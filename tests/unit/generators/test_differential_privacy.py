@@ -564,6 +564,46 @@ def test_a_budget_counted_once_in_three_is_found():
         watched("dp_ddpm", budget_of_a_third, **WATCHED["dp_ddpm"])
 
 
+@pytest.mark.parametrize("public", ["none", "reference"])
+@pytest.mark.parametrize("name", WATCHED)
+def test_nothing_of_the_donors_reaches_a_private_model_but_what_is_released(name, public, tmp_path):
+    """With every released sum and gradient replaced by fixed numbers, other donors, and fewer, give the same model."""
+    if public == "none" and registry.describe(name).capabilities.needs_public:
+        return
+    settings = settings_of_toy(name) | WATCHED[name] | {"public": public, "steps": 3}
+    settings = {k: v for k, v in settings.items() if k in registry.get(name).defaults}
+
+    def fixed(self, what, total, sensitivity, detail):
+        self.ledger.noised(what, detail, Mechanism(self.multiplier / np.sqrt(self.shares[what])))
+        return np.cos(np.arange(total.size, dtype=float)).reshape(total.shape) + 30 * (what == "class counts"), 0.1
+
+    def fixed_gradient(network, rule, inputs, **given):
+        for parameter in network.parameters():
+            parameter.grad = torch.full_like(parameter, 0.01)
+
+    stored = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PrivateStatistics, "release", fixed)
+        module = __import__(registry.get(name).__module__, fromlist=["x"])
+        if hasattr(module, "private_gradient"):
+            patch.setattr(module, "private_gradient", fixed_gradient)
+        for seed, members_of in ((0, 60), (5, 45)):
+            data, members = study_of(toy(n=120, seed=seed))
+            data.X[60:] = study_of(toy(n=120, seed=9))[0].X[60:]
+            members["role"] = ["member"] * members_of + ["non_member"] * (60 - members_of) + ["reference"] * 60
+            data.obs["condition"] = members["condition"] = np.array(["A", "B"] * 60)
+            folder = tmp_path / str(seed)
+            folder.mkdir()
+            fit(
+                data, members, ["set"], generator=name, settings=settings, seed=1, device="cpu", folder=folder,
+                checkpoint_minutes=5,
+            )[0].save(folder)  # fmt: skip
+            stored.append({str(f.relative_to(folder)): f.read_bytes() for f in folder.rglob("*") if f.is_file()})
+    of_model = [{k: v for k, v in files.items() if not k.startswith("set.")} for files in stored]
+    assert of_model[0].keys() == of_model[1].keys() and of_model[0]
+    assert [k for k in of_model[0] if of_model[0][k] != of_model[1][k]] == []
+
+
 # --- what a guarantee proves -------------------------------------------------------------------------------------
 
 
