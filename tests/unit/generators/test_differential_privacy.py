@@ -10,6 +10,7 @@ import torch
 from scipy import stats
 from support.generators import annotation, study_of, toy
 
+from pseudocohort.configuration import check_study, complete
 from pseudocohort.core.errors import ContractError, UserError
 from pseudocohort.core.groups import Key
 from pseudocohort.experiments.privacy.audit import epsilon_lower_bound
@@ -760,14 +761,26 @@ def test_canaries_through_fit_stay_below_epsilon_and_are_found_without_noise(eps
     assert found[epsilon] < epsilon < found[None]
 
 
-def test_public_genes_are_refused_where_the_donors_choose_them():
+def test_preparation_that_looks_at_the_donors_is_refused_before_anything_runs(project_root):
     space = {"kind": "all", "min_median": -1000, "min_sd": -1, "min_cell_level_mean": 0}
-    check = checks.check_public_genes
-    check(space, {"genes": "public"}, "dp_ddpm")
-    check({"kind": "most_variable"}, {}, "dp_ddpm")
+
+    def check(genes, **prepare):
+        private = {"epsilon": 1, "genes": genes, "conditions": ["LumA", "Basal"]}
+        schemas = project_root / "workflow/schemas"
+        config = {"study": "s", "datasets": ["tcga_brca"], "generators": ["private"], "experiments": ["fidelity"],
+                  "generator_settings": {"private": {"generator": "dp_naive_bayes", **private}},
+                  "datasets_sheet": str(project_root / "config/datasets.tsv"), "prepare": prepare,
+                  "data_root": str(project_root)}  # fmt: skip
+        check_study(complete(config, schemas), schemas)
+
+    check("public", gene_space=space)
+    check("chosen", gene_space={"kind": "most_variable"}, harmonisation="linear")
     for wrong in ({"kind": "most_variable"}, {"min_median": 1.0}, {"min_sd": 0}, {"min_cell_level_mean": 1}):
         with pytest.raises(UserError, match="chooses them on the training donors"):
-            check(space | wrong, {"genes": "public"}, "dp_ddpm")
+            check("public", gene_space=space | wrong)
+    for harmonisation in ("location_scale", "linear"):
+        with pytest.raises(UserError, match="changes each profile by all training donors"):
+            check("public", gene_space=space, harmonisation=harmonisation)
 
 
 def test_public_profiles_that_are_not_there_are_refused_before_anything_runs():

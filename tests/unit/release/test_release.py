@@ -653,6 +653,7 @@ def test_card_of_a_private_model_quotes_its_own_ledger_and_what_it_proves():
     assert "(1.27, 1e-05)-differentially private" in text and "one added or removed" in text
     assert "no attack on a donor's membership has an AUC above .59" in text
     assert "Not protected: 169 profiles" in text
+    assert "held-out donors. The model never saw these" in text and "held-out" not in Page(card.render(built())).text
     weak = " ".join(built(ledger=ledger_state(0.44))["privacy"]["guarantee"]["sentences"])
     assert "promises next to nothing" in weak
     broken = built(ledger=ledger_state(noise_seed="printed"))
