@@ -450,10 +450,10 @@ def real():
     return ad.AnnData(x, obs=obs, var=synthetic().var, uns={"pseudocohort": {"unit": "log2 expression"}})
 
 
-def run_script(folder, project_root, areas, override="", ledger=None):
+def run_script(folder, project_root, areas, override="", ledger=None, profiles=None):
     """Run workflow/scripts/release.py as Snakemake does, in this process."""
     folder.mkdir(exist_ok=True)
-    write_profiles(synthetic(), folder / "b000.h5ad", SYNTHETIC)
+    write_profiles(synthetic() if profiles is None else profiles, folder / "b000.h5ad", SYNTHETIC)
     write_evaluation(privacy_table(areas), folder / "privacy.tsv")
     write_evaluation(fidelity_summary(), folder / "fidelity_summary.tsv", summary=True)
     MEMBERS.to_parquet(folder / "members.parquet", index=False)
@@ -504,6 +504,26 @@ def test_refusal_leaves_nothing_behind(tmp_path, project_root, quiet_logs):
     assert names and not any("release" in name for name in names)
     run_script(tmp_path / "s", project_root, LEAKING, override="for a test")
     assert (tmp_path / "s/release/card.html").is_file()
+
+
+def test_script_looks_for_copies_of_its_own_training_donors_in_the_very_cohort(tmp_path, project_root, quiet_logs):
+    held_out, trained, elsewhere = synthetic(), synthetic(), synthetic()
+    donors = real()
+    held_out.X[3] = donors["d55"].X[0]
+    trained.X[3] = donors["d5"].X[0]
+    elsewhere.X[20] = donors["d5"].X[0]  # in the cohort of another training set of the batch
+    for name, profiles in (("held_out", held_out), ("elsewhere", elsewhere)):
+        run_script(tmp_path / name, project_root, SILENT, profiles=profiles)
+        assert (tmp_path / name / "release/card.html").is_file()
+    with pytest.raises(UserError, match="1 exact and 0 near copies of training donors"):
+        run_script(tmp_path / "trained", project_root, SILENT, profiles=trained)
+
+
+def test_script_puts_the_ledger_of_the_released_model_on_the_card(tmp_path, project_root, quiet_logs):
+    run_script(tmp_path / "s", project_root, SILENT, ledger=ledger_state())
+    found = json.loads((tmp_path / "s/release/card.json").read_text())
+    assert found["privacy"]["guarantee"]["epsilon"] == pytest.approx(1.27, abs=0.01)
+    assert found["provenance"]["training_profiles"] is None and found["fidelity"] == []
 
 
 # The card.
@@ -653,7 +673,10 @@ def test_card_of_a_private_model_quotes_its_own_ledger_and_what_it_proves():
     assert "(1.27, 1e-05)-differentially private" in text and "one added or removed" in text
     assert "no attack on a donor's membership has an AUC above .59" in text
     assert "Not protected: 169 profiles" in text
-    assert "held-out donors. The model never saw these" in text and "held-out" not in Page(card.render(built())).text
+    assert (
+        "held-out donors. The model never saw these" in text
+        and "never saw these" not in Page(card.render(built())).text
+    )
     weak = " ".join(built(ledger=ledger_state(0.44))["privacy"]["guarantee"]["sentences"])
     assert "promises next to nothing" in weak
     broken = built(ledger=ledger_state(noise_seed="printed"))
