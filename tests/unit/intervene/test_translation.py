@@ -14,6 +14,10 @@ from pseudocohort.core.errors import UserError
 from pseudocohort.experiments.interventions import translation as scoring
 from pseudocohort.experiments.shared.statistics import summarise
 from pseudocohort.intervene import translation
+from pseudocohort.intervene.answers import answer
+from pseudocohort.intervene.graph import Graph
+from pseudocohort.intervene.questions import Question
+from pseudocohort.intervene.study import Study
 from pseudocohort.intervene.translation import (
     Identity,
     Translation,
@@ -172,9 +176,38 @@ def test_no_patient_is_predicted_by_a_model_that_saw_him() -> None:
     assert abs(own) < 0.3
 
 
+def test_an_answer_predicts_a_patient_by_means_and_models_that_saw_neither_profile_of_his() -> None:
+    """However the patient's own normal is changed, what is predicted of it stays the same; of others it changes."""
+    said = []
+    for far in (0, 50):
+        profiles = patients(100, 2, own=0.5)
+        row = ((profiles.obs["donor"] == "p5") & (profiles.obs["level"] == "normal")).to_numpy()
+        profiles.X[row] += far * np.random.default_rng(0).normal(size=(1, G)).astype(np.float32)
+        graph = Graph("g", pd.DataFrame({"regulator": ["a"], "target": ["b"], "sign": [1]}))
+        made = answer(Question("t", "translate"), Study.of(profiles, graph, depth=1, seed=1))
+        said.append(made.extra["patients_profiles"].set_index("gene").drop(columns="symbol"))
+    np.testing.assert_array_equal(said[0]["s5"], said[1]["s5"])
+    assert (said[0] != said[1]).any().sum() > 80
+
+
+def test_conditions_of_few_pairs_are_left_out_and_their_tumours_translated_all_the_same() -> None:
+    profiles = patients(120, 1, 0.8)
+    profiles.obs.loc[profiles.obs["donor"].isin(["p0", "p1"]), "condition"] = "rare"
+    profiles.obs.loc[profiles.obs["donor"] == "p2", "condition"] = "lone"
+    pairs = pairs_of(profiles).common()
+    assert len(pairs) == 117 and set(pairs.classes) == {"c0", "c1", "c2"}
+    table = scoring.score(profiles, study="s", seed=1)
+    assert set(table["regime"].dropna()) == {"all", "c0", "c1", "c2"}
+    graph = Graph("g", pd.DataFrame({"regulator": ["a"], "target": ["b"], "sign": [1]}))
+    made = answer(Question("t", "translate"), Study.of(profiles, graph, depth=1, seed=1))
+    table = made.extra["patients"].set_index("donor")
+    assert made.status == "answered" and len(table) == 120
+    assert table.index[~table["pair"]].tolist() == ["p0", "p1", "p2"]
+
+
 def test_too_few_pairs_are_refused() -> None:
-    with pytest.raises(UserError, match="30 patients have both") as error:
-        scoring.score(patients(30, 0), study="s", seed=1)
+    with pytest.raises(UserError, match="21 patients have both") as error:
+        scoring.score(patients(30, 0), study="s", seed=1)  # of one condition there are nine
     assert "class-mean normal" in error.value.remedy
     with pytest.raises(UserError, match="only 5 pairs"):
         Translation.fit(np.zeros((5, 9)), np.zeros((5, 9)), seed=0)

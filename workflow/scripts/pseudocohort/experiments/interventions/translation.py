@@ -19,7 +19,17 @@ from sklearn.model_selection import KFold
 from ...core.errors import UserError
 from ...core.io import evaluation_table
 from ...core.seeds import derive, generator
-from ...intervene.translation import MIN_PAIRS, Identity, Pairs, Translation, centred, own_rank, pairs_of, transport
+from ...intervene.translation import (
+    MIN_OF_CLASS,
+    MIN_PAIRS,
+    Identity,
+    Pairs,
+    Translation,
+    centred,
+    own_rank,
+    pairs_of,
+    transport,
+)
 from ..privacy.attacks import ATTACKS, CannotRun, attack_space, chosen
 from ..shared.statistics import row_correlation
 
@@ -50,12 +60,13 @@ def score(profiles: ad.AnnData, *, study: str, seed: int) -> pd.DataFrame:
     Raises
     ------
     UserError
-        If there are fewer than :data:`.MIN_PAIRS` pairs.
+        If there are fewer than :data:`.MIN_PAIRS` pairs of conditions with :data:`.MIN_OF_CLASS` or more.
     """
-    pairs = pairs_of(profiles)
+    pairs = pairs_of(profiles).common()
     if len(pairs) < MIN_PAIRS:
         raise UserError(
-            f"{len(pairs)} patients have both a tumour and a normal profile; {MIN_PAIRS} are needed",
+            f"{len(pairs)} patients have both a tumour and a normal profile, of conditions with {MIN_OF_CLASS} or more "
+            f"such patients; {MIN_PAIRS} are needed",
             where="interventions.truths",
             remedy="leave the truth of kind pairs out; the class-mean normal is the answer without pairs",
         )
