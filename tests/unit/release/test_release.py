@@ -6,6 +6,7 @@ import copy
 import gzip
 import json
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
@@ -14,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pseudocohort.configuration import complete
@@ -260,6 +261,8 @@ def test_a_condition_that_gives_its_members_away_is_refused():
 
 
 @settings(deadline=None, max_examples=25)
+@example(area=0.5, found=0.01, bound=0.0, coins=4, whole=True)
+@example(area=0.5, found=0.01, bound=0.5, coins=4, whole=True)
 @given(
     area=st.floats(0.4, 0.7), found=st.floats(0.0, 0.1), bound=st.floats(0.0, 2.0), coins=st.integers(1, 5),
     whole=st.booleans(),
@@ -693,6 +696,10 @@ def test_nothing_exact_about_training_donors_is_on_a_private_card():
         summary["value"] += moved
         areas = {name: [v + moved for v in values] for name, values in SILENT.items()}
         decision = decide(areas, found=0.01 + moved, epsilon_lower_bound=0.2 + moved, members=40 - (moved > 0))
+        left = int(moved > 0)
+        exact = {"small_conditions": (("rare", 12 - left),), "non_members": 160 - left, "most_synthetic": 1 + moved}
+        exact |= {"conditions": (("lung", "span_residual", Area(0.5 + moved, 0.4, 0.6)),), "auc_least": 0.5 + moved}
+        decision = replace(decision, evidence=replace(decision.evidence, **exact))
         options = {"profiles": profiles, "members": one, "fidelity_summary": summary}
         cards.append([built(decision, **options, ledger=kept) for kept in (ledger_state(), None)])
     (private, plain), (private_without, plain_without) = cards
