@@ -97,6 +97,20 @@ def test_transport_moves_one_gaussian_onto_the_other() -> None:
     np.testing.assert_allclose(np.cov(moved.T) / scale, np.cov(b.T) / scale, atol=0.02)
 
 
+def test_inversion_of_a_flow_is_scored_without_having_seen_the_patient() -> None:
+    """It lies where normals of the class lie, knows no patient, and a patient's own normal changes nothing of it."""
+    pairs = pairs_of(patients(90, 1, 0.8))
+    folds = [(np.arange(10, 90), np.arange(10))]
+    made = scoring.inverted(pairs, folds, {"steps": 30, "width": 16}, seed=1)
+    means = pairs.take(folds[0][0]).means()
+    truth = translation.centred(pairs.normal, pairs.classes, means[1])[:10]
+    shift = translation.centred(pairs.tumour, pairs.classes, means[0])[:10]
+    assert 0.3 < np.abs(made[:10]).mean() / np.abs(truth).mean() < 1.5 and not made[10:].any()
+    assert np.corrcoef(made[:10].ravel(), shift.ravel())[0, 1] > 0.5, "it starts from the tumour"
+    pairs.normal[3] += 50 * np.random.default_rng(0).normal(size=G)
+    np.testing.assert_array_equal(scoring.inverted(pairs, folds, {"steps": 30, "width": 16}, seed=1), made)
+
+
 def test_rank_of_the_own_normal() -> None:
     similarity = np.array([[0.9, 0.1, 0.2], [0.5, 0.5, 0.1], [0.9, 0.8, 0.1]])
     np.testing.assert_allclose(own_rank(similarity, np.arange(3)), [1, 0.75, 0])
@@ -119,7 +133,7 @@ def test_score_tells_patients_with_own_signal_from_patients_without(monkeypatch:
     monkeypatch.setattr(scoring, "CURVE", (12, 60))
     values = {}
     for own in (0.0, 0.8):
-        table = scoring.score(patients(150, 1, own), study="s", seed=1)
+        table = scoring.score(patients(150, 1, own), study="s", seed=1, flow={"steps": 30, "width": 16})
         check_evaluation(table, "test")
         summary = summarise(table)
         assert {"auc"} == set(summary.loc[summary["task"] == "translate_attacked", "metric"])
@@ -129,7 +143,8 @@ def test_score_tells_patients_with_own_signal_from_patients_without(monkeypatch:
     key = ("translate", "translate", np.nan, "r2")
     assert abs(null[key]) < 0.02 and full[key] > 0.3
     assert full[key] > full["translate", "plain_shift", np.nan, "r2"] + 0.2
-    assert full["translate", "bures", np.nan, "r2"] < full[key]
+    for possible in ("bures", "flow_inversion"):
+        assert full["translate", possible, np.nan, "r2"] < full[key]
     curve = [full["translate_curve", "translate", n, "r2"] for n in (12.0, 60.0)]
     assert curve[0] < curve[1] < full[key] + 0.05
     assert full["translate_unseen", "translate", np.nan, "r2"] > 0.2
