@@ -77,7 +77,11 @@ def test_dependencies_are_carried_from_lines_to_tumours(world, monkeypatch: pyte
 def test_answers_of_a_configuration(world) -> None:
     profiles, _, settings, root = world
     study = study_of(profiles, settings, seed=1, root=root)
-    assert "graph.tsv (sha256 " in study.graph_label
+    assert "graph.tsv (sha256 " in study.graph_label and "confidence" not in study.graph_label
+    table = pd.read_csv(f"{root}/graph.tsv", sep="\t").assign(confidence="A")
+    table.to_csv(f"{root}/levels.tsv", sep="\t", index=False)
+    levels = study_of(profiles, settings | {"graph": "{data_root}/levels.tsv"}, seed=1, root=root)
+    assert levels.graph_label.endswith("confidence A, B, C")
     made = answers(study, settings, root=root)
     assert [a.question.name for a in made] == ["targets_c1", "S0_down_c2"]
     assert {a.status for a in made} == {"answered"}

@@ -165,7 +165,7 @@ def _dependencies(answer: Answer) -> list[tuple[Figure, str]]:
         lines.scatter(top[f"r_held_out_{name}"], y, marker=marker, s=24, color=colour, label=label, zorder=3)
     lines.set_yticks(y, [])
     lines.set_ylim(ax.get_ylim())
-    lines.legend(fontsize=7.5)
+    figure.legend(*lines.get_legend_handles_labels(), loc="outside lower right", ncols=3, fontsize=7.5)
     lines.set_title("On lines held out")
     lines.set_xlabel("correlation of predicted and measured")
     return [(figure, (
