@@ -130,6 +130,19 @@ def test_popularity_wins_a_plain_auroc_and_nothing_within_its_strata_or_against_
     assert value["matched_minus_mismatched"] == pytest.approx(0, abs=1e-9)
 
 
+def test_genes_that_all_lines_depend_on_are_no_candidates() -> None:
+    profiles, known = cohort(), dependencies()
+    essential = [f"S{i}" for i in range(15, 20)]  # regulators without effect on any lineage's lines
+    known.dependent.loc[essential] = 1.0
+    assert set(essential) <= set(known.pan_essential().index[known.pan_essential()])
+    here = ((profiles.obs["level"] == "tumour") & (profiles.obs["condition"] == "c0")).to_numpy()
+    profiles.X[np.ix_(here, np.flatnonzero(profiles.var["symbol"].isin(essential)))] += 6
+    table = scoring.score(profiles, graph(), known, LINEAGES, study="s", seed=1)
+    rows = table[(table["regime"] == "c0") & (table["estimator"] == "regulators")]
+    value = rows[rows["generator"] == "expression_difference"].set_index("metric")["value"]
+    assert value["matched_auroc"] > 0.95
+
+
 def test_bad_tables_of_dependencies(tmp_path) -> None:
     cases = {
         "no.csv": ("a,b\n1,2\n", "no column gene_name"),

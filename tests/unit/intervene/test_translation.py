@@ -191,6 +191,25 @@ def test_no_patient_is_predicted_by_a_model_that_saw_him() -> None:
     assert abs(own) < 0.3
 
 
+def test_identity_is_learned_from_other_patients(monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = pairs_of(patients(60, 1)).common()
+    rows = np.arange(len(pairs))
+    folds = [(np.setdiff1d(rows, t), t) for t in np.array_split(rows, 10)]
+    learned = []
+
+    def watched(tumour: np.ndarray, normal: np.ndarray) -> Identity:
+        learned.append((tumour, normal))
+        return fit(tumour, normal)
+
+    fit = Identity.fit
+    monkeypatch.setattr(scoring.Identity, "fit", watched)
+    scoring.identified(pairs, folds)
+    for (train, _), given in zip(folds, learned, strict=True):
+        for x, part in zip(given, (pairs.tumour, pairs.normal), strict=True):
+            own = translation.centred(part, pairs.classes, pairs.take(train).means()[int(part is pairs.normal)])
+            np.testing.assert_array_equal(x, own[train])
+
+
 def test_an_answer_predicts_a_patient_by_means_and_models_that_saw_neither_profile_of_his() -> None:
     """However the patient's own normal is changed, what is predicted of it stays the same; of others it changes."""
     said = []
