@@ -19,22 +19,26 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
+from pseudocohort.experiments.privacy.attacks import attack_space
 from pseudocohort.experiments.shared.classifiers import transferred_accuracy
-from pseudocohort.generators.base import registry
-from pseudocohort.generators.private.statistics import LABELS, Public
+from pseudocohort.generators.fit.batch import fit
+from pseudocohort.generators.private.statistics import LABELS
 from pseudocohort.metrics.correlation import correlation_score
 from pseudocohort.metrics.prdc import precision_recall_density_coverage
 
 PUBLIC, TEST = 0.2, 0.243
 
 
-def measured(made: np.ndarray, y: np.ndarray, test: np.ndarray, truth: np.ndarray) -> dict[str, float]:
-    """Balanced accuracy of a classifier trained on `made`, coverage, precision, correlations within conditions."""
-    mean, sd = test.mean(0), np.maximum(test.std(0), 1e-6)
-    made, test = (made - mean) / sd, (test - mean) / sd
-    near = precision_recall_density_coverage(test, made, 5)
-    use = transferred_accuracy(made, y, test, truth)
-    within = correlation_score(test, made, truth, y)
+def measured(made: np.ndarray, y: np.ndarray, test: ad.AnnData, public: ad.AnnData) -> dict[str, float]:
+    """Balanced accuracy of a classifier trained on `made`, coverage, precision, correlations within conditions.
+
+    In the space of the attacks: expressed genes, on the scale of the public profiles.
+    """
+    truth, known = (part.obs["condition"].to_numpy() for part in (test, public))
+    space = attack_space(np.asarray(test.X), np.asarray(public.X), made, truth, known, y)
+    near = precision_recall_density_coverage(space.candidates, space.synthetic, 5)
+    use = transferred_accuracy(space.synthetic, y, space.candidates, truth)
+    within = correlation_score(space.candidates, space.synthetic, truth, y)
     return {"balanced accuracy": use, "coverage": near["coverage"], "precision": near["precision"], "within": within}
 
 
@@ -55,16 +59,17 @@ def main() -> None:
         n_public, n_test = round(PUBLIC * len(names)), round(TEST * len(names))
         of = dict.fromkeys(order, "member") | dict.fromkeys(order[:n_public], "public")
         of |= dict.fromkeys(order[n_public : n_public + n_test], "test")
-        role = data.obs["donor"].map(of).to_numpy()
-        member, test = data[role == "member"].copy(), data[role == "test"]
-        truth, y = (part.obs["condition"].to_numpy() for part in (test, member))
-        member.uns["public"] = Public(labels, data[role == "public"].copy())
-        rows.append({"epsilon": "members", **measured(np.asarray(member.X), y, np.asarray(test.X), truth)})
+        role = data.obs["donor"].map(of)
+        member, test, public = (data[(role == name).to_numpy()] for name in ("member", "test", "public"))
+        plan = pd.DataFrame({"training_set": "split", "sample_id": data.obs_names, "condition": data.obs["condition"]})
+        plan["role"] = role.replace({"public": "reference"}).to_numpy()
+        y = member.obs["condition"].to_numpy()
+        rows.append({"epsilon": "members", **measured(np.asarray(member.X), y, test, public)})
         for epsilon in options.epsilon:
             own = settings | {"epsilon": int(epsilon) if epsilon == int(epsilon) else epsilon}
-            model = registry.get("dp_components")().fit(member, settings=own, seed=split)
-            made = model.sample(member.obs, seed=split)
-            rows.append({"epsilon": f"{epsilon:g}", **measured(made, y, np.asarray(test.X), truth)})
+            fitted = fit(data, plan, ["split"], generator="dp_components", settings=own, seed=split, device="cpu")[0]
+            made = fitted.sample(member.obs, seed=split, device="cpu")
+            rows.append({"epsilon": f"{epsilon:g}", **measured(made, y, test, public)})
     table = pd.DataFrame(rows)
     print("| epsilon | balanced accuracy | by split | coverage | precision | within-class correlations |")
     print("|---|---|---|---|---|---|")

@@ -99,6 +99,18 @@ def test_what_the_nearest_lineage_or_the_confounders_say_as_well_is_not_kept() -
     assert without.kept[15:30].all(), "nothing else says what growth says"
 
 
+def test_a_model_that_only_knows_the_lineages_it_saw_is_not_kept() -> None:
+    """Each lineage has a profile and effects of its own: lines of a lineage tell its other lines, no other lineage."""
+    rng = np.random.default_rng(0)
+    lineage = np.arange(240) % 12
+    x = 2 * rng.normal(size=(12, 60))[lineage] + rng.normal(size=(240, 60))
+    effects = rng.normal(size=(12, 20))[lineage] + 0.3 * rng.normal(size=(240, 20))
+    models = DependencyModels.fit(
+        standardised(x, np.zeros(240)), effects, np.full(20, -1), np.array([f"l{k}" for k in lineage])
+    )
+    assert models.kept.sum() <= 1 and np.abs(models.held_out["model"]).mean() < 0.4
+
+
 def test_error_is_that_of_lineages_held_out(world: World, models: DependencyModels) -> None:
     x, truth, _ = world.profiles(400, 5, tissue=False)
     able = np.arange(MODELLED // 2)
