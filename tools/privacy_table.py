@@ -1,9 +1,9 @@
 """Print what a study found about privacy: what cohorts teach, what attacks find, what the gate says.
 
-Usage: python tools/privacy_table.py results/privacy [--generators NAME ...]
+Usage: python tools/privacy_table.py results/privacy [--generators NAME ...] [--attacks NAME]
 
 One row per generator, as docs/privacy-results.md shows them, from `tables/privacy.tsv`; then the paired differences,
-coin by coin, of private generators to those of epsilon 0.
+coin by coin, of private generators to those of epsilon 0. With --attacks one row per attack on a generator instead.
 """
 
 from __future__ import annotations
@@ -48,13 +48,26 @@ def row(table: pd.DataFrame, name: str) -> tuple[dict[str, str], pd.Series]:
     }, use
 
 
+def print_attacks(table: pd.DataFrame, name: str) -> None:
+    """Areas of all attacks on a generator's cohorts, the weakest first, and of its negative control."""
+    print("| attack | AUC | without members | found at 1 % |\n|---|---|---|---|")
+    for attack in sorted(evidence(table, name).attacks, key=lambda attack: attack.audit.auc):
+        if attack.control.auc == attack.control.auc:  # shadow attacks and larger releases have none
+            shown = (words(attack.name), attack.audit, number(attack.control.auc), number(attack.found.auc, 3))
+            print("| " + " | ".join(map(str, shown)) + " |")
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", type=Path)
     parser.add_argument("--generators", nargs="+")
+    parser.add_argument("--attacks", metavar="NAME")
     options = parser.parse_args()
     table = io.read_table(options.results / "tables/privacy.tsv")
+    if options.attacks:
+        print_attacks(table, options.attacks)
+        return
     uses: dict[str, pd.Series] = {}
     for name in options.generators or table["generator"].unique():
         shown, uses[name] = row(table[table["generator"] == name], name)

@@ -38,6 +38,8 @@ try:
     DATASETS = sources.check(
         configuration.check_study(config, WORKFLOW / "schemas", PROJECT)
     )
+    # Graphs and tables of effects that are downloaded, as datasets are.
+    CATALOGUED = sources.catalogued(config["interventions"])
 except UserError as error:
     raise WorkflowError(f"\n{error}") from None
 
@@ -62,7 +64,7 @@ PLAN_CONFIG = {
 
 
 wildcard_constraints:
-    dataset="|".join(map(re.escape, DATASETS)),
+    dataset="|".join(map(re.escape, [*DATASETS, *CATALOGUED])),
     experiment="|".join(experiment_registry.experiments()),
     generator=r"[a-z][a-z0-9_]*",
     figure="|".join(FIGURES) or "none",
@@ -127,7 +129,11 @@ def line_alias_file(wildcards):
 
 def given_for_download(wildcards):
     """What a downloaded file depends on."""
-    return sources.of_file(DATASETS[wildcards.dataset], wildcards.file)
+    row = DATASETS.get(wildcards.dataset) or {
+        "dataset": wildcards.dataset,
+        "source": CATALOGUED[wildcards.dataset],
+    }
+    return sources.of_file(row, wildcards.file)
 
 
 def gdc_api(wildcards):
@@ -332,7 +338,8 @@ def _files_of_interventions(*keys):
         *own["dependencies"],
         config["fidelity"]["gene_sets"],
     )
-    given = [in_data_root(path, config) for path in filter(None, paths)]
+    root = configuration.data_root(config)
+    given = [questions.resolved(path, root) for path in filter(None, paths)]
     # The truth of simulated data is made as a folder.
     made = [re.match("resources/[a-z]+/truth(?=/)", path) for path in given]
     return list(

@@ -41,6 +41,8 @@ if "effects" in settings["truths"]:
     tables, refusals = [result.table], result.refusals
 # Profiles of all genes are the largest file of a study: they are read where they are needed.
 if set(settings["truths"]) != {"effects"}:
+    flows = [name for name, kind in params.kinds.items() if kind == "flow"]
+    own = {"generator_settings": params.generator_settings}
     tables += scores(
         io.read_profiles(given.every_gene, contracts.HARMONISED),
         [io.read_profiles(path, contracts.PREPARED) for path in given.lines],
@@ -49,6 +51,7 @@ if set(settings["truths"]) != {"effects"}:
         seed=params.seed,
         root=params.root,
         gene_sets=params.gene_sets,
+        flow=registry.settings_of(own, flows[0]) if flows else None,
     )
 io.write_evaluation(pd.concat(tables, ignore_index=True), snakemake.output.table)
 io.write_table(refusals, snakemake.output.refusals)

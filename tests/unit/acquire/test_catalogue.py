@@ -17,6 +17,7 @@ from pseudocohort.acquire import sources
 from pseudocohort.acquire.catalogue import CATALOGUE, load_catalogue, lookup, resolve
 from pseudocohort.acquire.fetch import provenance_path
 from pseudocohort.core.errors import UserError
+from pseudocohort.intervene.questions import resolved
 
 CATALOGUED = load_catalogue()
 DATA = b"regulator,target,sign\nMYC,TERT,1\n"
@@ -183,7 +184,7 @@ def test_repeated_names_and_no_table(tmp_path: Path) -> None:
 
 
 def test_download_is_checked(server: FileServer, tmp_path: Path) -> None:
-    good = {"bytes": len(DATA), "md5": hashlib.md5(DATA).hexdigest()}
+    good = {"bytes": len(DATA), "md5": hashlib.hashlib.md5(DATA).hexdigest()}
     path = tmp_path / "a.csv"
     provenance = sources.fetch_catalogued("catalogue:edges", path, entries=entries(server, **good))
     assert path.read_bytes() == DATA and provenance["sha256"] == hashlib.sha256(DATA).hexdigest()
@@ -309,3 +310,34 @@ def test_a_row_by_catalogue_name_works(server: FileServer, tmp_path: Path, copy_
     done = snakemake(folder, "--cores", "1", *study, "-n", "--", target)
     assert "Nothing to be done" in done.stdout + done.stderr
     assert server.seen == ["/a.csv"]
+
+
+def test_a_graph_by_catalogue_name_works(server: FileServer, tmp_path: Path, copy_project: Any, snakemake: Any) -> None:
+    """``interventions.graph: catalogue:<name>`` is downloaded and checked, and answers come from that file."""
+    folder = copy_project(tmp_path / "project")
+    table = folder / "config" / "data_versions.tsv"
+    entry = CATALOGUED["collectri"]
+    assert entry["md5"] and entry["bytes"]
+    text = (
+        table.read_text()
+        .replace(entry["url"], server.url("/a.csv"))
+        .replace(entry["md5"], hashlib.md5(DATA).hexdigest())
+    )
+    table.write_text(text.replace(str(entry["bytes"]), str(len(DATA))))
+    (folder / "more.yaml").write_text("interventions: {graph: 'catalogue:collectri'}")
+    study = ["--configfile", "config/demo.yaml", "more.yaml"]
+    target = "resources/downloads/collectri/a.csv"
+    snakemake(folder, "--cores", "1", *study, "--", target)
+    assert (folder / target).read_bytes() == DATA
+    plan = snakemake(folder, "--cores", "1", *study, "-n", "--", "intervene")
+    assert target in plan.stdout + plan.stderr
+
+
+def test_files_of_a_section_by_catalogue_name() -> None:
+    section = {"graph": "catalogue:collectri", "dependencies": ["x.csv", "catalogue:hallmark"], "max_depth": 1}
+    assert sources.catalogued(section) == {"collectri": "catalogue:collectri", "hallmark": "catalogue:hallmark"}
+    assert resolved("catalogue:collectri", "/data") == "resources/downloads/collectri/CollecTRI_regulons.csv"
+    assert resolved("{data_root}/x.tsv", "/data/") == "/data/x.tsv"
+    with pytest.raises(UserError, match="'colectri' is not in the catalogue") as error:
+        sources.catalogued({"graph": "catalogue:colectri"})
+    assert "'collectri'" in error.value.remedy

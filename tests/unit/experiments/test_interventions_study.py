@@ -18,6 +18,8 @@ from pseudocohort.experiments.interventions.plan import check
 from pseudocohort.experiments.interventions.truths import scores
 from pseudocohort.experiments.interventions.verdict import verdict
 from pseudocohort.experiments.shared.statistics import summarise
+from pseudocohort.intervene.answers import Answer
+from pseudocohort.intervene.figures import figures
 from pseudocohort.intervene.run import answers, questions_of, study_of
 from pseudocohort.release import inputs as release_inputs
 
@@ -52,32 +54,39 @@ def world(tmp_path_factory) -> tuple[ad.AnnData, ad.AnnData, dict, str]:
     return profiles, cells, settings, str(folder)
 
 
-def ask_dependencies(study, settings: dict, root: str, lines: list) -> tuple[str, pd.DataFrame]:
+def ask_dependencies(study, settings: dict, root: str, lines: list) -> Answer:
     asked = settings | {"questions": [{"dependencies": "c0"}]}
-    made = answers(study, asked, root=root, lines=lines)[0]
-    return made.status, made.table
+    return answers(study, asked, root=root, lines=lines)[0]
 
 
 def test_dependencies_are_carried_from_lines_to_tumours(world, monkeypatch: pytest.MonkeyPatch) -> None:
     profiles, cells, settings, root = world
     monkeypatch.setattr("pseudocohort.intervene.lines.log2_expression", lambda data: data.X)
-    status, table = ask_dependencies(study_of(profiles, settings, seed=1, root=root), settings, root, [cells])
-    assert status == "answered"
+    made = ask_dependencies(study_of(profiles, settings, seed=1, root=root), settings, root, [cells])
+    table = made.table
+    assert made.status == "answered" and {"Unit", "Interval"} <= set(made.facts)
+    (picture, caption) = figures(made)[0]
+    assert table["symbol"][0] in picture and "baselines" in caption
     # Condition 0 expresses the first three regulators, and lines that express them depend on them.
     assert set(table["symbol"][:3]) & {"S0", "S1", "S2"}
     first = table.set_index("symbol").loc[table["symbol"][0]]
     assert first["difference_low"] > 0 and first["r_held_out_model"] > first["r_held_out_lineage_mean"]
+    assert first["r_held_out_model"] > first["r_held_out_confounders"] != 0
 
 
 def test_answers_of_a_configuration(world) -> None:
     profiles, _, settings, root = world
     study = study_of(profiles, settings, seed=1, root=root)
-    assert "graph.tsv (sha256 " in study.graph_label
+    assert "graph.tsv (sha256 " in study.graph_label and "confidence" not in study.graph_label
+    table = pd.read_csv(f"{root}/graph.tsv", sep="\t").assign(confidence="A")
+    table.to_csv(f"{root}/levels.tsv", sep="\t", index=False)
+    levels = study_of(profiles, settings | {"graph": "{data_root}/levels.tsv"}, seed=1, root=root)
+    assert levels.graph_label.endswith("confidence A, B, C")
     made = answers(study, settings, root=root)
     assert [a.question.name for a in made] == ["targets_c1", "S0_down_c2"]
     assert {a.status for a in made} == {"answered"}
     assert "dependent_own_lineage" in made[0].table
-    assert ask_dependencies(study, settings, root, [])[0] == "refused"
+    assert ask_dependencies(study, settings, root, []).status == "refused"
     with pytest.raises(UserError, match="no graph is given"):
         study_of(profiles, settings | {"graph": ""}, seed=1)
     with pytest.raises(UserError, match="no question is asked"):

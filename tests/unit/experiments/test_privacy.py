@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 from sklearn.covariance import ledoit_wolf, ledoit_wolf_shrinkage
+from sklearn.metrics import roc_auc_score
 from support.privacy import GENES, draw, toy_space
 
 from pseudocohort.core.contracts import check_evaluation
@@ -30,7 +31,7 @@ from pseudocohort.experiments.privacy.attacks.monte_carlo import monte_carlo
 from pseudocohort.experiments.privacy.attacks.span_residual import span_residual
 from pseudocohort.experiments.privacy.audit import epsilon_bound, epsilon_lower_bound, guess_sizes, right_guesses
 from pseudocohort.experiments.privacy.evidence import Bounds, evidence, judge
-from pseudocohort.experiments.privacy.pooled import true_positives
+from pseudocohort.experiments.privacy.pooled import Coin, stacked, true_positives
 from pseudocohort.experiments.privacy.score import donor_scores, privacy, tied_share
 from pseudocohort.experiments.shared.inputs import ScoreInputs
 from pseudocohort.experiments.shared.statistics import corrected_maximum, delong
@@ -458,6 +459,23 @@ def test_a_cohort_without_copies_passes_and_its_stack_guesses() -> None:
     assert [o.text for o in judge(found, Bounds(max_auc_high=0.65))] == []
     (stack,) = [a for a in found.attacks if a.name == "stack"]
     assert 0.4 < stack.audit.auc < 0.6 and 0.4 < stack.control.auc < 0.6
+
+
+def test_stack_has_not_seen_the_coin_that_it_attacks() -> None:
+    """Scores of noise: a stack that had been fitted to the coin itself would find its members among few donors."""
+    rng = np.random.default_rng(0)
+    areas = []
+    for _ in range(10):
+        noise = [{f"a{k}": rng.normal(size=60) for k in range(15)} for _ in range(6)]
+        coins = [
+            Coin({}, noise[i], rng.random(60) < 0.5, np.full(60, "c"), control=noise[3 + i]) for i in range(3)
+        ]  # fmt: skip
+        found = [
+            (roc_auc_score(coin.member, scores), roc_auc_score(coin.member, control))
+            for coin, (scores, control) in zip(coins, stacked(coins), strict=True)
+        ]
+        areas.append(np.mean(found, axis=0))
+    np.testing.assert_allclose(np.mean(areas, axis=0), 0.5, atol=0.05)
 
 
 def test_copied_outliers_are_refused_though_the_area_is_a_guess() -> None:

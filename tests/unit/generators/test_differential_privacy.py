@@ -10,6 +10,7 @@ import torch
 from scipy import stats
 from support.generators import annotation, study_of, toy
 
+from pseudocohort.configuration import check_study, complete
 from pseudocohort.core.errors import ContractError, UserError
 from pseudocohort.core.groups import Key
 from pseudocohort.experiments.privacy.audit import epsilon_lower_bound
@@ -564,6 +565,48 @@ def test_a_budget_counted_once_in_three_is_found():
         watched("dp_ddpm", budget_of_a_third, **WATCHED["dp_ddpm"])
 
 
+@pytest.mark.parametrize("public", ["none", "reference"])
+@pytest.mark.parametrize("name", WATCHED)
+def test_nothing_of_the_donors_reaches_a_private_model_but_what_is_released(name, public, tmp_path):
+    """With every released sum and gradient replaced by fixed numbers, other donors, and fewer, give the same model."""
+    if public == "none" and registry.describe(name).capabilities.needs_public:
+        return
+    settings = settings_of_toy(name) | {"public": public, "epsilon": 4.0, "steps": 3, "batch": 16}
+    settings = {k: v for k, v in settings.items() if k in registry.get(name).defaults}
+
+    def fixed(self, what, total, sensitivity, detail):
+        self.ledger.noised(what, detail, Mechanism(self.multiplier / np.sqrt(self.shares[what])))
+        return np.cos(np.arange(total.size, dtype=float)).reshape(total.shape) + 30 * (what == "class counts"), 0.1
+
+    def fixed_gradient(network, rule, inputs, **given):
+        for parameter in network.parameters():
+            parameter.grad = torch.full_like(parameter, 0.01)
+
+    stored = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PrivateStatistics, "release", fixed)
+        module = __import__(registry.get(name).__module__, fromlist=["x"])
+        if hasattr(module, "private_gradient"):
+            patch.setattr(module, "private_gradient", fixed_gradient)
+        for seed, members_of in ((0, 60), (5, 45)):
+            data, members = study_of(toy(n=120, seed=seed))
+            data.X[60:] = study_of(toy(n=120, seed=9))[0].X[60:]
+            for rows, silent in ((slice(60), seed), (slice(60, None), 9)):  # more often in some donors than in others
+                data.X[rows][np.random.default_rng(silent).random((60, data.n_vars)) < 0.1 + silent / 20] = 0
+            members["role"] = ["member"] * members_of + ["non_member"] * (60 - members_of) + ["reference"] * 60
+            data.obs["condition"] = members["condition"] = np.array(["A", "B"] * 60)
+            folder = tmp_path / str(seed)
+            folder.mkdir()
+            fit(
+                data, members, ["set"], generator=name, settings=settings, seed=1, device="cpu", folder=folder,
+                checkpoint_minutes=5,
+            )[0].save(folder)  # fmt: skip
+            stored.append({str(f.relative_to(folder)): f.read_bytes() for f in folder.rglob("*") if f.is_file()})
+    of_model = [{k: v for k, v in files.items() if not k.startswith("set.")} for files in stored]
+    assert of_model[0].keys() == of_model[1].keys() and of_model[0]
+    assert [k for k in of_model[0] if of_model[0][k] != of_model[1][k]] == []
+
+
 # --- what a guarantee proves -------------------------------------------------------------------------------------
 
 
@@ -742,14 +785,26 @@ def test_canaries_through_fit_stay_below_epsilon_and_are_found_without_noise(eps
     assert found[epsilon] < epsilon < found[None]
 
 
-def test_public_genes_are_refused_where_the_donors_choose_them():
+def test_preparation_that_looks_at_the_donors_is_refused_before_anything_runs(project_root):
     space = {"kind": "all", "min_median": -1000, "min_sd": -1, "min_cell_level_mean": 0}
-    check = checks.check_public_genes
-    check(space, {"genes": "public"}, "dp_ddpm")
-    check({"kind": "most_variable"}, {}, "dp_ddpm")
+
+    def check(genes, **prepare):
+        private = {"epsilon": 1, "genes": genes, "conditions": ["LumA", "Basal"]}
+        schemas = project_root / "workflow/schemas"
+        config = {"study": "s", "datasets": ["tcga_brca"], "generators": ["private"], "experiments": ["fidelity"],
+                  "generator_settings": {"private": {"generator": "dp_naive_bayes", **private}},
+                  "datasets_sheet": str(project_root / "config/datasets.tsv"), "prepare": prepare,
+                  "data_root": str(project_root)}  # fmt: skip
+        check_study(complete(config, schemas), schemas)
+
+    check("public", gene_space=space)
+    check("chosen", gene_space={"kind": "most_variable"}, harmonisation="linear")
     for wrong in ({"kind": "most_variable"}, {"min_median": 1.0}, {"min_sd": 0}, {"min_cell_level_mean": 1}):
         with pytest.raises(UserError, match="chooses them on the training donors"):
-            check(space | wrong, {"genes": "public"}, "dp_ddpm")
+            check("public", gene_space=space | wrong)
+    for harmonisation in ("location_scale", "linear"):
+        with pytest.raises(UserError, match="changes each profile by all training donors"):
+            check("public", gene_space=space, harmonisation=harmonisation)
 
 
 def test_public_profiles_that_are_not_there_are_refused_before_anything_runs():

@@ -77,6 +77,40 @@ def test_few_lines_and_many_genes_without_an_effect_get_no_model(seed: int, line
     assert models.kept.sum() <= 1
 
 
+def test_what_the_nearest_lineage_or_the_confounders_say_as_well_is_not_kept() -> None:
+    rng = np.random.default_rng(0)
+    n, genes, kinds = 240, 60, 6
+    # Lineages come in pairs of one profile, so that the other one of a pair tells the effects of one held out.
+    lineage = np.arange(n) % (2 * kinds)
+    x = 2 * rng.normal(size=(kinds, genes))[lineage % kinds] + rng.normal(size=(n, genes))
+    growth = rng.normal(size=(n, 1))
+    x[:, :20] += growth
+    x[:, 40:55] += 3 * rng.normal(size=(n, 15))
+    z, names = standardised(x, np.zeros(n)), np.array([f"l{k}" for k in lineage])
+    of_lineage = rng.normal(size=(kinds, 15))[lineage % kinds] + 0.3 * rng.normal(size=(n, 15))
+    of_growth = growth + 0.3 * rng.normal(size=(n, 15))
+    of_gene = x[:, 40:55] - x[:, 40:55].mean(0) + 0.3 * rng.normal(size=(n, 15))
+    own = np.r_[np.full(30, -1), np.arange(40, 55)]
+    effects = np.hstack([of_lineage, of_growth, of_gene])
+    without = DependencyModels.fit(z, effects, own, names)
+    made = DependencyModels.fit(z, effects, own, names, growth)
+    assert made.held_out["model"].min() > 0.5, "expression predicts all of them"
+    assert not made.kept[:15].any() and not made.kept[15:30].any() and made.kept[30:].all()
+    assert without.kept[15:30].all(), "nothing else says what growth says"
+
+
+def test_a_model_that_only_knows_the_lineages_it_saw_is_not_kept() -> None:
+    """Each lineage has a profile and effects of its own: lines of a lineage tell its other lines, no other lineage."""
+    rng = np.random.default_rng(0)
+    lineage = np.arange(240) % 12
+    x = 2 * rng.normal(size=(12, 60))[lineage] + rng.normal(size=(240, 60))
+    effects = rng.normal(size=(12, 20))[lineage] + 0.3 * rng.normal(size=(240, 20))
+    models = DependencyModels.fit(
+        standardised(x, np.zeros(240)), effects, np.full(20, -1), np.array([f"l{k}" for k in lineage])
+    )
+    assert models.kept.sum() <= 1 and np.abs(models.held_out["model"]).mean() < 0.4
+
+
 def test_error_is_that_of_lineages_held_out(world: World, models: DependencyModels) -> None:
     x, truth, _ = world.profiles(400, 5, tissue=False)
     able = np.arange(MODELLED // 2)

@@ -115,6 +115,34 @@ def test_score_finds_planted_targets_and_no_others() -> None:
     assert mean < 0, "regulators of another lineage are no hits of this one"
 
 
+def test_popularity_wins_a_plain_auroc_and_nothing_within_its_strata_or_against_other_lineages() -> None:
+    rng = np.random.default_rng(0)
+    stratum = rng.integers(0, 4, 2000)
+    popularity = np.array([0.0, 0.01, 0.05, 0.5])[stratum]
+    hits = rng.random((3, 2000)) < np.array([0.01, 0.02, 0.1, 0.5])[stratum]
+    keys = {"study": "s", "task": "targets", "generator": "popularity", "estimator": "regulators", "seed": 1}
+    noise = popularity + 1e-3 * rng.random(2000)
+    rows = scoring._scored(np.stack([noise] * 3), hits, np.stack([popularity] * 3), ["a", "b", "c"], keys)
+    table = pd.DataFrame(rows)
+    value = table[table["regime"] == "all"].groupby("metric")["value"].mean()
+    assert value["matched_auroc"] > 0.8
+    assert value["matched_stratified_auroc"] == pytest.approx(0.5, abs=0.05)
+    assert value["matched_minus_mismatched"] == pytest.approx(0, abs=1e-9)
+
+
+def test_genes_that_all_lines_depend_on_are_no_candidates() -> None:
+    profiles, known = cohort(), dependencies()
+    essential = [f"S{i}" for i in range(15, 20)]  # regulators without effect on any lineage's lines
+    known.dependent.loc[essential] = 1.0
+    assert set(essential) <= set(known.pan_essential().index[known.pan_essential()])
+    here = ((profiles.obs["level"] == "tumour") & (profiles.obs["condition"] == "c0")).to_numpy()
+    profiles.X[np.ix_(here, np.flatnonzero(profiles.var["symbol"].isin(essential)))] += 6
+    table = scoring.score(profiles, graph(), known, LINEAGES, study="s", seed=1)
+    rows = table[(table["regime"] == "c0") & (table["estimator"] == "regulators")]
+    value = rows[rows["generator"] == "expression_difference"].set_index("metric")["value"]
+    assert value["matched_auroc"] > 0.95
+
+
 def test_bad_tables_of_dependencies(tmp_path) -> None:
     cases = {
         "no.csv": ("a,b\n1,2\n", "no column gene_name"),

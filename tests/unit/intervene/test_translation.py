@@ -14,6 +14,10 @@ from pseudocohort.core.errors import UserError
 from pseudocohort.experiments.interventions import translation as scoring
 from pseudocohort.experiments.shared.statistics import summarise
 from pseudocohort.intervene import translation
+from pseudocohort.intervene.answers import answer
+from pseudocohort.intervene.graph import Graph
+from pseudocohort.intervene.questions import Question
+from pseudocohort.intervene.study import Study
 from pseudocohort.intervene.translation import (
     Identity,
     Translation,
@@ -93,6 +97,20 @@ def test_transport_moves_one_gaussian_onto_the_other() -> None:
     np.testing.assert_allclose(np.cov(moved.T) / scale, np.cov(b.T) / scale, atol=0.02)
 
 
+def test_inversion_of_a_flow_is_scored_without_having_seen_the_patient() -> None:
+    """It lies where normals of the class lie, knows no patient, and a patient's own normal changes nothing of it."""
+    pairs = pairs_of(patients(90, 1, 0.8))
+    folds = [(np.arange(10, 90), np.arange(10))]
+    made = scoring.inverted(pairs, folds, {"steps": 30, "width": 16}, seed=1)
+    means = pairs.take(folds[0][0]).means()
+    truth = translation.centred(pairs.normal, pairs.classes, means[1])[:10]
+    shift = translation.centred(pairs.tumour, pairs.classes, means[0])[:10]
+    assert 0.3 < np.abs(made[:10]).mean() / np.abs(truth).mean() < 1.5 and not made[10:].any()
+    assert np.corrcoef(made[:10].ravel(), shift.ravel())[0, 1] > 0.5, "it starts from the tumour"
+    pairs.normal[3] += 50 * np.random.default_rng(0).normal(size=G)
+    np.testing.assert_array_equal(scoring.inverted(pairs, folds, {"steps": 30, "width": 16}, seed=1), made)
+
+
 def test_rank_of_the_own_normal() -> None:
     similarity = np.array([[0.9, 0.1, 0.2], [0.5, 0.5, 0.1], [0.9, 0.8, 0.1]])
     np.testing.assert_allclose(own_rank(similarity, np.arange(3)), [1, 0.75, 0])
@@ -115,7 +133,7 @@ def test_score_tells_patients_with_own_signal_from_patients_without(monkeypatch:
     monkeypatch.setattr(scoring, "CURVE", (12, 60))
     values = {}
     for own in (0.0, 0.8):
-        table = scoring.score(patients(150, 1, own), study="s", seed=1)
+        table = scoring.score(patients(150, 1, own), study="s", seed=1, flow={"steps": 30, "width": 16})
         check_evaluation(table, "test")
         summary = summarise(table)
         assert {"auc"} == set(summary.loc[summary["task"] == "translate_attacked", "metric"])
@@ -125,7 +143,8 @@ def test_score_tells_patients_with_own_signal_from_patients_without(monkeypatch:
     key = ("translate", "translate", np.nan, "r2")
     assert abs(null[key]) < 0.02 and full[key] > 0.3
     assert full[key] > full["translate", "plain_shift", np.nan, "r2"] + 0.2
-    assert full["translate", "bures", np.nan, "r2"] < full[key]
+    for possible in ("bures", "flow_inversion"):
+        assert full["translate", possible, np.nan, "r2"] < full[key]
     curve = [full["translate_curve", "translate", n, "r2"] for n in (12.0, 60.0)]
     assert curve[0] < curve[1] < full[key] + 0.05
     assert full["translate_unseen", "translate", np.nan, "r2"] > 0.2
@@ -172,9 +191,57 @@ def test_no_patient_is_predicted_by_a_model_that_saw_him() -> None:
     assert abs(own) < 0.3
 
 
+def test_identity_is_learned_from_other_patients(monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = pairs_of(patients(60, 1)).common()
+    rows = np.arange(len(pairs))
+    folds = [(np.setdiff1d(rows, t), t) for t in np.array_split(rows, 10)]
+    learned = []
+
+    def watched(tumour: np.ndarray, normal: np.ndarray) -> Identity:
+        learned.append((tumour, normal))
+        return fit(tumour, normal)
+
+    fit = Identity.fit
+    monkeypatch.setattr(scoring.Identity, "fit", watched)
+    scoring.identified(pairs, folds)
+    for (train, _), given in zip(folds, learned, strict=True):
+        for x, part in zip(given, (pairs.tumour, pairs.normal), strict=True):
+            own = translation.centred(part, pairs.classes, pairs.take(train).means()[int(part is pairs.normal)])
+            np.testing.assert_array_equal(x, own[train])
+
+
+def test_an_answer_predicts_a_patient_by_means_and_models_that_saw_neither_profile_of_his() -> None:
+    """However the patient's own normal is changed, what is predicted of it stays the same; of others it changes."""
+    said = []
+    for far in (0, 50):
+        profiles = patients(100, 2, own=0.5)
+        row = ((profiles.obs["donor"] == "p5") & (profiles.obs["level"] == "normal")).to_numpy()
+        profiles.X[row] += far * np.random.default_rng(0).normal(size=(1, G)).astype(np.float32)
+        graph = Graph("g", pd.DataFrame({"regulator": ["a"], "target": ["b"], "sign": [1]}))
+        made = answer(Question("t", "translate"), Study.of(profiles, graph, depth=1, seed=1))
+        said.append(made.extra["patients_profiles"].set_index("gene").drop(columns="symbol"))
+    np.testing.assert_array_equal(said[0]["s5"], said[1]["s5"])
+    assert (said[0] != said[1]).any().sum() > 80
+
+
+def test_conditions_of_few_pairs_are_left_out_and_their_tumours_translated_all_the_same() -> None:
+    profiles = patients(120, 1, 0.8)
+    profiles.obs.loc[profiles.obs["donor"].isin(["p0", "p1"]), "condition"] = "rare"
+    profiles.obs.loc[profiles.obs["donor"] == "p2", "condition"] = "lone"
+    pairs = pairs_of(profiles).common()
+    assert len(pairs) == 117 and set(pairs.classes) == {"c0", "c1", "c2"}
+    table = scoring.score(profiles, study="s", seed=1)
+    assert set(table["regime"].dropna()) == {"all", "c0", "c1", "c2"}
+    graph = Graph("g", pd.DataFrame({"regulator": ["a"], "target": ["b"], "sign": [1]}))
+    made = answer(Question("t", "translate"), Study.of(profiles, graph, depth=1, seed=1))
+    table = made.extra["patients"].set_index("donor")
+    assert made.status == "answered" and len(table) == 120
+    assert table.index[~table["pair"]].tolist() == ["p0", "p1", "p2"]
+
+
 def test_too_few_pairs_are_refused() -> None:
-    with pytest.raises(UserError, match="30 patients have both") as error:
-        scoring.score(patients(30, 0), study="s", seed=1)
+    with pytest.raises(UserError, match="21 patients have both") as error:
+        scoring.score(patients(30, 0), study="s", seed=1)  # of one condition there are nine
     assert "class-mean normal" in error.value.remedy
     with pytest.raises(UserError, match="only 5 pairs"):
         Translation.fit(np.zeros((5, 9)), np.zeros((5, 9)), seed=0)

@@ -6,6 +6,7 @@ import copy
 import gzip
 import json
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
@@ -14,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pseudocohort.configuration import complete
@@ -260,6 +261,8 @@ def test_a_condition_that_gives_its_members_away_is_refused():
 
 
 @settings(deadline=None, max_examples=25)
+@example(area=0.5, found=0.01, bound=0.0, coins=4, whole=True)
+@example(area=0.5, found=0.01, bound=0.5, coins=4, whole=True)
 @given(
     area=st.floats(0.4, 0.7), found=st.floats(0.0, 0.1), bound=st.floats(0.0, 2.0), coins=st.integers(1, 5),
     whole=st.booleans(),
@@ -450,10 +453,10 @@ def real():
     return ad.AnnData(x, obs=obs, var=synthetic().var, uns={"pseudocohort": {"unit": "log2 expression"}})
 
 
-def run_script(folder, project_root, areas, override="", ledger=None):
+def run_script(folder, project_root, areas, override="", ledger=None, profiles=None):
     """Run workflow/scripts/release.py as Snakemake does, in this process."""
     folder.mkdir(exist_ok=True)
-    write_profiles(synthetic(), folder / "b000.h5ad", SYNTHETIC)
+    write_profiles(synthetic() if profiles is None else profiles, folder / "b000.h5ad", SYNTHETIC)
     write_evaluation(privacy_table(areas), folder / "privacy.tsv")
     write_evaluation(fidelity_summary(), folder / "fidelity_summary.tsv", summary=True)
     MEMBERS.to_parquet(folder / "members.parquet", index=False)
@@ -504,6 +507,26 @@ def test_refusal_leaves_nothing_behind(tmp_path, project_root, quiet_logs):
     assert names and not any("release" in name for name in names)
     run_script(tmp_path / "s", project_root, LEAKING, override="for a test")
     assert (tmp_path / "s/release/card.html").is_file()
+
+
+def test_script_looks_for_copies_of_its_own_training_donors_in_the_very_cohort(tmp_path, project_root, quiet_logs):
+    held_out, trained, elsewhere = synthetic(), synthetic(), synthetic()
+    donors = real()
+    held_out.X[3] = donors["d55"].X[0]
+    trained.X[3] = donors["d5"].X[0]
+    elsewhere.X[20] = donors["d5"].X[0]  # in the cohort of another training set of the batch
+    for name, profiles in (("held_out", held_out), ("elsewhere", elsewhere)):
+        run_script(tmp_path / name, project_root, SILENT, profiles=profiles)
+        assert (tmp_path / name / "release/card.html").is_file()
+    with pytest.raises(UserError, match="1 exact and 0 near copies of training donors"):
+        run_script(tmp_path / "trained", project_root, SILENT, profiles=trained)
+
+
+def test_script_puts_the_ledger_of_the_released_model_on_the_card(tmp_path, project_root, quiet_logs):
+    run_script(tmp_path / "s", project_root, SILENT, ledger=ledger_state())
+    found = json.loads((tmp_path / "s/release/card.json").read_text())
+    assert found["privacy"]["guarantee"]["epsilon"] == pytest.approx(1.27, abs=0.01)
+    assert found["provenance"]["training_profiles"] is None and found["fidelity"] == []
 
 
 # The card.
@@ -653,6 +676,10 @@ def test_card_of_a_private_model_quotes_its_own_ledger_and_what_it_proves():
     assert "(1.27, 1e-05)-differentially private" in text and "one added or removed" in text
     assert "no attack on a donor's membership has an AUC above .59" in text
     assert "Not protected: 169 profiles" in text
+    assert (
+        "held-out donors. The model never saw these" in text
+        and "never saw these" not in Page(card.render(built())).text
+    )
     weak = " ".join(built(ledger=ledger_state(0.44))["privacy"]["guarantee"]["sentences"])
     assert "promises next to nothing" in weak
     broken = built(ledger=ledger_state(noise_seed="printed"))
@@ -669,6 +696,10 @@ def test_nothing_exact_about_training_donors_is_on_a_private_card():
         summary["value"] += moved
         areas = {name: [v + moved for v in values] for name, values in SILENT.items()}
         decision = decide(areas, found=0.01 + moved, epsilon_lower_bound=0.2 + moved, members=40 - (moved > 0))
+        left = int(moved > 0)
+        exact = {"small_conditions": (("rare", 12 - left),), "non_members": 160 - left, "most_synthetic": 1 + moved}
+        exact |= {"conditions": (("lung", "span_residual", Area(0.5 + moved, 0.4, 0.6)),), "auc_least": 0.5 + moved}
+        decision = replace(decision, evidence=replace(decision.evidence, **exact))
         options = {"profiles": profiles, "members": one, "fidelity_summary": summary}
         cards.append([built(decision, **options, ledger=kept) for kept in (ledger_state(), None)])
     (private, plain), (private_without, plain_without) = cards

@@ -19,7 +19,7 @@ from .core.validation import nearest, validate
 from .experiments.registry import describe, experiments, of_study
 from .generators.base import registry
 from .generators.base.description import Description
-from .generators.private.checks import check_public_genes, check_public_profiles
+from .generators.private.checks import check_preparation, check_public_profiles
 from .intervene.questions import read_questions
 from .plan.training_sets import training_sets
 from .study import read_datasets
@@ -158,7 +158,7 @@ def check_study(config: dict[str, Any], schemas: Path, project: Path | None = No
         described = registry.describe(registry.kind_of(config, name))
         if described.capabilities.private:
             settings = described.defaults | registry.settings_of(config, name)
-            check_public_genes(config["prepare"]["gene_space"], settings, name)
+            check_preparation(config["prepare"], settings, name)
             check_public_profiles(settings, name, datasets, needed=described.capabilities.needs_public)
     for experiment in of_study(config):
         _check_generators(config, experiment.name)

@@ -72,6 +72,11 @@ def is_catalogued(source: str) -> bool:
     return source.startswith(PREFIX)
 
 
+def name_of(source: str) -> str:
+    """Name of a source that is written ``catalogue:<name>``."""
+    return source.removeprefix(PREFIX).partition("?")[0]
+
+
 def resolve(source: str, catalogue: dict[str, dict[str, Any]] | None = None) -> dict[str, Any]:
     """The row that ``catalogue:<name>[?NAME=VALUE&...]`` stands for, its addresses filled in and ``file`` set.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,6 +22,19 @@ _GDC_FILES = {"source": "counts.tsv.gz", "samples": "samples.tsv"}
 def is_downloaded(source: str) -> bool:
     """Whether a source has to be downloaded: an address, ``catalogue:<name>`` or ``gdc:<projects>``."""
     return source.startswith(("http://", "https://")) or catalogue.is_catalogued(source) or gdc.is_gdc(source)
+
+
+def catalogued(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Files among the values of a section of the configuration that are downloaded: name in the catalogue -> source.
+
+    Raises
+    ------
+    UserError
+        If a name is unknown, or its file has to be downloaded by hand.
+    """
+    values = [v for value in settings.values() for v in (value if isinstance(value, list) else [value])]
+    found = [v for v in values if isinstance(v, str) and catalogue.is_catalogued(v)]
+    return {catalogue.resolve(source)["name"]: source for source in found}
 
 
 def check(datasets: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

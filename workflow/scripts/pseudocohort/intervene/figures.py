@@ -33,6 +33,7 @@ def svg(figure: Figure) -> str:
 def figures(answer: Answer) -> list[tuple[str, str]]:
     """Figures of an answer: SVG and how to read it."""
     draw = {"effects": _effects, "targets": _targets, "batch": _batch, "translate": _translate}
+    draw["dependencies"] = _dependencies
     if not answer.figures:
         return []
     with matplotlib.rc_context(_STYLE):
@@ -45,7 +46,7 @@ def _axes(width: float, height: float, columns: int = 1) -> tuple[Figure, list[A
 
 
 def _bars(ax: Axes, names: pd.Series, values: pd.Series, low: pd.Series, high: pd.Series, colour: str) -> None:
-    y = np.arange(len(names))
+    y, (values, low, high) = np.arange(len(names)), (np.asarray(v) for v in (values, low, high))
     ax.barh(y, values, color=colour, height=0.7)
     ax.errorbar(values, y, xerr=[values - low, high - values], fmt="none", ecolor="#1d2430", elinewidth=0.9)
     ax.set_yticks(y, names)
@@ -146,6 +147,31 @@ def _batch(answer: Answer) -> list[tuple[Figure, str]]:
     ax.legend(fontsize=8)
     ax.set_xlabel("mean size of the changes of the targets, log2 units")
     return [(figure, "Genes whose change moves their targets most under the graph, with 95 % intervals.")]
+
+
+def _dependencies(answer: Answer) -> list[tuple[Figure, str]]:
+    column = "difference_to_others" if "difference_to_others" in answer.table else "predicted"
+    ends = ("difference_low", "difference_high") if column != "predicted" else ("low", "high")
+    size = answer.table[column].abs().sort_values(ascending=False, kind="stable")
+    top = answer.table.loc[size.index[:_SHOWN]].sort_values(column, ascending=False)
+    figure, (ax, lines) = _axes(8, 1.2 + 0.21 * len(top), 2)
+    _bars(ax, top["symbol"], top[column], top[ends[0]], top[ends[1]], BLUE)
+    ax.set_title("Against other conditions" if column != "predicted" else "Predicted dependency")
+    ax.set_xlabel("predicted share of dependent lines" + ", difference" * (column != "predicted"))
+    y = np.arange(len(top))
+    marks = {"model": ("o", BLUE, "model"), "lineage_mean": ("|", GREY, "nearest lineage's mean")}
+    marks["confounders"] = ("x", ORANGE, "genes the line depends on")
+    for name, (marker, colour, label) in marks.items():
+        lines.scatter(top[f"r_held_out_{name}"], y, marker=marker, s=24, color=colour, label=label, zorder=3)
+    lines.set_yticks(y, [])
+    lines.set_ylim(ax.get_ylim())
+    figure.legend(*lines.get_legend_handles_labels(), loc="outside lower right", ncols=3, fontsize=7.5)
+    lines.set_title("On lines held out")
+    lines.set_xlabel("correlation of predicted and measured")
+    return [(figure, (
+        f"Left: the {len(top)} genes with the largest values, with 95 % intervals. Right: how well the gene's model "
+        "predicts the dependency of lines of lineages that it did not see, beside both baselines."
+    ))]  # fmt: skip
 
 
 def _translate(answer: Answer) -> list[tuple[Figure, str]]:

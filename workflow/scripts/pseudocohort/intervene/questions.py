@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from ..acquire import catalogue, sources
 from ..core.errors import UserError
 
 KINDS = ("genes", "targets", "translate", "dependencies")
@@ -51,7 +52,9 @@ class Question:
 
 
 def resolved(path: str, root: str) -> str:
-    """A path with ``{data_root}`` replaced."""
+    """A path with ``{data_root}`` replaced, or where ``catalogue:<name>`` is downloaded to."""
+    if catalogue.is_catalogued(path):
+        return sources.destination(catalogue.name_of(path), "source", path)
     return path.replace("{data_root}", root.rstrip("/"))
 
 

@@ -36,7 +36,7 @@ def read_graph(path: str | Path, confidence: Sequence[str] = ()) -> pd.DataFrame
     where = str(path)
     if not Path(path).is_file():
         raise UserError("no graph file is there", where=f"interventions.graph: {where}", remedy="give its path")
-    table = pd.read_csv(path, sep="," if ".csv" in Path(path).name else "\t", comment="#")
+    table = _table(path)
     regulator, sign = (next((c for c in names if c in table), None) for names in (_REGULATOR, _SIGN))
     missing = [n for n, c in (("regulator", regulator), ("target", "target"), ("sign", sign)) if c not in table]
     if missing:
@@ -76,6 +76,15 @@ def read_graph(path: str | Path, confidence: Sequence[str] = ()) -> pd.DataFrame
             remedy="keep edges of high confidence (interventions.confidence), e.g. DoRothEA A to C",
         )
     return edges
+
+
+def has_confidence(path: str | Path) -> bool:
+    """Whether the edges of a graph file have levels of confidence."""
+    return "confidence" in _table(path, nrows=0)
+
+
+def _table(path: str | Path, nrows: int | None = None) -> pd.DataFrame:
+    return pd.read_csv(path, sep="," if ".csv" in Path(path).name else "\t", comment="#", nrows=nrows)
 
 
 def checksum(path: str | Path) -> str:

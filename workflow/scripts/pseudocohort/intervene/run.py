@@ -17,7 +17,7 @@ from .dependency import Dependencies, read_tiers
 from .graph import resolve
 from .lines import Lines
 from .questions import Question, read_questions, resolved
-from .regulons import checksum, read_graph
+from .regulons import checksum, has_confidence, read_graph
 from .study import Study
 
 log = logging.getLogger(__name__)
@@ -42,8 +42,8 @@ def study_of(profiles: ad.AnnData, settings: Mapping[str, Any], *, seed: int, ro
         )  # fmt: skip
     graph = resolve(read_graph(path, settings["confidence"]), profiles.var, name="given", where=path)
     label = f"{Path(path).name} (sha256 {checksum(path)})"
-    if settings["confidence"] and "confidence" in Path(path).name:
-        label += f", confidence {''.join(settings['confidence'])}"
+    if settings["confidence"] and has_confidence(path):
+        label += f", confidence {', '.join(settings['confidence'])}"
     return Study.of(profiles, graph, depth=settings["max_depth"], seed=seed, graph_label=label)
 
 

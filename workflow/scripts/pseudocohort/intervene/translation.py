@@ -23,6 +23,8 @@ from .study import Rows
 COMPONENTS = 20
 #: Pairs below which nothing is learned: with 12, what is learned explains 1 % beyond the class mean.
 MIN_PAIRS = 50
+#: Pairs of a class below which it is not learned from or scored: its means, without a patient, are of too few.
+MIN_OF_CLASS = 10
 #: Penalties tried, in units of the tumours' total variance times the number of pairs.
 PENALTIES = tuple(np.geomspace(0.003, 300, 16))
 _FOLDS = 5
@@ -50,6 +52,11 @@ class Pairs:
     def take(self, rows: np.ndarray) -> Pairs:
         """Some of the patients."""
         return Pairs(self.tumour[rows], self.normal[rows], self.classes[rows], self.donors[rows])
+
+    def common(self) -> Pairs:
+        """Pairs of the classes that have :data:`MIN_OF_CLASS` or more."""
+        _, number, counts = np.unique(self.classes, return_inverse=True, return_counts=True)
+        return self.take(np.flatnonzero(counts[number] >= MIN_OF_CLASS))
 
     def means(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Mean tumour and mean normal of each class."""

@@ -24,7 +24,7 @@ from ..experiments.privacy.evidence import Area, Evidence
 from ..experiments.shared.tables import rows_with
 from ..generators.base.ledger import FALSE_POSITIVE_RATE
 from .gate import Decision
-from .statements import DOES_NOT_SAY, LICENCE_UNKNOWN, LIMITS, METRICS, PRIVATE_SAYS, SAYS
+from .statements import DOES_NOT_SAY, LICENCE_UNKNOWN, LIMITS, METRICS, PRIVATE_LIMIT, PRIVATE_SAYS, SAYS
 
 TEMPLATES = Path(__file__).parent / "templates"
 SCHEMA = Path(__file__).parents[3] / "schemas/card.schema.yaml"
@@ -162,7 +162,7 @@ def privacy(decision: Decision, ledger: dict[str, Any] | None = None) -> dict[st
 
 def _limits(found: Evidence | None, profiles: ad.AnnData, trained_on: int | None) -> list[str]:
     """What a user has to know of this very cohort, then what holds of all; nothing exact if `trained_on` is None."""
-    special = []
+    special = [PRIVATE_LIMIT] if trained_on is None else []
     if found and trained_on is None and found.levels:
         special.append(f"The attacks were on profiles of level {', '.join(found.levels)}.")
     if found and trained_on is not None:

@@ -27,6 +27,10 @@ PRIVATE_SAYS = (
     "they were. What the attacks found is in the study's report and not here: their numbers are exact statistics of "
     "the donors, which this model protects. That the gate let it pass is one such bit.",
 )
+PRIVATE_LIMIT = (
+    "How many profiles of a condition there are follows the study's held-out donors. The model never saw these, and "
+    "its guarantee is not about them: the numbers are exact statistics of them."
+)
 DOES_NOT_SAY = (
     "It does not say that no attack can succeed: only that these, with the release alone and a reference sample, did "
     "as well as shown.",

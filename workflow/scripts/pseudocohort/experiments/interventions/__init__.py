@@ -14,7 +14,7 @@ EXPERIMENT = Experiment(
     evaluated=("operators",),
     settings={
         "graph": text("", "Regulatory graph, TSV or CSV: regulator target sign (symbols or Ensembl ids), or the "
-            "tables of DoRothEA or CollecTRI; {data_root} is replaced."),
+            "tables of DoRothEA or CollecTRI; {data_root} is replaced, and catalogue:NAME downloaded."),
         "confidence": many(["A", "B", "C"], "Levels of confidence kept, where the graph has a column confidence.",
             {"type": "string"}),
         "max_depth": integer(1, "Steps of the graph that DO|G follows; 0 = any, for sparse graphs without cycles.",

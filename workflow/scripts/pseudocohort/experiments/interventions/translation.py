@@ -19,7 +19,18 @@ from sklearn.model_selection import KFold
 from ...core.errors import UserError
 from ...core.io import evaluation_table
 from ...core.seeds import derive, generator
-from ...intervene.translation import MIN_PAIRS, Identity, Pairs, Translation, centred, own_rank, pairs_of, transport
+from ...generators.fit.batch import fit
+from ...intervene.translation import (
+    MIN_OF_CLASS,
+    MIN_PAIRS,
+    Identity,
+    Pairs,
+    Translation,
+    centred,
+    own_rank,
+    pairs_of,
+    transport,
+)
 from ..privacy.attacks import ATTACKS, CannotRun, attack_space, chosen
 from ..shared.statistics import row_correlation
 
@@ -32,8 +43,13 @@ COINS = 10
 ALL = "all"
 
 
-def score(profiles: ad.AnnData, *, study: str, seed: int) -> pd.DataFrame:
+def score(profiles: ad.AnnData, *, study: str, seed: int, flow: dict[str, Any] | None = None) -> pd.DataFrame:
     """Evaluation table of TRANSLATE and its baselines.
+
+    Parameters
+    ----------
+    flow : dict, optional
+        Settings of a flow, whose inversion is a further baseline; None: none.
 
     Returns
     -------
@@ -50,18 +66,21 @@ def score(profiles: ad.AnnData, *, study: str, seed: int) -> pd.DataFrame:
     Raises
     ------
     UserError
-        If there are fewer than :data:`.MIN_PAIRS` pairs.
+        If there are fewer than :data:`.MIN_PAIRS` pairs of conditions with :data:`.MIN_OF_CLASS` or more.
     """
-    pairs = pairs_of(profiles)
+    pairs = pairs_of(profiles).common()
     if len(pairs) < MIN_PAIRS:
         raise UserError(
-            f"{len(pairs)} patients have both a tumour and a normal profile; {MIN_PAIRS} are needed",
+            f"{len(pairs)} patients have both a tumour and a normal profile, of conditions with {MIN_OF_CLASS} or more "
+            f"such patients; {MIN_PAIRS} are needed",
             where="interventions.truths",
             remedy="leave the truth of kind pairs out; the class-mean normal is the answer without pairs",
         )
     keys = {"study": study, "seed": seed}
     folds = list(KFold(FOLDS, shuffle=True, random_state=derive(seed, "folds")).split(pairs.donors))
     made = cross_fitted(pairs, folds, seed=seed)
+    if flow is not None:
+        made["flow_inversion"] = inverted(pairs, folds, flow, seed=seed)
     truth = made.pop("truth")
     rows = _scored(pairs, truth, made, keys | {"task": "translate"})
     profiles_made = made["translate"] + pairs.normal - truth
@@ -106,6 +125,40 @@ def cross_fitted(pairs: Pairs, folds: list[tuple[np.ndarray, np.ndarray]], *, se
             here, known = test[pairs.classes[test] == c], train[pairs.classes[train] == c]
             out["bures"][here] = transport(pairs.tumour[known], pairs.normal[known], pairs.tumour[here]) - normal[c]
     return out
+
+
+def inverted(
+    pairs: Pairs, folds: list[tuple[np.ndarray, np.ndarray]], settings: dict[str, Any], *, seed: int
+) -> np.ndarray:
+    """Normals of all patients less their class mean (n, G), by the inversion of flows that saw none of them.
+
+    The flow gets tumours and normals without being told which belong together, as where there are no pairs: what it
+    gives is one possible normal of a tumour, not the patient's.
+    """
+    from ...generators.models.flow.translation import translated  # torch takes seconds to import
+
+    out = np.zeros_like(pairs.normal)
+    for number, (train, test) in enumerate(folds):
+        own = pairs.take(train)
+        x = np.concatenate([own.tumour, own.normal]).astype(np.float32)
+        data = ad.AnnData(x, obs=pd.concat([_annotated(own, level) for level in ("tumour", "normal")]))
+        members = pd.DataFrame({"sample_id": data.obs_names, "condition": data.obs["condition"].to_numpy()})
+        fitted = fit(
+            data, members.assign(training_set="pairs", role="train"), ["pairs"], generator="flow", settings=settings,
+            seed=derive(seed, "flow", number), device="cpu",
+        )[0]  # fmt: skip
+        asked = pairs.take(test)
+        obs, wanted = (_annotated(asked, level) for level in ("tumour", "normal"))
+        made = fitted.log2(translated(fitted.model, fitted.standardised(asked.tumour, obs), obs, wanted), wanted)
+        out[test] = centred(np.maximum(made, 0), asked.classes, own.means()[1])
+    return out
+
+
+def _annotated(pairs: Pairs, level: str) -> pd.DataFrame:
+    """What a generator is told of the profiles of one level."""
+    about = {"donor": pairs.donors, "condition": pairs.classes, "technology": "bulk", "aggregation": "bulk"}
+    names = [f"{donor}|{condition}|{level}" for donor, condition in zip(pairs.donors, pairs.classes, strict=True)]
+    return pd.DataFrame(about | {"context": level, "level": level, "dataset": "pairs"}, index=names)
 
 
 def attacked(pairs: Pairs, translated: np.ndarray, *, seed: int) -> list[dict[str, Any]]:

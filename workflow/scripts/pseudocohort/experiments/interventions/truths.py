@@ -28,14 +28,16 @@ def scores(
     seed: int,
     root: str = "",
     gene_sets: str = "",
+    flow: dict[str, Any] | None = None,
 ) -> list[pd.DataFrame]:
     """Evaluation tables of the configured truths.
 
-    `root` replaces ``{data_root}`` in paths; `gene_sets` is a GMT file, empty: none.
+    `root` replaces ``{data_root}`` in paths; `gene_sets` is a GMT file, empty: none; `flow` are the settings of the
+    flow whose inversion is a baseline of pairs, None: none.
     """
     asked, out = settings["truths"], []
     if "pairs" in asked:
-        out.append(translation.score(profiles, study=study, seed=seed))
+        out.append(translation.score(profiles, study=study, seed=seed, flow=flow))
         log.info("pairs: %d rows", len(out[-1]))
     if not {"dependencies", "perturbations"} & set(asked):
         return out

@@ -96,7 +96,7 @@ def _translate(table: pd.DataFrame) -> dict[str, Any]:
     points = [
         f"The own normal by {words(name)}: correlation beyond the class mean {_of(table, name, 'r').said()}, "
         f"variance explained {_of(table, name, 'r2').said()}."
-        for name in ("translate", "plain_shift", "bures")
+        for name in ("translate", "plain_shift", "bures", "flow_inversion")
         if (table["generator"] == name).any()
     ]
     attacks = rows_with(table, task="translate_attacked", metric="auc")

@@ -11,17 +11,25 @@ from ...core.errors import UserError
 NO_FILTER = -100.0
 
 
-def check_public_genes(gene_space: dict[str, Any], settings: dict[str, Any], name: str) -> None:
-    """Refuse ``genes: public`` where ``prepare.gene_space`` chooses genes by looking at the training donors.
+def check_preparation(prepare: dict[str, Any], settings: dict[str, Any], name: str) -> None:
+    """Refuse ``genes: public`` where ``prepare`` looks at the training donors, which no ledger would count.
+
+    Either ``gene_space`` chooses genes on them, or ``harmonisation`` changes each profile by all of them.
 
     Raises
     ------
     UserError
-        With what chose them.
+        With what looks at them.
     """
     if settings.get("genes") != "public":
         return
-    chosen = []
+    if (harmonisation := prepare.get("harmonisation", "none")) != "none":
+        raise UserError(
+            f"{harmonisation} changes each profile by all training donors, so that {name!r} protects none of them",
+            where="prepare.harmonisation",
+            remedy=f"set it to none, or generator_settings.{name}.genes to chosen, which gives no guarantee",
+        )
+    gene_space, chosen = prepare.get("gene_space", {}), []
     if gene_space.get("kind") == "most_variable":
         chosen.append("kind: most_variable")
     if gene_space.get("min_median", 1.0) > NO_FILTER:

@@ -29,7 +29,8 @@ ASSUMPTIONS = {
     ),
     "dependencies": (
         "Models learned on cell lines hold for tumours once each gene is brought to mean 0 and spread 1 within its "
-        "level. A gene is modelled only where its model predicts lines held out better than the nearest lineage does."
+        "level. A gene is modelled only where its model predicts lines held out better than the nearest lineage does, "
+        "and than the share of genes on which a line depends."
     ),
     "translate": (
         "TRANSLATE: what other patients' pairs say of this patient's normal, given the tumour: the class mean plus "

@@ -43,13 +43,18 @@ def dependencies_of(question: Question, study: Study, dependencies: Dependencies
     position = {g: i for i, g in enumerate(shared)}
     own = np.array([position.get(g, -1) for g in genes])
     lineage = dependencies.lineage[columns].to_numpy(str)
-    models = DependencyModels.fit(z, y[able].T, own, lineage)
+    # How many genes a line depends on says how well its screen worked, and how fast it grows.
+    dependent = np.nanmean(y, axis=0)[:, None]
+    models = DependencyModels.fit(z, y[able].T, own, lineage, dependent)
     out = Answer(question, assumptions=[ASSUMPTIONS["dependencies"]], not_for=NOT_FOR["dependencies"])
     out.facts = {
         "Lines": f"{len(at)} with expression and dependency, {len(set(lineage))} lineage(s)",
         "Models": f"{int(models.kept.sum())} kept of {len(genes)}: those that predict lines held out better than the "
-        "mean of the nearest lineage, at a false discovery rate of 5 %",
+        "mean of the nearest lineage and the share of genes a line depends on, at a false discovery rate of 5 %",
         "Genes": f"{len(shared):,} that lines and tumours share",
+        "Unit": "share of lines with such a profile that depend on the gene",
+        "Interval": "95 %: low and high for one tumour, from the error on lines held out; difference_low and "
+        "difference_high for the difference of means over tumours",
     }
     if not models.kept.any():
         raise UserError(
@@ -91,4 +96,5 @@ def dependencies_of(question: Question, study: Study, dependencies: Dependencies
         for text, part in (("Above the other conditions", above), ("Below them", below)):
             if len(part):
                 out.words.append(f"{text}: {', '.join(part['symbol'][:5])}.")
+    out.figures = {"kind": "dependencies"}
     return out

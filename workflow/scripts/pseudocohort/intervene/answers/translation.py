@@ -10,7 +10,7 @@ from ...core.errors import UserError
 from ...core.seeds import derive
 from ..questions import Question
 from ..study import Study
-from ..translation import MIN_PAIRS, Identity, Pairs, Translation, centred, own_rank, pairs_of
+from ..translation import MIN_OF_CLASS, MIN_PAIRS, Identity, Pairs, Translation, centred, own_rank, pairs_of
 from .base import ASSUMPTIONS, NOT_FOR, Answer
 
 
@@ -40,17 +40,21 @@ def translated(question: Question, study: Study) -> Answer:
     conditions = study.condition[rows]
     paired = np.zeros(len(rows), bool)
     try:
-        pairs = pairs_of(study.profiles)
+        pairs = pairs_of(study.profiles).common()
         n_pairs = len(pairs)
     except UserError:
         n_pairs = 0
-    out.facts = {"Pairs": f"{n_pairs} patients with tumour and normal", "Unit": "log2 expression"}
+    out.facts = {
+        "Pairs": f"{n_pairs} patients with tumour and normal, of conditions with {MIN_OF_CLASS} or more of them",
+        "Unit": "log2 expression",
+    }
     table = pd.DataFrame({"gene": study.genes, "symbol": study.symbols})
     table["normal_mean"] = _mean_of(means["normal"], conditions)
     if n_pairs < MIN_PAIRS:
         out.status = "refused"
         reason = (
-            f"{n_pairs} pairs of tumour and normal; {MIN_PAIRS} are needed to tell a patient's normal from the mean"
+            f"{n_pairs} pairs of tumour and normal, of conditions with {MIN_OF_CLASS} or more; {MIN_PAIRS} are needed "
+            "to tell a patient's normal from the mean"
         )
         out.refusals.append({
             "operator": "TRANSLATE", "gene": "", "reason": reason,
@@ -60,8 +64,11 @@ def translated(question: Question, study: Study) -> Answer:
         out.table = table
         return out
     seed = derive(study.seed, "translate")
-    a, b, cross, rank, sd = _cross_fitted(pairs, seed)
-    model = Translation.fit(a, b, seed=seed)
+    own_means = pairs.means()
+    a, b = (centred(x, pairs.classes, m) for x, m in zip((pairs.tumour, pairs.normal), own_means, strict=True))
+    model, identity_weight = Translation.fit(a, b, seed=seed), Identity.fit(a, b).weights
+    del a
+    b, cross, rank = _cross_fitted(pairs, seed)
     position = {(d, c): i for i, (d, c) in enumerate(zip(pairs.donors, pairs.classes, strict=True))}
     lines = {}
     predicted = np.empty((len(rows), len(study.genes)), np.float32)
@@ -72,6 +79,8 @@ def translated(question: Question, study: Study) -> Answer:
         fresh = model.change(x - means["tumour"][c])
         for i, change in zip(here, fresh, strict=True):
             at = position.get((study.donor[rows[i]], c))
+            # Profiles of a pair are predicted, and their class means taken, without this patient.
+            base = means["normal"][c] if at is None else pairs.normal[at] - b[at]
             if at is not None:
                 change[:] = cross[at]
             line = {
@@ -84,7 +93,7 @@ def translated(question: Question, study: Study) -> Answer:
                 line |= {"r2_over_class_mean": 1 - error / total, "r": float(np.corrcoef(b[at], change)[0, 1]),
                          "own_normal_rank": float(rank[at])}  # fmt: skip
             lines[i] = line
-        fresh += means["normal"][c]
+            change += base
         predicted[here] = fresh
         sums["tumour"] += x.sum(0)
         sums["predicted"] += fresh.sum(0)
@@ -96,9 +105,9 @@ def translated(question: Question, study: Study) -> Answer:
     r2 = 1 - error.sum() / total.sum()
     low, high = np.percentile(boot, [2.5, 97.5])
     table["tumour_mean"], table["predicted_mean"] = sums["tumour"] / len(rows), sums["predicted"] / len(rows)
-    table["sd_of_error"] = sd
+    table["sd_of_error"] = np.sqrt(((b - cross) ** 2).mean(0))
     table["variance_explained"] = 1 - ((b - cross)[asked] ** 2).sum(0) / np.maximum((b[asked] ** 2).sum(0), 1e-9)
-    table["identity_weight"] = Identity.fit(a, b).weights
+    table["identity_weight"] = identity_weight
     out.table = table.sort_values("variance_explained", ascending=False, ignore_index=True)
     patients = pd.DataFrame([lines[i] for i in range(len(rows))])
     out.extra["patients"] = patients
@@ -128,7 +137,7 @@ def translated(question: Question, study: Study) -> Answer:
         out.figures = {
             "kind": "translate", "symbols": study.symbols[shown].tolist(),
             "tumour": study.x[rows[first]][shown].tolist(),
-            "predicted": predicted[first][shown].tolist(), "mean": means["normal"][conditions[first]][shown].tolist(),
+            "predicted": predicted[first][shown].tolist(), "mean": (pairs.normal[at] - b[at])[shown].tolist(),
             "own": pairs.normal[at][shown].tolist(), "ranks": rank[asked].tolist(),
         }  # fmt: skip
     return out
@@ -140,17 +149,19 @@ def _mean_of(means: dict[str, np.ndarray], conditions: np.ndarray) -> np.ndarray
     return np.average([means[name] for name in names], axis=0, weights=counts)
 
 
-def _cross_fitted(pairs: Pairs, seed: int) -> tuple[np.ndarray, ...]:
-    """Centred tumours and normals, what models that saw neither say, rank of the own normal, error of each gene."""
-    own_means = pairs.means()
-    a = centred(pairs.tumour, pairs.classes, own_means[0])
-    b = centred(pairs.normal, pairs.classes, own_means[1])
-    cross, rank = np.zeros_like(b), np.full(len(pairs), np.nan)
-    for train, test in KFold(10, shuffle=True, random_state=seed).split(a):
-        cross[test] = Translation.fit(a[train], b[train], seed=seed).change(a[test])
+def _cross_fitted(pairs: Pairs, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Normals (n, G) less their class mean, what is predicted of that, and the rank of the own normal.
+
+    Neither means nor models saw the patient.
+    """
+    truth, made, rank = np.zeros_like(pairs.normal), np.zeros_like(pairs.normal), np.full(len(pairs), np.nan)
+    for train, test in KFold(10, shuffle=True, random_state=seed).split(truth):
+        means = pairs.take(train).means()
+        a, b = (centred(x, pairs.classes, m) for x, m in zip((pairs.tumour, pairs.normal), means, strict=True))
+        truth[test] = b[test]
+        made[test] = Translation.fit(a[train], b[train], seed=seed).change(a[test])
         identity = Identity.fit(a[train], b[train])
         for c in np.unique(pairs.classes[test]):
             here, candidates = test[pairs.classes[test] == c], np.flatnonzero(pairs.classes == c)
             rank[here] = own_rank(identity.similarity(a[here], b[candidates]), np.searchsorted(candidates, here))
-    sd = np.sqrt(((b - cross) ** 2).sum(0) / (len(pairs) - len(own_means[0])))
-    return a, b, cross, rank, sd
+    return truth, made, rank
