@@ -72,6 +72,12 @@ def test_dependencies_are_carried_from_lines_to_tumours(world, monkeypatch: pyte
     first = table.set_index("symbol").loc[table["symbol"][0]]
     assert first["difference_low"] > 0 and first["r_held_out_model"] > first["r_held_out_lineage_mean"]
     assert first["r_held_out_model"] > first["r_held_out_confounders"] != 0
+    # Levels differ in every gene's mean and spread: tumours moved as a whole have the same dependencies.
+    moved = profiles.copy()
+    tumour = (moved.obs["level"] == "tumour").to_numpy()
+    moved.X[tumour] = 3 + 1.5 * moved.X[tumour]
+    again = ask_dependencies(study_of(moved, settings, seed=1, root=root), settings, root, [cells])
+    pd.testing.assert_frame_equal(again.table, table, rtol=1e-3, atol=1e-3)
 
 
 def test_answers_of_a_configuration(world) -> None:
