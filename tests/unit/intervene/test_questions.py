@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from types import SimpleNamespace
 
 import anndata as ad
@@ -154,6 +155,16 @@ def test_targets_come_with_columns_that_do_not_enter_the_rank(study: Study) -> N
     bare = answer(Question("t", "targets", condition="c1"), study)
     assert bare.table["symbol"].tolist() == made.table["symbol"].tolist()
     assert len(made.extra["other_genes"]) == G - 20
+    # Each tumour against the same panel: their mean is the condition's difference.
+    patients = made.extra["patients"].set_index("donor")
+    assert patients.index.is_unique and len(patients) == 20
+    difference = made.table.set_index("symbol")["expression_difference"]
+    np.testing.assert_allclose(patients[difference.index].mean(), difference, atol=1e-3)
+    values = patients.iloc[0][difference.index].astype(float)
+    assert patients["highest"].iloc[0] == ", ".join(values.nlargest(3).index)
+    assert "Personal data." in render(made, study="s", simulated=False, files=[])
+    wide = dataclasses.replace(made, extra={"patients": pd.DataFrame(np.zeros((60, 40))).add_prefix("S")})
+    assert "The first 50 of 60 rows and 30 of 40 columns" in render(wide, study="s", simulated=False, files=[])
 
 
 def test_translation_is_cross_fitted_and_marked_as_personal(study: Study, tmp_path) -> None:

@@ -14,7 +14,7 @@ from .answers import Answer
 from .figures import figures
 
 TEMPLATES = Path(__file__).parent / "templates"
-_ROWS = 50
+_ROWS, _COLUMNS = 50, 30
 TITLES = {
     "genes": "What happens if {genes} change{s}?",
     "each": "What happens if each of {genes} changes?",
@@ -45,11 +45,15 @@ def cell(value: Any) -> str:
 
 
 def _shown(table: pd.DataFrame, title: str, note: str = "") -> dict[str, Any]:
-    rows = [[cell(v) for v in row] for row in table.head(_ROWS).itertuples(index=False)]
-    more = (
-        f"The first {_ROWS} of {len(table):,} rows; all are in the TSV beside this page. " if len(table) > _ROWS else ""
-    )
-    return {"title": title, "head": [c.replace("_", " ") for c in table.columns], "rows": rows, "note": more + note}
+    part = table.iloc[:_ROWS, :_COLUMNS]
+    cut = [
+        f"{shown} of {there:,} {what}"
+        for shown, there, what in zip(part.shape, table.shape, ("rows", "columns"), strict=True)
+        if shown < there
+    ]
+    more = f"The first {' and '.join(cut)}; all are in the TSV beside this page. " if cut else ""
+    rows = [[cell(v) for v in row] for row in part.itertuples(index=False)]
+    return {"title": title, "head": [c.replace("_", " ") for c in part.columns], "rows": rows, "note": more + note}
 
 
 def render(answer: Answer, *, study: str, simulated: bool, files: list[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from ...core.seeds import derive
 from .. import targets
@@ -10,6 +11,9 @@ from ..dependency import Dependencies
 from ..questions import Question
 from ..study import Study
 from .base import ASSUMPTIONS, NOT_FOR, Answer, normals_of
+
+#: Regulators named for each patient.
+HIGHEST = 3
 
 
 def targets_of(
@@ -60,6 +64,14 @@ def targets_of(
         errors="ignore",
     )
     out.table = regulators
+    # Each patient against the same panel.
+    order = [study.index[gene] for gene in regulators["gene"]]
+    beyond = own[:, order] - (own.mean(0)[order] - regulators["expression_difference"].to_numpy())
+    patients = pd.DataFrame(beyond.round(3), columns=regulators["symbol"])
+    first = np.argsort(-beyond, axis=1)[:, :HIGHEST]
+    patients.insert(0, "highest", [", ".join(row) for row in regulators["symbol"].to_numpy(str)[first]])
+    patients.insert(0, "donor", study.donor[rows])
+    out.extra["patients"] = patients
     out.extra["other_genes"] = rest.sort_values("expression_difference", ascending=False, ignore_index=True)
     top = [r for r in regulators.head(5).itertuples() if r.ci_low > 0]
     above = f"{question.condition} ({question.level}, {len(rows)} profiles) expresses"
