@@ -70,7 +70,7 @@ def _of_lines(table: pd.DataFrame) -> dict[str, Any]:
     methods = ["em_logistic", *made]
     judged = _judge(table, accuracy, methods, ks)
     wins, repeats = judged.wins, judged.repeats
-    draws = int(accuracy["repeat"].nunique())
+    draws, drawn = (int(a["repeat"].nunique()) for a in (accuracy, accuracy[accuracy["generator"].isin(made)]))
     chance = 1 / len(_conditions(table)) if _conditions(table) else 0.0
     if not wins:
         told: dict[str, Any] = {"status": "no" if judged.excluded else "cannot_tell", "points": points_of_page}
@@ -92,7 +92,7 @@ def _of_lines(table: pd.DataFrame) -> dict[str, Any]:
         told["advice"] = (
             # A generator may be drawn less often than what has none.
             f"{repeats} draws would tell: set combination.{'draws' if repeats > draws else 'generator_draws'}: "
-            f"{repeats} (now {draws if repeats > draws else 'fewer'})."
+            f"{repeats} (now {draws if repeats > draws else drawn})."
             if repeats
             else f"More draws (combination.draws, now {draws}) would not tell: the gain is too small."
         )
