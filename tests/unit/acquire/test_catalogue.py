@@ -184,7 +184,7 @@ def test_repeated_names_and_no_table(tmp_path: Path) -> None:
 
 
 def test_download_is_checked(server: FileServer, tmp_path: Path) -> None:
-    good = {"bytes": len(DATA), "md5": hashlib.hashlib.md5(DATA).hexdigest()}
+    good = {"bytes": len(DATA), "md5": hashlib.md5(DATA).hexdigest()}
     path = tmp_path / "a.csv"
     provenance = sources.fetch_catalogued("catalogue:edges", path, entries=entries(server, **good))
     assert path.read_bytes() == DATA and provenance["sha256"] == hashlib.sha256(DATA).hexdigest()
