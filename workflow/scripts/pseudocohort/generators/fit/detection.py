@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..base.serialization import numbered, tables_of
+from ..space.censored import on_floor
 
 #: Profiles at the least value of a gene that make it a floor: so many, and such a share of a level's.
 _MIN_SILENT, _MIN_SILENT_SHARE = 3, 0.02
@@ -46,16 +47,16 @@ class DetectionLimits:
         for level in np.unique(levels):
             rows = np.flatnonzero(levels == level)
             floor = x[rows].min(0)
-            on_floor = x[rows] <= floor + 1e-6
-            silent = on_floor.all(0)
-            many = (on_floor.sum(0) >= max(_MIN_SILENT, _MIN_SILENT_SHARE * len(rows))) & ~silent
+            at_floor = on_floor(x[rows], floor)
+            silent = at_floor.all(0)
+            many = (at_floor.sum(0) >= max(_MIN_SILENT, _MIN_SILENT_SHARE * len(rows))) & ~silent
             if len(rows) < _MIN_PROFILES or not (many | silent).any():
                 continue
             limit = np.where(silent, np.inf, -np.inf)
             if many.any():
                 made = sample(obs.iloc[np.resize(rows, max(DRAWS, len(rows)))].reset_index(drop=True))
                 ordered = np.sort(made[:, many], axis=0)
-                below = np.minimum((on_floor[:, many].mean(0) * len(ordered)).astype(int), len(ordered) - 1)
+                below = np.minimum((at_floor[:, many].mean(0) * len(ordered)).astype(int), len(ordered) - 1)
                 limit[many] = ordered[below, np.arange(many.sum())]
             out.floor[level], out.limit[level] = floor, limit
         return out
